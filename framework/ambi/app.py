@@ -1,0 +1,393 @@
+"""The application: one object that is a WSGI callable and an ASGI callable at once. Start here.
+
+`App` registers (it is the router at the top), plans, and is called: by a WSGI server with two arguments, by an ASGI
+server with three. What happens then is in `core/pipeline.py`.
+"""
+
+from __future__ import annotations
+
+from typing import overload
+
+from .core.converters import CONVERTERS, Converter
+from .core.errors import ConfigurationError, HTTPError
+from .core.json import StandardJSON
+from .core.limits import Limits
+from .core.matching import RouteTable
+from .core.plan import Plan
+from .core.response import Redirect, Response
+from .core.routing import Route, Router, match_host, parse_host_template
+from .core.url import encode_query, percent_encode, split_host
+from .gateways import asgi, wsgi
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from typing import Any
+    from wsgiref.types import StartResponse, WSGIApplication
+
+    from .bridge.lifespan import Lifespan, Lifespans
+    from .core.error_handling import ErrorHandlers
+    from .core.json import JSONCodec
+    from .core.middleware import Layer
+    from .core.request import Request
+    from .core.routing import Definition
+
+    Receive = Callable[[], Awaitable[Any]]
+    Send = Callable[[Any], Awaitable[None]]
+
+
+class App(Router):
+    """A web application for every WSGI and ASGI server.
+
+    Args:
+        lifespan: a generator function, `def` or `async def`, that takes nothing or the app and yields once: what
+            stands before the yield runs at start-up, what stands behind it at shutdown. A mapping that it yields
+            becomes `request.state`.
+        limits: what clients may make it hold.
+        json: an object or module with `dumps(value)` and `loads(bytes)`; the standard library's by default.
+        debug: never in production.
+        middleware: functions or `Layer`s around everything, outermost first.
+
+    Attributes:
+        wsgi, asgi: the two callables; assign to wrap one side: `app.wsgi = ProxyFix(app.wsgi)`.
+
+    Raises:
+        ConfigurationError: the lifespan has none of the forms.
+
+    Example:
+        >>> app = App()
+        >>> @app.get("/hello/{name}")
+        ... def hello(name: str):
+        ...     return f"Hello, {name}!"
+    """
+
+    wsgi: WSGIApplication
+    asgi: Callable[[Any, Receive, Send], Awaitable[None]]
+
+    def __init__(
+        self,
+        *,
+        lifespan: Callable[..., Any] | None = None,
+        limits: Limits | None = None,
+        json: JSONCodec | None = None,
+        debug: bool = False,
+        middleware: Iterable[Any] = (),
+    ) -> None:
+        super().__init__(middleware=middleware)
+        self.limits = limits or Limits()
+        self.json: JSONCodec = json or StandardJSON()
+        self.debug = debug
+        self.lifespans: Lifespans | None = None
+        self._lifespan: Lifespan | None = None
+        self._routes: list[Route] = []
+        self._planned: list[Route] = []
+        self._by_name: dict[str, Route | None] = {}
+        self._converters: dict[str, Converter] = dict(CONVERTERS)
+        self._converters_by_type: dict[Any, Converter] = {}
+        self._table = RouteTable()
+        self._host_tables: list[tuple[list[Any], str, RouteTable]] = []
+        self._mounts: list[_Mount] = []
+        self._hosts: list[App] = []
+        self._answering: Plan | None = None
+        self._become_callable()
+        if lifespan is not None:
+            from .bridge.lifespan import Lifespan  # only an application with a lifespan pays for loading it
+
+            self._lifespan = Lifespan(lifespan, self)
+            self._collect_lifespans()
+
+    def _become_callable(self) -> None:
+        """Set the two callables, and what servers look at to tell an ASGI application.
+
+        Servers (uvicorn, hypercorn, daphne) ask whether `app.__call__` is a coroutine function; only the instance
+        has one there, and only they look. A real call uses the class's `__call__`, which tells the two by their
+        number of arguments.
+        """
+        self.wsgi = self._serve_wsgi
+        self.asgi = self._serve_asgi
+        self.__dict__["__call__"] = self._call_asgi
+
+    # --- called ---
+
+    @overload
+    def __call__(self, environ: Any, start_response: StartResponse, /) -> Iterable[bytes]: ...
+    @overload
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None: ...
+    def __call__(self, scope: Any, receive: Any, send: Any = None) -> Any:
+        """Serve a WSGI call (environ, start_response) or an ASGI call (scope, receive, send)."""
+        if send is not None:
+            return self.asgi(scope, receive, send)
+        if not isinstance(scope, dict):
+            raise TypeError(
+                f"the app was called with two arguments, of which the first is no environ but {type(scope).__name__};"
+                " granian must be told how to call it: --interface asgi or --interface wsgi"
+            )
+        return self.wsgi(scope, receive)
+
+    async def _call_asgi(self, scope: Any, receive: Receive, send: Send) -> None:
+        await self.asgi(scope, receive, send)
+
+    def _serve_wsgi(self, environ: dict[str, Any], start_response: StartResponse, /) -> Iterable[bytes]:
+        return wsgi.serve(self, environ, start_response)
+
+    async def _serve_asgi(self, scope: Any, receive: Receive, send: Send) -> None:
+        await asgi.serve(self, scope, receive, send)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is bound to this very object, so that a copy gets its own."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("__call__", "wsgi", "asgi")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._become_callable()
+
+    # --- registered ---
+
+    def converter(
+        self,
+        name: str,
+        convert: Callable[[str], Any],
+        *,
+        format: Callable[[Any], str] = str,
+        annotation: Any = None,
+    ) -> None:
+        """Add a converter for path parameters: `{id:name}`, or by the handler's annotation.
+
+        Args:
+            name: a new name, or one to replace for routes registered from now on.
+            convert: the text of one segment -> a value; raises ValueError for text that is no match.
+            format: a value -> its text, for `url_for`.
+            annotation: handlers' parameters annotated so use this converter.
+        """
+        self._converters[name] = converter = Converter(name, convert, format)
+        if annotation is not None:
+            self._converters_by_type[annotation] = converter
+
+    def mount(self, path: str, other: App) -> None:
+        """Serve another application below a path; its middlewares, error handlers and lifespan are its own.
+
+        The routes of this application come first; its middlewares wrap the other one.
+
+        Raises:
+            ConfigurationError: the path is wrong or taken, or the other is no `App`.
+        """
+        if not path.startswith("/") or path.endswith("/") or "{" in path:
+            raise ConfigurationError(f"the mount path {path!r} must begin with a slash, not end with one, and be literal")
+        if not isinstance(other, App) or other is self:
+            raise ConfigurationError(f"app.mount({path!r}, ...) takes another App, not {other!r}")
+        if any(mount.path == path for mount in self._mounts):
+            raise ConfigurationError(f"there is an application mounted at {path!r} already")
+        self._mounts.append(_Mount(path, other))
+        self._mounts.sort(key=lambda mount: -len(mount.path))
+        other._hosts.append(self)
+        self._collect_lifespans()
+
+    def include(self, router: Router) -> None:
+        """Take over all routes of a router, those it gets later included.
+
+        Raises:
+            ConfigurationError: it is an App (mount that), or is included already.
+        """
+        if isinstance(router, App):
+            raise ConfigurationError(f"{router!r} is an App: app.mount(path, other) serves it below a path")
+        super().include(router)
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """The routes, in the order registered."""
+        return tuple(self._routes)
+
+    def _publish(self, definition: Definition, routers: tuple[Router, ...]) -> None:
+        """Make a route of what was registered here, on a router or on one included in it."""
+        super()._publish(definition, routers)
+        route = Route(definition, routers, self._converters, self._converters_by_type)
+        try:
+            self._table_for(route.host).add(route)
+        except ConfigurationError as exc:
+            raise ConfigurationError.at(route.handler, str(exc)) from None
+        self._name(route, explicit=definition.name is not None)
+        self._routes.append(route)
+
+    def _table_for(self, host: str) -> RouteTable:
+        if not host:
+            return self._table
+        for _, known, table in self._host_tables:
+            if known == host:
+                return table
+        table = RouteTable()
+        self._host_tables.append((parse_host_template(host), host, table))
+        self._host_tables.sort(key=lambda entry: (entry[1].count("{"), entry[1]))
+        return table
+
+    def _name(self, route: Route, *, explicit: bool) -> None:
+        """Remember a route by name; a name that functions share by chance names none of them."""
+        if route.name not in self._by_name:
+            self._by_name[route.name] = route
+        elif explicit:
+            raise ConfigurationError.at(route.handler, f"there is a route named {route.name!r} already")
+        else:
+            self._by_name[route.name] = None
+
+    def _changed(self) -> None:
+        for route in self._planned:
+            route._plan = None
+        self._planned.clear()
+        self._answering = None
+        for mount in self._mounts:
+            mount.plans.clear()
+        for host in self._hosts:
+            host._changed()
+        super()._changed()
+
+    def _collect_lifespans(self) -> None:
+        """Take note that there is a lifespan here or in a mounted application."""
+        if self.lifespans is None and self._all_lifespans():
+            from .bridge.lifespan import Lifespans
+
+            self.lifespans = Lifespans(self._all_lifespans)
+        for host in self._hosts:
+            host._collect_lifespans()
+
+    def _all_lifespans(self) -> list[Lifespan]:
+        own = [] if self._lifespan is None else [self._lifespan]
+        return own + [lifespan for mount in self._mounts for lifespan in mount.app._all_lifespans()]
+
+    @property
+    def lifespan_state(self) -> Mapping[str, Any]:
+        """What the lifespan yielded; empty before start-up."""
+        return {} if self._lifespan is None else self._lifespan.state
+
+    def url_path(self, name: str, params: Mapping[str, object]) -> str:
+        """Build the percent-encoded path of a named route, below the mount prefix.
+
+        Raises:
+            LookupError: there is no such route, several functions share the name, or a parameter is missing.
+        """
+        route = self._by_name.get(name)
+        if route is None:
+            why = "several routes share it; give them names" if name in self._by_name else "there is none"
+            raise LookupError(f"no route is named {name!r}: {why}")
+        path, left = route.url_path(params)
+        return f"{path}?{encode_query(left.items())}" if left else path
+
+    # --- planned ---
+
+    def plan_for(self, request: Request, refusal: HTTPError | None = None) -> Plan:
+        """Find the route of a request and give its plan; what has no route has a plan too, for its error."""
+        if refusal is not None:
+            return self._answer(request, refusal)
+        found = self._match(request) if self._host_tables else self._table.match(request.method, request.path)
+        if found is None:
+            return self._plan_for_miss(request)
+        route, request._values = found
+        request.route = route
+        return route._plan or self._make_plan(route)
+
+    def _match(self, request: Request) -> tuple[Route, tuple[Any, ...]] | None:
+        """Match where some routes are for a host only; those come first."""
+        host = split_host(request.host)[0] if request.host else ""
+        for template, _, table in self._host_tables:
+            values = match_host(template, host)
+            if values is not None:
+                found = table.match(request.method, request.path)
+                if found is not None:
+                    return found[0], values + found[1]
+        return self._table.match(request.method, request.path)
+
+    def _make_plan(self, route: Route) -> Plan:
+        layers: tuple[Layer, ...] = (*(layer for router in route.routers for layer in router.layers), *route.layers)
+        route._plan = plan = Plan(
+            route.handler,
+            route.call,
+            codec=self.json,
+            max_body_bytes=route.max_body_bytes or self.limits.max_body_bytes,
+            is_async=route.is_async,
+            blocking=route.blocking,
+            layers=layers,
+            errors=_scopes(route.routers),
+            loads_body=not route.streams_body,
+        )
+        self._planned.append(route)
+        return plan
+
+    def _plan_for_miss(self, request: Request) -> Plan:
+        path, method = request.path, request.method
+        allowed = self._allowed(request)
+        if allowed:
+            allow = {"allow": ", ".join(sorted(allowed | {"OPTIONS"}))}
+            if method == "OPTIONS":
+                return self._answer(request, Response(b"", 204, allow))
+            return self._answer(request, HTTPError(405, headers=allow))
+        for mount in self._mounts:
+            if path.startswith(mount.path + "/"):
+                return self._plan_in_mount(request, mount)
+        if path == "*" and method == "OPTIONS":
+            return self._answer(request, Response(b"", 204))
+        location = self._other_slash(request)
+        return self._answer(request, HTTPError(404) if location is None else Redirect(location, 308))
+
+    def _allowed(self, request: Request) -> set[str]:
+        allowed = self._table.allowed(request.path)
+        if self._host_tables and request.host:
+            host = split_host(request.host)[0]
+            for template, _, table in self._host_tables:
+                if match_host(template, host) is not None:
+                    allowed |= table.allowed(request.path)
+        return allowed
+
+    def _plan_in_mount(self, request: Request, mount: _Mount) -> Plan:
+        request.root_path += mount.path
+        request.path = request.path[len(mount.path) :]
+        request.app = mount.app
+        inner = mount.app.plan_for(request)
+        plan = mount.plans.get(inner)
+        if plan is None:
+            plan = mount.plans[inner] = inner.within(self.layers, _scopes((self,)))
+        return plan
+
+    def _other_slash(self, request: Request) -> str | None:
+        """Give the relative reference to the same path with one slash more or less, if there is such a route.
+
+        It is relative to the request's own path, so that it is right behind a proxy that took a prefix off.
+        """
+        path = request.path
+        if path == "/" or path.startswith("//") or path.endswith("//"):
+            return None
+        other = path[:-1] if path.endswith("/") else path + "/"
+        if self._table.match(request.method, other) is None and not any(mount.path + "/" == other for mount in self._mounts):
+            return None
+        segment = percent_encode(other.rstrip("/").rpartition("/")[2])
+        location = f"../{segment}" if path.endswith("/") else f"./{segment}/"
+        return f"{location}?{request.query_string}" if request.query_string else location
+
+    def _answer(self, request: Request, answer: HTTPError | Response) -> Plan:
+        """Plan an answer that no handler makes: it passes the layers and error handlers of the application."""
+        request._answer = answer
+        if self._answering is None:
+            self._answering = Plan(
+                _give_answer, _give_answer, codec=self.json, max_body_bytes=self.limits.max_body_bytes,
+                layers=self.layers, errors=_scopes((self,)),
+            )  # fmt: skip
+        return self._answering
+
+
+class _Mount:
+    """An application mounted in another, and the plans of its routes inside that one's layers."""
+
+    __slots__ = ("app", "path", "plans")
+
+    def __init__(self, path: str, app: App) -> None:
+        self.path = path
+        self.app = app
+        self.plans: dict[Plan, Plan] = {}
+
+
+def _scopes(routers: tuple[Router, ...]) -> tuple[ErrorHandlers, ...]:
+    """Give the error handlers of routers, nearest first, without those that are empty."""
+    return tuple(r.errors for r in reversed(routers) if r.errors.by_class or r.errors.by_status)
+
+
+def _give_answer(request: Request) -> Response:
+    if isinstance(request._answer, Response):
+        return request._answer
+    raise request._answer

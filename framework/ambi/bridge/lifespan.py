@@ -1,0 +1,209 @@
+"""Start-up and shutdown of an application: a generator of either colour that yields once, on either gateway.
+
+Facts
+- Under ASGI the server's lifespan protocol starts and stops it. Where a server sends none (daphne, a host that mounts
+  the application), the first request starts it on the server's loop.
+- Under WSGI the first request of each process starts it, or `ambi.gunicorn` when a worker starts. What is async of it
+  lives on the loop thread, so what it makes is shared by all requests; it stops when the process ends.
+- An async generator is entered and left in one task, as cancel scopes and task groups ask.
+- A start-up that fails is undone as far as it went; the next request tries again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import weakref
+from functools import partial
+
+from ..core.binding import is_async_generator, is_generator, parameters_of
+from ..core.errors import ConfigurationError
+from .exits import at_exit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from typing import Any
+
+    LifespanFunction = Callable[..., Any]
+
+_FORMS = "a lifespan is a generator function, `def` or `async def`, that yields once and takes nothing or the app"
+
+
+class Lifespan:
+    """The lifespan function of one application, and what it yielded.
+
+    Attributes:
+        state: the mapping that it yielded; becomes `request.state`.
+
+    Raises:
+        ConfigurationError: the function has none of the forms.
+    """
+
+    def __init__(self, function: LifespanFunction, app: object) -> None:
+        count = len(parameters_of(function, {}, resolve=False))
+        if count > 1:
+            raise ConfigurationError.at(function, f"{_FORMS}; it takes {count} parameters")
+        call = partial(function, app) if count else function
+        self.function = function
+        self.state: Mapping[str, Any] = {}
+        self.is_async = is_async_generator(function)
+        if self.is_async:
+            self._open: Callable[[], Any] = contextlib.asynccontextmanager(call)
+        elif is_generator(function):
+            self._open = contextlib.contextmanager(call)
+        else:
+            inner = getattr(function, "__wrapped__", None)  # made a context manager by contextlib already
+            if inner is None or not (is_async_generator(inner) or is_generator(inner)):
+                raise ConfigurationError.at(function, _FORMS)
+            self.is_async = is_async_generator(inner)
+            self._open = call
+
+    def enter_sync(self, stack: contextlib.ExitStack) -> None:
+        """Start a `def` one; the stack stops it."""
+        self._keep(stack.enter_context(self._open()))
+        stack.callback(self._keep, None)
+
+    async def enter_async(self, stack: contextlib.AsyncExitStack) -> None:
+        """Start an `async def` one in the current task; the stack stops it."""
+        self._keep(await stack.enter_async_context(self._open()))
+        stack.callback(self._keep, None)
+
+    def _keep(self, state: Mapping[str, Any] | None) -> None:
+        if state is not None and not hasattr(state, "keys"):
+            raise ConfigurationError.at(self.function, f"it yielded {state!r}; a mapping or nothing was expected")
+        self.state = state or {}
+
+
+class Lifespans:
+    """All lifespans of an application, its own first, then those of the applications mounted in it."""
+
+    def __init__(self, collect: Callable[[], list[Lifespan]]) -> None:
+        self._collect = collect
+        self._lock = threading.Lock()
+        self._starting: Any = None
+        self._stop: Callable[[], None] | None = None
+        self.pending = True
+        _all.add(self)
+
+    def forget(self) -> None:
+        """Take note that nothing is started, as in a forked child."""
+        self._lock = threading.Lock()
+        self._starting = self._stop = None
+        self.pending = True
+
+    # --- ASGI ---
+
+    async def run(self, started: Callable[[], Awaitable[None]], stopping: Callable[[], Awaitable[None]]) -> None:
+        """Start all, say so, wait for the time to stop, stop all in reverse; in one task.
+
+        Raises:
+            BaseException: what a start-up or a shutdown raised.
+        """
+        try:
+            async with contextlib.AsyncExitStack() as stack:
+                for lifespan in self._collect():
+                    await self._enter(lifespan, stack)
+                self.pending = False
+                await started()
+                await stopping()
+        finally:
+            self.pending = True
+
+    async def _enter(self, lifespan: Lifespan, stack: contextlib.AsyncExitStack) -> None:
+        if lifespan.is_async:
+            await lifespan.enter_async(stack)
+            return
+        from anyio import to_thread
+
+        blocking = contextlib.ExitStack()
+        await to_thread.run_sync(lifespan.enter_sync, blocking)
+        stack.push_async_callback(to_thread.run_sync, blocking.close)
+
+    async def start_on_this_loop(self) -> None:
+        """Start all for a server that sends no lifespan events; they live in a task of their own.
+
+        Raises:
+            BaseException: what a start-up raised; the next request tries again.
+        """
+        from .to_thread import spawn
+
+        if self._starting is None:
+            self._starting = _Start()
+            spawn(self._live, self._starting)
+        start = self._starting
+        await start.ended.wait()
+        if start.error is not None:
+            raise start.error
+
+    async def _live(self, start: _Start) -> None:
+        """The task in which all live until the loop ends."""
+        import anyio
+
+        async def started() -> None:
+            start.ended.set()
+
+        try:
+            await self.run(started, anyio.sleep_forever)
+        except Exception as exc:
+            start.error = exc
+        finally:
+            self._starting = None
+            start.ended.set()
+
+    # --- WSGI ---
+
+    def start_in_process(self) -> None:
+        """Start all in this process unless they are; other threads wait. They stop when the process ends.
+
+        Raises:
+            BaseException: what a start-up raised; the next request tries again.
+        """
+        with self._lock:
+            if not self.pending:
+                return
+            stack = contextlib.ExitStack()
+            with stack:
+                for lifespan in self._collect():
+                    if lifespan.is_async:
+                        self._enter_over_loop(lifespan, stack)
+                    else:
+                        lifespan.enter_sync(stack)
+                self._stop = stack.pop_all().close
+            self.pending = False
+            at_exit(self.stop_in_process)
+
+    def _enter_over_loop(self, lifespan: Lifespan, stack: contextlib.ExitStack) -> None:
+        from .loop_thread import get_loop_thread
+
+        stack.callback(get_loop_thread().live(lifespan.enter_async))
+
+    def stop_in_process(self) -> None:
+        """Stop what `start_in_process` started. Idempotent."""
+        with self._lock:
+            stop, self._stop = self._stop, None
+            if stop is not None:
+                self.pending = True
+                stop()
+
+
+_all: weakref.WeakSet[Lifespans] = weakref.WeakSet()
+
+
+def _forget_after_fork() -> None:
+    for lifespans in _all:
+        lifespans.forget()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)
+
+
+class _Start:
+    """A start-up that several requests wait for."""
+
+    def __init__(self) -> None:
+        import anyio
+
+        self.ended = anyio.Event()
+        self.error: Exception | None = None

@@ -1,0 +1,120 @@
+"""The loop thread: one event loop a process, for the async pieces of WSGI requests and for an async lifespan.
+
+Facts
+- It is started by the first piece that needs it, never at import, so that a preloading server may fork afterwards;
+  a forked child has no threads and starts its own.
+- It is a daemon: the interpreter joins other threads before `atexit` runs, and would wait for this one for ever.
+- It is a plain asyncio loop: uvloop dies under gevent. Thread, lock and queue are looked up when used, so that
+  gevent's patched ones are taken where there are some.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import os
+import threading
+
+from .exits import at_exit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from typing import Any
+
+_current: LoopThread | None = None
+_starting = threading.Lock()
+
+
+class LoopThread:
+    """An event loop in a daemon thread of its own."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.SelectorEventLoop()
+        self._started = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ambi-loop", daemon=True)
+        self._thread.start()
+        self._started.wait()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.call_soon(self._started.set)
+        try:
+            self.loop.run_forever()
+        finally:
+            self.loop.close()
+
+    def live(self, enter: Callable[[contextlib.AsyncExitStack], Awaitable[None]]) -> Callable[[], None]:
+        """Enter something async in a task of its own, in which it lives; give what ends it.
+
+        Raises:
+            BaseException: what entering raised.
+        """
+        entered: concurrent.futures.Future[None] = concurrent.futures.Future()
+        leave = asyncio.Event()
+
+        async def live() -> None:
+            try:
+                async with contextlib.AsyncExitStack() as stack:
+                    await enter(stack)
+                    entered.set_result(None)
+                    await leave.wait()
+            except BaseException as exc:
+                if entered.done():
+                    raise
+                entered.set_exception(exc)
+
+        ended = asyncio.run_coroutine_threadsafe(live(), self.loop)
+        entered.result()
+
+        def end() -> None:
+            if not self.loop.is_closed():
+                self.loop.call_soon_threadsafe(leave.set)
+                ended.result()
+
+        return end
+
+    def stop(self, timeout_s: float) -> None:
+        """Cancel what still runs, wait for it within the time, and end the thread. Idempotent."""
+        if not self._thread.is_alive() or self.loop.is_closed():
+            return
+        asyncio.run_coroutine_threadsafe(self._wind_up(timeout_s), self.loop)
+        self._thread.join(timeout_s + 1)
+
+    async def _wind_up(self, timeout_s: float) -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=timeout_s)
+        await self.loop.shutdown_asyncgens()
+        self.loop.call_soon(self.loop.stop)
+
+
+def get_loop_thread() -> LoopThread:
+    """Give this process's loop thread, started if need be."""
+    global _current
+    if _current is None:
+        with _starting:
+            if _current is None:
+                _current = LoopThread()
+                at_exit(stop_loop_thread)
+    return _current
+
+
+def stop_loop_thread(timeout_s: float = 5) -> None:
+    """Stop the loop thread if there is one; a later request starts another."""
+    global _current
+    stopped, _current = _current, None
+    if stopped is not None:
+        stopped.stop(timeout_s)
+
+
+def _forget_after_fork() -> None:
+    global _current, _starting
+    _current = None
+    _starting = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)

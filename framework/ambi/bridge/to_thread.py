@@ -1,0 +1,274 @@
+"""From an ASGI server's event loop to a worker thread and back; on asyncio and on trio.
+
+The request began as a task of the server. When its coroutine asks for the sync side, a worker thread resumes it,
+while the task waits; what the coroutine does over there in one go is one crossing, however many pieces it runs.
+
+Facts
+- Waiting for a worker is cancellable. A sync piece that runs is never abandoned: the task waits for its end, then the
+  cancellation is raised where the coroutine waits next.
+- A native `task.cancel()` (gunicorn's asgi worker, uvicorn's shutdown) passes through anyio's shield; so the wait
+  here begins again until the piece has ended.
+"""
+
+from __future__ import annotations
+
+import weakref
+from contextvars import copy_context
+
+import anyio
+import anyio.from_thread
+from anyio.lowlevel import RunVar, current_token
+
+from ..core.sides import SYNC
+from .travel import CROSSING, RAISED, RETURNED, step
+from .workers import give_back, take_worker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Generator
+    from contextvars import Context
+    from typing import Any
+
+    from anyio.lowlevel import EventLoopToken
+
+    from ..core.request import Application, Request
+    from .travel import Outcome
+    from .workers import Worker
+
+_limiters: RunVar[weakref.WeakKeyDictionary[Application, dict[str, anyio.CapacityLimiter]]] = RunVar("ambi_limiters")
+
+
+def limiter_of(app: Application, kind: str) -> anyio.CapacityLimiter:
+    """Give the limiter of an application on this event loop, for "threads", "io_threads" or "stream_threads"."""
+    try:
+        by_app = _limiters.get()
+    except LookupError:
+        by_app = weakref.WeakKeyDictionary()
+        _limiters.set(by_app)
+    limiters = by_app.setdefault(app, {})
+    if kind not in limiters:
+        limiters[kind] = anyio.CapacityLimiter(getattr(app.limits, kind))
+    return limiters[kind]
+
+
+class SyncSide:
+    """The sync side of one request under ASGI: at most one worker, taken when first needed."""
+
+    __slots__ = ("__weakref__", "_app", "_limiter", "_worker", "token")
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+        self.token = current_token()
+        self._limiter: anyio.CapacityLimiter | None = None
+        self._worker: Worker | None = None
+
+    async def resume(self, coroutine: Coroutine[Any, Any, Any], context: Context, *, inside: bool) -> Outcome:
+        """Let the worker resume a coroutine of the request; how that came to rest.
+
+        Args:
+            inside: this is awaited by code that runs in the context itself.
+
+        Raises:
+            BaseException: cancelled, while waiting for a worker or when the step had ended; the coroutine is then
+                suspended and must be told.
+        """
+        (_, outcome), cancelled = await _run(
+            await self._engage(), step, (coroutine, context), self.token, next_turn=inside
+        )
+        if cancelled is None:
+            return outcome  # type: ignore[no-any-return]  # `step` gives an Outcome
+        if outcome[0] is CROSSING:
+            raise cancelled
+        _discard(outcome[1])
+        return RAISED, cancelled
+
+    async def _engage(self) -> Worker:
+        if self._worker is None:
+            self._limiter = await _acquire(limiter_of(self._app, "threads"), self)
+            self._worker = take_worker()
+        return self._worker
+
+    async def become_stream(self) -> None:
+        """Let the worker count among the streams from now on, whose number has a limit of its own."""
+        if self._limiter is not None:
+            limiter, self._limiter = self._limiter, None
+            limiter.release_on_behalf_of(self)
+        self._limiter = await _acquire(limiter_of(self._app, "stream_threads"), self)
+        if self._worker is None:
+            self._worker = take_worker()
+
+    def release(self) -> None:
+        """Give the worker back. It must not be running anything."""
+        if self._worker is not None:
+            give_back(self._worker)
+            self._worker = None
+        if self._limiter is not None:
+            self._limiter.release_on_behalf_of(self)
+            self._limiter = None
+
+
+async def _acquire(limiter: anyio.CapacityLimiter, borrower: object) -> anyio.CapacityLimiter:
+    try:
+        limiter.acquire_on_behalf_of_nowait(borrower)
+    except anyio.WouldBlock:
+        await limiter.acquire_on_behalf_of(borrower)
+    return limiter
+
+
+async def _run(
+    worker: Worker,
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    token: EventLoopToken,
+    *,
+    next_turn: bool = False,
+) -> tuple[Outcome, BaseException | None]:
+    """Run a function in a worker and wait for its end, through cancellations; the last of those comes back too."""
+    errand = _Errand(function, args, token)
+    if next_turn:
+        errand.soon(worker.submit, errand.run)
+    else:
+        worker.submit(errand.run)
+    cancelled: BaseException | None = None
+    with anyio.CancelScope(shield=True):
+        while errand.outcome is None:
+            try:
+                await errand.arrived.wait()
+            except anyio.get_cancelled_exc_class() as exc:
+                cancelled = exc
+    return errand.outcome, cancelled
+
+
+def _discard(value: object) -> None:
+    """Drop a response that nobody will get; a generator in it has not started, but may hold something."""
+    close = getattr(getattr(value, "body", None), "close", None)
+    if close is not None:
+        close()
+
+
+class _Errand:
+    """A function on its way to a worker."""
+
+    __slots__ = ("_args", "_function", "arrived", "outcome", "soon")
+
+    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...], token: EventLoopToken) -> None:
+        native: Any = token.native_token
+        self.soon = native.call_soon_threadsafe if hasattr(native, "call_soon_threadsafe") else native.run_sync_soon
+        self._function = function
+        self._args = args
+        self.arrived = anyio.Event()
+        self.outcome: Outcome | None = None
+
+    def run(self) -> None:
+        """Run it, in the worker."""
+        try:
+            outcome: Outcome = (RETURNED, self._function(*self._args))
+        except BaseException as exc:
+            outcome = (RAISED, exc)
+        try:
+            self.soon(self._arrive, outcome)
+        except RuntimeError:  # the loop is closed; nobody waits any more
+            _discard(outcome[1])
+
+    def _arrive(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        self.arrived.set()
+
+
+def sync_side_of(request: Request) -> SyncSide:
+    """Give the request's sync side, made when first asked for."""
+    if request._sync_side is None:
+        request._sync_side = SyncSide(request.app)
+    side: SyncSide = request._sync_side
+    return side
+
+
+class Trip:
+    """Drive a coroutine of a request within a task of the server.
+
+    Args:
+        context: where its steps on the loop run; None runs them in the current one.
+        wanted: what the coroutine has yielded already; None when it has not begun.
+    """
+
+    __slots__ = ("_context", "_coroutine", "_request", "_wanted")
+
+    def __init__(
+        self, request: Request, coroutine: Coroutine[Any, Any, Any], context: Context | None, wanted: object = None
+    ) -> None:
+        self._request = request
+        self._coroutine = coroutine
+        self._context = context
+        self._wanted = wanted
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        wanted = self._wanted
+        resume: Callable[[Any], Any] | None = self._coroutine.send if wanted is None else None
+        argument: Any = None
+        while True:
+            if resume is not None:
+                try:
+                    wanted = resume(argument) if self._context is None else self._context.run(resume, argument)
+                except StopIteration as stop:
+                    return stop.value
+            resume, argument = self._coroutine.send, None
+            crossed: Outcome = (CROSSING, None)
+            try:
+                if wanted is SYNC:
+                    side = sync_side_of(self._request)
+                    crossed = yield from side.resume(
+                        self._coroutine, self._request._context, inside=self._context is None
+                    ).__await__()
+                else:
+                    argument = yield wanted
+            except BaseException as exc:  # cancelled or closed: it is the coroutine's to handle
+                resume, argument = self._coroutine.throw, exc
+            kind, value = crossed
+            if kind is RETURNED:
+                return value
+            if kind is RAISED:
+                raise value
+
+
+async def travel(request: Request, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Drive a part of the pipeline that user code on the loop awaits, in the user's own context."""
+    return await Trip(request, coroutine, None)
+
+
+async def run_io(app: Application, function: Callable[..., Any], *args: Any) -> Any:
+    """Run blocking file work of the framework in a thread, under a limiter of its own."""
+    limiter = limiter_of(app, "io_threads")
+    borrower = object()
+    await _acquire(limiter, borrower)
+    worker = take_worker()
+    try:
+        (kind, value), cancelled = await _run(worker, copy_context().run, (function, *args), current_token())
+    finally:
+        give_back(worker)
+        limiter.release_on_behalf_of(borrower)
+    if cancelled is not None:
+        raise cancelled
+    if kind is RAISED:
+        raise value
+    return value
+
+
+def call_on_loop(request: Request, function: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    """From the worker of a request: run an async function on the server's loop and wait for it."""
+    return anyio.from_thread.run(function, token=sync_side_of(request).token)
+
+
+def spawn(function: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
+    """Start a task on the server's loop that outlives the request which starts it."""
+    native: Any = current_token().native_token
+    if hasattr(native, "create_task"):
+        task = native.create_task(function(*args))
+        _tasks.add(task)  # the loop keeps only weak references
+        task.add_done_callback(_tasks.discard)
+    else:
+        import trio
+
+        trio.lowlevel.spawn_system_task(function, *args)
+
+
+_tasks: set[Any] = set()

@@ -1,0 +1,82 @@
+"""Driving a request's coroutine: send into it until it returns, raises, or asks for the other side.
+
+Facts
+- A coroutine may be resumed by another thread than the one that suspended it, as long as one does at a time.
+- All resumptions of a request happen in one `contextvars.Context`, whichever thread does them: so values set on one
+  side are seen on the other, and none is left behind in the thread.
+- A context is entered by one thread at a time. So whoever hands a coroutine over has left the context before the other
+  thread can enter it: a step is submitted outside of `context.run`, or, by code that runs inside of it, with the
+  loop's next turn.
+- On an event loop a coroutine also yields the loop's own futures; those are passed on to the task.
+"""
+
+from __future__ import annotations
+
+from ..core.sides import ASYNC, SYNC
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Generator
+    from contextvars import Context
+    from typing import Any
+
+    Outcome = tuple[str, Any]
+
+CROSSING = "crossing"
+RETURNED = "returned"
+RAISED = "raised"
+
+
+def step(coroutine: Coroutine[Any, Any, Any], context: Context) -> Outcome:
+    """Resume a coroutine on the sync side; tell how it came to rest."""
+    try:
+        wanted = context.run(coroutine.send, None)
+        while wanted is SYNC:  # it is there already
+            wanted = context.run(coroutine.send, None)
+        if wanted is not ASYNC:
+            context.run(coroutine.throw, _misplaced(wanted))
+    except StopIteration as stop:
+        return RETURNED, stop.value
+    except BaseException as exc:
+        return RAISED, exc
+    return CROSSING, None
+
+
+def _misplaced(wanted: object) -> RuntimeError:
+    return RuntimeError(f"code that runs in a thread awaited {wanted!r}, which needs an event loop")
+
+
+class Leg:
+    """Resume a coroutine on the event loop until it comes to rest there.
+
+    Args:
+        context: where its steps run; None for the current one, when that is the request's already.
+        failure: raised in the coroutine, instead of going on.
+    """
+
+    __slots__ = ("_context", "_coroutine", "_failure")
+
+    def __init__(
+        self, coroutine: Coroutine[Any, Any, Any], context: Context | None, failure: BaseException | None = None
+    ) -> None:
+        self._coroutine = coroutine
+        self._context = context
+        self._failure = failure
+
+    def __await__(self) -> Generator[Any, Any, Outcome]:
+        argument: Any = self._failure
+        resume: Any = self._coroutine.send if argument is None else self._coroutine.throw
+        while True:
+            try:
+                wanted = resume(argument) if self._context is None else self._context.run(resume, argument)
+            except StopIteration as stop:
+                return RETURNED, stop.value
+            except BaseException as exc:
+                return RAISED, exc
+            if wanted is SYNC:
+                return CROSSING, None
+            try:
+                argument = yield wanted
+                resume = self._coroutine.send
+            except BaseException as exc:  # cancelled or closed: it is the coroutine's to handle
+                resume, argument = self._coroutine.throw, exc

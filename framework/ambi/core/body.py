@@ -1,0 +1,171 @@
+"""The body of a request: read within limits before the handler runs, or streamed to it.
+
+Facts
+- A request has a body only if it says so: Content-Length above zero, or Transfer-Encoding (RFC 9110 6.4); over
+  HTTP/2 it may say neither. The gateway knows (`BodySource.expected`).
+- Bytes received are counted, whatever the length declared.
+- Reading has a side like any other piece: the server's thread under WSGI, the event loop under ASGI.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from .errors import HTTPError
+from .forms import Form, MultipartReader, boundary_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from typing import Any
+
+    from .request import Request
+    from .sides import Side
+
+
+class BodySource(Protocol):
+    """Where a gateway's request bodies come from; one object a request that has a body.
+
+    Attributes:
+        side: where `read` may be awaited.
+        declared: the Content-Length; None without one.
+    """
+
+    side: Side
+    declared: int | None
+
+    async def read(self) -> bytes:
+        """Give the next bytes, b"" at the end.
+
+        Raises:
+            ClientDisconnected: the client left first.
+            HTTPError: 408 without progress, 400 for framing that the server refused.
+        """
+        ...
+
+    def read_blocking(self) -> bytes:
+        """As `read`, from the sync side, whichever side is the source's."""
+        ...
+
+    async def read_async(self) -> bytes:
+        """As `read`, from the async side, whichever side is the source's."""
+        ...
+
+    async def run_io(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Run blocking file work where it harms nobody."""
+        ...
+
+
+async def load_body(request: Request, source: BodySource, max_bytes: int) -> None:
+    """Read the whole body into the request: bytes, or a form while it arrives.
+
+    Raises:
+        HTTPError: 413 past a limit, 415 for a coded body, 400 for a malformed form.
+    """
+    coding = request.headers.get("content-encoding", "identity")
+    if coding.strip(" \t").lower() not in ("", "identity"):
+        raise HTTPError(415, f"request bodies with the content coding {coding[:40]!r} are not accepted",
+                        headers={"accept-encoding": "identity"})  # fmt: skip
+    counted = CountedSource(source, max_bytes)
+    media_type, _ = request.content_type
+    if media_type == "multipart/form-data":
+        request.loaded_form(await load_form(request, counted))
+        return
+    chunks = []
+    while chunk := await counted.read():
+        chunks.append(chunk)
+    request.loaded_body(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+
+
+async def load_form(request: Request, source: CountedSource) -> Form:
+    """Parse a multipart body while it arrives; large files go to disk off the event loop."""
+    reader = MultipartReader(boundary_of(request.headers["content-type"]), request.limits)
+    try:
+        while chunk := await source.read():
+            reader.feed(chunk)
+            if reader.wants_to_write:
+                await source.run_io(reader.write)
+        if reader.has_unwritten:
+            await source.run_io(reader.write)
+        return reader.finish()
+    except BaseException:
+        reader.close()
+        raise
+
+
+class CountedSource:
+    """A body source that refuses to give more than `max_bytes`.
+
+    Raises:
+        HTTPError: 413 at once when more is declared.
+    """
+
+    __slots__ = ("_left", "_max_bytes", "_source", "run_io")
+
+    def __init__(self, source: BodySource, max_bytes: int) -> None:
+        if source.declared is not None and source.declared > max_bytes:
+            raise too_large(max_bytes)
+        self._source = source
+        self._max_bytes = self._left = max_bytes
+        self.run_io = source.run_io
+
+    async def read(self) -> bytes:
+        """As `BodySource.read`. Raises: HTTPError 413 past the limit."""
+        return self._count(await self._source.read())
+
+    def read_blocking(self) -> bytes:
+        """As `BodySource.read_blocking`. Raises: HTTPError 413 past the limit."""
+        return self._count(self._source.read_blocking())
+
+    async def read_async(self) -> bytes:
+        """As `BodySource.read_async`. Raises: HTTPError 413 past the limit."""
+        return self._count(await self._source.read_async())
+
+    def _count(self, chunk: bytes) -> bytes:
+        self._left -= len(chunk)
+        if self._left < 0:
+            raise too_large(self._max_bytes)
+        return chunk
+
+
+def too_large(max_bytes: int) -> HTTPError:
+    """Make the refusal of a body that is too large. See: RFC 9110 15.5.14."""
+    return HTTPError(413, f"the request body is larger than {max_bytes} bytes")
+
+
+class BodyStream:
+    """The body of a request, read by the handler itself: `for` in a `def`, `async for` in an `async def`.
+
+    Chunks are bytes, never empty, of whatever size the server gives; read once. Nothing is read ahead: while the
+    handler works, the client waits (backpressure). The body limit of the route holds.
+
+    Raises:
+        HTTPError: while iterating: 413 past the limit.
+        ClientDisconnected: while iterating: the client left before its body was complete.
+
+    Example:
+        @app.post("/count")
+        async def count(stream: BodyStream):
+            total = 0
+            async for chunk in stream:
+                total += len(chunk)
+            return {"bytes": total}
+    """
+
+    __slots__ = ("_source",)
+
+    def __init__(self, source: CountedSource | None) -> None:
+        self._source = source
+
+    def __iter__(self) -> Iterator[bytes]:
+        source = self._source
+        if source is not None:
+            while chunk := source.read_blocking():
+                yield chunk
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        source = self._source
+        if source is not None:
+            while chunk := await source.read_async():
+                yield chunk
+

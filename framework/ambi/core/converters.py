@@ -1,0 +1,134 @@
+"""Converters: what the text of a path parameter may be, and the value it becomes.
+
+Facts
+- A text that a converter refuses is no match: another route may match it, else the answer is 404.
+- Only ASCII digits are digits. `int()` would take "+1_0" and Arabic digits; the converters do not.
+- Typed converters are tried before text whatever the order of registration, in the order of their `rank`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_origin
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+_DIGITS = frozenset("0123456789")
+_HEX = frozenset("0123456789abcdefABCDEF-")
+
+
+class Converter:
+    """Turn the text of one path segment into a value and back.
+
+    Args:
+        name: as written in a path, `{id:name}`.
+        convert: text -> value; raises ValueError for text that is no match.
+        format: value -> text, for `url_for`.
+        rank: typed converters of lower rank are tried first.
+    """
+
+    __slots__ = ("convert", "format", "name", "rank")
+
+    def __init__(
+        self, name: str, convert: Callable[[str], Any], format: Callable[[Any], str] = str, rank: int = 6
+    ) -> None:
+        self.name = name
+        self.convert = convert
+        self.format = format
+        self.rank = rank
+
+    def __repr__(self) -> str:
+        return f"<Converter {self.name}>"
+
+
+def _int(text: str) -> int:
+    if not text or not _DIGITS.issuperset(text):
+        raise ValueError(text)
+    return int(text)
+
+
+def _number(text: str) -> str:
+    whole, point, fraction = text.partition(".")
+    if not whole or not _DIGITS.issuperset(whole + fraction) or (point and not fraction):
+        raise ValueError(text)
+    return text
+
+
+def _float(text: str) -> float:
+    value = float(_number(text))
+    if value == float("inf"):
+        raise ValueError(text)
+    return value
+
+
+def _decimal(text: str) -> Any:
+    from decimal import Decimal
+
+    return Decimal(_number(text))
+
+
+def _uuid(text: str) -> Any:
+    from uuid import UUID
+
+    if len(text) != 36 or not _HEX.issuperset(text):
+        raise ValueError(text)
+    return UUID(text)
+
+
+def _date(text: str) -> Any:
+    from datetime import date
+
+    if len(text) != 10 or not _DIGITS.issuperset(text.replace("-", "", 2)):
+        raise ValueError(text)
+    return date.fromisoformat(text)
+
+
+TEXT = Converter("str", str, rank=7)
+PATH = Converter("path", str, rank=8)
+
+CONVERTERS: Mapping[str, Converter] = {
+    converter.name: converter
+    for converter in (
+        TEXT,
+        PATH,
+        Converter("int", _int, rank=1),
+        Converter("date", _date, rank=2),
+        Converter("uuid", _uuid, rank=3),
+        Converter("float", _float, rank=4),
+        Converter("decimal", _decimal, rank=5),
+    )
+}
+
+_BY_TYPE_NAME = {
+    ("builtins", "str"): "str", ("builtins", "int"): "int", ("builtins", "float"): "float", ("uuid", "UUID"): "uuid",
+    ("datetime", "date"): "date", ("decimal", "Decimal"): "decimal",
+}  # fmt: skip
+
+
+def converter_for(annotation: Any) -> Converter | None:
+    """Give the converter of a handler's annotation; None when there is none."""
+    known = _BY_TYPE_NAME.get((getattr(annotation, "__module__", ""), getattr(annotation, "__qualname__", "")))
+    if known is not None:
+        return CONVERTERS[known]
+    members = getattr(annotation, "_member_map_", None)
+    if members is not None:
+        return _choice(annotation.__name__, {_plain(member.value): member for member in members.values()})
+    if get_origin(annotation) is Literal:
+        return _choice(repr(annotation), {_plain(value): value for value in annotation.__args__})
+    return None
+
+
+def _choice(name: str, values: dict[str, Any]) -> Converter:
+    def convert(text: str) -> Any:
+        try:
+            return values[text]
+        except KeyError:
+            raise ValueError(text) from None
+
+    return Converter(name, convert, _plain, rank=0)
+
+
+def _plain(value: Any) -> str:
+    return str(getattr(value, "value", value))

@@ -1,0 +1,149 @@
+"""From an exception to a response: the user's handlers, nearest first, and the rendering of what they leave."""
+
+from __future__ import annotations
+
+from .errors import ConfigurationError, HTTPError
+from .negotiation import best_media_type
+from .response import HTML_TYPE, TEXT_TYPE, Response
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
+
+    from .request import Request
+
+_PROBLEM_TYPE = ("content-type", "application/problem+json")
+_VARY_ACCEPT = ("vary", "accept")
+_OFFERS = ("application/problem+json", "application/json", "text/html", "text/plain")
+_chosen: dict[str, str | None] = {}
+
+
+class ErrorHandler:
+    """A user's function that makes a response of an exception.
+
+    Raises:
+        ConfigurationError: it takes neither (request, error) nor a part of them.
+    """
+
+    __slots__ = ("call", "function", "is_async")
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        from .binding import is_async, is_request, parameters_of  # loads inspect, at registration only
+
+        self.function = function
+        self.is_async = is_async(function)
+        parameters = list(parameters_of(function, {}, resolve=False))
+        if len(parameters) > 2:
+            raise ConfigurationError.at(function, "an error handler takes (request, error), or only one of them")
+        alone = len(parameters) == 1 and is_request(parameters[0], None)
+        self.call: Callable[[Request, BaseException], Any] = (
+            function if len(parameters) == 2
+            else (lambda request, error: function(request)) if alone
+            else (lambda request, error: function(error)) if parameters
+            else (lambda request, error: function())
+        )  # fmt: skip
+
+
+class ErrorHandlers:
+    """The handlers of one router or application, by status and by exception class."""
+
+    __slots__ = ("by_class", "by_status")
+
+    def __init__(self) -> None:
+        self.by_status: dict[int, ErrorHandler] = {}
+        self.by_class: dict[type[BaseException], ErrorHandler] = {}
+
+    def add(self, key: int | type[BaseException], function: Callable[..., Any]) -> None:
+        """Take a handler for a status (400 to 599) or an exception class."""
+        handlers: dict[Any, ErrorHandler] = self.by_status if isinstance(key, int) else self.by_class
+        if isinstance(key, int):
+            wrong = not 400 <= key <= 599
+        else:
+            wrong = not (isinstance(key, type) and issubclass(key, Exception))
+        if wrong:
+            raise ConfigurationError.at(
+                function, f"@app.error takes a status from 400 to 599 or a class of exceptions, not {key!r}"
+            )
+        if key in handlers:
+            raise ConfigurationError.at(function, f"there is a handler for {key!r} already")
+        handlers[key] = ErrorHandler(function)
+
+
+def find_handler(scopes: Iterable[ErrorHandlers], error: BaseException) -> ErrorHandler | None:
+    """Find the nearest handler: of each scope, by status first, then by the nearest class.
+
+    Handlers for `Exception` itself are left to `find_last_handler`: an unexpected exception travels outward through
+    all layers first, so that a transaction sees it.
+    """
+    for scope in scopes:
+        if isinstance(error, HTTPError) and error.status in scope.by_status:
+            return scope.by_status[error.status]
+        for kind in type(error).__mro__ if scope.by_class else ():
+            if kind is Exception:
+                break
+            if kind in scope.by_class:
+                return scope.by_class[kind]
+    return None
+
+
+def find_last_handler(scopes: Iterable[ErrorHandlers]) -> ErrorHandler | None:
+    """Find the handler for what nothing else handled: that of `Exception`, or of status 500."""
+    for scope in scopes:
+        handler = scope.by_class.get(Exception) or scope.by_status.get(500)
+        if handler is not None:
+            return handler
+    return None
+
+
+def render_error(request: Request, error: HTTPError) -> Response:
+    """Render an error as problem+json, HTML or text, by the client's Accept; problem+json when anything goes.
+
+    See: RFC 9457.
+    """
+    accept = request._edge.header(request.native, "accept")
+    chosen = _choose(accept) if accept else _OFFERS[0]
+    if chosen == "text/html":
+        content_type, text = HTML_TYPE, _as_html(error)
+    elif chosen == "text/plain":
+        content_type, text = TEXT_TYPE, f"{error}\n"
+    else:
+        content_type, text = _PROBLEM_TYPE, request.app.json.dumps(problem_of(error))
+    response = Response(text if isinstance(text, bytes) else text.encode("utf-8", "replace"), error.status)
+    response._pairs = [content_type, _VARY_ACCEPT]
+    if error.headers:
+        response.headers.update(error.headers)
+    return response
+
+
+def problem_of(error: HTTPError) -> Mapping[str, Any]:
+    """Give the members of the problem document. See: RFC 9457 3."""
+    problem: dict[str, Any] = {"type": error.type, "title": error.title, "status": error.status}
+    if error.detail:
+        problem["detail"] = error.detail
+    return {**problem, **error.extensions} if error.extensions else problem
+
+
+def _choose(accept: str) -> str | None:
+    """Negotiate, remembering the answers of a few hundred headers: nearly all clients send one of a dozen."""
+    try:
+        return _chosen[accept]
+    except KeyError:
+        if len(_chosen) >= 256:
+            _chosen.clear()
+        if len(accept) > 512:
+            return best_media_type(accept, _OFFERS)
+        return _chosen.setdefault(accept, best_media_type(accept, _OFFERS))
+
+
+def _as_html(error: HTTPError) -> str:
+    title = f"{error.status} {_escape(error.title)}"
+    detail = f"<p>{_escape(error.detail)}</p>" if error.detail else ""
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{title}</title><h1>{title}</h1>{detail}</html>\n"
+    )
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")

@@ -1,0 +1,84 @@
+"""The limits of one application: what a client may make it hold, and for how long."""
+
+from __future__ import annotations
+
+from .errors import ConfigurationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+KIB, MIB = 1 << 10, 1 << 20
+
+
+class Limits:
+    """Hold the limits of an application; frozen, given to `App(limits=Limits(...))`.
+
+    What is counted is bytes received, never a declared length. Every parser takes its limits from here.
+
+    Args:
+        max_body_bytes: a whole request body; past it 413. A route may have its own.
+        max_form_fields, max_form_files, max_form_parts: how many text fields, files, and both together; 413.
+        max_field_bytes, max_fields_bytes: one text field, all text fields of a form together; 413.
+        spool_bytes: a file larger than this goes to disk.
+        max_part_headers, max_part_header_bytes: header lines of one part, and bytes of one such line; 400.
+        max_query_fields: arguments of a query string; 400.
+        max_cookies, max_cookie_bytes: cookies read, and bytes of the header read; the rest is ignored.
+        max_header_lines, max_header_bytes: header lines and their bytes together; 431.
+        max_target_bytes: path and query as sent; 414.
+        body_timeout_s: seconds without progress while a body is read under ASGI; 408.
+        threads: worker threads for `def` pieces under ASGI; more requests wait, cancellably.
+        io_threads: worker threads for ambi's own file work under ASGI.
+        stream_threads: worker threads that may be busy with streamed bodies of `def` generators under ASGI.
+        graceful_stop_s: seconds that a stop waits for what still runs.
+
+    Raises:
+        ConfigurationError: an unknown name, or a value that is no positive number.
+    """
+
+    max_body_bytes: int = 16 * MIB
+    max_form_fields: int = 1000
+    max_form_files: int = 100
+    max_form_parts: int = 1100
+    max_field_bytes: int = 1 * MIB
+    max_fields_bytes: int = 2 * MIB
+    spool_bytes: int = 64 * KIB
+    max_part_headers: int = 8
+    max_part_header_bytes: int = 4 * KIB
+    max_query_fields: int = 1000
+    max_cookies: int = 200
+    max_cookie_bytes: int = 32 * KIB
+    max_header_lines: int = 100
+    max_header_bytes: int = 64 * KIB
+    max_target_bytes: int = 8 * KIB
+    body_timeout_s: float = 60
+    threads: int = 40
+    io_threads: int = 8
+    stream_threads: int = 100
+    graceful_stop_s: float = 30
+
+    def __init__(self, **values: float) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, check_limit(name, value))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"Limits are frozen; make a new one with Limits({name}={value!r}, ...)")
+
+    def __repr__(self) -> str:
+        return f"Limits({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
+
+
+def check_limit(name: str, value: float) -> float:
+    """Give `value` back if it can be the limit `name`.
+
+    Raises:
+        ConfigurationError: there is no such limit, or the value is not a positive number.
+    """
+    kind = Limits.__annotations__.get(name)
+    if kind is None:
+        known = ", ".join(Limits.__annotations__)
+        raise ConfigurationError(f"Limits has no {name!r}; there are {known}")
+    wanted = int if kind == "int" else (int, float)
+    if isinstance(value, bool) or not isinstance(value, wanted) or value <= 0:
+        raise ConfigurationError(f"the limit {name} must be a positive {kind}, not {value!r}")
+    return value

@@ -1,0 +1,49 @@
+"""The loggers, and what is said on them.
+
+`ambi.error`: crashes, at error level, with traceback. `ambi.request`: refused requests, at info level. `logging` is
+loaded with the first line written: an application that never fails never pays for it.
+"""
+
+from __future__ import annotations
+
+from .errors import quote_for_log
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .errors import HTTPError
+    from .request import Request
+
+
+def log_crash(request: Request, error: BaseException, where: str) -> None:
+    """Write the one error line of an unexpected exception."""
+    import logging
+
+    logging.getLogger("ambi.error").error(
+        "%s %s crashed in %s", quote_for_log(request.method, 40), quote_for_log(request.path), where,
+        exc_info=(type(error), error, error.__traceback__),
+    )  # fmt: skip
+
+
+def log_refusal(request: Request, error: HTTPError) -> None:
+    """Write the one info line of a request that was refused."""
+    import logging
+
+    logging.getLogger("ambi.request").info(
+        "%s %s: %s", quote_for_log(request.method, 40), quote_for_log(request.path), quote_for_log(error)
+    )
+
+
+def log_disconnect(request: Request) -> None:
+    """Note at debug level that a client left before its request was complete."""
+    import logging
+
+    logging.getLogger("ambi.request").debug(
+        "%s %s: the client left", quote_for_log(request.method, 40), quote_for_log(request.path)
+    )
+
+
+def log_failure(what: str, error: BaseException) -> None:
+    """Write the one error line of a failure that no client sees."""
+    import logging
+
+    logging.getLogger("ambi.error").error(what, exc_info=(type(error), error, error.__traceback__))

@@ -1,0 +1,215 @@
+"""The life of a request, from the matched route to the response. Start reading here.
+
+    open the layers, outermost first       a layer may answer at once
+    load the body                          within the route's limits
+    call the handler                       with what it asks for
+    make the response                      of what it returned
+    unwind the layers, innermost first     each sees the response, or the exception
+
+`respond` is one coroutine and never knows which gateway called it. It knows on which side it is (`sides.py`), and
+says `side = await SYNC` or `await ASYNC` before a piece of user code that must run on the other one. A request whose
+pieces agree with the server never suspends here at all.
+
+What the plan of the route decided beforehand (`plan.py`) is not decided again.
+"""
+
+from __future__ import annotations
+
+from .body import load_body
+from .error_handling import find_handler, find_last_handler, render_error
+from .errors import ClientDisconnected, HTTPError, describe
+from .log import log_crash, log_disconnect, log_failure, log_refusal
+from .middleware import close_layer, open_layer
+from .response import Response, make_response
+from .sides import ASYNC, SYNC
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from .error_handling import ErrorHandler
+    from .middleware import Layer, Middleware
+    from .plan import Plan
+    from .request import Request
+    from .sides import Side
+
+    Opened = list[tuple[Middleware, Layer, Side]]
+
+
+async def respond(request: Request, plan: Plan, side: Side, depth: int = 0) -> Response:
+    """Answer a request. `depth` counts the layers that are open already: those outside an async one.
+
+    Raises:
+        BaseException: cancellation and exit. At depth 0 an Exception becomes a 500 and does not leave.
+    """
+    here, outermost, codec = side, depth == 0, plan.codec
+    opened: Opened = []
+    response: Response | None = None
+    failure: BaseException | None = None
+    try:
+        if plan.body_first and outermost and request._has_body:
+            here = await _load_body(request, plan, here)
+        for layer in plan.layers[depth:] if plan.layers else ():
+            depth += 1
+            if layer.is_async:
+                if here is SYNC:
+                    here = await ASYNC
+                response = make_response(await layer.function(request, _CallNext(plan, depth)), codec, layer)
+                break
+            if layer.blocking and here is ASYNC:
+                here = await SYNC
+            generator, response = open_layer(layer, request, codec)
+            if response is not None:
+                break
+            opened.append((generator, layer, here))
+        else:
+            if plan.loads_body and request._has_body and request._body is None and request._form is None:
+                here = await _load_body(request, plan, here)
+            if plan.is_async:
+                if here is SYNC:
+                    here = await ASYNC
+                response = make_response(await plan.call(request), codec, plan)
+            else:
+                if plan.blocking and here is ASYNC:
+                    here = await SYNC
+                response = make_response(plan.call(request), codec, plan)
+    except BaseException as exc:
+        failure = exc
+    if opened or failure is not None:
+        response, failure, here = await _unwind(request, plan, opened, response, failure, here)
+    if failure is not None and outermost and isinstance(failure, Exception):
+        response, failure, here = await _crash(request, plan, failure, here)
+    if not outermost and here is not side and not isinstance(failure, GeneratorExit):
+        await side  # the user's `await call_next(request)` goes on where it was
+    if response is None or failure is not None:
+        try:
+            raise failure or RuntimeError("no response and no failure")
+        finally:
+            failure = None  # its traceback holds this frame
+    if request._on_response is not None and outermost:
+        _run_callbacks(request, response)
+    return response
+
+
+async def _load_body(request: Request, plan: Plan, here: Side) -> Side:
+    """Read the body where it can be read; give back the side that this is."""
+    source = request._edge.body_source(request)
+    if source.side is not here:
+        here = await source.side
+    await load_body(request, source, plan.max_body_bytes)
+    return here
+
+
+async def _unwind(
+    request: Request, plan: Plan, opened: Opened, response: Response | None, failure: BaseException | None, here: Side
+) -> tuple[Response | None, BaseException | None, Side]:
+    """Resume the open layers, innermost first, each on the side it was opened on.
+
+    An exception that has a handler becomes a response before the next layer sees it; any other travels outward.
+    """
+    while True:
+        if failure is not None:
+            response, failure, here = await _recover(request, plan, failure, here)
+        if not opened:
+            return response, failure, here
+        generator, layer, home = opened.pop()
+        if home is not here and not isinstance(failure, GeneratorExit):  # a coroutine being closed may not await
+            try:
+                here = await home
+            except BaseException as exc:  # cancelled on the way: the layers are unwound all the same, from here
+                failure = exc
+        response, failure = close_layer(generator, response, failure, plan.codec, layer)
+
+
+async def _recover(
+    request: Request, plan: Plan, failure: BaseException, here: Side
+) -> tuple[Response | None, BaseException | None, Side]:
+    """Make a response of an exception that has a handler, or is an answer itself."""
+    if not isinstance(failure, Exception):
+        return None, failure, here
+    handler = find_handler(plan.errors, failure) if plan.errors else None
+    if handler is not None:
+        return await _call_handler(request, plan, handler, failure, here)
+    if isinstance(failure, HTTPError):
+        if failure.status not in (404, 405):
+            log_refusal(request, failure)
+        return render_error(request, failure), None, here
+    if isinstance(failure, ClientDisconnected):
+        log_disconnect(request)
+        return render_error(request, HTTPError(400, "the request body is incomplete")), None, here
+    return None, failure, here
+
+
+async def _crash(
+    request: Request, plan: Plan, failure: Exception, here: Side
+) -> tuple[Response | None, BaseException | None, Side]:
+    """Log what no layer and no handler took, and answer with a 500: the user's, if there is one and it works."""
+    log_crash(request, failure, plan.described)
+    failure.__traceback__ = None  # an exception object that is raised again must not keep the frames of this request
+    handler = find_last_handler(plan.errors)
+    if handler is not None:
+        response, second, here = await _call_handler(request, plan, handler, failure, here)
+        if response is not None or not isinstance(second, Exception):
+            return response, second, here
+        log_crash(request, second, describe(handler.function))
+    return server_error(request), None, here
+
+
+async def _call_handler(
+    request: Request, plan: Plan, handler: ErrorHandler, failure: Exception, here: Side
+) -> tuple[Response | None, BaseException | None, Side]:
+    """Let the user's handler make the response; a plain value of it gets the status of the error, or 500."""
+    try:
+        if handler.is_async is not (here is ASYNC):
+            here = await (ASYNC if handler.is_async else SYNC)
+        value = handler.call(request, failure)
+        if handler.is_async:
+            value = await value
+        response = make_response(value, plan.codec, handler)
+    except BaseException as exc:
+        return None, exc, here
+    if not isinstance(value, (Response, tuple)):
+        response.status = failure.status if isinstance(failure, HTTPError) else 500
+    return response, None, here
+
+
+def server_error(request: Request) -> Response:
+    """Make the plain 500: nothing of the cause leaves the process."""
+    return render_error(request, HTTPError(500))
+
+
+def _run_callbacks(request: Request, response: Response) -> None:
+    for function in request._on_response or ():
+        try:
+            function(response)
+        except Exception as exc:
+            log_crash(request, exc, "an on_response callback")
+
+
+class _CallNext:
+    """What an async middleware calls to run what lies inside it."""
+
+    __slots__ = ("_depth", "_plan")
+
+    def __init__(self, plan: Plan, depth: int) -> None:
+        self._plan = plan
+        self._depth = depth
+
+    def __call__(self, request: Request, /) -> Awaitable[Response]:
+        return request._edge.travel(request, respond(request, self._plan, ASYNC, self._depth))
+
+
+async def finish(request: Request, side: Side) -> None:
+    """Run what was asked for after the response, then close the files of the request. A failure is logged."""
+    for function, is_async, args in request._after or ():
+        if is_async is not (side is ASYNC):
+            side = await (ASYNC if is_async else SYNC)
+        try:
+            result = function(*args)
+            if is_async:
+                await result
+        except Exception as exc:
+            log_failure(f"a function to run after {request!r} failed: {function!r}", exc)
+    if request._form is not None:
+        request._form.close()
+

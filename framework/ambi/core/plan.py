@@ -1,0 +1,79 @@
+"""The plan of a route: all that can be decided before a request comes. Made once, at the route's first request."""
+
+from __future__ import annotations
+
+from .errors import describe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .error_handling import ErrorHandlers
+    from .json import JSONCodec
+    from .middleware import Layer
+    from .request import Request
+
+
+class Plan:
+    """What the pipeline does for one route.
+
+    Attributes:
+        call: calls the handler with what it asks for.
+        is_async: the handler gives a coroutine.
+        blocking: the handler is a `def` that may block.
+        layers: the middlewares, outermost first.
+        errors: the scopes of error handlers, nearest first.
+        codec: writes and reads JSON.
+        loads_body: the body is loaded before the handler is called.
+        body_first: a layer wants the body before it is opened.
+        max_body_bytes: of this route.
+        function: the handler itself.
+    """
+
+    __slots__ = (
+        "blocking", "body_first", "call", "codec", "errors", "function", "is_async", "layers", "loads_body",
+        "max_body_bytes",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        call: Callable[[Request], Any],
+        *,
+        codec: JSONCodec,
+        max_body_bytes: int,
+        is_async: bool = False,
+        blocking: bool = False,
+        layers: tuple[Layer, ...] = (),
+        errors: tuple[ErrorHandlers, ...] = (),
+        loads_body: bool = False,
+    ) -> None:
+        self.function = function
+        self.call = call
+        self.is_async = is_async
+        self.blocking = blocking and not is_async
+        self.layers = layers
+        self.errors = errors
+        self.codec = codec
+        self.loads_body = loads_body
+        self.body_first = loads_body and any(layer.body for layer in layers)
+        self.max_body_bytes = max_body_bytes
+
+    def within(self, layers: tuple[Layer, ...], errors: tuple[ErrorHandlers, ...]) -> Plan:
+        """Give this plan inside further layers and error scopes: those of the application it is mounted in."""
+        return Plan(
+            self.function, self.call, codec=self.codec, max_body_bytes=self.max_body_bytes, is_async=self.is_async,
+            blocking=self.blocking, layers=layers + self.layers, errors=self.errors + errors,
+            loads_body=self.loads_body,
+        )  # fmt: skip
+
+    @property
+    def described(self) -> str:
+        """Name, file and line of the handler, for messages."""
+        return describe(self.function)
+
+    @property
+    def needs_loop(self) -> bool:
+        """Whether some piece is async, so that a WSGI request goes to the loop thread."""
+        return self.is_async or any(layer.is_async for layer in self.layers)

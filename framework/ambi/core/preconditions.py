@@ -1,0 +1,96 @@
+"""What a conditional request says: entity tags and dates. Reading only; who has a file decides."""
+
+from __future__ import annotations
+
+from .cookies import MONTHS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from datetime import datetime
+
+_MAX_TAGS = 256
+
+
+class ETags:
+    """The entity tags of an If-Match or If-None-Match header.
+
+    Attributes:
+        any: the header is `*`.
+        strong, weak: the opaque tags, without quotes and `W/`.
+    """
+
+    __slots__ = ("any", "strong", "weak")
+
+    def __init__(self, header: str) -> None:
+        self.any = header.strip(" \t") == "*"
+        self.strong: set[str] = set()
+        self.weak: set[str] = set()
+        if not self.any:
+            self._read(header)
+
+    def _read(self, header: str) -> None:
+        """Take one tag after the other; stop at what is none. See: RFC 9110 8.8.3."""
+        position = 0
+        for _ in range(_MAX_TAGS):
+            opening = header.find('"', position)
+            closing = header.find('"', opening + 1) if opening >= 0 else -1
+            if closing < 0 or header[position:opening].strip(" \t,") not in ("", "W/"):
+                return
+            is_weak = header[position:opening].strip(" \t,") == "W/"
+            (self.weak if is_weak else self.strong).add(header[opening + 1 : closing])
+            position = closing + 1
+
+    def matches_strong(self, etag: str) -> bool:
+        """Compare an entity tag as If-Match does: both must be strong. See: RFC 9110 8.8.3.2."""
+        return self.any or (not etag.startswith("W/") and etag.strip('"') in self.strong)
+
+    def matches_weak(self, etag: str) -> bool:
+        """Compare an entity tag as If-None-Match does: weakness does not count. See: RFC 9110 8.8.3.2."""
+        opaque = etag.removeprefix("W/").strip('"')
+        return self.any or opaque in self.strong or opaque in self.weak
+
+    def __bool__(self) -> bool:
+        return self.any or bool(self.strong) or bool(self.weak)
+
+    def __repr__(self) -> str:
+        return f"ETags(any={self.any}, strong={sorted(self.strong)}, weak={sorted(self.weak)})"
+
+
+def parse_http_date(text: str) -> datetime | None:
+    """Read an HTTP date in any of its three forms; None for what is none, as RFC 9110 13.1.3 asks.
+
+    Returns:
+        An aware datetime in UTC. Two-digit years are taken within 50 years of now.
+
+    See: RFC 9110 5.6.7.
+    """
+    words = text.replace(",", " ").replace("-", " ").split(" ")
+    words = [word for word in words if word]
+    try:
+        if len(words) == 6:  # Sun, 06 Nov 1994 08:49:37 GMT  |  Sunday, 06-Nov-94 08:49:37 GMT
+            _, day, month, year, clock, zone = words
+        else:  # Sun Nov  6 08:49:37 1994
+            _, month, day, clock, year = words
+            zone = "GMT"
+        return _utc(year, month, day, clock) if zone == "GMT" else None
+    except ValueError:
+        return None
+
+
+def _utc(year: str, month: str, day: str, clock: str) -> datetime:
+    from datetime import datetime, timezone  # loaded only when a conditional request comes
+
+    hour, minute, second = map(_digits, clock.split(":"))
+    number = _digits(year)
+    if len(year) == 2:
+        this_year = datetime.now(timezone.utc).year
+        number += this_year - this_year % 100
+        if number > this_year + 50:
+            number -= 100
+    return datetime(number, MONTHS.index(month) + 1, _digits(day), hour, minute, min(second, 59), tzinfo=timezone.utc)
+
+
+def _digits(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or len(text) > 4:
+        raise ValueError(text)
+    return int(text)

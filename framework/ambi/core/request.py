@@ -1,0 +1,391 @@
+"""The request: one class for both gateways, parsed when asked.
+
+The gateway hands over what it always needs (method, path, query, host) and an `Edge`, through which the rest is read
+from the server's own structure when, and only when, somebody asks.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from .cookies import parse_cookies
+from .errors import HTTPError
+from .forms import Form
+from .headers import Headers, parse_parameters
+from .json import read_json
+from .multidict import MultiDict
+from .negotiation import best_encoding, best_language, best_media_type
+from .preconditions import ETags, parse_http_date
+from .state import State
+from .url import URL, encode_path, parse_urlencoded, split_host
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
+    from contextvars import Context
+    from datetime import datetime
+    from typing import Any, Literal
+
+    from .body import BodySource
+    from .headers import Pair
+    from .json import JSONCodec
+    from .limits import Limits
+    from .response import Response
+    from .routing import Route
+
+_LOOPBACK_HOSTS = frozenset(("localhost", "127.0.0.1", "[::1]"))
+
+
+class Edge(Protocol):
+    """What a gateway can tell of a request; one stateless object a gateway, given the server's own structure."""
+
+    name: Literal["wsgi", "asgi"]
+
+    def header(self, native: Any, name: str) -> str | None:
+        """Give one field, lines joined; the name is in lower case."""
+        ...
+
+    def headers(self, native: Any) -> list[Pair]:
+        """Give all fields, names in lower case."""
+        ...
+
+    def scheme(self, native: Any) -> str: ...
+
+    def client(self, native: Any) -> tuple[str, int | None] | None: ...
+
+    def server(self, native: Any) -> str:
+        """Give `name:port` of the server, for requests that name no host."""
+        ...
+
+    def lifespan_state(self, native: Any) -> Mapping[str, Any] | None:
+        """Give what the server passes on from a start-up."""
+        ...
+
+    def body_source(self, request: Request) -> BodySource: ...
+
+    def travel(self, request: Request, coroutine: Coroutine[Any, Any, Response]) -> Awaitable[Response]:
+        """Drive a part of the pipeline that user code awaits; it may change sides on its way."""
+        ...
+
+
+class Application(Protocol):
+    """What a request needs of its application."""
+
+    limits: Limits
+    debug: bool
+    json: JSONCodec
+
+    @property
+    def lifespan_state(self) -> Mapping[str, Any]: ...
+
+    def url_path(self, name: str, params: Mapping[str, object]) -> str: ...
+
+
+class Request:
+    """One HTTP request. Handlers and middlewares take it as a parameter annotated `Request`.
+
+    Attributes:
+        method: as sent; methods are case-sensitive.
+        path: percent-decoded, without the mount prefix; begins with "/".
+        root_path: the prefix under which the application is mounted, "" at the root.
+        query_string: as received, percent-encoded.
+        route: the matched route; None for a request that none matched.
+        app: the application that serves the request.
+        native: the server's own structure: the WSGI environ or the ASGI scope. Differs between gateways.
+    """
+
+    __slots__ = (
+        "_after", "_answer", "_body", "_body_source", "_client", "_context", "_cookies", "_edge", "_form", "_has_body", "_headers",
+        "_host", "_json", "_loop_side", "_on_response", "_query", "_state", "_sync_side", "_values", "app",
+        "method", "native", "path", "query_string", "root_path", "route",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        app: Application,
+        edge: Edge,
+        native: Any,
+        method: str,
+        path: str,
+        query_string: str,
+        root_path: str,
+        host: str | None,
+        has_body: bool,
+    ) -> None:
+        self.app = app
+        self._edge = edge
+        self.native = native
+        self.method = method
+        self.path = path
+        self.query_string = query_string
+        self.root_path = root_path
+        self._host = host
+        self._has_body = has_body
+        self.route: Route | None = None
+        self._values: tuple[Any, ...] = ()
+        self._body: bytes | None = None
+        self._form: Form | None = None
+        self._on_response: list[Callable[[Response], object]] | None = None
+        self._sync_side: Any = None
+        self._after: list[tuple[Callable[..., Any], bool, tuple[Any, ...]]] | None = None
+
+    # Slots that are absent until first used; declared for type checkers.
+    if TYPE_CHECKING:
+        _body_source: Any
+        _client: tuple[str, int | None] | None
+        _context: Context
+        _cookies: dict[str, str]
+        _headers: Headers
+        _json: Any
+        _loop_side: Any
+        _query: MultiDict[str]
+        _answer: HTTPError | Response
+        _state: State
+
+    # --- where it was sent to ---
+
+    @property
+    def gateway(self) -> Literal["wsgi", "asgi"]:
+        """The gateway the request came through."""
+        return self._edge.name
+
+    @property
+    def scheme(self) -> str:
+        """ "http" or "https", as the server saw the connection."""
+        return self._edge.scheme(self.native)
+
+    @property
+    def host(self) -> str:
+        """The host as the client named it, with its port if named; checked against RFC 3986 3.2.2."""
+        return self._host or self._edge.server(self.native)
+
+    @property
+    def client(self) -> tuple[str, int | None] | None:
+        """Address and port of the peer; None where the server does not know (a Unix socket)."""
+        return self._edge.client(self.native)
+
+    @property
+    def url(self) -> URL:
+        """The absolute URL of the request, mount prefix and query included."""
+        return URL(self.scheme, self.host, self.root_path + self.path, self.query_string)
+
+    @property
+    def path_params(self) -> dict[str, Any]:
+        """The converted values of the path's parameters, by name."""
+        return dict(zip(self.route.param_names, self._values, strict=True)) if self.route else {}
+
+    def url_for(self, name: str, /, *, absolute: bool = False, **params: object) -> str:
+        """Build the URL of a named route.
+
+        Args:
+            name: of the route; "router.route" for one in a named router.
+            absolute: with scheme and host; by default only the path, which is right behind every proxy.
+            params: values of the path's parameters; further ones go to the query string.
+
+        Raises:
+            LookupError: there is no such route, or a parameter is missing.
+        """
+        path = encode_path(self.root_path) + self.app.url_path(name, params)
+        return f"{self.scheme}://{self.host}{path}" if absolute else path
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the request came by plain http to a loopback host, as in development."""
+        name = split_host(self.host)[0]
+        return self.scheme == "http" and (name in _LOOPBACK_HOSTS or name.endswith(".localhost"))
+
+    # --- what it says about itself ---
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields: immutable, without case."""
+        try:
+            return self._headers
+        except AttributeError:
+            self._headers = Headers(self._edge.headers(self.native))
+            return self._headers
+
+    @property
+    def query(self) -> MultiDict[str]:
+        """The arguments of the query string, in order; immutable.
+
+        Raises:
+            HTTPError: 400 past `Limits.max_query_fields`.
+        """
+        try:
+            return self._query
+        except AttributeError:
+            text = self.query_string
+            limit = self.app.limits.max_query_fields
+            self._query = MultiDict(parse_urlencoded(text, limit) if text else ())
+            return self._query
+
+    @property
+    def cookies(self) -> Mapping[str, str]:
+        """The cookies by name; the first of a repeated name. See: RFC 6265 5.4."""
+        try:
+            return self._cookies
+        except AttributeError:
+            limits = self.app.limits
+            header = self._edge.header(self.native, "cookie") or ""
+            self._cookies = parse_cookies(header, limits.max_cookies, limits.max_cookie_bytes) if header else {}
+            return self._cookies
+
+    @property
+    def content_type(self) -> tuple[str, dict[str, str]]:
+        """The media type in lower case ("" when none is named) and its parameters."""
+        media_type, parameters = parse_parameters(self._edge.header(self.native, "content-type") or "")
+        return media_type.lower(), dict(reversed(parameters))
+
+    @property
+    def authorization(self) -> tuple[str, str] | None:
+        """Scheme in lower case and credentials of the Authorization header. See: RFC 9110 11.6.2."""
+        scheme, space, credentials = (self._edge.header(self.native, "authorization") or "").partition(" ")
+        return (scheme.lower(), credentials.strip(" \t")) if space and scheme else None
+
+    def accepts(self, *offers: str) -> str | None:
+        """Choose the media type the client likes best; None when it likes none. See: RFC 9110 12.5.1."""
+        return best_media_type(self._edge.header(self.native, "accept"), offers)
+
+    def accepts_language(self, *offers: str) -> str | None:
+        """Choose the language the client likes best; None when it likes none. See: RFC 4647."""
+        return best_language(self._edge.header(self.native, "accept-language"), offers)
+
+    def accepts_encoding(self, *offers: str) -> str:
+        """Choose the content coding the client likes best; "identity" when it likes none. See: RFC 9110 12.5.3."""
+        return best_encoding(self._edge.header(self.native, "accept-encoding"), offers)
+
+    @property
+    def if_match(self) -> ETags:
+        """The entity tags of If-Match. See: RFC 9110 13.1.1."""
+        return ETags(self._edge.header(self.native, "if-match") or "")
+
+    @property
+    def if_none_match(self) -> ETags:
+        """The entity tags of If-None-Match. See: RFC 9110 13.1.2."""
+        return ETags(self._edge.header(self.native, "if-none-match") or "")
+
+    @property
+    def if_modified_since(self) -> datetime | None:
+        """The date of If-Modified-Since; None when there is no valid one. See: RFC 9110 13.1.3."""
+        return parse_http_date(self._edge.header(self.native, "if-modified-since") or "")
+
+    @property
+    def if_unmodified_since(self) -> datetime | None:
+        """The date of If-Unmodified-Since; None when there is no valid one. See: RFC 9110 13.1.4."""
+        return parse_http_date(self._edge.header(self.native, "if-unmodified-since") or "")
+
+    # --- the body, there when the handler runs ---
+
+    @property
+    def body(self) -> bytes:
+        """The whole body; cached.
+
+        Raises:
+            RuntimeError: it is not loaded yet (in a middleware before its `yield`), or the handler streams it.
+            HTTPError: 415 when it is multipart: that is parsed into `form` while it arrives and not kept.
+        """
+        if self._body is not None:
+            return self._body
+        if self._form is not None:
+            raise HTTPError(415, "a multipart/form-data body is not accepted here")
+        if not self._has_body:
+            return b""
+        raise RuntimeError(
+            "the request body is not loaded: it is read after the middlewares let the request pass, before a handler"
+            " that takes no BodyStream. A middleware that must see it says @app.middleware(body=True)"
+        )
+
+    @property
+    def text(self) -> str:
+        """The body as text.
+
+        Raises:
+            HTTPError: 400 when it is not in the charset named (UTF-8 when none is), 415 for an unknown charset.
+        """
+        charset = self.content_type[1].get("charset", "utf-8").lower()
+        if charset not in ("utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin-1", "latin1"):
+            raise HTTPError(415, "the charset of the body is not supported; send UTF-8")
+        try:
+            return self.body.decode(charset)
+        except UnicodeDecodeError:
+            raise HTTPError(400, f"the body is not valid {charset}") from None
+
+    def json(self) -> Any:
+        """The body as JSON; cached.
+
+        Raises:
+            HTTPError: 400 for what is no JSON, 415 when the content type names something else.
+        """
+        try:
+            return self._json
+        except AttributeError:
+            media_type = self.content_type[0]
+            if media_type and media_type != "application/json" and not media_type.endswith("+json"):
+                raise HTTPError(415, "a JSON body was expected (content type application/json)") from None
+            self._json = read_json(self.app.json, self.body)
+            return self._json
+
+    @property
+    def form(self) -> Form:
+        """The fields and files of the form, in order; cached. No body at all is an empty form.
+
+        Raises:
+            HTTPError: 415 when the body is no form, 413 past a limit.
+        """
+        if self._form is None:
+            limits, media_type = self.app.limits, self.content_type[0]
+            body = self.body
+            if media_type == "application/x-www-form-urlencoded":
+                if len(body) > limits.max_fields_bytes:
+                    raise HTTPError(413, f"the fields of the form are larger than {limits.max_fields_bytes} bytes")
+                self._form = Form(parse_urlencoded(body.decode("latin-1"), limits.max_form_fields, 413))
+            elif not media_type and not body:
+                self._form = Form()
+            else:
+                raise HTTPError(415, "a form was expected (multipart/form-data or application/x-www-form-urlencoded)")
+        return self._form
+
+    # --- what belongs to it while it lasts ---
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of the application."""
+        return self.app.limits
+
+    @property
+    def state(self) -> State:
+        """What the lifespan yielded, and what middlewares leave for the handler; a shallow copy a request."""
+        try:
+            return self._state
+        except AttributeError:
+            given = self._edge.lifespan_state(self.native)
+            self._state = State({**given, **self.app.lifespan_state} if given else self.app.lifespan_state)
+            return self._state
+
+    def on_response(self, function: Callable[[Response], object]) -> None:
+        """Call `function(response)` with whatever is sent at last, the 500 of a crash included. It must not block."""
+        if self._on_response is None:
+            self._on_response = []
+        self._on_response.append(function)
+
+    def after(self, function: Callable[..., Any], *args: Any) -> None:
+        """Run `function(*args)`, a `def` or an `async def`, after the response is sent. A failure is logged."""
+        from .binding import is_async  # loads inspect, which registration has loaded already
+
+        if self._after is None:
+            self._after = []
+        self._after.append((function, is_async(function), args))
+
+    # --- for the framework ---
+
+    def loaded_body(self, body: bytes) -> None:
+        """Take the body; called once."""
+        self._body = body
+
+    def loaded_form(self, form: Form) -> None:
+        """Take a form parsed while it arrived; its files are closed when the request ends."""
+        self._form = form
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self.path}>"

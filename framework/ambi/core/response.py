@@ -1,0 +1,376 @@
+"""The response: status, checked header fields, and a body that is bytes or an iterable of either colour.
+
+Facts
+- A HEAD has the header fields of the GET and no body (RFC 9110 9.3.2); 204 and 304 have no body (6.4.1); a 204 has no
+  Content-Length (8.6). More than half of the WSGI servers get one of these wrong, so `finalize` makes them right.
+- Content-Length of a body of bytes is always its length. A stream keeps a length that was set, and is held to it.
+- Handlers return a Response or a plain value; `make_response` knows which values become what.
+"""
+
+from __future__ import annotations
+
+from types import AsyncGeneratorType, GeneratorType
+from typing import Protocol
+
+from .cookies import SetCookie
+from .errors import describe
+from .headers import ResponseHeaders, check_value
+from .url import percent_encode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+    from datetime import datetime
+    from typing import Any
+
+    from .headers import Pair
+    from .json import JSONCodec
+    from .request import Request
+
+    Body = bytes | Iterable[bytes | str] | AsyncIterable[bytes | str]
+
+TEXT_TYPE = ("content-type", "text/plain; charset=utf-8")
+HTML_TYPE = ("content-type", "text/html; charset=utf-8")
+JSON_TYPE = ("content-type", "application/json")
+BYTES_TYPE = ("content-type", "application/octet-stream")
+NOSNIFF = ("x-content-type-options", "nosniff")
+_LENGTHS = [("content-length", str(n)) for n in range(4096)]
+_LOCATION_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/?#[]@!$&'()*+,;=%")
+
+
+class Response:
+    """An answer to a request.
+
+    Args:
+        body: bytes, text (sent as UTF-8), or an iterable or async iterable of either, sent item by item.
+        status: 200 to 599.
+        headers: field name -> value.
+        content_type: of the body; "application/octet-stream" for bytes, "text/plain; charset=utf-8" else.
+
+    Raises:
+        ValueError: a header field or status that cannot be sent.
+    """
+
+    __slots__ = ("_cookies", "_pairs", "body", "status")
+
+    def __init__(
+        self,
+        body: Body | str = b"",
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        content_type: str | None = None,
+    ) -> None:
+        if status.__class__ is not int or not 200 <= status <= 599:
+            raise ValueError(f"a response has a status from 200 to 599, not {status!r}")
+        self.status = status
+        self._cookies: list[SetCookie] | None = None
+        if isinstance(body, str):
+            body = body.encode("utf-8", "replace")
+            self._pairs = [TEXT_TYPE]
+        else:
+            self._pairs = [BYTES_TYPE if body and isinstance(body, bytes) else TEXT_TYPE]
+        self.body: Body = body
+        if content_type is not None:
+            self._pairs = [("content-type", check_value(content_type))]
+        if headers:
+            self.headers.update(headers)
+
+    @property
+    def headers(self) -> ResponseHeaders:
+        """The header fields: mutable, checked when set."""
+        return ResponseHeaders(self._pairs)
+
+    def set_cookie(
+        self,
+        name: str,
+        value: str,
+        *,
+        max_age: int | None = None,
+        expires: datetime | None = None,
+        path: str = "/",
+        domain: str | None = None,
+        secure: bool | None = None,
+        httponly: bool = True,
+        samesite: str = "lax",
+        partitioned: bool = False,
+    ) -> None:
+        """Set a cookie; arguments and errors as for `SetCookie`."""
+        cookie = SetCookie(
+            name, value, max_age=max_age, expires=expires, path=path, domain=domain,
+            secure=secure, httponly=httponly, samesite=samesite, partitioned=partitioned,
+        )  # fmt: skip
+        if self._cookies is None:
+            self._cookies = []
+        self._cookies = [c for c in self._cookies if c.name != name] + [cookie]
+
+    def delete_cookie(
+        self,
+        name: str,
+        *,
+        path: str = "/",
+        domain: str | None = None,
+        secure: bool | None = None,
+        samesite: str = "lax",
+        partitioned: bool = False,
+    ) -> None:
+        """Make the client forget a cookie; path, domain and the rest as they were when it was set."""
+        self.set_cookie(
+            name, "", max_age=0, path=path, domain=domain, secure=secure, samesite=samesite, partitioned=partitioned
+        )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.status}>"
+
+
+class Text(Response):
+    """Plain text. Never HTML: text with user input in it must not become script."""
+
+    __slots__ = ()
+
+    def __init__(self, text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+        self.status = status
+        self._cookies = None
+        self._pairs = [TEXT_TYPE]
+        self.body = text.encode("utf-8", "replace")
+        if headers or status != 200:
+            check_status(status)
+            self.headers.update(headers or {})
+
+
+class HTML(Response):
+    """An HTML document. Escape what users wrote (`html.escape`), or use a template that does."""
+
+    __slots__ = ()
+
+    def __init__(self, markup: str, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(markup, status, headers)
+        self._pairs[0] = HTML_TYPE
+
+
+class JSON(Response):
+    """A value as JSON, written by the application's codec when the handler has returned.
+
+    Attributes:
+        value: what is written; `body` is there once the response has been made.
+    """
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+        self.value = value
+        self.status = status
+        self._cookies = None
+        self._pairs = [JSON_TYPE]
+        self.body = b""
+        if headers or status != 200:
+            check_status(status)
+            self.headers.update(headers or {})
+
+    def encode(self, codec: JSONCodec) -> None:
+        """Write the value. Raises what the codec raises."""
+        data = codec.dumps(self.value)
+        self.body = data if isinstance(data, bytes) else data.encode("utf-8")
+
+
+class Redirect(Response):
+    """Send the client elsewhere.
+
+    Args:
+        location: a URL reference; characters that may not stand in one are percent-encoded. Whoever takes it from a
+            request must check it: this class does not.
+        status: 303 (ask again with GET) by default; 307 and 308 repeat the request as it was.
+
+    Raises:
+        ValueError: status is no redirect, or the location holds a control character.
+
+    See: RFC 9110 15.4.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, location: str, status: int = 303, headers: Mapping[str, str] | None = None) -> None:
+        if status not in (301, 302, 303, 307, 308):
+            raise ValueError(f"a redirect has status 301, 302, 303, 307 or 308, not {status!r}")
+        super().__init__(b"", status, headers)
+        self._pairs = [*self._pairs, ("location", encode_location(location))]
+
+
+class Stream(Response):
+    """A body sent item by item: any iterable or async iterable of bytes or str.
+
+    Args:
+        iterable: its items are sent as they come; it is closed on every exit.
+        content_type: "text/plain; charset=utf-8" by default.
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        iterable: Iterable[bytes | str] | AsyncIterable[bytes | str],
+        content_type: str = "text/plain; charset=utf-8",
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        if isinstance(iterable, (bytes, str)) or not (hasattr(iterable, "__iter__") or hasattr(iterable, "__aiter__")):
+            raise TypeError(f"Stream takes an iterable or async iterable of bytes or str, not {type(iterable).__name__}")
+        super().__init__(b"", status, headers)
+        self._pairs[0] = ("content-type", check_value(content_type))
+        self.body = iterable
+
+
+def check_status(status: int) -> None:
+    """Raise ValueError unless `status` is one that a response can have."""
+    if status.__class__ is not int or not 200 <= status <= 599:
+        raise ValueError(f"a response has a status from 200 to 599, not {status!r}")
+
+
+def encode_location(location: str) -> str:
+    """Make a URL reference fit for a Location header. Raises: ValueError for control characters."""
+    if any(c < " " or c == "\x7f" for c in location):
+        raise ValueError(f"the location {location[:80]!r} holds a control character")
+    return percent_encode(location.replace("\\", "%5C"), _LOCATION_SAFE)
+
+
+# --- what handlers return ---
+
+
+class HasFunction(Protocol):
+    """Whatever calls a function of the user: a plan, a layer, an error handler."""
+
+    function: Callable[..., Any]
+
+
+def make_response(value: Any, codec: JSONCodec, source: HasFunction) -> Response:
+    """Make a response of what the function of `source` returned.
+
+    Raises:
+        TypeError: the value is none that a response can be made of; the message names the function.
+    """
+    make = _MAKERS.get(value.__class__)
+    return make(value, codec, source) if make is not None else _make_other(value, codec, source)
+
+
+def _from_text(value: str, codec: JSONCodec, source: HasFunction) -> Response:
+    return Text(value)
+
+
+def _from_bytes(value: bytes, codec: JSONCodec, source: HasFunction) -> Response:
+    return Response(value, content_type="application/octet-stream")
+
+
+def _from_none(value: None, codec: JSONCodec, source: HasFunction) -> Response:
+    return Response(b"", 204)
+
+
+def _from_data(value: Any, codec: JSONCodec, source: HasFunction) -> Response:
+    response = JSON(value)
+    response.encode(codec)
+    return response
+
+
+def _from_json(value: JSON, codec: JSONCodec, source: HasFunction) -> Response:
+    value.encode(codec)
+    return value
+
+
+def _from_tuple(value: tuple[Any, ...], codec: JSONCodec, source: HasFunction) -> Response:
+    if not (len(value) in (2, 3) and value[1].__class__ is int):
+        raise TypeError(
+            f"{describe(source.function)} returned a tuple of {len(value)};"
+            " (value, status) or (value, status, headers) was expected"
+        )
+    check_status(value[1])
+    response = make_response(value[0], codec, source)
+    response.status = value[1]
+    if len(value) == 3:
+        response.headers.update(value[2])
+    return response
+
+
+def _from_generator(value: Any, codec: JSONCodec, source: HasFunction) -> Response:
+    return Stream(value)
+
+
+def _unchanged(value: Response, codec: JSONCodec, source: HasFunction) -> Response:
+    return value
+
+
+def _make_other(value: Any, codec: JSONCodec, source: HasFunction) -> Response:
+    """Make a response of a value whose class is not in the table itself: a subclass, or a dataclass."""
+    if isinstance(value, Response):
+        return _from_json(value, codec, source) if isinstance(value, JSON) else value
+    if hasattr(value.__class__, "__dataclass_fields__"):
+        return _from_data(value, codec, source)
+    for kind in (str, bytes, dict, list, tuple):
+        if isinstance(value, kind):
+            return _MAKERS[kind](value, codec, source)
+    if hasattr(value, "__await__") and hasattr(value, "close"):
+        value.close()
+        raise TypeError(
+            f"{describe(source.function)} returned a coroutine; a function that gives one must be an `async def`"
+        )
+    raise TypeError(
+        f"{describe(source.function)} returned {value.__class__.__name__}; a Response, str, bytes, dict, list, dataclass, None, generator,"
+        " (value, status) or (value, status, headers) was expected"
+    )
+
+
+_MAKERS: dict[type, Callable[[Any, JSONCodec, HasFunction], Response]] = {
+    str: _from_text, bytes: _from_bytes, type(None): _from_none, dict: _from_data, list: _from_data,
+    tuple: _from_tuple, GeneratorType: _from_generator, AsyncGeneratorType: _from_generator,
+    Response: _unchanged, Text: _unchanged, HTML: _unchanged, JSON: _from_json, Redirect: _unchanged,
+    Stream: _unchanged,
+}  # fmt: skip
+
+
+# --- what is sent ---
+
+
+def finalize(request: Request, response: Response) -> tuple[list[Pair], Body | None]:
+    """Decide what goes out: all header fields, and the body or None where there must be none.
+
+    A body that must not be sent is the caller's to close.
+    """
+    pairs = response._pairs
+    if response._cookies is not None:
+        loopback = request.is_loopback
+        pairs = [*pairs, *(("set-cookie", c.header_value(loopback=loopback)) for c in response._cookies)]
+        if not any(name == "cache-control" for name, _ in pairs):
+            pairs.append(("cache-control", "private"))
+    status, body = response.status, response.body
+    if status == 204 or status == 304:  # noqa: PLR1714  # twice as fast as `in` with a tuple of ints
+        return [NOSNIFF, *(p for p in pairs if p[0] not in ("content-length", "content-type", NOSNIFF[0]))], None
+    if len(pairs) > 1:
+        pairs = [p for p in pairs if p[0] != NOSNIFF[0] and not (p[0] == "content-length" and isinstance(body, bytes))]
+    if body.__class__ is bytes:
+        length = len(body)  # type: ignore[arg-type]  # its class was asked, which checkers do not follow
+        pairs = [*pairs, NOSNIFF, _LENGTHS[length] if length < 4096 else ("content-length", str(length))]
+    else:
+        pairs = [*pairs, NOSNIFF]
+    return pairs, None if request.method == "HEAD" else body
+
+
+def as_bytes(item: object) -> bytes:
+    """Give one item of a streamed body as bytes. Raises: TypeError for what is neither bytes nor str."""
+    if item.__class__ is bytes:
+        return item  # type: ignore[return-value]  # its class was asked, which checkers do not follow
+    if isinstance(item, str):
+        return item.encode("utf-8", "replace")
+    if isinstance(item, (bytes, bytearray, memoryview)):
+        return bytes(item)
+    raise TypeError(f"a streamed body gave {item!r:.80}; its items must be bytes or str")
+
+
+def declared_length(pairs: list[Pair]) -> int | None:
+    """Give the Content-Length among header fields; None without one.
+
+    Raises:
+        ValueError: it is no number.
+    """
+    for name, value in pairs:
+        if name == "content-length":
+            if not (value.isascii() and value.isdecimal()):
+                raise ValueError(f"content-length must be a number, not {value!r}")
+            return int(value)
+    return None

@@ -1,0 +1,431 @@
+"""Routes and routers: what users register, and under which prefix, name, host, middlewares and error handlers.
+
+A `Router` records what is registered on it and publishes it to whatever includes it; an `App` is the router at the
+top, which makes `Route`s of it. So a route may be added to a router before or after the router is included.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TypedDict, TypeVar, overload
+
+from .converters import converter_for
+from .error_handling import ErrorHandlers
+from .errors import ConfigurationError, describe
+from .limits import check_limit
+from .matching import Parameter, parse_template
+from .middleware import Layer
+from .url import percent_encode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any
+
+    from typing_extensions import Unpack
+
+    from .converters import Converter
+    from .matching import Segment
+    from .plan import Plan
+
+    Handler = Callable[..., Any]
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY")
+
+
+class RouteOptions(TypedDict, total=False):
+    """The options of a route, as keywords of its decorator; `Router.route` says what they mean."""
+
+    name: str | None
+    middleware: Iterable[Any]
+    max_body_bytes: int | None
+    blocking: bool
+
+
+class Definition:
+    """A route as it was registered, before it is known what it is included in."""
+
+    __slots__ = ("blocking", "handler", "layers", "max_body_bytes", "methods", "name", "parameters", "path")
+
+    def __init__(
+        self,
+        path: str,
+        methods: Iterable[str],
+        handler: Handler,
+        *,
+        name: str | None,
+        middleware: Iterable[Any],
+        max_body_bytes: int | None,
+        blocking: bool,
+        local_names: Mapping[str, Any],
+    ) -> None:
+        if not callable(handler):
+            raise ConfigurationError(f"the handler of {path!r} must be a function, not {handler!r}")
+        self.path = path
+        self.handler = handler
+        self.methods = tuple(dict.fromkeys(methods))
+        for method in self.methods:
+            if not method.isascii() or not method.isupper():
+                raise ConfigurationError.at(handler, f"methods are upper case, as {method.upper()!r}, not {method!r}")
+        if not self.methods:
+            raise ConfigurationError.at(handler, f"the route {path!r} has no methods")
+        self.name = name
+        self.layers = as_layers(middleware)
+        self.max_body_bytes = None if max_body_bytes is None else int(check_limit("max_body_bytes", max_body_bytes))
+        self.blocking = blocking
+        from .binding import parameters_of  # loads inspect, at registration only
+
+        self.parameters = parameters_of(handler, local_names)
+
+
+class Route:
+    """A route of an application. Public for middlewares that label metrics or guard: `request.route`.
+
+    Attributes:
+        path: the whole template, as `/users/{id:int}`.
+        name: for `url_for`; with the names of its routers, as "api.user".
+        methods: those it was registered for.
+        handler: the user's function.
+        param_names: of the path's parameters (and the host's), in order.
+    """
+
+    __slots__ = (
+        "_plan", "blocking", "call", "handler", "host", "is_async", "layers", "max_body_bytes", "methods", "name",
+        "param_names", "path", "routers", "segments", "streams_body",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        definition: Definition,
+        routers: tuple[Router, ...],
+        converters: Mapping[str, Converter],
+        types: Mapping[Any, Converter],
+    ) -> None:
+        from .binding import bind, is_async  # loads inspect, at registration only
+
+        self.handler = definition.handler
+        self.methods = definition.methods
+        self.path = "".join(router.prefix for router in routers) + definition.path or "/"
+        own_name = definition.name or getattr(definition.handler, "__name__", type(definition.handler).__name__)
+        self.name = ".".join([*(router.name for router in routers if router.name), own_name])
+        self.routers = routers
+        self.layers = definition.layers
+        self.max_body_bytes = definition.max_body_bytes
+        self.blocking = definition.blocking
+        self.host = self._host_of(routers)
+        try:
+            self.segments = parse_template(self.path)
+            host_names = [s.name for s in parse_host_template(self.host) if isinstance(s, Parameter)]
+        except ConfigurationError as exc:
+            raise ConfigurationError.at(self.handler, str(exc)) from None
+        self.param_names = (*host_names, *(s.name for s in self.segments if isinstance(s, Parameter)))
+        parameters = definition.parameters
+        self._choose_converters(parameters, converters, types)
+        self.call, self.streams_body = bind(self.handler, parameters, self.param_names)
+        self.is_async = is_async(self.handler)
+        self._plan: Plan | None = None
+
+    def _host_of(self, routers: tuple[Router, ...]) -> str:
+        hosts = [router.host for router in routers if router.host]
+        if len(hosts) > 1:
+            raise ConfigurationError.at(self.handler, f"only one of its routers may have a host, not {hosts}")
+        return hosts[0] if hosts else ""
+
+    def _choose_converters(
+        self, parameters: Mapping[str, Any], converters: Mapping[str, Converter], types: Mapping[Any, Converter]
+    ) -> None:
+        """Take each parameter's converter from the path, else from the handler's annotation."""
+        for segment in self.segments:
+            if not isinstance(segment, Parameter):
+                continue
+            annotation = parameters.get(segment.name)
+            if segment.converter_name is not None:
+                if segment.converter_name not in converters:
+                    raise ConfigurationError.at(
+                        self.handler,
+                        f"the path {self.path!r} names an unknown converter {segment.converter_name!r};"
+                        f" there are {', '.join(sorted(converters))}",
+                    )
+                segment.converter = converters[segment.converter_name]
+            elif annotation is not None:
+                found = types.get(annotation) or converter_for(annotation)
+                if found is None:
+                    raise ConfigurationError.at(
+                        self.handler,
+                        f"the path parameter {segment.name!r} is annotated {annotation!r}, which no converter makes;"
+                        " add one with app.converter(...)",
+                    )
+                segment.converter = found
+
+    @property
+    def described(self) -> str:
+        """Name, file and line of the handler."""
+        return describe(self.handler)
+
+    def url_path(self, params: Mapping[str, object]) -> tuple[str, dict[str, object]]:
+        """Build the percent-encoded path; what is no parameter of it is given back.
+
+        Raises:
+            LookupError: a parameter is missing.
+            ValueError: a value that the route itself would not match.
+        """
+        left = dict(params)
+        parts = []
+        for segment in self.segments:
+            if isinstance(segment, str):
+                parts.append(percent_encode(segment))
+                continue
+            if segment.name not in left:
+                raise LookupError(f"url_for({self.name!r}) needs a value for {segment.name!r}")
+            text = segment.converter.format(left.pop(segment.name))
+            segment.converter.convert(text)
+            if not text or (segment.converter.name != "path" and "/" in text):
+                raise ValueError(f"url_for({self.name!r}): {text!r} is no value of one path segment")
+            encoded = "/".join(map(percent_encode, text.split("/")))
+            parts.append(percent_encode(segment.prefix) + encoded + percent_encode(segment.suffix))
+        return "/" + "/".join(parts), left
+
+    def __repr__(self) -> str:
+        return f"<Route {','.join(self.methods)} {self.path}>"
+
+
+def parse_host_template(host: str) -> list[Segment]:
+    """Split a host pattern as `{tenant}.example.com` into labels."""
+    return parse_template("/" + host.lower().replace(".", "/")) if host else []
+
+
+def match_host(template: Sequence[Segment], host: str) -> tuple[str, ...] | None:
+    """Give the values of a host pattern's parameters; None when the host is another."""
+    labels = host.split(".")
+    if len(labels) != len(template):
+        return None
+    values = []
+    for segment, label in zip(template, labels, strict=True):
+        if isinstance(segment, Parameter):
+            if not label:
+                return None
+            values.append(label)
+        elif segment != label:
+            return None
+    return tuple(values)
+
+
+def as_layers(middleware: Iterable[Any]) -> tuple[Layer, ...]:
+    """Make layers of functions; layers stay as they are."""
+    return tuple(entry if isinstance(entry, Layer) else Layer(entry) for entry in middleware)
+
+
+class Router:
+    """A group of routes with a prefix, a name, a host, middlewares and error handlers of its own.
+
+    Args:
+        prefix: begins with "/" and does not end with one; may hold parameters.
+        name: goes before the names of its routes: "api.user".
+        host: only requests to this host; a label may be a parameter: `{tenant}.example.com`.
+        middleware: functions or `Layer`s, outermost first.
+
+    Example:
+        api = Router(prefix="/api", name="api")
+
+        @api.get("/users/{id}")
+        def user(id: int):
+            return {"id": id}
+
+        app.include(api)
+    """
+
+    def __init__(
+        self, *, prefix: str = "", name: str = "", host: str | None = None, middleware: Iterable[Any] = ()
+    ) -> None:
+        if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
+            raise ConfigurationError(f"the prefix {prefix!r} must begin with a slash and not end with one")
+        self.prefix = prefix
+        self.name = name
+        self.host = host
+        self.layers: tuple[Layer, ...] = as_layers(middleware)
+        self.errors = ErrorHandlers()
+        self._published: list[tuple[Definition, tuple[Router, ...]]] = []
+        self._parents: list[Router] = []
+
+    # --- routes ---
+
+    def route(
+        self,
+        path: str,
+        *,
+        methods: Iterable[str],
+        name: str | None = None,
+        middleware: Iterable[Any] = (),
+        max_body_bytes: int | None = None,
+        blocking: bool = True,
+    ) -> Callable[[F], F]:
+        """Register a handler for a path and methods; the function comes back unchanged.
+
+        Args:
+            path: begins with "/"; `{name}` is a parameter that takes its converter from the handler's annotation,
+                `{name:int}` one with the converter named.
+            methods: upper case. GET answers HEAD too; OPTIONS is answered by itself.
+            name: for `url_for`; the function's name by default.
+            middleware: layers of this route alone, outermost first.
+            max_body_bytes: instead of the application's limit.
+            blocking: False says that a `def` handler never blocks, so that it runs on the event loop under ASGI.
+
+        Raises:
+            ConfigurationError: at once, with the file and line of the function.
+        """
+        options: RouteOptions = {
+            "name": name, "middleware": middleware, "max_body_bytes": max_body_bytes, "blocking": blocking,
+        }  # fmt: skip
+        return self._decorator(path, methods, options, sys._getframe(1).f_locals)
+
+    def get(self, path: str, **options: Unpack[RouteOptions]) -> Callable[[F], F]:
+        """Register a handler for GET; options as for `route`."""
+        return self._decorator(path, ("GET",), options, sys._getframe(1).f_locals)
+
+    def post(self, path: str, **options: Unpack[RouteOptions]) -> Callable[[F], F]:
+        """Register a handler for POST; options as for `route`."""
+        return self._decorator(path, ("POST",), options, sys._getframe(1).f_locals)
+
+    def put(self, path: str, **options: Unpack[RouteOptions]) -> Callable[[F], F]:
+        """Register a handler for PUT; options as for `route`."""
+        return self._decorator(path, ("PUT",), options, sys._getframe(1).f_locals)
+
+    def patch(self, path: str, **options: Unpack[RouteOptions]) -> Callable[[F], F]:
+        """Register a handler for PATCH; options as for `route`."""
+        return self._decorator(path, ("PATCH",), options, sys._getframe(1).f_locals)
+
+    def delete(self, path: str, **options: Unpack[RouteOptions]) -> Callable[[F], F]:
+        """Register a handler for DELETE; options as for `route`."""
+        return self._decorator(path, ("DELETE",), options, sys._getframe(1).f_locals)
+
+    def head(self, path: str, **options: Unpack[RouteOptions]) -> Callable[[F], F]:
+        """Register a handler for HEAD; options as for `route`."""
+        return self._decorator(path, ("HEAD",), options, sys._getframe(1).f_locals)
+
+    def options(self, path: str, **options: Unpack[RouteOptions]) -> Callable[[F], F]:
+        """Register a handler for OPTIONS; options as for `route`."""
+        return self._decorator(path, ("OPTIONS",), options, sys._getframe(1).f_locals)
+
+    def query(self, path: str, **options: Unpack[RouteOptions]) -> Callable[[F], F]:
+        """Register a handler for QUERY; options as for `route`."""
+        return self._decorator(path, ("QUERY",), options, sys._getframe(1).f_locals)
+
+    def resource(self, path: str, handlers: object, **options: Unpack[RouteOptions]) -> None:
+        """Register the methods `get`, `post`, ... of an object as the handlers of one path.
+
+        Nothing else of the object can be reached. Routes are named "Items.get" for a class `Items`, or by `name`.
+
+        Raises:
+            ConfigurationError: the object has none of these methods.
+        """
+        local_names = sys._getframe(1).f_locals
+        found = [(verb, getattr(handlers, verb.lower(), None)) for verb in _METHODS]
+        found = [(verb, handler) for verb, handler in found if callable(handler)]
+        if not found or isinstance(handlers, type):
+            raise ConfigurationError(
+                f"app.resource({path!r}, ...) takes an object with methods named get, post, ...; not {handlers!r}"
+            )
+        base = options.get("name") or type(handlers).__name__
+        for verb, handler in found:
+            named: RouteOptions = {**options, "name": f"{base}.{verb.lower()}"}
+            self._decorator(path, (verb,), named, local_names)(handler)
+
+    def _decorator(
+        self, path: str, methods: Iterable[str], options: RouteOptions, local_names: Mapping[str, Any]
+    ) -> Callable[[F], F]:
+        def register(handler: F) -> F:
+            definition = Definition(
+                path, methods, handler, name=options.get("name"), middleware=options.get("middleware", ()),
+                max_body_bytes=options.get("max_body_bytes"), blocking=options.get("blocking", True),
+                local_names=local_names,
+            )  # fmt: skip
+            self._publish(definition, (self,))
+            return handler
+
+        return register
+
+    def _publish(self, definition: Definition, routers: tuple[Router, ...]) -> None:
+        """Take a route of this router or of one included in it; hand it on to whatever includes this one."""
+        self._published.append((definition, routers))
+        for parent in self._parents:
+            parent._publish(definition, (parent, *routers))
+
+    def include(self, router: Router) -> None:
+        """Take over all routes of a router, those it gets later included.
+
+        Raises:
+            ConfigurationError: the router is included here already, or is this one's parent.
+        """
+        if router is self or self in router._parents or router in self._ancestors():
+            raise ConfigurationError(f"{router!r} cannot be included in {self!r}: it is in it already, or holds it")
+        for definition, routers in router._published:
+            self._publish(definition, (self, *routers))
+        router._parents.append(self)
+
+    def _ancestors(self) -> set[Router]:
+        found = set(self._parents)
+        for parent in self._parents:
+            found |= parent._ancestors()
+        return found
+
+    # --- middlewares and error handlers ---
+
+    @overload
+    def middleware(self, function: F, /) -> F: ...
+    @overload
+    def middleware(self, *, blocking: bool = False, body: bool = False) -> Callable[[F], F]: ...
+    def middleware(
+        self, function: Any = None, /, *, blocking: bool = False, body: bool = False
+    ) -> Any:
+        """Add a layer around all routes of this router, inside those added before.
+
+        Args:
+            function: a generator function of the request, or an `async def` of (request, call_next).
+            blocking: the steps of the generator may block; they run where `def` handlers run.
+            body: the request body is loaded before any layer is opened, so that this one can see it.
+
+        Raises:
+            ConfigurationError: the function is none of the forms.
+
+        Example:
+            @app.middleware
+            def timing(request: Request) -> Middleware:
+                started = perf_counter()
+                response = yield
+                response.headers["server-timing"] = f"app;dur={(perf_counter() - started) * 1000:.1f}"
+        """
+
+        def register(layer_function: F) -> F:
+            self.layers = (*self.layers, Layer(layer_function, blocking=blocking, body=body))
+            self._changed()
+            return layer_function
+
+        return register if function is None else register(function)
+
+    def error(self, key: int | type[BaseException]) -> Callable[[F], F]:
+        """Register what makes a response of a status (of an HTTPError) or of a class of exceptions.
+
+        The function takes (request, error) and is a `def` or an `async def`. A plain value it returns gets the
+        status of the error, or 500. For `Exception` and 500 it runs at the edge, when all layers have seen the
+        exception.
+
+        Raises:
+            ConfigurationError: the key is neither, or has a handler already.
+        """
+
+        def register(function: F) -> F:
+            self.errors.add(key, function)
+            self._changed()
+            return function
+
+        return register
+
+    def _changed(self) -> None:
+        """Forget what was planned: layers or error handlers changed."""
+        for parent in self._parents:
+            parent._changed()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.prefix or '/'}>"

@@ -1,0 +1,56 @@
+"""A place for values by name: `state.pool` or `state["pool"]`."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+
+class State(MutableMapping[str, "Any"]):
+    """Hold values by name, as attributes or as items. A missing one is an AttributeError or KeyError that names it."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, Any] | None = None) -> None:
+        object.__setattr__(self, "_values", dict(values) if values else {})
+
+    if TYPE_CHECKING:
+        _values: dict[str, Any]
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_values":  # not set yet: a copy or an unpickled object in the making
+            raise AttributeError(name)
+        try:
+            return self._values[name]
+        except KeyError:
+            known = ", ".join(sorted(self._values)) or "nothing"
+            raise AttributeError(f"the state holds no {name!r}; it holds {known}") from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._values[name] = value
+
+    def __delattr__(self, name: str) -> None:
+        if self._values.pop(name, self) is self:
+            raise AttributeError(f"the state holds no {name!r}")
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._values[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        del self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"State({self._values!r})"

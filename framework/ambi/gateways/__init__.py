@@ -1,0 +1,1 @@
+"""The two gateways. Each is three verbs: read the request, run it, write the response."""

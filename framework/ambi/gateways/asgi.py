@@ -1,0 +1,498 @@
+"""The ASGI gateway: read the request, run it, write the response; and the lifespan protocol. See: ASGI 3.0.
+
+Facts (seen on the servers)
+- Keys may be absent (`root_path`, `raw_path`, `client`, `extensions`, `state`): the scope is asked, never indexed.
+- `raw_path` is preferred to `path`, which some servers decode not at all or wrongly; but a path that a middleware
+  rewrote is taken as rewritten.
+- `receive()` is called only when the body is wanted: on several servers that call answers `Expect: 100-continue`.
+- After a disconnect `send` is silent and does not suspend on five servers: a stream checkpoints after each item.
+"""
+
+from __future__ import annotations
+
+from contextvars import copy_context
+from itertools import chain
+
+from ..core.errors import ClientDisconnected, HTTPError
+from ..core.log import log_crash, log_disconnect, log_failure
+from ..core.pipeline import finish, respond, server_error
+from ..core.request import Request
+from ..core.response import as_bytes, declared_length, finalize
+from ..core.sides import ASYNC, on_sync_side
+from ..core.url import decode_path, percent_decode, strip_root
+from .entry import check_host, headers_too_large, parse_content_length, target_too_long
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+    from contextvars import Context
+    from typing import Any, Protocol
+
+    from ..core.headers import Pair
+    from ..core.plan import Plan
+    from ..core.request import Application
+    from ..core.response import Response
+    from ..core.sides import Side
+
+    Scope = Any
+    Receive = Callable[[], Awaitable[Any]]
+    Send = Callable[[Any], Awaitable[None]]
+
+    class ServedApplication(Application, Protocol):
+        """What this gateway needs of an application."""
+
+        lifespans: Any
+
+        def plan_for(self, request: Request, refusal: HTTPError | None) -> Plan: ...
+
+
+async def serve(app: ServedApplication, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer one connection of an ASGI server.
+
+    Raises:
+        RuntimeError: the scope is of a type that is not served.
+    """
+    kind = scope["type"]
+    if kind == "http":
+        await serve_http(app, scope, receive, send)
+    elif kind == "lifespan":
+        await serve_lifespan(app, scope, receive, send)
+    else:
+        raise RuntimeError(f"the ASGI scope type {kind!r} is not served; 'http' and 'lifespan' are")
+
+
+async def serve_http(app: ServedApplication, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer one request."""
+    request, refusal = read_request(app, scope, receive)
+    context = request._context = copy_context()
+    try:
+        response = await run(app, request, refusal, context)
+        await write_response(request, response, receive, send, context)
+    finally:
+        if request._after is not None or request._form is not None:
+            await _drive(request, finish(request, ASYNC), context)
+        if request._sync_side is not None:
+            request._sync_side.release()
+
+
+# --- read the request ---
+
+
+def read_request(app: Application, scope: Scope, receive: Receive) -> tuple[Request, HTTPError | None]:
+    """Make the request; an error comes beside it, to be answered through the layers of the application."""
+    lines = scope["headers"]
+    fields: dict[bytes, bytes] = dict(lines)
+    path, query = scope["path"], scope["query_string"].decode("latin-1")
+    root_path, host = scope.get("root_path", ""), None
+    refusal: HTTPError | None = None
+    has_body = False
+    try:
+        path = _read_path(scope, path, root_path)
+        host = _read_host(lines, fields)
+        has_body = _expects_body(scope, fields)
+        _check_sizes(app, scope, lines, query)
+    except HTTPError as exc:
+        refusal = exc
+    request = Request(app, EDGE, scope, scope["method"], path, query, root_path, host, has_body)
+    if has_body:
+        request._body_source = ASGIBody(request, receive, fields.get(b"content-length"))
+    return request, refusal
+
+
+def _read_path(scope: Scope, path: str, root_path: str) -> str:
+    raw = scope.get("raw_path")
+    if raw and raw != b"*":
+        if b"?" in raw:
+            raw = raw.partition(b"?")[0]
+        decoded = decode_path(raw)
+        if decoded != path:
+            path = _choose_path(path, decoded)
+    elif path[:1] != "/" and path not in ("", "*"):
+        path = decode_path(path.encode("utf-8"))
+    return strip_root(path, root_path) if root_path or not path else path
+
+
+def _choose_path(path: str, decoded: str) -> str:
+    """Tell a server's wrong decoding, which is mended, from a middleware's rewriting, which stands."""
+    undecoded = percent_decode(path.encode("utf-8", "surrogateescape")).decode("utf-8", "replace")
+    try:
+        mojibake = path.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        mojibake = ""
+    absolute = path.partition("://")[1]
+    return decoded if absolute or decoded in (undecoded, mojibake) else path
+
+
+def _read_host(lines: Any, fields: Mapping[bytes, bytes]) -> str | None:
+    if len(fields) != len(lines) and sum(name == b"host" for name, _ in lines) > 1:
+        raise HTTPError(400, "the request has two Host header fields")
+    host = fields.get(b"host")
+    if host is None:
+        return None
+    text = host.decode("latin-1")
+    check_host(text)
+    return text
+
+
+def _expects_body(scope: Scope, fields: Mapping[bytes, bytes]) -> bool:
+    length = fields.get(b"content-length")
+    if length is not None:
+        return parse_content_length(length.decode("latin-1")) > 0
+    return b"transfer-encoding" in fields or scope.get("http_version", "1.1")[:1] in ("2", "3")
+
+
+def _check_sizes(app: Application, scope: Scope, lines: Any, query: str) -> None:
+    """Hold the request to the limits on target and header fields. Raises: HTTPError 414, 431."""
+    limits = app.limits
+    if len(scope.get("raw_path") or scope["path"]) + len(query) > limits.max_target_bytes:
+        raise target_too_long(limits)
+    if len(lines) > limits.max_header_lines or sum(map(len, chain.from_iterable(lines))) > limits.max_header_bytes:
+        raise headers_too_large(limits)
+
+
+class _Edge:
+    """What the core may ask of a scope."""
+
+    name = "asgi"
+
+    def header(self, scope: Scope, name: str) -> str | None:
+        key = name.encode("latin-1")
+        values = [value for field, value in scope["headers"] if field == key]
+        if len(values) > 1:
+            return (b"; " if key == b"cookie" else b", ").join(values).decode("latin-1")
+        return values[0].decode("latin-1") or None if values else None
+
+    def headers(self, scope: Scope) -> list[Pair]:
+        return [
+            (name.decode("latin-1").lower(), value.decode("latin-1"))
+            for name, value in scope["headers"]
+            if b"_" not in name
+        ]
+
+    def scheme(self, scope: Scope) -> str:
+        return scope.get("scheme", "http")  # type: ignore[no-any-return]  # a scope is untyped
+
+    def client(self, scope: Scope) -> tuple[str, int | None] | None:
+        return _address(scope.get("client"))
+
+    def server(self, scope: Scope) -> str:
+        address = _address(scope.get("server"))
+        if address is None:
+            return ""
+        name, port = address
+        return name if port in (None, 443 if self.scheme(scope) == "https" else 80) else f"{name}:{port}"
+
+    def lifespan_state(self, scope: Scope) -> Mapping[str, Any] | None:
+        return scope.get("state")  # type: ignore[no-any-return]  # a scope is untyped
+
+    def body_source(self, request: Request) -> ASGIBody:
+        return request._body_source  # type: ignore[return-value]  # this gateway has put it there
+
+    async def travel(self, request: Request, coroutine: Coroutine[Any, Any, Response]) -> Response:
+        from ..bridge.to_thread import travel  # loads anyio; the user's code on the loop may not
+
+        return await travel(request, coroutine)  # type: ignore[no-any-return]  # it gives what the coroutine gives
+
+
+EDGE = _Edge()
+
+
+def _address(value: Any) -> tuple[str, int | None] | None:
+    """Normalise what servers say of an address: a tuple or list, the port a number, text or None."""
+    if not value or not value[0]:
+        return None
+    port = str(value[1]) if len(value) > 1 else ""
+    return str(value[0]), int(port) if port.isdecimal() else None
+
+
+class ASGIBody:
+    """The body of a request in `http.request` events."""
+
+    side: Side = ASYNC
+
+    def __init__(self, request: Request, receive: Receive, length: bytes | None) -> None:
+        self._request = request
+        self._receive = receive
+        self.ended = False
+        self.declared = int(length) if length is not None and length.isdigit() else None
+
+    async def read(self) -> bytes:
+        """Give the next bytes, b"" at the end.
+
+        Raises:
+            ClientDisconnected: the client left first.
+            HTTPError: 408 without progress for `Limits.body_timeout_s`.
+        """
+        while not self.ended:
+            message = await Promptly(self._receive(), self._request.limits.body_timeout_s)
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnected("the client left before the end of its body")
+            self.ended = not message.get("more_body", False)
+            chunk: bytes = message.get("body", b"")
+            if chunk:
+                return chunk
+        return b""
+
+    read_async = read
+
+    def read_blocking(self) -> bytes:
+        """As `read`, from a worker thread: the server's loop receives."""
+        from ..bridge.to_thread import call_on_loop
+
+        return call_on_loop(self._request, self.read)  # type: ignore[no-any-return]  # it gives bytes
+
+    async def run_io(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Run file work in a thread: the loop must not block."""
+        from ..bridge.to_thread import run_io
+
+        return await run_io(self._request.app, function, *args)
+
+
+class Promptly:
+    """Await something that is mostly there already; only if it is not, a timer is set.
+
+    Raises:
+        HTTPError: 408 when it takes longer than `timeout_s`.
+    """
+
+    __slots__ = ("_awaitable", "_timeout_s")
+
+    def __init__(self, awaitable: Awaitable[Any], timeout_s: float) -> None:
+        self._awaitable = awaitable
+        self._timeout_s = timeout_s
+
+    def __await__(self) -> Any:
+        steps = self._awaitable.__await__()
+        try:
+            wanted = next(steps)
+        except StopIteration as stop:
+            return stop.value
+        return (yield from self._in_time(steps, wanted).__await__())
+
+    async def _in_time(self, steps: Any, wanted: Any) -> Any:
+        from anyio import CancelScope, current_time
+
+        with CancelScope(deadline=current_time() + self._timeout_s) as scope:
+            return await _Rest(steps, wanted)
+        if scope.cancelled_caught:
+            raise HTTPError(408, f"no byte of the request body arrived for {self._timeout_s:g} seconds")
+
+
+class _Rest:
+    """The rest of an awaitable whose first step is done."""
+
+    __slots__ = ("_steps", "_wanted")
+
+    def __init__(self, steps: Any, wanted: Any) -> None:
+        self._steps = steps
+        self._wanted = wanted
+
+    def __await__(self) -> Any:
+        wanted, steps = self._wanted, self._steps
+        while True:
+            try:
+                argument = yield wanted
+            except BaseException as exc:
+                resume, argument = steps.throw, exc
+            else:
+                resume = steps.send
+            try:
+                wanted = resume(argument)
+            except StopIteration as stop:
+                return stop.value
+
+
+# --- run ---
+
+
+async def run(app: ServedApplication, request: Request, refusal: HTTPError | None, context: Context) -> Response:
+    """Run the pipeline: here as far as it goes, over a worker thread where a piece may block."""
+    if app.lifespans is not None and app.lifespans.pending:
+        try:
+            await app.lifespans.start_on_this_loop()
+        except Exception as exc:
+            log_crash(request, exc, "the start of the application")
+            return server_error(request)
+    return await _drive(request, respond(request, app.plan_for(request, refusal), ASYNC), context)  # type: ignore[no-any-return]
+
+
+async def _drive(request: Request, coroutine: Coroutine[Any, Any, Any], context: Context) -> Any:
+    """Drive a coroutine of the request that begins on the async side; give what it returns."""
+    try:
+        wanted = context.run(coroutine.send, None)
+    except StopIteration as stop:
+        return stop.value
+    from ..bridge.to_thread import Trip  # it waits for something, so the drivers of waiting are needed
+
+    return await Trip(request, coroutine, context, wanted)
+
+
+# --- write the response ---
+
+
+class _EncodedPairs(dict["Pair", "tuple[bytes, bytes]"]):
+    """Header pairs as the server wants them; those that many responses share are kept."""
+
+    _SHARED = frozenset((
+        "content-type", "content-length", "x-content-type-options", "vary", "cache-control", "allow", "server-timing",
+    ))  # fmt: skip
+
+    def __missing__(self, pair: Pair) -> tuple[bytes, bytes]:
+        encoded = pair[0].encode("latin-1"), pair[1].encode("latin-1")
+        if pair[0] in self._SHARED and len(pair[1]) < 128:
+            if len(self) >= 4096:
+                self.clear()
+            self[pair] = encoded
+        return encoded
+
+
+_encoded = _EncodedPairs()
+
+
+async def write_response(
+    request: Request, response: Response, receive: Receive, send: Send, context: Context
+) -> None:
+    """Send the response; streams item by item."""
+    pairs, body = finalize(request, response)
+    if body.__class__ is not bytes and body is not None:
+        await _drive(request, _send_stream(request, response, pairs, body, receive, send), context)
+        return
+    if body is None and response.body.__class__ is not bytes:
+        await _drive(request, _close(response.body), context)
+    await send({"type": "http.response.start", "status": response.status, "headers": _encode(request, response, pairs)})
+    await send({"type": "http.response.body", "body": body or b""})
+
+
+def _encode(request: Request, response: Response, pairs: list[Pair]) -> list[tuple[bytes, bytes]]:
+    headers = [_encoded[pair] for pair in pairs]
+    if response.status in (408, 413) and request.native.get("http_version", "1.1")[:1] == "1":
+        headers.append((b"connection", b"close"))  # what is left of the body is not worth reading
+    return headers
+
+
+async def _send_stream(
+    request: Request, response: Response, pairs: list[Pair], body: Any, receive: Receive, send: Send
+) -> None:
+    """Send a streamed body. The response starts with its first item, so that a failure before is a clean 500.
+
+    Raises:
+        Exception: what the body raised after its first item; the server then cuts the connection.
+    """
+    items = _items(request, body)
+    try:
+        try:
+            left = declared_length(pairs)
+            chunk = await anext(items, b"")
+        except Exception as exc:
+            log_crash(request, exc, "the first item of a streamed body")
+            await write_response(request, server_error(request), receive, send, request._context)
+            return
+        headers = _encode(request, response, pairs)
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await _while_connected(request, receive, _send_items(items, chunk, left, send))
+    except OSError:
+        log_disconnect(request)
+    finally:
+        await items.aclose()
+        await _close(body)
+
+
+async def _send_items(items: AsyncIterator[bytes], chunk: bytes, left: int | None, send: Send) -> None:
+    """Send the items, counted against a Content-Length: too much is cut, too little raises."""
+    from anyio.lowlevel import checkpoint
+
+    while chunk and left != 0:
+        if left is not None:
+            chunk = chunk[:left]
+            left -= len(chunk)
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await checkpoint()
+        chunk = await anext(items, b"")
+    if left:
+        raise RuntimeError(f"the streamed body ended {left} bytes before its Content-Length")
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _while_connected(request: Request, receive: Receive, sending: Coroutine[Any, Any, None]) -> None:
+    """Await `sending`, and cancel it when the client leaves."""
+    from anyio import create_task_group
+
+    failure: Exception | None = None
+    async with create_task_group() as group:
+        if not request._has_body or request._body_source.ended:
+            group.start_soon(_watch, receive, group.cancel_scope)
+        try:
+            await sending
+        except Exception as exc:  # kept out of the group, which would wrap it
+            failure = exc
+        group.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+
+
+async def _watch(receive: Receive, scope: Any) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    scope.cancel()
+
+
+async def _items(request: Request, body: Any) -> AsyncGenerator[bytes]:
+    """Give the items of a body of either colour that are not empty, as bytes."""
+    if hasattr(body, "__aiter__"):
+        async for item in body:
+            if item:
+                yield as_bytes(item)
+        return
+    from ..bridge.to_thread import sync_side_of
+
+    await sync_side_of(request).become_stream()
+    iterator = await on_sync_side(iter, body)
+    while True:
+        item = await on_sync_side(next, iterator, None)
+        if item is None:
+            return
+        if item:
+            yield as_bytes(item)
+
+
+async def _close(body: Any) -> None:
+    """Close a body on its own side; idempotent."""
+    from anyio import CancelScope
+
+    with CancelScope(shield=True):
+        if hasattr(body, "aclose"):
+            await body.aclose()
+        elif hasattr(body, "close"):
+            await on_sync_side(body.close)
+
+
+# --- lifespan ---
+
+
+async def serve_lifespan(app: ServedApplication, scope: Scope, receive: Receive, send: Send) -> None:
+    """Start and stop the application as the server says. A failure is told to the server, which then does not serve."""
+    await receive()
+    if app.lifespans is None:
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    phase = "startup"
+
+    async def started() -> None:
+        nonlocal phase
+        if "state" in scope:
+            scope["state"].update(app.lifespan_state)
+        await send({"type": "lifespan.startup.complete"})
+        phase = "shutdown"
+
+    async def stopping() -> None:
+        await receive()
+
+    try:
+        await app.lifespans.run(started, stopping)
+    except Exception as exc:
+        log_failure(f"the {phase} of the application failed", exc)
+        await send({"type": f"lifespan.{phase}.failed", "message": f"{type(exc).__name__}: {exc}"})
+    else:
+        await send({"type": "lifespan.shutdown.complete"})

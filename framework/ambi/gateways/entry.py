@@ -1,0 +1,41 @@
+"""What both gateways check when a request comes in, before it has a route."""
+
+from __future__ import annotations
+
+from ..core.errors import HTTPError
+from ..core.url import split_host
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..core.limits import Limits
+
+_known_hosts: set[str] = set()
+_DIGITS = frozenset("0123456789")
+
+
+def check_host(host: str) -> None:
+    """Check the Host header, remembering a few hundred good ones. Raises: HTTPError 400."""
+    if host and host not in _known_hosts:
+        split_host(host)
+        if len(_known_hosts) >= 256:
+            _known_hosts.clear()
+        _known_hosts.add(host)
+
+
+def parse_content_length(text: str) -> int:
+    """Read a Content-Length. Raises: HTTPError 400 for what is no number. See: RFC 9110 8.6."""
+    if not text or not _DIGITS.issuperset(text) or len(text) > 18:
+        raise HTTPError(413 if len(text) > 18 and _DIGITS.issuperset(text) else 400, "the Content-Length is not valid")
+    return int(text)
+
+
+def target_too_long(limits: Limits) -> HTTPError:
+    """Make the refusal of a request target. See: RFC 9110 15.5.15."""
+    return HTTPError(414, f"the request target is longer than {limits.max_target_bytes} bytes")
+
+
+def headers_too_large(limits: Limits) -> HTTPError:
+    """Make the refusal of header fields. See: RFC 6585 5."""
+    return HTTPError(
+        431, f"the request has more than {limits.max_header_lines} header fields or {limits.max_header_bytes} bytes of them"
+    )

@@ -1,0 +1,389 @@
+"""The WSGI gateway: read the request, run it, write the response. See: PEP 3333.
+
+Facts (seen on the servers)
+- `PATH_INFO` is the latin-1 reading of percent-decoded bytes; cheroot leaves `%2F` in it, others do not.
+- Where a body may be read to its end is told differently by nearly every server: see `WSGIBody`.
+- An iterable that is empty, `write()`, and a second `start_response` each break some server: none is used.
+- `close()` may come from another thread, twice, or before the first item.
+"""
+
+from __future__ import annotations
+
+import io
+from contextvars import copy_context
+
+from ..core.errors import REASONS, ClientDisconnected, HTTPError
+from ..core.log import log_crash
+from ..core.pipeline import finish, respond, server_error
+from ..core.request import Request
+from ..core.response import as_bytes, declared_length, finalize
+from ..core.sides import SYNC
+from ..core.url import decode_utf8_path, percent_decode
+from .entry import check_host, headers_too_large, parse_content_length, target_too_long
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable, Iterator
+    from contextvars import Context
+    from typing import Any, Protocol
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+    from ..core.headers import Pair
+    from ..core.plan import Plan
+    from ..core.request import Application
+    from ..core.response import Response
+    from ..core.sides import Side
+
+    class ServedApplication(Application, Protocol):
+        """What this gateway needs of an application."""
+
+        lifespans: Any
+
+        def plan_for(self, request: Request, refusal: HTTPError | None) -> Plan: ...
+
+
+_STATUS_LINES = {status: f"{status} {REASONS.get(status, 'Unknown')}" for status in range(200, 600)}
+_READ_BYTES = 65536
+
+
+def serve(app: ServedApplication, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer one request of a WSGI server."""
+    request, refusal = read_request(app, environ)
+    context = request._context = copy_context()
+    response = run(app, request, refusal, context)
+    return write_response(request, response, start_response, context)
+
+
+# --- read the request ---
+
+
+def read_request(app: Application, environ: WSGIEnvironment) -> tuple[Request, HTTPError | None]:
+    """Make the request; an error comes beside it, to be answered through the layers of the application."""
+    path, query = environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", "")
+    root_path, host = environ.get("SCRIPT_NAME", ""), environ.get("HTTP_HOST")
+    refusal: HTTPError | None = None
+    has_body = False
+    try:
+        path, root_path = _read_path(environ, path, root_path)
+        check_host(host or "")
+        has_body = _expects_body(environ)
+        _check_sizes(app, environ, path, query)
+    except HTTPError as exc:
+        refusal = exc
+    return Request(
+        app, EDGE, environ, environ["REQUEST_METHOD"], path, query, root_path, host, has_body
+    ), refusal
+
+
+def _read_path(environ: WSGIEnvironment, path: str, root_path: str) -> tuple[str, str]:
+    if "%" in path:
+        path = _without_kept_slashes(environ, path)
+    if not path.isascii() or not root_path.isascii():
+        path = decode_utf8_path(path.encode("latin-1"))
+        root_path = decode_utf8_path(root_path.encode("latin-1"))
+    if path[:1] != "/":
+        if not path:
+            return "/", root_path
+        if path != "*":  # OPTIONS * asks about the server as a whole; RFC 9110 9.3.7
+            raise HTTPError(400, "the request target does not begin with a slash")
+    return path, root_path
+
+
+def _without_kept_slashes(environ: WSGIEnvironment, path: str) -> str:
+    """Decode `%2F` where the server left it alone and decoded the rest, as the raw target tells."""
+    raw = environ.get("RAW_URI") or environ.get("REQUEST_URI")
+    if not raw or "%2f" not in path.lower():
+        return path
+    target = raw.partition("?")[0].encode("latin-1")
+    decoded = percent_decode(target).decode("latin-1")
+    kept = path.replace("%2F", "/").replace("%2f", "/")
+    return kept if decoded.endswith(kept) and not decoded.endswith(path) else path
+
+
+def _expects_body(environ: WSGIEnvironment) -> bool:
+    length = environ.get("CONTENT_LENGTH")
+    if length:
+        return parse_content_length(length) > 0
+    return "HTTP_TRANSFER_ENCODING" in environ or environ.get("SERVER_PROTOCOL", "")[:6] in ("HTTP/2", "HTTP/3")
+
+
+def _check_sizes(app: Application, environ: WSGIEnvironment, path: str, query: str) -> None:
+    """Hold the request to the limits on target and header fields. Raises: HTTPError 414, 431."""
+    limits = app.limits
+    target = environ.get("RAW_URI") or environ.get("REQUEST_URI")
+    if len(target or path) > limits.max_target_bytes or len(query) > limits.max_target_bytes:
+        raise target_too_long(limits)
+    if len(environ) > limits.max_header_lines:
+        names = [name for name in environ if name[:5] == "HTTP_"]
+        if len(names) > limits.max_header_lines:
+            raise headers_too_large(limits)
+    longest = limits.max_header_bytes // limits.max_header_lines
+    for value in environ.values():
+        if value.__class__ is str and len(value) > longest:
+            if sum(len(n) + len(v) for n, v in environ.items() if n[:5] == "HTTP_") > limits.max_header_bytes:
+                raise headers_too_large(limits)
+            return
+
+
+class _Edge:
+    """What the core may ask of an environ."""
+
+    name = "wsgi"
+
+    def header(self, environ: WSGIEnvironment, name: str) -> str | None:
+        key = name.upper().replace("-", "_")
+        return environ.get(key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key) or None
+
+    def headers(self, environ: WSGIEnvironment) -> list[Pair]:
+        pairs = [
+            (key[5:].replace("_", "-").lower(), value)
+            for key, value in environ.items()
+            if key[:5] == "HTTP_" and key not in ("HTTP_CONTENT_TYPE", "HTTP_CONTENT_LENGTH")
+        ]
+        for key, name in (("CONTENT_TYPE", "content-type"), ("CONTENT_LENGTH", "content-length")):
+            if environ.get(key):
+                pairs.append((name, environ[key]))
+        return pairs
+
+    def scheme(self, environ: WSGIEnvironment) -> str:
+        scheme: str = environ["wsgi.url_scheme"]
+        return scheme
+
+    def client(self, environ: WSGIEnvironment) -> tuple[str, int | None] | None:
+        address, port = environ.get("REMOTE_ADDR"), str(environ.get("REMOTE_PORT", ""))
+        return (address, int(port) if port.isdecimal() else None) if address else None
+
+    def server(self, environ: WSGIEnvironment) -> str:
+        name, port = environ.get("SERVER_NAME", ""), str(environ.get("SERVER_PORT", ""))
+        default = "443" if environ["wsgi.url_scheme"] == "https" else "80"
+        return name if port in ("", default) else f"{name}:{port}"
+
+    def lifespan_state(self, environ: WSGIEnvironment) -> None:
+        return None
+
+    def body_source(self, request: Request) -> WSGIBody:
+        return WSGIBody(request)
+
+    async def travel(self, request: Request, coroutine: Coroutine[Any, Any, Response]) -> Response:
+        from ..bridge.to_loop import travel  # loads asyncio; a request that comes here needs it
+
+        return await travel(request, coroutine)  # type: ignore[no-any-return]  # it gives what the coroutine gives
+
+
+EDGE = _Edge()
+
+
+class WSGIBody:
+    """The body of a request in `wsgi.input`. It has an end only where the server says so:
+
+    `wsgi.input_terminated` is true    read to the end, whatever the header fields say
+    else a Content-Length              exactly that many bytes
+    else the input is a BytesIO        read to the end (hypercorn)
+    else                               411: reading would hang, or eat the next request
+    """
+
+    side: Side = SYNC
+
+    def __init__(self, request: Request) -> None:
+        environ = request.native
+        self._request = request
+        self._read: Callable[[int], bytes] = environ["wsgi.input"].read
+        length = environ.get("CONTENT_LENGTH")
+        self.declared = int(length) if length else None
+        self._left: int | None = self.declared
+        if environ.get("wsgi.input_terminated"):
+            self._left = None
+        elif self.declared is None and not isinstance(environ["wsgi.input"], io.BytesIO):
+            raise HTTPError(411, "this server cannot take a body without a Content-Length")
+
+    def read_blocking(self) -> bytes:
+        """Give the next bytes, b"" at the end.
+
+        Raises:
+            ClientDisconnected: fewer bytes came than were declared, or the connection broke.
+            HTTPError: 408 when the server gave up waiting, 400 when it refused the framing.
+        """
+        left = self._left
+        if left == 0:
+            return b""
+        try:
+            chunk = self._read(_READ_BYTES if left is None else min(left, _READ_BYTES))
+        except TimeoutError:
+            raise HTTPError(408, "the request body did not arrive in time") from None
+        except OSError as exc:
+            raise ClientDisconnected("the connection broke while the request body was read") from exc
+        except Exception as exc:  # gunicorn raises a plain Exception for a bad chunk, others their own
+            raise HTTPError(400, "the framing of the request body is not valid") from exc
+        if left is not None:
+            if not chunk:
+                raise ClientDisconnected(f"the client left {left} bytes before the end of its body")
+            self._left = left - len(chunk)
+        return chunk
+
+    async def read(self) -> bytes:
+        """As `read_blocking`; awaited on the sync side, where blocking is right."""
+        return self.read_blocking()
+
+    async def read_async(self) -> bytes:
+        """As `read_blocking`, from the event loop: the server's thread reads."""
+        from ..bridge.to_loop import call_in_thread
+
+        return await call_in_thread(self._request, self.read_blocking)  # type: ignore[no-any-return]  # it gives bytes
+
+    async def run_io(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Run file work here: this thread may block."""
+        return function(*args)
+
+
+# --- run ---
+
+
+def run(app: ServedApplication, request: Request, refusal: HTTPError | None, context: Context) -> Response:
+    """Run the pipeline: in this thread as far as it goes, over the loop thread where a piece is async."""
+    try:
+        if app.lifespans is not None and app.lifespans.pending:
+            app.lifespans.start_in_process()
+        return drive(request, respond(request, app.plan_for(request, refusal), SYNC), context)  # type: ignore[no-any-return]
+    except Exception as exc:  # a failed start-up, or a loop thread that was stopped; the pipeline itself raises none
+        log_crash(request, exc, "the start of the application or the loop thread")
+        return server_error(request)
+
+
+def drive(request: Request, coroutine: Coroutine[Any, Any, Any], context: Context) -> Any:
+    """Drive a coroutine of the request that begins on the sync side; give what it returns."""
+    try:
+        context.run(coroutine.send, None)
+    except StopIteration as stop:
+        return stop.value
+    from ..bridge.to_loop import finish_over_loop  # it asked for the async side, so asyncio is needed
+
+    return finish_over_loop(request, coroutine, context)
+
+
+# --- write the response ---
+
+
+def write_response(
+    request: Request, response: Response, start_response: StartResponse, context: Context
+) -> Iterable[bytes]:
+    """Say how the response begins, and give the iterable of its body."""
+    pairs, body = finalize(request, response)
+    if body.__class__ is bytes:
+        chunks: Any = (body,)
+    elif body is None:
+        _close(response.body, context)
+        chunks = (b"",)
+    else:
+        try:
+            chunks = StreamedBody(body, declared_length(pairs), context)
+        except Exception as exc:  # before the first item: a clean 500 is still possible
+            log_crash(request, exc, "the first item of a streamed body")
+            return write_response(request, server_error(request), start_response, context)
+    start_response(_STATUS_LINES[response.status], pairs)
+    if request._after is None and request._form is None:
+        return chunks  # type: ignore[no-any-return]  # bytes in a tuple, or a StreamedBody
+    return FinishedBody(chunks, request, context)
+
+
+def _close(body: Any, context: Context) -> None:
+    """Close a body that is not sent."""
+    if hasattr(body, "__aiter__"):
+        from ..bridge.to_loop import LoopBody
+
+        LoopBody(body, context).close()
+    elif hasattr(body, "close"):
+        context.run(body.close)
+
+
+class StreamedBody:
+    """The iterator of a streamed body, begun: its first item is there, so the response may begin.
+
+    Counts bytes against a Content-Length: what is too much is cut, what is missing raises, so that the server drops
+    the connection.
+    """
+
+    def __init__(self, body: Any, length: int | None, context: Context) -> None:
+        self._left = length
+        self._call: Callable[..., Any] = context.run
+        if hasattr(body, "__aiter__"):
+            from ..bridge.to_loop import LoopBody
+
+            body = LoopBody(body, context)
+            self._call = _call  # the task on the loop is in the context, so this thread cannot be
+        self._body = body
+        self._iterator: Iterator[Any] = self._call(iter, body)
+        try:
+            self._first: bytes | None = self._next_item()
+        except BaseException:
+            self.close()
+            raise
+
+    def _next_item(self) -> bytes | None:
+        """Give the next item that is not empty; None at the end."""
+        while True:
+            item = self._call(next, self._iterator, None)
+            if item is None:
+                return None
+            chunk = as_bytes(item)
+            if chunk:
+                return chunk
+
+    def __iter__(self) -> StreamedBody:
+        return self
+
+    def __next__(self) -> bytes:
+        chunk, self._first = self._first, b""
+        if not chunk and chunk is not None:
+            chunk = self._next_item()
+        if chunk is None:
+            self._first = None
+            if self._left:
+                raise RuntimeError(f"the streamed body ended {self._left} bytes before its Content-Length")
+            raise StopIteration
+        if self._left is not None:
+            chunk = chunk[: self._left]
+            self._left -= len(chunk)
+            if not chunk:
+                self._first = None
+                raise StopIteration
+        return chunk
+
+    def close(self) -> None:
+        """Close the body's iterator. Idempotent, from any thread."""
+        for closable in {id(self._iterator): self._iterator, id(self._body): self._body}.values():
+            close = getattr(closable, "close", None)
+            if close is not None:
+                self._call(close)
+
+
+def _call(function: Callable[..., Any], *args: Any) -> Any:
+    return function(*args)
+
+
+class FinishedBody:
+    """A body whose end is the end of the request: functions to run after it, files to close."""
+
+    def __init__(self, chunks: Any, request: Request, context: Context) -> None:
+        self._chunks = chunks
+        self._iterator = iter(chunks)
+        self._request: Request | None = request
+        self._context = context
+
+    def __iter__(self) -> FinishedBody:
+        return self
+
+    def __next__(self) -> bytes:
+        return next(self._iterator)
+
+    def close(self) -> None:
+        """Close the body, then finish the request. Idempotent."""
+        request, self._request = self._request, None
+        if request is None:
+            return
+        try:
+            if isinstance(self._chunks, StreamedBody):
+                self._chunks.close()
+        finally:
+            drive(request, finish(request, SYNC), self._context)
+
+

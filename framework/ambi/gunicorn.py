@@ -1,0 +1,51 @@
+"""Hooks for gunicorn: `gunicorn -c python:ambi.gunicorn shop:app`.
+
+They start the application when a worker starts, not at its first request, so that a start-up that fails stops the
+server; and they stop it when the worker exits. Workers that speak ASGI do both by themselves.
+
+In a configuration file of your own: `from ambi.gunicorn import post_worker_init, worker_exit`.
+"""
+
+from __future__ import annotations
+
+from .app import App
+from .bridge.loop_thread import stop_loop_thread
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_WSGI_WORKERS = ("gunicorn.workers.sync", "gunicorn.workers.gthread", "gunicorn.workers.ggevent")
+
+
+def find_app(served: Any) -> App | None:
+    """Find the application in what a server was given: itself, one of its two callables, or something around it."""
+    for _ in range(20):
+        if served is None or isinstance(served, App):
+            return served
+        owner = getattr(served, "__self__", None)
+        served = owner or next((vars(served)[n] for n in ("app", "wsgi_app", "application") if n in _vars(served)), None)
+    return None
+
+
+def _vars(served: object) -> dict[str, Any]:
+    return getattr(served, "__dict__", {})
+
+
+def post_worker_init(worker: Any) -> None:
+    """Start the application in a worker that speaks WSGI. Raises what the start-up raises: the worker then stops."""
+    app = find_app(worker.wsgi)
+    if app is not None and app.lifespans is not None and _speaks_wsgi(worker):
+        app.lifespans.start_in_process()
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Stop the application and the loop thread of a worker."""
+    app = find_app(getattr(worker, "wsgi", None))
+    if app is not None and app.lifespans is not None:
+        app.lifespans.stop_in_process()
+    stop_loop_thread()
+
+
+def _speaks_wsgi(worker: Any) -> bool:
+    return any(kind.__module__ in _WSGI_WORKERS for kind in type(worker).__mro__) and "gasgi" not in type(worker).__module__
