@@ -6,6 +6,7 @@ server with three. What happens then is in `core/pipeline.py`.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import overload
 
 from .core.converters import CONVERTERS, Converter
@@ -103,8 +104,8 @@ class App(Router):
         has one there, and only they look. A real call uses the class's `__call__`, which tells the two by their
         number of arguments.
         """
-        self.wsgi = self._serve_wsgi
-        self.asgi = self._serve_asgi
+        self.wsgi = partial(wsgi.serve, self)
+        self.asgi = partial(asgi.serve, self)
         self.__dict__["__call__"] = self._call_asgi
 
     # --- called ---
@@ -117,7 +118,7 @@ class App(Router):
         """Serve a WSGI call (environ, start_response) or an ASGI call (scope, receive, send)."""
         if send is not None:
             return self.asgi(scope, receive, send)
-        if not isinstance(scope, dict):
+        if scope.__class__ is not dict and not isinstance(scope, dict):
             raise TypeError(
                 f"the app was called with two arguments, of which the first is no environ but {type(scope).__name__};"
                 " granian must be told how to call it: --interface asgi or --interface wsgi"
@@ -126,12 +127,6 @@ class App(Router):
 
     async def _call_asgi(self, scope: Any, receive: Receive, send: Send) -> None:
         await self.asgi(scope, receive, send)
-
-    def _serve_wsgi(self, environ: dict[str, Any], start_response: StartResponse, /) -> Iterable[bytes]:
-        return wsgi.serve(self, environ, start_response)
-
-    async def _serve_asgi(self, scope: Any, receive: Receive, send: Send) -> None:
-        await asgi.serve(self, scope, receive, send)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is bound to this very object, so that a copy gets its own."""

@@ -103,11 +103,10 @@ class RouteTable:
 
     def match(self, method: str, path: str) -> tuple[Route, tuple[Any, ...]] | None:
         """Find the route and the converted values of its parameters."""
-        endpoints = self._static.get(path)
-        if endpoints is not None:
-            route = endpoints.get(method)
-            if route is not None:
-                return route, ()
+        if path in self._static:
+            endpoints = self._static[path]
+            if method in endpoints:
+                return endpoints[method], ()
         if self._root is None:
             return None
         values: list[Any] = []
@@ -180,9 +179,8 @@ def _walk(node: Node, parts: list[str], index: int, method: str, values: list[An
     if index == len(parts):
         return node.endpoints.get(method)
     part = parts[index]
-    child = node.static.get(part)
-    if child is not None:
-        found = _walk(child, parts, index + 1, method, values)
+    if part in node.static:
+        found = _walk(node.static[part], parts, index + 1, method, values)
         if found is not None:
             return found
     if not part:

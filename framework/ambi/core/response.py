@@ -132,7 +132,7 @@ class Text(Response):
         self._cookies = None
         self._pairs = [TEXT_TYPE]
         self.body = text.encode("utf-8", "replace")
-        if headers or status != 200:
+        if headers is not None or status != 200:
             check_status(status)
             self.headers.update(headers or {})
 
@@ -247,8 +247,12 @@ def make_response(value: Any, codec: JSONCodec, source: HasFunction) -> Response
     Raises:
         TypeError: the value is none that a response can be made of; the message names the function.
     """
-    make = _MAKERS.get(value.__class__)
-    return make(value, codec, source) if make is not None else _make_other(value, codec, source)
+    kind = value.__class__
+    if kind is str:
+        return Text(value)
+    if kind in _MAKERS:
+        return _MAKERS[kind](value, codec, source)
+    return _make_other(value, codec, source)
 
 
 def _from_text(value: str, codec: JSONCodec, source: HasFunction) -> Response:
@@ -332,23 +336,31 @@ def finalize(request: Request, response: Response) -> tuple[list[Pair], Body | N
 
     A body that must not be sent is the caller's to close.
     """
-    pairs = response._pairs
+    pairs, body = response._pairs, response.body
+    status = response.status
     if response._cookies is not None:
-        loopback = request.is_loopback
-        pairs = [*pairs, *(("set-cookie", c.header_value(loopback=loopback)) for c in response._cookies)]
-        if not any(name == "cache-control" for name, _ in pairs):
-            pairs.append(("cache-control", "private"))
-    status, body = response.status, response.body
-    if status == 204 or status == 304:  # noqa: PLR1714  # twice as fast as `in` with a tuple of ints
-        return [NOSNIFF, *(p for p in pairs if p[0] not in ("content-length", "content-type", NOSNIFF[0]))], None
+        pairs = _with_cookies(request, response)
+    if status == 204 or status == 304:  # noqa: PLR1714  # a tuple would be built for `in`
+        return [NOSNIFF, *(p for p in pairs if p[0] not in _NOT_WITHOUT_BODY)], None
+    is_bytes = body.__class__ is bytes
     if len(pairs) > 1:
-        pairs = [p for p in pairs if p[0] != NOSNIFF[0] and not (p[0] == "content-length" and isinstance(body, bytes))]
-    if body.__class__ is bytes:
+        pairs = [p for p in pairs if p[0] != NOSNIFF[0] and not (is_bytes and p[0] == "content-length")]
+    if is_bytes:
         length = len(body)  # type: ignore[arg-type]  # its class was asked, which checkers do not follow
         pairs = [*pairs, NOSNIFF, _LENGTHS[length] if length < 4096 else ("content-length", str(length))]
     else:
         pairs = [*pairs, NOSNIFF]
     return pairs, None if request.method == "HEAD" else body
+
+
+_NOT_WITHOUT_BODY = frozenset(("content-length", "content-type", NOSNIFF[0]))
+
+
+def _with_cookies(request: Request, response: Response) -> list[Pair]:
+    """Give the header fields with those of the cookies; a response that sets one is no one else's."""
+    loopback = request.is_loopback
+    pairs = [*response._pairs, *(("set-cookie", c.header_value(loopback=loopback)) for c in response._cookies or ())]
+    return pairs if "cache-control" in response.headers else [*pairs, ("cache-control", "private")]
 
 
 def as_bytes(item: object) -> bytes:

@@ -20,7 +20,7 @@ from ..core.request import Request
 from ..core.response import as_bytes, declared_length, finalize
 from ..core.sides import ASYNC, on_sync_side
 from ..core.url import decode_path, percent_decode, strip_root
-from .entry import check_host, headers_too_large, parse_content_length, target_too_long
+from .entry import KNOWN_HOSTS, check_host, headers_too_large, parse_content_length, target_too_long
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from ..core.headers import Pair
+    from ..core.limits import Limits
     from ..core.plan import Plan
     from ..core.request import Application
     from ..core.response import Response
@@ -52,17 +53,9 @@ async def serve(app: ServedApplication, scope: Scope, receive: Receive, send: Se
     Raises:
         RuntimeError: the scope is of a type that is not served.
     """
-    kind = scope["type"]
-    if kind == "http":
-        await serve_http(app, scope, receive, send)
-    elif kind == "lifespan":
-        await serve_lifespan(app, scope, receive, send)
-    else:
-        raise RuntimeError(f"the ASGI scope type {kind!r} is not served; 'http' and 'lifespan' are")
-
-
-async def serve_http(app: ServedApplication, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer one request."""
+    if scope["type"] != "http":
+        await _serve_other(app, scope, receive, send)
+        return
     request, refusal = read_request(app, scope, receive)
     context = request._context = copy_context()
     try:
@@ -75,6 +68,12 @@ async def serve_http(app: ServedApplication, scope: Scope, receive: Receive, sen
             request._sync_side.release()
 
 
+async def _serve_other(app: ServedApplication, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] != "lifespan":
+        raise RuntimeError(f"the ASGI scope type {scope['type']!r} is not served; 'http' and 'lifespan' are")
+    await serve_lifespan(app, scope, receive, send)
+
+
 # --- read the request ---
 
 
@@ -82,15 +81,23 @@ def read_request(app: Application, scope: Scope, receive: Receive) -> tuple[Requ
     """Make the request; an error comes beside it, to be answered through the layers of the application."""
     lines = scope["headers"]
     fields: dict[bytes, bytes] = dict(lines)
-    path, query = scope["path"], scope["query_string"].decode("latin-1")
-    root_path, host = scope.get("root_path", ""), None
+    path = scope["path"]
+    query = scope["query_string"].decode("latin-1") if scope["query_string"] else ""
+    root_path = scope["root_path"] if "root_path" in scope else ""
+    host: str | None = None
     refusal: HTTPError | None = None
     has_body = False
     try:
-        path = _read_path(scope, path, root_path)
-        host = _read_host(lines, fields)
-        has_body = _expects_body(scope, fields)
-        _check_sizes(app, scope, lines, query)
+        raw_path = scope["raw_path"] if "raw_path" in scope else None
+        if raw_path != path.encode() or "#" in path or root_path or not path.isprintable() or path[:1] != "/":
+            path = _read_path(raw_path, path, root_path)
+        if b"host" in fields:
+            host = _read_host(lines, fields)
+        if b"content-length" in fields:
+            has_body = parse_content_length(fields[b"content-length"].decode("latin-1")) > 0
+        elif b"transfer-encoding" in fields or scope.get("http_version", "1.1") > "1.1":
+            has_body = True  # HTTP/2 may have a body without saying so
+        _check_sizes(app.limits, raw_path or path, query, lines)
     except HTTPError as exc:
         refusal = exc
     request = Request(app, EDGE, scope, scope["method"], path, query, root_path, host, has_body)
@@ -99,17 +106,16 @@ def read_request(app: Application, scope: Scope, receive: Receive) -> tuple[Requ
     return request, refusal
 
 
-def _read_path(scope: Scope, path: str, root_path: str) -> str:
-    raw = scope.get("raw_path")
+def _read_path(raw: bytes | None, path: str, root_path: str) -> str:
     if raw and raw != b"*":
         if b"?" in raw:
             raw = raw.partition(b"?")[0]
         decoded = decode_path(raw)
         if decoded != path:
             path = _choose_path(path, decoded)
-    elif path[:1] != "/" and path not in ("", "*"):
-        path = decode_path(path.encode("utf-8"))
-    return strip_root(path, root_path) if root_path or not path else path
+    elif path not in ("", "*"):
+        path = decode_path(path.encode("utf-8", "surrogateescape"))
+    return strip_root(path, root_path)
 
 
 def _choose_path(path: str, decoded: str) -> str:
@@ -123,28 +129,19 @@ def _choose_path(path: str, decoded: str) -> str:
     return decoded if absolute or decoded in (undecoded, mojibake) else path
 
 
-def _read_host(lines: Any, fields: Mapping[bytes, bytes]) -> str | None:
+def _read_host(lines: Any, fields: Mapping[bytes, bytes]) -> str:
     if len(fields) != len(lines) and sum(name == b"host" for name, _ in lines) > 1:
         raise HTTPError(400, "the request has two Host header fields")
-    host = fields.get(b"host")
-    if host is None:
-        return None
-    text = host.decode("latin-1")
-    check_host(text)
-    return text
+    host = fields[b"host"].decode("latin-1")
+    if host not in KNOWN_HOSTS:
+        check_host(host)
+    return host
 
 
-def _expects_body(scope: Scope, fields: Mapping[bytes, bytes]) -> bool:
-    length = fields.get(b"content-length")
-    if length is not None:
-        return parse_content_length(length.decode("latin-1")) > 0
-    return b"transfer-encoding" in fields or scope.get("http_version", "1.1")[:1] in ("2", "3")
-
-
-def _check_sizes(app: Application, scope: Scope, lines: Any, query: str) -> None:
+def _check_sizes(limits: Limits, target: bytes | str, query: str, lines: Any) -> None:
     """Hold the request to the limits on target and header fields. Raises: HTTPError 414, 431."""
-    limits = app.limits
-    if len(scope.get("raw_path") or scope["path"]) + len(query) > limits.max_target_bytes:
+    longest = limits.max_target_bytes
+    if target[longest:] or query[longest:]:
         raise target_too_long(limits)
     if len(lines) > limits.max_header_lines or sum(map(len, chain.from_iterable(lines))) > limits.max_header_bytes:
         raise headers_too_large(limits)
@@ -313,7 +310,14 @@ async def run(app: ServedApplication, request: Request, refusal: HTTPError | Non
         except Exception as exc:
             log_crash(request, exc, "the start of the application")
             return server_error(request)
-    return await _drive(request, respond(request, app.plan_for(request, refusal), ASYNC), context)  # type: ignore[no-any-return]
+    coroutine = respond(request, app.plan_for(request, refusal), ASYNC)
+    try:
+        wanted = context.run(coroutine.send, None)
+    except StopIteration as stop:  # nothing of it had to wait: it ran to its end in one go
+        return stop.value  # type: ignore[no-any-return]  # what `respond` returned
+    from ..bridge.to_thread import Trip  # it waits for something, so the drivers of waiting are needed
+
+    return await Trip(request, coroutine, context, wanted)  # type: ignore[no-any-return]  # likewise
 
 
 async def _drive(request: Request, coroutine: Coroutine[Any, Any, Any], context: Context) -> Any:
@@ -322,7 +326,7 @@ async def _drive(request: Request, coroutine: Coroutine[Any, Any, Any], context:
         wanted = context.run(coroutine.send, None)
     except StopIteration as stop:
         return stop.value
-    from ..bridge.to_thread import Trip  # it waits for something, so the drivers of waiting are needed
+    from ..bridge.to_thread import Trip
 
     return await Trip(request, coroutine, context, wanted)
 
@@ -359,15 +363,19 @@ async def write_response(
         return
     if body is None and response.body.__class__ is not bytes:
         await _drive(request, _close(response.body), context)
-    await send({"type": "http.response.start", "status": response.status, "headers": _encode(request, response, pairs)})
+    headers = [_encoded[pair] for pair in pairs]
+    if response.status in _CLOSING:
+        headers += _close_connection(request)
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": body or b""})
 
 
-def _encode(request: Request, response: Response, pairs: list[Pair]) -> list[tuple[bytes, bytes]]:
-    headers = [_encoded[pair] for pair in pairs]
-    if response.status in (408, 413) and request.native.get("http_version", "1.1")[:1] == "1":
-        headers.append((b"connection", b"close"))  # what is left of the body is not worth reading
-    return headers
+_CLOSING = frozenset((408, 413))
+
+
+def _close_connection(request: Request) -> list[tuple[bytes, bytes]]:
+    """Ask the server to close the connection: what is left of a refused body is not worth reading."""
+    return [(b"connection", b"close")] if request.native.get("http_version", "1.1") <= "1.1" else []
 
 
 async def _send_stream(
@@ -387,7 +395,7 @@ async def _send_stream(
             log_crash(request, exc, "the first item of a streamed body")
             await write_response(request, server_error(request), receive, send, request._context)
             return
-        headers = _encode(request, response, pairs)
+        headers = [_encoded[pair] for pair in pairs]
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await _while_connected(request, receive, _send_items(items, chunk, left, send))
     except OSError:

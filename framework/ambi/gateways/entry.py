@@ -9,17 +9,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..core.limits import Limits
 
-_known_hosts: set[str] = set()
+KNOWN_HOSTS: set[str | None] = {None, ""}
+"""Hosts found good before, a few hundred at most; and their absence, which HTTP/1.0 allows."""
+
 _DIGITS = frozenset("0123456789")
 
 
-def check_host(host: str) -> None:
-    """Check the Host header, remembering a few hundred good ones. Raises: HTTPError 400."""
-    if host and host not in _known_hosts:
+def check_host(host: str | None) -> None:
+    """Check a Host header that is not known yet. Raises: HTTPError 400."""
+    if host:
         split_host(host)
-        if len(_known_hosts) >= 256:
-            _known_hosts.clear()
-        _known_hosts.add(host)
+        if len(KNOWN_HOSTS) >= 256:
+            KNOWN_HOSTS.clear()
+            KNOWN_HOSTS.update((None, ""))
+        KNOWN_HOSTS.add(host)
 
 
 def parse_content_length(text: str) -> int:

@@ -19,7 +19,7 @@ from ..core.request import Request
 from ..core.response import as_bytes, declared_length, finalize
 from ..core.sides import SYNC
 from ..core.url import decode_utf8_path, percent_decode
-from .entry import check_host, headers_too_large, parse_content_length, target_too_long
+from .entry import KNOWN_HOSTS, check_host, headers_too_large, parse_content_length, target_too_long
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from ..core.headers import Pair
+    from ..core.limits import Limits
     from ..core.plan import Plan
     from ..core.request import Application
     from ..core.response import Response
@@ -59,34 +60,34 @@ def serve(app: ServedApplication, environ: WSGIEnvironment, start_response: Star
 
 def read_request(app: Application, environ: WSGIEnvironment) -> tuple[Request, HTTPError | None]:
     """Make the request; an error comes beside it, to be answered through the layers of the application."""
-    path, query = environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", "")
-    root_path, host = environ.get("SCRIPT_NAME", ""), environ.get("HTTP_HOST")
+    path = environ["PATH_INFO"] if "PATH_INFO" in environ else ""
+    query = environ["QUERY_STRING"] if "QUERY_STRING" in environ else ""
+    root_path = environ["SCRIPT_NAME"] if "SCRIPT_NAME" in environ else ""
+    host = environ["HTTP_HOST"] if "HTTP_HOST" in environ else None
     refusal: HTTPError | None = None
     has_body = False
     try:
-        path, root_path = _read_path(environ, path, root_path)
-        check_host(host or "")
-        has_body = _expects_body(environ)
-        _check_sizes(app, environ, path, query)
+        if root_path or path[:1] != "/" or "%" in path or not path.isascii():
+            path, root_path = _read_path(environ, path, root_path)
+        if host not in KNOWN_HOSTS:
+            check_host(host)
+        if "CONTENT_LENGTH" in environ and environ["CONTENT_LENGTH"]:
+            has_body = parse_content_length(environ["CONTENT_LENGTH"]) > 0
+        elif "HTTP_TRANSFER_ENCODING" in environ or environ["SERVER_PROTOCOL"] > "HTTP/1.1":
+            has_body = True  # HTTP/2 may have a body without saying so
+        _check_sizes(app.limits, environ, path, query)
     except HTTPError as exc:
         refusal = exc
-    return Request(
-        app, EDGE, environ, environ["REQUEST_METHOD"], path, query, root_path, host, has_body
-    ), refusal
+    return Request(app, EDGE, environ, environ["REQUEST_METHOD"], path, query, root_path, host, has_body), refusal
 
 
 def _read_path(environ: WSGIEnvironment, path: str, root_path: str) -> tuple[str, str]:
     if "%" in path:
         path = _without_kept_slashes(environ, path)
-    if not path.isascii() or not root_path.isascii():
-        path = decode_utf8_path(path.encode("latin-1"))
-        root_path = decode_utf8_path(root_path.encode("latin-1"))
-    if path[:1] != "/":
-        if not path:
-            return "/", root_path
-        if path != "*":  # OPTIONS * asks about the server as a whole; RFC 9110 9.3.7
-            raise HTTPError(400, "the request target does not begin with a slash")
-    return path, root_path
+    path, root_path = decode_utf8_path(path.encode("latin-1")), decode_utf8_path(root_path.encode("latin-1"))
+    if path[:1] != "/" and path not in ("", "*"):  # OPTIONS * asks about the server as a whole; RFC 9110 9.3.7
+        raise HTTPError(400, "the request target does not begin with a slash")
+    return path or "/", root_path
 
 
 def _without_kept_slashes(environ: WSGIEnvironment, path: str) -> str:
@@ -100,29 +101,28 @@ def _without_kept_slashes(environ: WSGIEnvironment, path: str) -> str:
     return kept if decoded.endswith(kept) and not decoded.endswith(path) else path
 
 
-def _expects_body(environ: WSGIEnvironment) -> bool:
-    length = environ.get("CONTENT_LENGTH")
-    if length:
-        return parse_content_length(length) > 0
-    return "HTTP_TRANSFER_ENCODING" in environ or environ.get("SERVER_PROTOCOL", "")[:6] in ("HTTP/2", "HTTP/3")
+def _check_sizes(limits: Limits, environ: WSGIEnvironment, path: str, query: str) -> None:
+    """Hold the request to the limits on target and header fields. Raises: HTTPError 414, 431.
 
-
-def _check_sizes(app: Application, environ: WSGIEnvironment, path: str, query: str) -> None:
-    """Hold the request to the limits on target and header fields. Raises: HTTPError 414, 431."""
-    limits = app.limits
-    target = environ.get("RAW_URI") or environ.get("REQUEST_URI")
-    if len(target or path) > limits.max_target_bytes or len(query) > limits.max_target_bytes:
+    A slice that is not empty says "longer than" in half the time of `len`, and this is asked of every field.
+    """
+    longest = limits.max_target_bytes
+    target = environ["RAW_URI"] if "RAW_URI" in environ else path
+    if target[longest:] or query[longest:]:
         raise target_too_long(limits)
-    if len(environ) > limits.max_header_lines:
-        names = [name for name in environ if name[:5] == "HTTP_"]
-        if len(names) > limits.max_header_lines:
-            raise headers_too_large(limits)
-    longest = limits.max_header_bytes // limits.max_header_lines
+    longest = limits.longest_harmless_field
     for value in environ.values():
-        if value.__class__ is str and len(value) > longest:
-            if sum(len(n) + len(v) for n, v in environ.items() if n[:5] == "HTTP_") > limits.max_header_bytes:
-                raise headers_too_large(limits)
-            return
+        if value.__class__ is str and value[longest:]:
+            _check_fields(limits, environ)
+            break
+    if len(environ) > limits.max_header_lines:
+        _check_fields(limits, environ)
+
+
+def _check_fields(limits: Limits, environ: WSGIEnvironment) -> None:
+    sizes = [len(name) + len(value) for name, value in environ.items() if name[:5] == "HTTP_"]
+    if len(sizes) > limits.max_header_lines or sum(sizes) > limits.max_header_bytes:
+        raise headers_too_large(limits)
 
 
 class _Edge:
@@ -243,7 +243,12 @@ def run(app: ServedApplication, request: Request, refusal: HTTPError | None, con
     try:
         if app.lifespans is not None and app.lifespans.pending:
             app.lifespans.start_in_process()
-        return drive(request, respond(request, app.plan_for(request, refusal), SYNC), context)  # type: ignore[no-any-return]
+        coroutine = respond(request, app.plan_for(request, refusal), SYNC)
+        try:
+            context.run(coroutine.send, None)
+        except StopIteration as stop:  # nothing of it was async: it ran to its end right here
+            return stop.value  # type: ignore[no-any-return]  # what `respond` returned
+        return _over_loop(request, coroutine, context)  # type: ignore[no-any-return]  # likewise
     except Exception as exc:  # a failed start-up, or a loop thread that was stopped; the pipeline itself raises none
         log_crash(request, exc, "the start of the application or the loop thread")
         return server_error(request)
@@ -255,6 +260,10 @@ def drive(request: Request, coroutine: Coroutine[Any, Any, Any], context: Contex
         context.run(coroutine.send, None)
     except StopIteration as stop:
         return stop.value
+    return _over_loop(request, coroutine, context)
+
+
+def _over_loop(request: Request, coroutine: Coroutine[Any, Any, Any], context: Context) -> Any:
     from ..bridge.to_loop import finish_over_loop  # it asked for the async side, so asyncio is needed
 
     return finish_over_loop(request, coroutine, context)

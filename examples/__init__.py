@@ -1,0 +1,1 @@
+"""Apps to read and to run. Start with hello.py."""

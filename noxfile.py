@@ -1,0 +1,168 @@
+"""The project's gates: `nox -l` lists them, `nox -s NAME` runs one, plain `nox` runs what a change must pass.
+
+What each session installs is a dependency group in pyproject.toml. Words after `--` go to the session's tool:
+`nox -s tests -- -k cookies`, `nox -s demo -- --once`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.5.1"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", "arch", "tests", "docs", "examples"]
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+REAL_SERVERS = ["--ignore=tests/servers"]  # they have a session of their own
+RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
+SUPPORTED = sorted({"3.11", "3.12", "3.13", RUNNING}, key=lambda version: int(version.partition(".")[2]))
+
+if sys.version_info < (3, 11):  # noqa: UP036 - nox itself runs on older ones
+    raise SystemExit(f"ambi needs Python 3.11 or newer, and this nox runs on {RUNNING}.")
+
+
+# ------------------------------------------------------------------------------------------- interpreters
+
+
+def executable_of(python: Path, version: str) -> str | None:
+    """Return the path of the interpreter that starts under that name, or None if it is not of that version.
+
+    A file of the right name proves nothing: a shim of pyenv stands on PATH for every version ever installed,
+    and fails when the version is not selected.
+    """
+    ask = "import sys; print('%d.%d' % sys.version_info[:2], sys.executable)"
+    try:
+        answer = subprocess.run([python, "-c", ask], capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found, _, executable = answer.stdout.strip().partition(" ")
+    return executable if answer.returncode == 0 and found == version else None
+
+
+def pyenv_versions() -> Path | None:
+    """Return the folder where pyenv keeps its interpreters, or None without pyenv."""
+    root = os.environ.get("PYENV_ROOT")
+    if root is None and (pyenv := shutil.which("pyenv")) is not None:
+        answer = subprocess.run([pyenv, "root"], capture_output=True, text=True, check=False)
+        root = answer.stdout.strip()
+    return Path(root, "versions") if root else None
+
+
+def find_interpreter(version: str) -> str | None:
+    """Return the path of an interpreter of that version which really runs, or None."""
+    if version == RUNNING:
+        return sys.executable
+    on_path = [Path(folder, f"python{version}") for folder in os.get_exec_path()]
+    kept = pyenv_versions()
+    by_patch = sorted(kept.glob(f"{version}.*/bin/python"), reverse=True) if kept else []
+    for python in [*on_path, *by_patch]:
+        if python.exists() and (executable := executable_of(python, version)):
+            return executable
+    return None
+
+
+INTERPRETERS = {version: find_interpreter(version) for version in SUPPORTED}
+
+
+# ------------------------------------------------------------------------------------------- what to install
+
+
+def install(session: nox.Session, *groups: str, extras: bool = False) -> None:
+    """Install ambi, editable, and dependency groups; with `extras`, what its optional features need too."""
+    optional = [name for name in PYPROJECT["project"]["optional-dependencies"] if name != "dev"]
+    project = f".[{','.join(optional)}]" if extras else "."
+    session.install("-e", project, *nox.project.dependency_groups(PYPROJECT, *groups))
+
+
+# ------------------------------------------------------------------------------------------- sessions
+
+
+@nox.session
+@nox.parametrize(
+    "python,version",
+    # Without an interpreter there is nothing to make an environment with: `False` asks for none.
+    [nox.param(python or False, version, id=version) for version, python in INTERPRETERS.items()],
+)
+def tests(session: nox.Session, version: str) -> None:
+    """Run the test suite on every supported Python found here; the one that runs nox measures coverage."""
+    for name, python in INTERPRETERS.items():
+        session.log(f"Python {name}: {python or 'not found'}")
+    if INTERPRETERS[version] is None:
+        session.skip(f"no interpreter of Python {version} that runs was found on PATH or under pyenv")
+    install(session, "test", extras=True)
+    # A part of the suite cannot cover the whole package, so words after `--` switch the measurement off.
+    if version == RUNNING and not session.posargs:
+        session.run("coverage", "run", "-m", "pytest", *REAL_SERVERS)
+        session.run("coverage", "report")
+    else:
+        session.run("pytest", *REAL_SERVERS, *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and formatting with ruff; `-- --fix` mends what can be mended."""
+    session.install(*nox.project.dependency_groups(PYPROJECT, "lint"))
+    mend = "--fix" in session.posargs
+    session.run("ruff", "check", *session.posargs)
+    session.run("ruff", "format", *([] if mend else ["--diff"]))
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types with mypy and pyright, both strict over the framework."""
+    install(session, "types", extras=True)
+    session.run("mypy", *session.posargs)
+    session.run("pyright", *session.posargs)
+
+
+@nox.session
+def arch(session: nox.Session) -> None:
+    """Hold the import contracts, and the promises on what an import loads."""
+    install(session, "arch")
+    session.run("lint-imports", "--no-cache")
+    session.run("pytest", "tests/architecture", *session.posargs)
+
+
+@nox.session
+def servers(session: nox.Session) -> None:
+    """Put the same questions to every server there is; `-- --quick` takes a few of them."""
+    install(session, "servers", extras=True)
+    if "--quick" in session.posargs:
+        session.run("pytest", "tests/servers", *(word for word in session.posargs if word != "--quick"))
+    else:
+        session.run("python", "-m", "tests.servers", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure speed and memory."""
+    install(session, "bench")
+    session.run("python", "-m", "tests.benchmarks", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Follow every link between the pages and run every Python block in them."""
+    install(session, "docs", extras=True)
+    session.run("pytest", "tests/docs", *session.posargs)
+
+
+@nox.session
+def examples(session: nox.Session) -> None:
+    """Request every route of every example, with nothing installed but ambi and what it requires."""
+    install(session, "examples")
+    session.run("pytest", "tests/examples", *session.posargs)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Serve one app under gunicorn and uvicorn, and compare their answers; `-- --once` does not stay up."""
+    install(session, "demo")
+    # Ctrl-C reaches the demo as well; it ends both servers and exits with 0, for which nox has to wait.
+    session.run("python", "-m", "tests.demo", *session.posargs, interrupt_timeout=20, terminate_timeout=20)

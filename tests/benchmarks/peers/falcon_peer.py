@@ -1,0 +1,184 @@
+from collections.abc import AsyncIterator
+from typing import Any
+
+import falcon
+import falcon.asgi
+from anyio import open_file
+
+from tests.benchmarks.cases import CHUNK, CHUNKS, DOCUMENT, FILE, GREETING, MEBIBYTE
+
+GATEWAYS = ("wsgi", "asgi")
+WITHOUT = {"crossed": "falcon.App takes def only, falcon.asgi.App async def only"}
+
+
+class PassThrough:
+    def process_request(self, req: Any, resp: Any) -> None:
+        pass
+
+    def process_response(self, req: Any, resp: Any, resource: Any, req_succeeded: bool) -> None:
+        pass
+
+    async def process_request_async(self, req: Any, resp: Any) -> None:
+        pass
+
+    async def process_response_async(self, req: Any, resp: Any, resource: Any, req_succeeded: bool) -> None:
+        pass
+
+
+class Plain:
+    def on_get(self, req: Any, resp: Any) -> None:
+        resp.content_type = falcon.MEDIA_TEXT
+        resp.text = GREETING
+
+
+class PlainAsync:
+    async def on_get(self, req: Any, resp: Any) -> None:
+        resp.content_type = falcon.MEDIA_TEXT
+        resp.text = GREETING
+
+
+class Document:
+    def on_get(self, req: Any, resp: Any) -> None:
+        resp.media = DOCUMENT
+
+
+class DocumentAsync:
+    async def on_get(self, req: Any, resp: Any) -> None:
+        resp.media = DOCUMENT
+
+
+class Post:
+    def on_get(self, req: Any, resp: Any, id: int, slug: str) -> None:
+        resp.media = {"id": id, "slug": slug}
+
+
+class PostAsync:
+    async def on_get(self, req: Any, resp: Any, id: int, slug: str) -> None:
+        resp.media = {"id": id, "slug": slug}
+
+
+class Query:
+    def on_get(self, req: Any, resp: Any) -> None:
+        resp.media = {"a": req.get_param("a"), "b": req.get_param("b")}
+
+
+class QueryAsync:
+    async def on_get(self, req: Any, resp: Any) -> None:
+        resp.media = {"a": req.get_param("a"), "b": req.get_param("b")}
+
+
+class Echo:
+    def on_post(self, req: Any, resp: Any) -> None:
+        resp.media = req.get_media()
+
+
+class EchoAsync:
+    async def on_post(self, req: Any, resp: Any) -> None:
+        resp.media = await req.get_media()
+
+
+class Form:
+    def on_post(self, req: Any, resp: Any) -> None:
+        size = 0
+        for part in req.get_media():
+            while data := part.stream.read(65536):
+                size += len(data)
+        resp.content_type = falcon.MEDIA_TEXT
+        resp.text = str(size)
+
+
+class FormAsync:
+    async def on_post(self, req: Any, resp: Any) -> None:
+        size = 0
+        async for part in await req.get_media():
+            while data := await part.stream.read(65536):
+                size += len(data)
+        resp.content_type = falcon.MEDIA_TEXT
+        resp.text = str(size)
+
+
+class Stream:
+    def on_get(self, req: Any, resp: Any) -> None:
+        resp.content_type = falcon.MEDIA_TEXT
+        resp.stream = (CHUNK for _ in range(CHUNKS))
+
+
+class StreamAsync:
+    async def on_get(self, req: Any, resp: Any) -> None:
+        async def chunks() -> AsyncIterator[bytes]:
+            for _ in range(CHUNKS):
+                yield CHUNK
+
+        resp.content_type = falcon.MEDIA_TEXT
+        resp.stream = chunks()
+
+
+class File:
+    def on_get(self, req: Any, resp: Any) -> None:
+        resp.content_type = "application/octet-stream"
+        resp.set_stream(FILE.open("rb"), MEBIBYTE)
+
+
+class FileAsync:
+    async def on_get(self, req: Any, resp: Any) -> None:
+        async def blocks() -> AsyncIterator[bytes]:
+            async with await open_file(FILE, "rb") as opened:
+                while block := await opened.read(65536):
+                    yield block
+
+        resp.content_type = "application/octet-stream"
+        resp.set_stream(blocks(), MEBIBYTE)
+
+
+class Further:
+    def on_get(self, req: Any, resp: Any, name: str) -> None:
+        resp.text = name
+
+    on_post = on_delete = on_get
+
+
+class FurtherAsync:
+    async def on_get(self, req: Any, resp: Any, name: str) -> None:
+        resp.text = name
+
+    on_post = on_delete = on_get
+
+
+def make(gateway: str, table: list[tuple[str, str]], middlewares: int) -> Any:
+    layers = [PassThrough() for _ in range(middlewares)]
+    app: Any
+    if gateway == "wsgi":
+        app, resources = (
+            falcon.App(middleware=layers),
+            (Plain, Document, Post, Query, Echo, Form, Stream, File),
+        )
+        further: Any = Further()
+    else:
+        app = falcon.asgi.App(middleware=layers)
+        resources = (
+            PlainAsync,
+            DocumentAsync,
+            PostAsync,
+            QueryAsync,
+            EchoAsync,
+            FormAsync,
+            StreamAsync,
+            FileAsync,
+        )
+        further = FurtherAsync()
+    paths = (
+        "/plain",
+        "/json",
+        "/users/{id:int}/posts/{slug}",
+        "/query",
+        "/echo-json",
+        "/form",
+        "/stream",
+        "/file",
+    )
+    for path, resource in zip(paths, resources, strict=True):
+        app.add_route(path, resource())
+    app.add_route("/mw5", resources[0]())
+    for path in dict.fromkeys(path for _, path in table):
+        app.add_route(path, further)
+    return app

@@ -1,0 +1,78 @@
+"""The fixtures of behaviour tests: one test, every cell.
+
+    cell           a gateway with its event loop, and a colour
+    app            an empty application
+    client         a client of `app` in the cell, judged by `checkers.py`
+    make_client    the same for an application and a server of the test's own
+
+A test that takes `cell` (or `client`) runs with blocking calls on an event loop forbidden, and may leave nothing behind.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from ambi import App
+from ambi.testing import Client
+
+from tests.blocking import blocking_calls_forbidden
+from tests.cells import CELLS, Cell
+from tests.checkers import CheckedASGI, CheckedWSGI
+from tests.leaks import nothing_left_behind
+
+MakeClient = Callable[..., Client]
+
+
+@pytest.fixture
+def no_leaks() -> Iterator[None]:
+    """Fail the test that leaves threads, tasks or descriptors behind."""
+    with nothing_left_behind():
+        yield
+
+
+@pytest.fixture
+def no_blocking() -> Iterator[None]:
+    """Raise where code on an event loop makes a call that blocks."""
+    with blocking_calls_forbidden():
+        yield
+
+
+@pytest.fixture(params=CELLS, ids=str)
+def cell(request: pytest.FixtureRequest, no_leaks: None, no_blocking: None) -> Cell:
+    """Give one cell after the other."""
+    found: Cell = request.param
+    return found
+
+
+@pytest.fixture
+def app() -> App:
+    """Give an empty application."""
+    return App()
+
+
+@pytest.fixture
+def make_client(cell: Cell) -> Iterator[MakeClient]:
+    """Give what makes a client in the cell. Its lifespan runs until the test ends, and then the judges are asked."""
+    with ExitStack() as stack:
+        judges: list[CheckedWSGI | CheckedASGI] = []
+
+        def make_client(app: Any, *, lifespan: bool = True, **options: Any) -> Client:
+            if cell.gateway == "wsgi":
+                checked: Any = CheckedWSGI(app)
+            else:
+                checked = CheckedASGI(app, lifespan=lifespan)
+            judges.append(checked)
+            client = Client(checked, gateway=cell.gateway, backend=cell.backend, **options)
+            if lifespan or cell.gateway == "asgi":
+                stack.enter_context(client)
+            return client
+
+        yield make_client
+    assert [rule for judge in judges for rule in judge.violations] == []
+
+
+@pytest.fixture
+def client(app: App, make_client: MakeClient) -> Client:
+    """Give a client of `app` in the cell; routes may be added afterwards."""
+    return make_client(app)

@@ -1,0 +1,36 @@
+"""Every Python block in the pages runs: in order, in one namespace a page, with warnings as errors.
+
+A block that cannot run has its reason in a comment before it: `<!-- not run: needs a database -->`.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.docs.markdown import PAGES, ROOT, python_blocks
+
+WITH_PYTHON = [page for page in PAGES if python_blocks(page.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_python_blocks_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    # A module that can be found, since dataclasses and type hints look their names up there.
+    module = ModuleType("page")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.chdir(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for block in python_blocks(page.read_text(encoding="utf-8")):
+            if block.not_run is None:
+                # The blank lines make a traceback name the line in the page.
+                source = "\n" * (block.line - 1) + block.text
+                exec(compile(source, page, "exec", dont_inherit=True), module.__dict__)
+
+
+def test_there_is_something_to_run():
+    assert ROOT / "README.md" in WITH_PYTHON

@@ -1,0 +1,48 @@
+"""The requests that the examples are tried with: by tests in both gateways, by the demo on real servers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A request, and the status that its answer must have."""
+
+    method: str
+    target: str
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    body: bytes = b""
+    remark: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.target} {self.remark}".rstrip()
+
+
+# One list for each file in examples/; every route of the app has to be in it.
+EXCHANGES: dict[str, list[Exchange]] = {
+    "hello": [
+        Exchange("GET", "/", 200),
+        Exchange("HEAD", "/", 200),
+        Exchange("GET", "/users/1", 200),
+        Exchange("HEAD", "/users/1", 200),
+        Exchange("GET", "/users/3", 404),
+        Exchange("GET", "/users/3", 404, BROWSER, remark="as a browser"),
+        Exchange("GET", "/users/ada", 404),
+        Exchange("POST", "/greet", 200, FORM, b"name=Ada+%3CLovelace%3E"),
+        Exchange("GET", "/greet", 405),
+        Exchange("OPTIONS", "/greet", 204),
+        Exchange("GET", "/breakfast", 200),
+        Exchange("GET", "/breakfast/", 308),
+        Exchange("GET", "/countdown", 200),
+        Exchange("HEAD", "/countdown", 200),
+        Exchange("GET", "/nowhere", 404),
+        Exchange("GET", "/%FF", 400),
+        Exchange("DELETE", "/users/1", 405),
+    ],
+}

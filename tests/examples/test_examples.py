@@ -1,0 +1,100 @@
+"""Every route of every example answers, and answers alike through both gateways."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import signal
+import subprocess
+import sys
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+from ambi import App, Middleware, Request
+from ambi.testing import Client, Response
+from tests.examples.exchanges import EXCHANGES, Exchange
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("[!_]*.py"))
+CASES = [(name, exchange) for name, exchanges in EXCHANGES.items() for exchange in exchanges]
+
+
+def fresh_app(example: str) -> App:
+    """Run an example's file and return its app, which no other test has seen."""
+    app = runpy.run_path(str(ROOT / "examples" / f"{example}.py"))["app"]
+    assert isinstance(app, App)
+    return app
+
+
+def send(client: Client, exchange: Exchange) -> Response:
+    return client.request(exchange.method, exchange.target, headers=exchange.headers, content=exchange.body)
+
+
+def test_every_example_has_requests_to_be_tried_with():
+    assert sorted(EXCHANGES) == EXAMPLES
+
+
+@pytest.mark.parametrize(("example", "exchange"), CASES, ids=[f"{name}: {case}" for name, case in CASES])
+def test_an_answer_is_the_same_through_both_gateways(example: str, exchange: Exchange):
+    answers = []
+    for gateway in ("wsgi", "asgi"):
+        with Client(fresh_app(example), gateway=gateway) as client:
+            response = send(client, exchange)
+            answers.append((response.status_code, response.header_lines, response.content))
+    assert answers[0] == answers[1]
+    assert answers[0][0] == exchange.status
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_route_of_an_example_is_requested(example: str):
+    app = fresh_app(example)
+    reached: set[str] = set()
+
+    @app.middleware
+    def note(request: Request) -> Middleware:
+        if request.route is not None:
+            reached.add(request.route.path)
+        yield
+
+    with Client(app) as client:
+        for exchange in EXCHANGES[example]:
+            send(client, exchange)
+    assert sorted(reached) == sorted({route.path for route in app.routes})
+
+
+def test_the_first_example_runs_on_the_standard_library_alone():
+    # Both servers are hidden from the process: the example must not need them.
+    hide = "import runpy, sys; sys.modules.update(gunicorn=None, uvicorn=None); sys.argv[:] = sys.argv[1:]"
+    run = f"{hide}; runpy.run_path(sys.argv[0], run_name='__main__')"
+    command = [sys.executable, "-u", "-W", "error", "-c", run, "examples/hello.py", "0"]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            assert server.stdout is not None
+            address = re.search(r"http://([\d.]+):(\d+)/", server.stdout.readline())
+            assert address is not None
+            for exchange in EXCHANGES["hello"]:
+                connection = HTTPConnection(address[1], int(address[2]), timeout=20)
+                connection.request(
+                    exchange.method, exchange.target, exchange.body or None, dict(exchange.headers)
+                )
+                response = connection.getresponse()
+                response.read()
+                connection.close()
+                assert (str(exchange), response.status) == (str(exchange), exchange.status)
+        finally:
+            server.send_signal(signal.SIGINT)
+            _, errors = server.communicate(timeout=20)
+    assert server.returncode == 0
+    assert "Traceback" not in errors
+
+
+def test_without_the_package_the_first_example_says_what_to_do():
+    # -I and -S: no PYTHONPATH and no site-packages, and so no ambi.
+    command = [sys.executable, "-I", "-S", "examples/hello.py"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr == "No module named 'ambi'. In a clone, `pip install -e .` comes first.\n"
