@@ -10,9 +10,11 @@ from functools import partial
 from typing import overload
 
 from .core.converters import CONVERTERS, Converter
+from .core.error_handling import render_error
 from .core.errors import ConfigurationError, HTTPError
 from .core.json import StandardJSON
 from .core.limits import Limits
+from .core.log import log_refusal
 from .core.matching import RouteTable
 from .core.plan import Plan
 from .core.response import Redirect, Response
@@ -87,6 +89,7 @@ class App(Router):
         self._converters_by_type: dict[Any, Converter] = {}
         self._table = RouteTable()
         self._host_tables: list[tuple[list[Any], str, RouteTable]] = []
+        self._has_final_slashes = False
         self._mounts: list[_Mount] = []
         self._hosts: list[App] = []
         self._answering: Plan | None = None
@@ -173,6 +176,7 @@ class App(Router):
         if any(mount.path == path for mount in self._mounts):
             raise ConfigurationError(f"there is an application mounted at {path!r} already")
         self._mounts.append(_Mount(path, other))
+        self._has_final_slashes = True
         self._mounts.sort(key=lambda mount: -len(mount.path))
         other._hosts.append(self)
         self._collect_lifespans()
@@ -201,6 +205,7 @@ class App(Router):
         except ConfigurationError as exc:
             raise ConfigurationError.at(route.handler, str(exc)) from None
         self._name(route, explicit=definition.name is not None)
+        self._has_final_slashes |= route.path[-1] == "/" and route.path != "/"
         self._routes.append(route)
 
     def _table_for(self, host: str) -> RouteTable:
@@ -271,23 +276,27 @@ class App(Router):
         """Find the route of a request and give its plan; what has no route has a plan too, for its error."""
         if refusal is not None:
             return self._answer(request, refusal)
-        found = self._match(request) if self._host_tables else self._table.match(request.method, request.path)
+        allowed: set[str] = set()
+        if self._host_tables:
+            found = self._match_host(request, allowed)
+        else:
+            found = self._table.match(request.method, request.path, allowed)
         if found is None:
-            return self._plan_for_miss(request)
+            return self._plan_for_miss(request, allowed)
         route, request._values = found
         request.route = route
         return route._plan or self._make_plan(route)
 
-    def _match(self, request: Request) -> tuple[Route, tuple[Any, ...]] | None:
+    def _match_host(self, request: Request, allowed: set[str]) -> tuple[Route, tuple[Any, ...]] | None:
         """Match where some routes are for a host only; those come first."""
         host = split_host(request.host)[0] if request.host else ""
         for template, _, table in self._host_tables:
             values = match_host(template, host)
             if values is not None:
-                found = table.match(request.method, request.path)
+                found = table.match(request.method, request.path, allowed)
                 if found is not None:
                     return found[0], values + found[1]
-        return self._table.match(request.method, request.path)
+        return self._table.match(request.method, request.path, allowed)
 
     def _make_plan(self, route: Route) -> Plan:
         layers: tuple[Layer, ...] = (*(layer for router in route.routers for layer in router.layers), *route.layers)
@@ -305,30 +314,21 @@ class App(Router):
         self._planned.append(route)
         return plan
 
-    def _plan_for_miss(self, request: Request) -> Plan:
-        path, method = request.path, request.method
-        allowed = self._allowed(request)
+    def _plan_for_miss(self, request: Request, allowed: set[str]) -> Plan:
         if allowed:
             allow = {"allow": ", ".join(sorted(allowed | {"OPTIONS"}))}
-            if method == "OPTIONS":
+            if request.method == "OPTIONS":
                 return self._answer(request, Response(b"", 204, allow))
             return self._answer(request, HTTPError(405, headers=allow))
         for mount in self._mounts:
-            if path.startswith(mount.path + "/"):
+            if request.path.startswith(mount.path + "/"):
                 return self._plan_in_mount(request, mount)
-        if path == "*" and method == "OPTIONS":
-            return self._answer(request, Response(b"", 204))
         location = self._other_slash(request)
-        return self._answer(request, HTTPError(404) if location is None else Redirect(location, 308))
-
-    def _allowed(self, request: Request) -> set[str]:
-        allowed = self._table.allowed(request.path)
-        if self._host_tables and request.host:
-            host = split_host(request.host)[0]
-            for template, _, table in self._host_tables:
-                if match_host(template, host) is not None:
-                    allowed |= table.allowed(request.path)
-        return allowed
+        if location is not None:
+            return self._answer(request, Redirect(location, 308))
+        if request.path == "*" and request.method == "OPTIONS":
+            return self._answer(request, Response(b"", 204))
+        return self._answer(request, HTTPError(404))
 
     def _plan_in_mount(self, request: Request, mount: _Mount) -> Plan:
         request.root_path += mount.path
@@ -346,21 +346,33 @@ class App(Router):
         It is relative to the request's own path, so that it is right behind a proxy that took a prefix off.
         """
         path = request.path
-        if path == "/" or path.startswith("//") or path.endswith("//"):
+        if path[-1:] == "/":
+            other, location = path[:-1], "../"
+        elif self._has_final_slashes:
+            other, location = path + "/", "./"
+        else:
             return None
-        other = path[:-1] if path.endswith("/") else path + "/"
-        if self._table.match(request.method, other) is None and not any(mount.path + "/" == other for mount in self._mounts):
+        if path[:2] == "//" or other[-2:] in ("", "/", "//") or not self._has_route(request, other):
             return None
-        segment = percent_encode(other.rstrip("/").rpartition("/")[2])
-        location = f"../{segment}" if path.endswith("/") else f"./{segment}/"
+        location += percent_encode(other.rstrip("/").rpartition("/")[2]) + ("/" if other[-1] == "/" else "")
         return f"{location}?{request.query_string}" if request.query_string else location
+
+    def _has_route(self, request: Request, path: str) -> bool:
+        if any(mount.path + "/" == path for mount in self._mounts):
+            return True
+        wanted, request.path = request.path, path
+        try:
+            return self._match_host(request, set()) is not None
+        finally:
+            request.path = wanted
 
     def _answer(self, request: Request, answer: HTTPError | Response) -> Plan:
         """Plan an answer that no handler makes: it passes the layers and error handlers of the application."""
         request._answer = answer
         if self._answering is None:
+            give = _raise_or_give if self.layers or self.errors.by_class or self.errors.by_status else _render_or_give
             self._answering = Plan(
-                _give_answer, _give_answer, codec=self.json, max_body_bytes=self.limits.max_body_bytes,
+                give, give, codec=self.json, max_body_bytes=self.limits.max_body_bytes,
                 layers=self.layers, errors=_scopes((self,)),
             )  # fmt: skip
         return self._answering
@@ -382,7 +394,17 @@ def _scopes(routers: tuple[Router, ...]) -> tuple[ErrorHandlers, ...]:
     return tuple(r.errors for r in reversed(routers) if r.errors.by_class or r.errors.by_status)
 
 
-def _give_answer(request: Request) -> Response:
+def _raise_or_give(request: Request) -> Response:
+    """Give the answer of a request without a route, an error by raising it, for layers and error handlers to see."""
     if isinstance(request._answer, Response):
         return request._answer
     raise request._answer
+
+
+def _render_or_give(request: Request) -> Response:
+    """The same where there is neither layer nor error handler: nobody would see the exception."""
+    if isinstance(request._answer, Response):
+        return request._answer
+    if request._answer.status not in (404, 405):
+        log_refusal(request, request._answer)
+    return render_error(request, request._answer)

@@ -20,7 +20,7 @@ from typing import NamedTuple
 from .core.cookies import http_date
 from .core.headers import Headers, parse_parameters
 from .core.preconditions import parse_http_date
-from .core.url import encode_query, percent_decode, percent_encode
+from .core.url import encode_path, encode_query, percent_decode, percent_encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -334,9 +334,9 @@ class _WSGITransport:
         body = b"".join(sent.body)
         name, _, port = sent.host.partition(":")
         environ: dict[str, Any] = {
-            "REQUEST_METHOD": sent.method, "SCRIPT_NAME": self._root_path,
+            "REQUEST_METHOD": sent.method, "SCRIPT_NAME": self._root_path.encode().decode("latin-1"),
             "PATH_INFO": percent_decode(path.encode()).decode("latin-1"), "QUERY_STRING": query,
-            "RAW_URI": self._root_path + sent.target, "SERVER_NAME": name,
+            "RAW_URI": encode_path(self._root_path) + sent.target, "SERVER_NAME": name,
             "SERVER_PORT": port or ("443" if sent.scheme == "https" else "80"),
             "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "127.0.0.1", "REMOTE_PORT": "50000",
             "wsgi.version": (1, 0), "wsgi.url_scheme": sent.scheme, "wsgi.input": io.BytesIO(body),
@@ -344,10 +344,12 @@ class _WSGITransport:
             "wsgi.input_terminated": True,
         }  # fmt: skip
         for field, value in sent.headers:
+            if "_" in field:  # dropped by servers, as nobody could tell it from the one with a hyphen
+                continue
             key = field.upper().replace("-", "_")
             key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key
             joiner = "; " if field == "cookie" else ", "
-            environ[key] = environ[key] + joiner + value if key in environ and "_" not in field else value
+            environ[key] = environ[key] + joiner + value if key in environ else value
         return environ
 
 
@@ -431,7 +433,7 @@ class _ASGITransport:
 
     def _scope(self, sent: _SentRequest) -> dict[str, Any]:
         path, _, query = sent.target.partition("?")
-        raw_path = (self._root_path + path).encode("latin-1")
+        raw_path = (encode_path(self._root_path) + path).encode("latin-1")
         name, _, port = sent.host.partition(":")
         return {
             "type": "http", "asgi": {"version": "3.0", "spec_version": "2.4"}, "http_version": "1.1",

@@ -29,10 +29,14 @@ class BodySource(Protocol):
     Attributes:
         side: where `read` may be awaited.
         declared: the Content-Length; None without one.
+        ended: nothing is left to read.
     """
 
     side: Side
     declared: int | None
+
+    @property
+    def ended(self) -> bool: ...
 
     async def read(self) -> bytes:
         """Give the next bytes, b"" at the end.
@@ -57,36 +61,46 @@ class BodySource(Protocol):
 
 
 async def load_body(request: Request, source: BodySource, max_bytes: int) -> None:
-    """Read the whole body into the request: bytes, or a form while it arrives.
+    """Read the whole body into the request: as bytes, or as a form that is parsed while it arrives.
 
     Raises:
         HTTPError: 413 past a limit, 415 for a coded body, 400 for a malformed form.
     """
-    coding = request.headers.get("content-encoding", "identity")
-    if coding.strip(" \t").lower() not in ("", "identity"):
-        raise HTTPError(415, f"request bodies with the content coding {coding[:40]!r} are not accepted",
-                        headers={"accept-encoding": "identity"})  # fmt: skip
-    counted = CountedSource(source, max_bytes)
-    media_type, _ = request.content_type
-    if media_type == "multipart/form-data":
-        request.loaded_form(await load_form(request, counted))
+    if source.declared is not None and source.declared > max_bytes:
+        raise too_large(max_bytes)
+    coding = request._edge.header(request.native, "content-encoding")
+    if coding is not None and coding.strip(" \t").lower() not in ("", "identity"):
+        raise HTTPError(
+            415, "request bodies with a content coding are not accepted", headers={"accept-encoding": "identity"}
+        )
+    if request.content_type[0] == "multipart/form-data":
+        request.loaded_form(await _load_form(request, source, max_bytes))
         return
     chunks = []
-    while chunk := await counted.read():
+    left = max_bytes
+    while not source.ended:
+        chunk = await source.read()
+        left -= len(chunk)
+        if left < 0:
+            raise too_large(max_bytes)
         chunks.append(chunk)
     request.loaded_body(chunks[0] if len(chunks) == 1 else b"".join(chunks))
 
 
-async def load_form(request: Request, source: CountedSource) -> Form:
-    """Parse a multipart body while it arrives; large files go to disk off the event loop."""
+async def _load_form(request: Request, source: BodySource, max_bytes: int) -> Form:
+    """Parse a multipart body while it arrives; large files go to disk where blocking harms nobody."""
     reader = MultipartReader(boundary_of(request.headers["content-type"]), request.limits)
+    left = max_bytes
     try:
-        while chunk := await source.read():
-            reader.feed(chunk)
-            if reader.wants_to_write:
+        while not source.ended:
+            chunk = await source.read()
+            left -= len(chunk)
+            if left < 0:
+                raise too_large(max_bytes)
+            if chunk:
+                reader.feed(chunk)
+            if reader.wants_to_write or (source.ended and reader.has_unwritten):
                 await source.run_io(reader.write)
-        if reader.has_unwritten:
-            await source.run_io(reader.write)
         return reader.finish()
     except BaseException:
         reader.close()
@@ -94,24 +108,19 @@ async def load_form(request: Request, source: CountedSource) -> Form:
 
 
 class CountedSource:
-    """A body source that refuses to give more than `max_bytes`.
+    """A body source, for a handler that streams, which refuses to give more than `max_bytes`.
 
     Raises:
         HTTPError: 413 at once when more is declared.
     """
 
-    __slots__ = ("_left", "_max_bytes", "_source", "run_io")
+    __slots__ = ("_left", "_max_bytes", "_source")
 
     def __init__(self, source: BodySource, max_bytes: int) -> None:
         if source.declared is not None and source.declared > max_bytes:
             raise too_large(max_bytes)
         self._source = source
         self._max_bytes = self._left = max_bytes
-        self.run_io = source.run_io
-
-    async def read(self) -> bytes:
-        """As `BodySource.read`. Raises: HTTPError 413 past the limit."""
-        return self._count(await self._source.read())
 
     def read_blocking(self) -> bytes:
         """As `BodySource.read_blocking`. Raises: HTTPError 413 past the limit."""

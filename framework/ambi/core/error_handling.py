@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .errors import ConfigurationError, HTTPError
+from .errors import REASONS, ConfigurationError, HTTPError
 from .negotiation import best_media_type
 from .response import HTML_TYPE, TEXT_TYPE, Response
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 _PROBLEM_TYPE = ("content-type", "application/problem+json")
 _VARY_ACCEPT = ("vary", "accept")
 _OFFERS = ("application/problem+json", "application/json", "text/html", "text/plain")
-_chosen: dict[str, str | None] = {}
+_TYPES = {_OFFERS[0]: _PROBLEM_TYPE, _OFFERS[1]: _PROBLEM_TYPE, "text/html": HTML_TYPE, "text/plain": TEXT_TYPE}
+_chosen: dict[str, str] = {}
+_plain_bodies: dict[tuple[int, str], bytes] = {}
 
 
 class ErrorHandler:
@@ -102,18 +104,38 @@ def render_error(request: Request, error: HTTPError) -> Response:
     See: RFC 9457.
     """
     accept = request._edge.header(request.native, "accept")
-    chosen = _choose(accept) if accept else _OFFERS[0]
-    if chosen == "text/html":
-        content_type, text = HTML_TYPE, _as_html(error)
-    elif chosen == "text/plain":
-        content_type, text = TEXT_TYPE, f"{error}\n"
+    chosen = _OFFERS[0]
+    if accept is not None:
+        chosen = _chosen[accept] if accept in _chosen else _choose(accept)
+    plain = error.detail is None and error.extensions is None and error.title == REASONS.get(error.status)
+    if plain and (error.status, chosen) in _plain_bodies:
+        body = _plain_bodies[error.status, chosen]
     else:
-        content_type, text = _PROBLEM_TYPE, request.app.json.dumps(problem_of(error))
-    response = Response(text if isinstance(text, bytes) else text.encode("utf-8", "replace"), error.status)
-    response._pairs = [content_type, _VARY_ACCEPT]
-    if error.headers:
-        response.headers.update(error.headers)
+        body = _render(request, error, chosen)
+        if plain and error.type == "about:blank":
+            _plain_bodies[error.status, chosen] = body
+    response = Response(body, error.status)
+    response._pairs = [_TYPES[chosen], _VARY_ACCEPT]
+    if error.headers is not None:
+        _add_headers(response, error.headers)
     return response
+
+
+def _render(request: Request, error: HTTPError, chosen: str) -> bytes:
+    if chosen == "text/html":
+        return _as_html(error).encode("utf-8", "replace")
+    if chosen == "text/plain":
+        return f"{error}\n".encode("utf-8", "replace")
+    data = request.app.json.dumps(problem_of(error))
+    return data if isinstance(data, bytes) else data.encode("utf-8", "replace")
+
+
+def _add_headers(response: Response, headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if name.lower() == "vary":
+            response.headers.add_vary(*(part.strip(" \t") for part in value.split(",")))
+        else:
+            response.headers[name] = value
 
 
 def problem_of(error: HTTPError) -> Mapping[str, Any]:
@@ -124,16 +146,14 @@ def problem_of(error: HTTPError) -> Mapping[str, Any]:
     return {**problem, **error.extensions} if error.extensions else problem
 
 
-def _choose(accept: str) -> str | None:
+def _choose(accept: str) -> str:
     """Negotiate, remembering the answers of a few hundred headers: nearly all clients send one of a dozen."""
-    try:
-        return _chosen[accept]
-    except KeyError:
-        if len(_chosen) >= 256:
-            _chosen.clear()
-        if len(accept) > 512:
-            return best_media_type(accept, _OFFERS)
-        return _chosen.setdefault(accept, best_media_type(accept, _OFFERS))
+    chosen = best_media_type(accept, _OFFERS) or _OFFERS[0]
+    if len(_chosen) >= 256:
+        _chosen.clear()
+    if len(accept) <= 512:
+        _chosen[accept] = chosen
+    return chosen
 
 
 def _as_html(error: HTTPError) -> str:

@@ -70,16 +70,21 @@ class Headers(Mapping[str, str]):
 
     __slots__ = ("_joined", "_pairs")
 
+    _joined: dict[str, str]
+
     def __init__(self, pairs: Iterable[Pair] = ()) -> None:
         """Take `(name in lower case, value)` pairs."""
         self._pairs = tuple(pairs)
+        self._joined = dict(self._pairs)
+        if len(self._joined) < len(self._pairs):
+            self._joined = self._join()
+
+    def _join(self) -> dict[str, str]:
+        """Join the lines of repeated fields."""
         lines: dict[str, list[str]] = {}
         for name, value in self._pairs:
             lines.setdefault(name, []).append(value)
-        self._joined = {
-            name: values[0] if len(values) == 1 else ("; " if name == "cookie" else ", ").join(values)
-            for name, values in lines.items()
-        }
+        return {name: ("; " if name == "cookie" else ", ").join(values) for name, values in lines.items()}
 
     def __getitem__(self, name: str) -> str:
         return self._joined[name.lower()]

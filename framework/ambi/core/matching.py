@@ -101,25 +101,27 @@ class RouteTable:
         """
         _add_endpoint(self._endpoints_of(route), route)
 
-    def match(self, method: str, path: str) -> tuple[Route, tuple[Any, ...]] | None:
-        """Find the route and the converted values of its parameters."""
+    def match(self, method: str, path: str, allowed: set[str]) -> tuple[Route, tuple[Any, ...]] | None:
+        """Find the route and the converted values of its parameters.
+
+        Args:
+            allowed: is given the methods of the routes that match the path but not the method; of all of them when
+                no route is found.
+        """
         if path in self._static:
             endpoints = self._static[path]
             if method in endpoints:
                 return endpoints[method], ()
+            allowed.update(endpoints)
         if self._root is None:
             return None
         values: list[Any] = []
-        found = _walk(self._root, path.split("/"), 1, method, values)
+        found = _walk(self._root, path.split("/"), 1, method, values, allowed)
         return None if found is None else (found, tuple(values))
 
-    def allowed(self, path: str) -> set[str]:
-        """Give the methods of all routes that match a path."""
-        methods = set(self._static.get(path, ()))
-        if self._root is not None:
-            for endpoints in _walk_all(self._root, path.split("/"), 1):
-                methods.update(endpoints)
-        return methods
+    def has(self, method: str, path: str) -> bool:
+        """Tell whether a route matches."""
+        return self.match(method, path, set()) is not None
 
     def _endpoints_of(self, route: Route) -> Endpoints:
         if not any(isinstance(segment, Parameter) for segment in route.segments):
@@ -174,33 +176,40 @@ def _add_endpoint(endpoints: Endpoints, route: Route) -> None:
         endpoints.setdefault("HEAD", route)
 
 
-def _walk(node: Node, parts: list[str], index: int, method: str, values: list[Any]) -> Route | None:
+def _walk(
+    node: Node, parts: list[str], index: int, method: str, values: list[Any], allowed: set[str]
+) -> Route | None:
     """Find the route below `node` for the parts from `index` on; values of parameters are left in `values`."""
     if index == len(parts):
-        return node.endpoints.get(method)
+        endpoints = node.endpoints
+        if method in endpoints:
+            return endpoints[method]
+        allowed.update(endpoints)
+        return None
     part = parts[index]
     if part in node.static:
-        found = _walk(node.static[part], parts, index + 1, method, values)
+        found = _walk(node.static[part], parts, index + 1, method, values, allowed)
         if found is not None:
             return found
     if not part:
         return None
     for child, value in _matching_children(node, part) if node.affixed or node.typed else ():
         values.append(value)
-        found = _walk(child, parts, index + 1, method, values)
+        found = _walk(child, parts, index + 1, method, values, allowed)
         if found is not None:
             return found
         values.pop()
     if node.text is not None:
         values.append(part)
-        found = _walk(node.text, parts, index + 1, method, values)
+        found = _walk(node.text, parts, index + 1, method, values, allowed)
         if found is not None:
             return found
         values.pop()
-    route = node.rest.get(method)
-    if route is not None:
+    if method in node.rest:
         values.append("/".join(parts[index:]))
-    return route
+        return node.rest[method]
+    allowed.update(node.rest)
+    return None
 
 
 def _matching_children(node: Node, part: str) -> Iterator[tuple[Node, Any]]:
@@ -219,19 +228,3 @@ def _matching_children(node: Node, part: str) -> Iterator[tuple[Node, Any]]:
         except ValueError:
             continue
         yield child, value
-
-
-def _walk_all(node: Node, parts: list[str], index: int) -> Iterator[Endpoints]:
-    """Give the endpoints of every route below `node` that matches, whatever the method."""
-    if index == len(parts):
-        yield node.endpoints
-        return
-    part = parts[index]
-    if part in node.static:
-        yield from _walk_all(node.static[part], parts, index + 1)
-    if part:
-        for child, _ in _matching_children(node, part):
-            yield from _walk_all(child, parts, index + 1)
-        if node.text is not None:
-            yield from _walk_all(node.text, parts, index + 1)
-        yield node.rest

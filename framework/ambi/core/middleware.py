@@ -8,21 +8,26 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Protocol
+from typing import Any, Protocol
 
 from .errors import ConfigurationError
 from .response import Response, make_response
+from .sides import ASYNC
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from typing import Any
 
     from .json import JSONCodec
     from .request import Request
+    from .sides import Side
 
-Middleware = Generator[None, Response, "Response | None"]
-"""What a generator middleware is annotated to return: it yields once, is sent the response, may return another."""
+Middleware = Generator[None, Response, Any]
+"""What a generator middleware is annotated to return: it yields once, is sent the response, may return another.
+
+What it returns is `Any`, which is to say a Response, a plain value or nothing: with `Response | None` mypy would ask
+every middleware for a final `return None`.
+"""
 
 _FORMS = (
     "a middleware is a generator function of the request with one `yield`, or an `async def` of (request, call_next)"
@@ -75,43 +80,80 @@ class Layer:
         return f"<Layer {getattr(self.function, '__name__', self.function)!s}>"
 
 
-def open_layer(layer: Layer, request: Request, codec: JSONCodec) -> tuple[Middleware, Response | None]:
-    """Run a generator up to its `yield`; a response when it returned one instead. Raises what it raises."""
-    generator = layer.function(request)
+Opened = list[tuple[Middleware, Layer, "Side"]]
+"""The open layers, outermost first, each with the side it was opened on."""
+
+
+def open_layers(
+    layers: tuple[Layer, ...], depth: int, request: Request, here: Side, opened: Opened, codec: JSONCodec
+) -> tuple[int, Response | None]:
+    """Open generators from `depth` on, as far as they may be opened on this side.
+
+    Returns:
+        How deep that was, and the response of one that answered at once.
+
+    Raises:
+        BaseException: what a middleware raised.
+    """
+    for layer in layers[depth:]:
+        if layer.is_async or (layer.blocking and here is ASYNC):
+            break
+        depth += 1
+        generator = layer.function(request)
+        try:
+            generator.send(None)
+        except StopIteration as stop:
+            if stop.value is None:
+                raise RuntimeError(
+                    f"the middleware {layer!r} ended without a `yield` and without a response; it must do one of both"
+                ) from None
+            return depth, make_response(stop.value, codec, layer)
+        opened.append((generator, layer, here))
+    return depth, None
+
+
+def close_layers(
+    opened: Opened, here: Side, response: Response, codec: JSONCodec
+) -> tuple[Response | None, BaseException | None]:
+    """Resume generators behind their `yield`, innermost first, as far as all goes well and they are of this side."""
+    while opened:
+        generator, layer, home = opened[-1]
+        if home is not here:
+            break
+        opened.pop()
+        try:
+            generator.send(response)
+        except StopIteration as stop:
+            if stop.value is not None:
+                try:
+                    response = make_response(stop.value, codec, layer)
+                except Exception as exc:
+                    return None, exc
+        except BaseException as exc:
+            return None, exc
+        else:
+            return None, _yielded_twice(generator, layer)
+    return response, None
+
+
+def fail_layer(
+    generator: Middleware, layer: Layer, failure: BaseException, codec: JSONCodec
+) -> tuple[Response | None, BaseException | None]:
+    """Raise a failure in a generator, at its `yield`; a response when it made one of it, else what is left of it."""
     try:
-        generator.send(None)
+        generator.throw(failure)
     except StopIteration as stop:
         if stop.value is None:
-            raise RuntimeError(
-                f"the middleware {layer!r} returned without a `yield` and without a response; it must do one of both"
-            ) from None
-        return generator, make_response(stop.value, codec, layer)
-    return generator, None
-
-
-def close_layer(
-    generator: Middleware, response: Response | None, failure: BaseException | None, codec: JSONCodec, layer: Layer
-) -> tuple[Response | None, BaseException | None]:
-    """Resume a generator behind its `yield`, with the response or the failure; what is left of both comes back."""
-    try:
-        if failure is not None:
-            generator.throw(failure)
-        else:
-            generator.send(response)  # type: ignore[arg-type]  # one of both is not None
-    except StopIteration as stop:
-        if stop.value is not None:
-            return _made(stop.value, codec, layer)
-        if failure is not None:
             return None, RuntimeError(f"the middleware {layer!r} swallowed {failure!r} and returned no response")
-        return response, None
+        try:
+            return make_response(stop.value, codec, layer), None
+        except Exception as exc:
+            return None, exc
     except BaseException as exc:
         return None, exc
+    return None, _yielded_twice(generator, layer)
+
+
+def _yielded_twice(generator: Middleware, layer: Layer) -> RuntimeError:
     generator.close()
-    return None, RuntimeError(f"the middleware {layer!r} yielded twice; it yields once")
-
-
-def _made(value: object, codec: JSONCodec, layer: Layer) -> tuple[Response | None, BaseException | None]:
-    try:
-        return make_response(value, codec, layer), None
-    except Exception as exc:
-        return None, exc
+    return RuntimeError(f"the middleware {layer!r} yielded twice; it yields once")

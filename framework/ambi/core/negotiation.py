@@ -55,9 +55,11 @@ def best_language(header: str | None, offers: Sequence[str]) -> str | None:
     from the end (`en-GB` falls back to `en`). See: RFC 4647 3.3.1 and 3.4.
     """
     chosen = _best(header, offers, _language_specificity)
-    if chosen is None and header:
-        return _best(header, offers, _language_fallback)
-    return chosen
+    if chosen is not None or not header:
+        return chosen
+    refused = [accepted for accepted, quality in parse_accept(header) if quality == 0]
+    left = [o for o in offers if not any(_language_specificity(accepted, o.lower()) for accepted in refused)]
+    return _best(header, left, _language_fallback)
 
 
 def best_encoding(header: str | None, offers: Sequence[str]) -> str:

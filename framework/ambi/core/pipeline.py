@@ -19,7 +19,7 @@ from .body import load_body
 from .error_handling import find_handler, find_last_handler, render_error
 from .errors import ClientDisconnected, HTTPError, describe
 from .log import log_crash, log_disconnect, log_failure, log_refusal
-from .middleware import close_layer, open_layer
+from .middleware import close_layers, fail_layer, open_layers
 from .response import Response, make_response
 from .sides import ASYNC, SYNC
 
@@ -28,12 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from .error_handling import ErrorHandler
-    from .middleware import Layer, Middleware
+    from .middleware import Opened
     from .plan import Plan
     from .request import Request
     from .sides import Side
-
-    Opened = list[tuple[Middleware, Layer, Side]]
 
 
 async def respond(request: Request, plan: Plan, side: Side, depth: int = 0) -> Response:
@@ -49,20 +47,18 @@ async def respond(request: Request, plan: Plan, side: Side, depth: int = 0) -> R
     try:
         if plan.body_first and outermost and request._has_body:
             here = await _load_body(request, plan, here)
-        for layer in plan.layers[depth:] if plan.layers else ():
-            depth += 1
+        while depth < plan.depth and response is None:
+            depth, response = open_layers(plan.layers, depth, request, here, opened, codec)
+            if response is not None or depth == plan.depth:
+                break
+            layer = plan.layers[depth]  # one that cannot be opened on this side
             if layer.is_async:
                 if here is SYNC:
                     here = await ASYNC
-                response = make_response(await layer.function(request, _CallNext(plan, depth)), codec, layer)
-                break
-            if layer.blocking and here is ASYNC:
+                response = make_response(await layer.function(request, _CallNext(plan, depth + 1)), codec, layer)
+            else:
                 here = await SYNC
-            generator, response = open_layer(layer, request, codec)
-            if response is not None:
-                break
-            opened.append((generator, layer, here))
-        else:
+        if response is None:
             if plan.loads_body and request._has_body and request._body is None and request._form is None:
                 here = await _load_body(request, plan, here)
             if plan.is_async:
@@ -73,6 +69,8 @@ async def respond(request: Request, plan: Plan, side: Side, depth: int = 0) -> R
                 if plan.blocking and here is ASYNC:
                     here = await SYNC
                 response = make_response(plan.call(request), codec, plan)
+        if opened:
+            response, failure = close_layers(opened, here, response, codec)
     except BaseException as exc:
         failure = exc
     if opened or failure is not None:
@@ -83,7 +81,7 @@ async def respond(request: Request, plan: Plan, side: Side, depth: int = 0) -> R
         await side  # the user's `await call_next(request)` goes on where it was
     if response is None or failure is not None:
         try:
-            raise failure or RuntimeError("no response and no failure")
+            raise failure or RuntimeError("neither a response nor a failure")
         finally:
             failure = None  # its traceback holds this frame
     if request._on_response is not None and outermost:
@@ -112,13 +110,17 @@ async def _unwind(
             response, failure, here = await _recover(request, plan, failure, here)
         if not opened:
             return response, failure, here
-        generator, layer, home = opened.pop()
+        generator, layer, home = opened[-1]
         if home is not here and not isinstance(failure, GeneratorExit):  # a coroutine being closed may not await
             try:
                 here = await home
             except BaseException as exc:  # cancelled on the way: the layers are unwound all the same, from here
-                failure = exc
-        response, failure = close_layer(generator, response, failure, plan.codec, layer)
+                failure, here = exc, home
+        if failure is not None or response is None:
+            opened.pop()
+            response, failure = fail_layer(generator, layer, failure or RuntimeError("no response"), plan.codec)
+        else:
+            response, failure = close_layers(opened, here, response, plan.codec)
 
 
 async def _recover(

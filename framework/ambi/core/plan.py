@@ -22,7 +22,7 @@ class Plan:
         call: calls the handler with what it asks for.
         is_async: the handler gives a coroutine.
         blocking: the handler is a `def` that may block.
-        layers: the middlewares, outermost first.
+        layers: the middlewares, outermost first; `depth` is how many.
         errors: the scopes of error handlers, nearest first.
         codec: writes and reads JSON.
         loads_body: the body is loaded before the handler is called.
@@ -32,7 +32,7 @@ class Plan:
     """
 
     __slots__ = (
-        "blocking", "body_first", "call", "codec", "errors", "function", "is_async", "layers", "loads_body",
+        "blocking", "body_first", "call", "codec", "depth", "errors", "function", "is_async", "layers", "loads_body",
         "max_body_bytes",
     )  # fmt: skip
 
@@ -54,6 +54,7 @@ class Plan:
         self.is_async = is_async
         self.blocking = blocking and not is_async
         self.layers = layers
+        self.depth = len(layers)
         self.errors = errors
         self.codec = codec
         self.loads_body = loads_body

@@ -95,7 +95,7 @@ class Request:
     """
 
     __slots__ = (
-        "_after", "_answer", "_body", "_body_source", "_client", "_context", "_cookies", "_edge", "_form", "_has_body", "_headers",
+        "_after", "_answer", "_body", "_body_source", "_content_type", "_context", "_cookies", "_edge", "_form", "_has_body", "_headers",
         "_host", "_json", "_loop_side", "_on_response", "_query", "_state", "_sync_side", "_values", "app",
         "method", "native", "path", "query_string", "root_path", "route",
     )  # fmt: skip
@@ -132,7 +132,7 @@ class Request:
     # Slots that are absent until first used; declared for type checkers.
     if TYPE_CHECKING:
         _body_source: Any
-        _client: tuple[str, int | None] | None
+        _content_type: tuple[str, dict[str, str]]
         _context: Context
         _cookies: dict[str, str]
         _headers: Headers
@@ -234,8 +234,13 @@ class Request:
     @property
     def content_type(self) -> tuple[str, dict[str, str]]:
         """The media type in lower case ("" when none is named) and its parameters."""
-        media_type, parameters = parse_parameters(self._edge.header(self.native, "content-type") or "")
-        return media_type.lower(), dict(reversed(parameters))
+        try:
+            return self._content_type
+        except AttributeError:
+            header = self._edge.header(self.native, "content-type") or ""
+            media_type, parameters = parse_parameters(header)
+            self._content_type = media_type.lower(), dict(reversed(parameters))
+            return self._content_type
 
     @property
     def authorization(self) -> tuple[str, str] | None:

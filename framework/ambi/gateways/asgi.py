@@ -24,7 +24,7 @@ from .entry import KNOWN_HOSTS, check_host, headers_too_large, parse_content_len
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Coroutine, Generator, Mapping
     from contextvars import Context
     from typing import Any, Protocol
 
@@ -258,25 +258,29 @@ class Promptly:
         self._awaitable = awaitable
         self._timeout_s = timeout_s
 
-    def __await__(self) -> Any:
+    def __await__(self) -> Generator[Any, Any, Any]:
         steps = self._awaitable.__await__()
         try:
             wanted = next(steps)
         except StopIteration as stop:
             return stop.value
-        return (yield from self._in_time(steps, wanted).__await__())
+        return (yield from self._in_time(_Rest(steps, wanted)).__await__())
 
-    async def _in_time(self, steps: Any, wanted: Any) -> Any:
-        from anyio import CancelScope, current_time
+    async def _in_time(self, rest: _Rest) -> Any:
+        from anyio import fail_after
 
-        with CancelScope(deadline=current_time() + self._timeout_s) as scope:
-            return await _Rest(steps, wanted)
-        if scope.cancelled_caught:
-            raise HTTPError(408, f"no byte of the request body arrived for {self._timeout_s:g} seconds")
+        try:
+            with fail_after(self._timeout_s):
+                return await rest
+        except TimeoutError:
+            raise HTTPError(408, f"no byte of the request body arrived for {self._timeout_s:g} seconds") from None
 
 
 class _Rest:
-    """The rest of an awaitable whose first step is done."""
+    """The rest of an awaitable whose first step is done: wait for what it wants, then go on with it.
+
+    What `__await__` gives need only be an iterator (granian's is no more), so nothing is sent into it but None.
+    """
 
     __slots__ = ("_steps", "_wanted")
 
@@ -284,19 +288,23 @@ class _Rest:
         self._steps = steps
         self._wanted = wanted
 
-    def __await__(self) -> Any:
-        wanted, steps = self._wanted, self._steps
-        while True:
-            try:
-                argument = yield wanted
-            except BaseException as exc:
-                resume, argument = steps.throw, exc
-            else:
-                resume = steps.send
-            try:
-                wanted = resume(argument)
-            except StopIteration as stop:
-                return stop.value
+    def __await__(self) -> Generator[Any, Any, Any]:
+        try:
+            argument = yield self._wanted
+        except BaseException as exc:
+            if not hasattr(self._steps, "throw"):
+                raise
+            return (yield from self._go_on(self._steps.throw, exc))
+        if argument is None:
+            return (yield from self._steps)
+        return (yield from self._go_on(self._steps.send, argument))
+
+    def _go_on(self, resume: Callable[[Any], Any], argument: Any) -> Generator[Any, Any, Any]:
+        try:
+            wanted = resume(argument)
+        except StopIteration as stop:
+            return stop.value
+        return (yield from _Rest(self._steps, wanted).__await__())
 
 
 # --- run ---
@@ -378,6 +386,10 @@ def _close_connection(request: Request) -> list[tuple[bytes, bytes]]:
     return [(b"connection", b"close")] if request.native.get("http_version", "1.1") <= "1.1" else []
 
 
+_CHECKPOINT_EVERY = 16
+"""Items between two turns of the event loop, where neither the body nor `send` waits for anything."""
+
+
 async def _send_stream(
     request: Request, response: Response, pairs: list[Pair], body: Any, receive: Receive, send: Send
 ) -> None:
@@ -386,39 +398,60 @@ async def _send_stream(
     Raises:
         Exception: what the body raised after its first item; the server then cuts the connection.
     """
-    items = _items(request, body)
+    headers = [_encoded[pair] for pair in pairs]
+    items = body if hasattr(body, "__aiter__") else _from_thread(request, body)
+    stream = _Sending(send, {"type": "http.response.start", "status": response.status, "headers": headers})
     try:
-        try:
-            left = declared_length(pairs)
-            chunk = await anext(items, b"")
-        except Exception as exc:
-            log_crash(request, exc, "the first item of a streamed body")
-            await write_response(request, server_error(request), receive, send, request._context)
-            return
-        headers = [_encoded[pair] for pair in pairs]
-        await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        await _while_connected(request, receive, _send_items(items, chunk, left, send))
+        stream.left = declared_length(pairs)
+        await _while_connected(request, receive, stream.send_all(items))
     except OSError:
         log_disconnect(request)
+    except Exception as exc:
+        if stream.start is None:
+            raise
+        log_crash(request, exc, "the first item of a streamed body")
+        await write_response(request, server_error(request), receive, send, request._context)
     finally:
-        await items.aclose()
+        if items is not body:
+            await items.aclose()
         await _close(body)
 
 
-async def _send_items(items: AsyncIterator[bytes], chunk: bytes, left: int | None, send: Send) -> None:
-    """Send the items, counted against a Content-Length: too much is cut, too little raises."""
-    from anyio.lowlevel import checkpoint
+class _Sending:
+    """A streamed body on its way; `start` is the first message, None once it is sent."""
 
-    while chunk and left != 0:
-        if left is not None:
-            chunk = chunk[:left]
-            left -= len(chunk)
-        await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await checkpoint()
-        chunk = await anext(items, b"")
-    if left:
-        raise RuntimeError(f"the streamed body ended {left} bytes before its Content-Length")
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
+    __slots__ = ("_send", "left", "start")
+
+    def __init__(self, send: Send, start: Any) -> None:
+        self._send = send
+        self.start = start
+        self.left: int | None = None
+
+    async def send_all(self, items: AsyncIterable[bytes | str]) -> None:
+        """Send the items, counted against a Content-Length: too much is cut, too little raises."""
+        from anyio.lowlevel import checkpoint
+
+        send, count = self._send, 0
+        async for item in items:
+            chunk = item if item.__class__ is bytes else as_bytes(item)
+            if self.left is not None:
+                chunk = chunk[: self.left]
+                self.left -= len(chunk)
+            if not chunk:
+                continue
+            if self.start is not None:
+                await send(self.start)
+                self.start = None
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            count += 1
+            if not count % _CHECKPOINT_EVERY:
+                await checkpoint()
+        if self.left:
+            raise RuntimeError(f"the streamed body ended {self.left} bytes before its Content-Length")
+        if self.start is not None:
+            await send(self.start)
+            self.start = None
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _while_connected(request: Request, receive: Receive, sending: Coroutine[Any, Any, None]) -> None:
@@ -444,13 +477,8 @@ async def _watch(receive: Receive, scope: Any) -> None:
     scope.cancel()
 
 
-async def _items(request: Request, body: Any) -> AsyncGenerator[bytes]:
-    """Give the items of a body of either colour that are not empty, as bytes."""
-    if hasattr(body, "__aiter__"):
-        async for item in body:
-            if item:
-                yield as_bytes(item)
-        return
+async def _from_thread(request: Request, body: Any) -> AsyncGenerator[bytes | str]:
+    """Give the items of a body that may block: one worker thread makes them all, one when asked."""
     from ..bridge.to_thread import sync_side_of
 
     await sync_side_of(request).become_stream()
@@ -459,8 +487,7 @@ async def _items(request: Request, body: Any) -> AsyncGenerator[bytes]:
         item = await on_sync_side(next, iterator, None)
         if item is None:
             return
-        if item:
-            yield as_bytes(item)
+        yield item
 
 
 async def _close(body: Any) -> None:

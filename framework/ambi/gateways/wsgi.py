@@ -125,14 +125,25 @@ def _check_fields(limits: Limits, environ: WSGIEnvironment) -> None:
         raise headers_too_large(limits)
 
 
+class _Keys(dict[str, str]):
+    """Field name -> key of the environ. Filled by the names that code asks for, never by what clients send."""
+
+    def __missing__(self, name: str) -> str:
+        self[name] = key = "HTTP_" + name.upper().replace("-", "_")
+        return key
+
+
+_KEYS = _Keys({"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"})
+
+
 class _Edge:
     """What the core may ask of an environ."""
 
     name = "wsgi"
 
     def header(self, environ: WSGIEnvironment, name: str) -> str | None:
-        key = name.upper().replace("-", "_")
-        return environ.get(key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key) or None
+        key = _KEYS[name]
+        return environ[key] or None if key in environ else None
 
     def headers(self, environ: WSGIEnvironment) -> list[Pair]:
         pairs = [
@@ -176,8 +187,8 @@ EDGE = _Edge()
 class WSGIBody:
     """The body of a request in `wsgi.input`. It has an end only where the server says so:
 
-    `wsgi.input_terminated` is true    read to the end, whatever the header fields say
-    else a Content-Length              exactly that many bytes
+    a Content-Length, not chunked      exactly that many bytes; fewer are a client that left
+    else `wsgi.input_terminated`       read to the end
     else the input is a BytesIO        read to the end (hypercorn)
     else                               411: reading would hang, or eat the next request
     """
@@ -188,13 +199,15 @@ class WSGIBody:
         environ = request.native
         self._request = request
         self._read: Callable[[int], bytes] = environ["wsgi.input"].read
+        self.declared: int | None = None
+        self.ended = False
         length = environ.get("CONTENT_LENGTH")
-        self.declared = int(length) if length else None
-        self._left: int | None = self.declared
-        if environ.get("wsgi.input_terminated"):
-            self._left = None
-        elif self.declared is None and not isinstance(environ["wsgi.input"], io.BytesIO):
+        ends = environ.get("wsgi.input_terminated")
+        if length and not (ends and "HTTP_TRANSFER_ENCODING" in environ):
+            self.declared = int(length)
+        elif not ends and not isinstance(environ["wsgi.input"], io.BytesIO):
             raise HTTPError(411, "this server cannot take a body without a Content-Length")
+        self._left = self.declared
 
     def read_blocking(self) -> bytes:
         """Give the next bytes, b"" at the end.
@@ -204,7 +217,7 @@ class WSGIBody:
             HTTPError: 408 when the server gave up waiting, 400 when it refused the framing.
         """
         left = self._left
-        if left == 0:
+        if self.ended:
             return b""
         try:
             chunk = self._read(_READ_BYTES if left is None else min(left, _READ_BYTES))
@@ -218,6 +231,7 @@ class WSGIBody:
             if not chunk:
                 raise ClientDisconnected(f"the client left {left} bytes before the end of its body")
             self._left = left - len(chunk)
+        self.ended = not chunk or self._left == 0
         return chunk
 
     async def read(self) -> bytes:
@@ -321,48 +335,42 @@ class StreamedBody:
             self._call = _call  # the task on the loop is in the context, so this thread cannot be
         self._body = body
         self._iterator: Iterator[Any] = self._call(iter, body)
+        self._first: bytes | None = None
         try:
-            self._first: bytes | None = self._next_item()
+            self._first = next(self, b"")
         except BaseException:
             self.close()
             raise
-
-    def _next_item(self) -> bytes | None:
-        """Give the next item that is not empty; None at the end."""
-        while True:
-            item = self._call(next, self._iterator, None)
-            if item is None:
-                return None
-            chunk = as_bytes(item)
-            if chunk:
-                return chunk
 
     def __iter__(self) -> StreamedBody:
         return self
 
     def __next__(self) -> bytes:
-        chunk, self._first = self._first, b""
-        if not chunk and chunk is not None:
-            chunk = self._next_item()
+        chunk, self._first = self._first, None
         if chunk is None:
-            self._first = None
-            if self._left:
-                raise RuntimeError(f"the streamed body ended {self._left} bytes before its Content-Length")
+            while (item := self._call(next, self._iterator, None)) is not None:
+                chunk = item if item.__class__ is bytes else as_bytes(item)
+                if chunk:
+                    return chunk if self._left is None else self._count(chunk)
+        if chunk:
+            return chunk
+        if self._left:
+            raise RuntimeError(f"the streamed body ended {self._left} bytes before its Content-Length")
+        raise StopIteration
+
+    def _count(self, chunk: bytes) -> bytes:
+        """Cut what is more than the Content-Length; raise StopIteration when nothing is left of the item."""
+        left = self._left or 0
+        self._left = left - min(left, len(chunk))
+        if not left:
             raise StopIteration
-        if self._left is not None:
-            chunk = chunk[: self._left]
-            self._left -= len(chunk)
-            if not chunk:
-                self._first = None
-                raise StopIteration
-        return chunk
+        return chunk[:left]
 
     def close(self) -> None:
         """Close the body's iterator. Idempotent, from any thread."""
-        for closable in {id(self._iterator): self._iterator, id(self._body): self._body}.values():
-            close = getattr(closable, "close", None)
-            if close is not None:
-                self._call(close)
+        for closable in (self._iterator, self._body) if self._iterator is not self._body else (self._body,):
+            if hasattr(closable, "close"):
+                self._call(closable.close)
 
 
 def _call(function: Callable[..., Any], *args: Any) -> Any:
