@@ -276,27 +276,27 @@ class App(Router):
         """Find the route of a request and give its plan; what has no route has a plan too, for its error."""
         if refusal is not None:
             return self._answer(request, refusal)
-        allowed: set[str] = set()
+        others: list[dict[str, Route]] = []
         if self._host_tables:
-            found = self._match_host(request, allowed)
+            found = self._match_host(request, others)
         else:
-            found = self._table.match(request.method, request.path, allowed)
+            found = self._table.match(request.method, request.path, others)
         if found is None:
-            return self._plan_for_miss(request, allowed)
+            return self._plan_for_miss(request, others)
         route, request._values = found
         request.route = route
         return route._plan or self._make_plan(route)
 
-    def _match_host(self, request: Request, allowed: set[str]) -> tuple[Route, tuple[Any, ...]] | None:
+    def _match_host(self, request: Request, others: list[dict[str, Route]]) -> tuple[Route, tuple[Any, ...]] | None:
         """Match where some routes are for a host only; those come first."""
         host = split_host(request.host)[0] if request.host else ""
         for template, _, table in self._host_tables:
             values = match_host(template, host)
             if values is not None:
-                found = table.match(request.method, request.path, allowed)
+                found = table.match(request.method, request.path, others)
                 if found is not None:
                     return found[0], values + found[1]
-        return self._table.match(request.method, request.path, allowed)
+        return self._table.match(request.method, request.path, others)
 
     def _make_plan(self, route: Route) -> Plan:
         layers: tuple[Layer, ...] = (*(layer for router in route.routers for layer in router.layers), *route.layers)
@@ -314,9 +314,9 @@ class App(Router):
         self._planned.append(route)
         return plan
 
-    def _plan_for_miss(self, request: Request, allowed: set[str]) -> Plan:
-        if allowed:
-            allow = {"allow": ", ".join(sorted(allowed | {"OPTIONS"}))}
+    def _plan_for_miss(self, request: Request, others: list[dict[str, Route]]) -> Plan:
+        if others and any(others):
+            allow = {"allow": ", ".join(sorted({"OPTIONS"}.union(*others)))}
             if request.method == "OPTIONS":
                 return self._answer(request, Response(b"", 204, allow))
             return self._answer(request, HTTPError(405, headers=allow))
@@ -362,7 +362,7 @@ class App(Router):
             return True
         wanted, request.path = request.path, path
         try:
-            return self._match_host(request, set()) is not None
+            return self._match_host(request, []) is not None
         finally:
             request.path = wanted
 

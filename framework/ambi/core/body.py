@@ -16,7 +16,7 @@ from .forms import Form, MultipartReader, boundary_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import Callable
     from typing import Any
 
     from .request import Request
@@ -166,15 +166,20 @@ class BodyStream:
     def __init__(self, source: CountedSource | None) -> None:
         self._source = source
 
-    def __iter__(self) -> Iterator[bytes]:
-        source = self._source
-        if source is not None:
-            while chunk := source.read_blocking():
-                yield chunk
+    def __iter__(self) -> BodyStream:
+        return self
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        source = self._source
-        if source is not None:
-            while chunk := await source.read_async():
-                yield chunk
+    def __next__(self) -> bytes:
+        chunk = b"" if self._source is None else self._source.read_blocking()
+        if not chunk:
+            raise StopIteration
+        return chunk
 
+    def __aiter__(self) -> BodyStream:
+        return self
+
+    async def __anext__(self) -> bytes:
+        chunk = b"" if self._source is None else await self._source.read_async()
+        if not chunk:
+            raise StopAsyncIteration
+        return chunk

@@ -60,17 +60,12 @@ class Limits:
     def __init__(self, **values: float) -> None:
         for name, value in values.items():
             object.__setattr__(self, name, check_limit(name, value))
-        object.__setattr__(self, "longest_harmless_field", self.max_header_bytes // self.max_header_lines - 64)
-
-    if TYPE_CHECKING:
-        longest_harmless_field: int
-        """If no field is longer than this, all of them together are within the limit."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"Limits are frozen; make a new one with Limits({name}={value!r}, ...)")
 
     def __repr__(self) -> str:
-        return f"Limits({', '.join(f'{name}={value!r}' for name, value in vars(self).items() if name in Limits.__annotations__)})"
+        return f"Limits({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
 
 
 def check_limit(name: str, value: float) -> float:

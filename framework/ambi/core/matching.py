@@ -101,27 +101,23 @@ class RouteTable:
         """
         _add_endpoint(self._endpoints_of(route), route)
 
-    def match(self, method: str, path: str, allowed: set[str]) -> tuple[Route, tuple[Any, ...]] | None:
+    def match(self, method: str, path: str, others: list[Endpoints]) -> tuple[Route, tuple[Any, ...]] | None:
         """Find the route and the converted values of its parameters.
 
         Args:
-            allowed: is given the methods of the routes that match the path but not the method; of all of them when
-                no route is found.
+            others: is given the endpoints that match the path but not the method; all of them when no route is
+                found.
         """
         if path in self._static:
             endpoints = self._static[path]
             if method in endpoints:
                 return endpoints[method], ()
-            allowed.update(endpoints)
+            others.append(endpoints)
         if self._root is None:
             return None
         values: list[Any] = []
-        found = _walk(self._root, path.split("/"), 1, method, values, allowed)
+        found = _walk(self._root, path.split("/"), 1, method, values, others)
         return None if found is None else (found, tuple(values))
-
-    def has(self, method: str, path: str) -> bool:
-        """Tell whether a route matches."""
-        return self.match(method, path, set()) is not None
 
     def _endpoints_of(self, route: Route) -> Endpoints:
         if not any(isinstance(segment, Parameter) for segment in route.segments):
@@ -177,38 +173,38 @@ def _add_endpoint(endpoints: Endpoints, route: Route) -> None:
 
 
 def _walk(
-    node: Node, parts: list[str], index: int, method: str, values: list[Any], allowed: set[str]
+    node: Node, parts: list[str], index: int, method: str, values: list[Any], others: list[Endpoints]
 ) -> Route | None:
     """Find the route below `node` for the parts from `index` on; values of parameters are left in `values`."""
     if index == len(parts):
         endpoints = node.endpoints
         if method in endpoints:
             return endpoints[method]
-        allowed.update(endpoints)
+        others.append(endpoints)
         return None
     part = parts[index]
     if part in node.static:
-        found = _walk(node.static[part], parts, index + 1, method, values, allowed)
+        found = _walk(node.static[part], parts, index + 1, method, values, others)
         if found is not None:
             return found
     if not part:
         return None
     for child, value in _matching_children(node, part) if node.affixed or node.typed else ():
         values.append(value)
-        found = _walk(child, parts, index + 1, method, values, allowed)
+        found = _walk(child, parts, index + 1, method, values, others)
         if found is not None:
             return found
         values.pop()
     if node.text is not None:
         values.append(part)
-        found = _walk(node.text, parts, index + 1, method, values, allowed)
+        found = _walk(node.text, parts, index + 1, method, values, others)
         if found is not None:
             return found
         values.pop()
     if method in node.rest:
         values.append("/".join(parts[index:]))
         return node.rest[method]
-    allowed.update(node.rest)
+    others.append(node.rest)
     return None
 
 

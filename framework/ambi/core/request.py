@@ -292,10 +292,10 @@ class Request:
         """
         if self._body is not None:
             return self._body
-        if self._form is not None:
-            raise HTTPError(415, "a multipart/form-data body is not accepted here")
         if not self._has_body:
             return b""
+        if self._form is not None:
+            raise HTTPError(415, "a multipart/form-data body is not accepted here")
         raise RuntimeError(
             "the request body is not loaded: it is read after the middlewares let the request pass, before a handler"
             " that takes no BodyStream. A middleware that must see it says @app.middleware(body=True)"

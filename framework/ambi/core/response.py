@@ -131,7 +131,10 @@ class Text(Response):
         self.status = status
         self._cookies = None
         self._pairs = [TEXT_TYPE]
-        self.body = text.encode("utf-8", "replace")
+        try:
+            self.body = text.encode()
+        except UnicodeEncodeError:  # a lone surrogate, which has no UTF-8
+            self.body = text.encode("utf-8", "replace")
         if headers is not None or status != 200:
             check_status(status)
             self.headers.update(headers or {})
@@ -343,7 +346,7 @@ def finalize(request: Request, response: Response) -> tuple[list[Pair], Body | N
     if status == 204 or status == 304:  # noqa: PLR1714  # a tuple would be built for `in`
         return [NOSNIFF, *(p for p in pairs if p[0] not in _NOT_WITHOUT_BODY)], None
     is_bytes = body.__class__ is bytes
-    if len(pairs) > 1:
+    if pairs[1:]:  # more than the content type: the application set some itself
         pairs = [p for p in pairs if p[0] != NOSNIFF[0] and not (is_bytes and p[0] == "content-length")]
     if is_bytes:
         length = len(body)  # type: ignore[arg-type]  # its class was asked, which checkers do not follow

@@ -20,16 +20,15 @@ from ..core.request import Request
 from ..core.response import as_bytes, declared_length, finalize
 from ..core.sides import ASYNC, on_sync_side
 from ..core.url import decode_path, percent_decode, strip_root
-from .entry import KNOWN_HOSTS, check_host, headers_too_large, parse_content_length, target_too_long
+from .entry import check_host, headers_too_large, parse_content_length, target_too_long
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Coroutine, Generator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Coroutine, Mapping
     from contextvars import Context
     from typing import Any, Protocol
 
     from ..core.headers import Pair
-    from ..core.limits import Limits
     from ..core.plan import Plan
     from ..core.request import Application
     from ..core.response import Response
@@ -58,8 +57,16 @@ async def serve(app: ServedApplication, scope: Scope, receive: Receive, send: Se
         return
     request, refusal = read_request(app, scope, receive)
     context = request._context = copy_context()
+    if app.lifespans is not None and app.lifespans.pending:
+        refusal = await _start(app, request) or refusal
     try:
-        response = await run(app, request, refusal, context)
+        coroutine = respond(request, app.plan_for(request, refusal), ASYNC)
+        try:
+            wanted = context.run(coroutine.send, None)
+        except StopIteration as stop:  # nothing of it had to wait: it ran to its end in one go
+            response = stop.value
+        else:
+            response = await _go_on(request, coroutine, context, wanted)
         await write_response(request, response, receive, send, context)
     finally:
         if request._after is not None or request._form is not None:
@@ -92,12 +99,19 @@ def read_request(app: Application, scope: Scope, receive: Receive) -> tuple[Requ
         if raw_path != path.encode() or "#" in path or root_path or not path.isprintable() or path[:1] != "/":
             path = _read_path(raw_path, path, root_path)
         if b"host" in fields:
-            host = _read_host(lines, fields)
+            raw_host = fields[b"host"]
+            host = _hosts[raw_host] if raw_host in _hosts else _hosts.learn(raw_host)
         if b"content-length" in fields:
             has_body = parse_content_length(fields[b"content-length"].decode("latin-1")) > 0
-        elif b"transfer-encoding" in fields or scope.get("http_version", "1.1") > "1.1":
+        elif b"transfer-encoding" in fields or ("http_version" in scope and scope["http_version"] > "1.1"):
             has_body = True  # HTTP/2 may have a body without saying so
-        _check_sizes(app.limits, raw_path or path, query, lines)
+        limits, count = app.limits, len(lines)
+        if (raw_path or path)[limits.max_target_bytes :] or query[limits.max_target_bytes :]:
+            raise target_too_long(limits)
+        if count > limits.max_header_lines or len(b"".join(chain.from_iterable(lines))) > limits.max_header_bytes:
+            raise headers_too_large(limits)
+        if len(fields) != count:
+            _check_single(lines)
     except HTTPError as exc:
         refusal = exc
     request = Request(app, EDGE, scope, scope["method"], path, query, root_path, host, has_body)
@@ -129,22 +143,26 @@ def _choose_path(path: str, decoded: str) -> str:
     return decoded if absolute or decoded in (undecoded, mojibake) else path
 
 
-def _read_host(lines: Any, fields: Mapping[bytes, bytes]) -> str:
-    if len(fields) != len(lines) and sum(name == b"host" for name, _ in lines) > 1:
+def _check_single(lines: Any) -> None:
+    """Refuse two Host lines. Raises: HTTPError 400. See: RFC 9112 3.2."""
+    if sum(name == b"host" for name, _ in lines) > 1:
         raise HTTPError(400, "the request has two Host header fields")
-    host = fields[b"host"].decode("latin-1")
-    if host not in KNOWN_HOSTS:
+
+
+class _Hosts(dict[bytes, str]):
+    """Hosts found good before, a few hundred at most."""
+
+    def learn(self, raw: bytes) -> str:
+        """Check a host and keep it. Raises: HTTPError 400."""
+        host = raw.decode("latin-1")
         check_host(host)
-    return host
+        if len(self) >= 256:
+            self.clear()
+        self[raw] = host
+        return host
 
 
-def _check_sizes(limits: Limits, target: bytes | str, query: str, lines: Any) -> None:
-    """Hold the request to the limits on target and header fields. Raises: HTTPError 414, 431."""
-    longest = limits.max_target_bytes
-    if target[longest:] or query[longest:]:
-        raise target_too_long(limits)
-    if len(lines) > limits.max_header_lines or sum(map(len, chain.from_iterable(lines))) > limits.max_header_bytes:
-        raise headers_too_large(limits)
+_hosts = _Hosts()
 
 
 class _Edge:
@@ -221,7 +239,7 @@ class ASGIBody:
             HTTPError: 408 without progress for `Limits.body_timeout_s`.
         """
         while not self.ended:
-            message = await Promptly(self._receive(), self._request.limits.body_timeout_s)
+            message = await _within(self._receive(), self._request.limits.body_timeout_s)
             if message["type"] == "http.disconnect":
                 raise ClientDisconnected("the client left before the end of its body")
             self.ended = not message.get("more_body", False)
@@ -245,87 +263,28 @@ class ASGIBody:
         return await run_io(self._request.app, function, *args)
 
 
-class Promptly:
-    """Await something that is mostly there already; only if it is not, a timer is set.
+async def _within(awaitable: Awaitable[Any], timeout_s: float) -> Any:
+    """Await something in time. Raises: HTTPError 408."""
+    from anyio import fail_after
 
-    Raises:
-        HTTPError: 408 when it takes longer than `timeout_s`.
-    """
-
-    __slots__ = ("_awaitable", "_timeout_s")
-
-    def __init__(self, awaitable: Awaitable[Any], timeout_s: float) -> None:
-        self._awaitable = awaitable
-        self._timeout_s = timeout_s
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        steps = self._awaitable.__await__()
-        try:
-            wanted = next(steps)
-        except StopIteration as stop:
-            return stop.value
-        return (yield from self._in_time(_Rest(steps, wanted)).__await__())
-
-    async def _in_time(self, rest: _Rest) -> Any:
-        from anyio import fail_after
-
-        try:
-            with fail_after(self._timeout_s):
-                return await rest
-        except TimeoutError:
-            raise HTTPError(408, f"no byte of the request body arrived for {self._timeout_s:g} seconds") from None
-
-
-class _Rest:
-    """The rest of an awaitable whose first step is done: wait for what it wants, then go on with it.
-
-    What `__await__` gives need only be an iterator (granian's is no more), so nothing is sent into it but None.
-    """
-
-    __slots__ = ("_steps", "_wanted")
-
-    def __init__(self, steps: Any, wanted: Any) -> None:
-        self._steps = steps
-        self._wanted = wanted
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        try:
-            argument = yield self._wanted
-        except BaseException as exc:
-            if not hasattr(self._steps, "throw"):
-                raise
-            return (yield from self._go_on(self._steps.throw, exc))
-        if argument is None:
-            return (yield from self._steps)
-        return (yield from self._go_on(self._steps.send, argument))
-
-    def _go_on(self, resume: Callable[[Any], Any], argument: Any) -> Generator[Any, Any, Any]:
-        try:
-            wanted = resume(argument)
-        except StopIteration as stop:
-            return stop.value
-        return (yield from _Rest(self._steps, wanted).__await__())
+    try:
+        with fail_after(timeout_s):
+            return await awaitable
+    except TimeoutError:
+        raise HTTPError(408, f"no byte of the request body arrived for {timeout_s:g} seconds") from None
 
 
 # --- run ---
 
 
-async def run(app: ServedApplication, request: Request, refusal: HTTPError | None, context: Context) -> Response:
-    """Run the pipeline: here as far as it goes, over a worker thread where a piece may block."""
-    if app.lifespans is not None and app.lifespans.pending:
-        try:
-            await app.lifespans.start_on_this_loop()
-        except Exception as exc:
-            log_crash(request, exc, "the start of the application")
-            return server_error(request)
-    coroutine = respond(request, app.plan_for(request, refusal), ASYNC)
+async def _start(app: ServedApplication, request: Request) -> HTTPError | None:
+    """Start the application where the server sends no lifespan events; a failure is the answer to the request."""
     try:
-        wanted = context.run(coroutine.send, None)
-    except StopIteration as stop:  # nothing of it had to wait: it ran to its end in one go
-        return stop.value  # type: ignore[no-any-return]  # what `respond` returned
-    from ..bridge.to_thread import Trip  # it waits for something, so the drivers of waiting are needed
-
-    return await Trip(request, coroutine, context, wanted)  # type: ignore[no-any-return]  # likewise
+        await app.lifespans.start_on_this_loop()
+    except Exception as exc:
+        log_crash(request, exc, "the start of the application")
+        return HTTPError(500)
+    return None
 
 
 async def _drive(request: Request, coroutine: Coroutine[Any, Any, Any], context: Context) -> Any:
@@ -334,7 +293,12 @@ async def _drive(request: Request, coroutine: Coroutine[Any, Any, Any], context:
         wanted = context.run(coroutine.send, None)
     except StopIteration as stop:
         return stop.value
-    from ..bridge.to_thread import Trip
+    return await _go_on(request, coroutine, context, wanted)
+
+
+async def _go_on(request: Request, coroutine: Coroutine[Any, Any, Any], context: Context, wanted: object) -> Any:
+    """Drive it on from where it waits for something: for the loop, or to be on the other side."""
+    from ..bridge.to_thread import Trip  # loads anyio, which an application that never waits does not need
 
     return await Trip(request, coroutine, context, wanted)
 
@@ -342,23 +306,24 @@ async def _drive(request: Request, coroutine: Coroutine[Any, Any, Any], context:
 # --- write the response ---
 
 
-class _EncodedPairs(dict["Pair", "tuple[bytes, bytes]"]):
-    """Header pairs as the server wants them; those that many responses share are kept."""
+_SHARED = frozenset(("content-type", "content-length", "x-content-type-options", "vary", "cache-control", "allow"))
+_encoded: dict[Pair, tuple[bytes, bytes]] = {}
 
-    _SHARED = frozenset((
-        "content-type", "content-length", "x-content-type-options", "vary", "cache-control", "allow", "server-timing",
-    ))  # fmt: skip
 
-    def __missing__(self, pair: Pair) -> tuple[bytes, bytes]:
+def _encode(pairs: list[Pair]) -> list[tuple[bytes, bytes]]:
+    """Give header pairs as the server wants them; those that many responses share are kept encoded."""
+    headers = []
+    for pair in pairs:
+        if pair in _encoded:
+            headers.append(_encoded[pair])
+            continue
         encoded = pair[0].encode("latin-1"), pair[1].encode("latin-1")
-        if pair[0] in self._SHARED and len(pair[1]) < 128:
-            if len(self) >= 4096:
-                self.clear()
-            self[pair] = encoded
-        return encoded
-
-
-_encoded = _EncodedPairs()
+        headers.append(encoded)
+        if pair[0] in _SHARED and len(pair[1]) < 128:
+            if len(_encoded) >= 4096:
+                _encoded.clear()
+            _encoded[pair] = encoded
+    return headers
 
 
 async def write_response(
@@ -371,7 +336,10 @@ async def write_response(
         return
     if body is None and response.body.__class__ is not bytes:
         await _drive(request, _close(response.body), context)
-    headers = [_encoded[pair] for pair in pairs]
+    try:
+        headers = [_encoded[pair] for pair in pairs]
+    except KeyError:
+        headers = _encode(pairs)
     if response.status in _CLOSING:
         headers += _close_connection(request)
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
@@ -398,7 +366,7 @@ async def _send_stream(
     Raises:
         Exception: what the body raised after its first item; the server then cuts the connection.
     """
-    headers = [_encoded[pair] for pair in pairs]
+    headers = _encode(pairs)
     items = body if hasattr(body, "__aiter__") else _from_thread(request, body)
     stream = _Sending(send, {"type": "http.response.start", "status": response.status, "headers": headers})
     try:

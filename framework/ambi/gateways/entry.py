@@ -9,20 +9,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..core.limits import Limits
 
-KNOWN_HOSTS: set[str | None] = {None, ""}
-"""Hosts found good before, a few hundred at most; and their absence, which HTTP/1.0 allows."""
-
 _DIGITS = frozenset("0123456789")
 
 
-def check_host(host: str | None) -> None:
-    """Check a Host header that is not known yet. Raises: HTTPError 400."""
+def check_host(host: str) -> None:
+    """Check a Host header; an empty one is as good as none. Raises: HTTPError 400."""
     if host:
         split_host(host)
-        if len(KNOWN_HOSTS) >= 256:
-            KNOWN_HOSTS.clear()
-            KNOWN_HOSTS.update((None, ""))
-        KNOWN_HOSTS.add(host)
 
 
 def parse_content_length(text: str) -> int:
