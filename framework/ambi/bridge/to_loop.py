@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import queue
+from typing import TypeVar
 
 from ..core.response import as_bytes
 from .loop_thread import get_loop_thread
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
     from .travel import Outcome
 
 
-def finish_over_loop(request: Request, coroutine: Coroutine[Any, Any, Any], context: Context) -> Any:
+T = TypeVar("T")
+
+
+def finish_over_loop(request: Request, coroutine: Coroutine[Any, Any, T], context: Context) -> T:
     """Drive a coroutine that has asked, in this thread, for the async side; give what it returns."""
     loop_side = request._loop_side = LoopSide(context)
     outcome: Outcome = (CROSSING, None)
@@ -33,7 +37,8 @@ def finish_over_loop(request: Request, coroutine: Coroutine[Any, Any, Any], cont
         outcome = loop_side.visit(coroutine)
         if outcome[0] is CROSSING:
             outcome = step(coroutine, context)
-    return _unpack(outcome)
+    result: T = _unpack(outcome)
+    return result
 
 
 def _unpack(outcome: Outcome) -> Any:
@@ -116,7 +121,7 @@ class Errand:
         return self.outcome, cancelled
 
 
-async def travel(request: Request, coroutine: Coroutine[Any, Any, Any]) -> Any:
+async def travel(request: Request, coroutine: Coroutine[Any, Any, T]) -> T:
     """Drive a part of the pipeline that user code on the loop awaits; its sync pieces run in the server's thread."""
     cancelled: BaseException | None = None
     while True:
@@ -126,19 +131,21 @@ async def travel(request: Request, coroutine: Coroutine[Any, Any, Any]) -> Any:
         if cancelled is not None and kind is not CROSSING:
             raise cancelled
         if kind is RETURNED:
-            return value
+            result: T = value
+            return result
         if kind is RAISED:
             raise value
 
 
-async def call_in_thread(request: Request, function: Callable[[], Any]) -> Any:
+async def call_in_thread(request: Request, function: Callable[[], T]) -> T:
     """From the loop: run a function in the server's thread of a request and wait for it."""
     (kind, value), cancelled = await request._loop_side.call(function)
     if cancelled is not None:
         raise cancelled
     if kind is RAISED:
         raise value
-    return value
+    result: T = value
+    return result
 
 
 class LoopBody:
@@ -168,7 +175,8 @@ class LoopBody:
         self._loop.call_soon_threadsafe(self._ask)
         kind, value = self._inbox.get()
         if kind is CROSSING:
-            return value  # type: ignore[no-any-return]  # an item is bytes
+            item: bytes = value
+            return item
         self._ended = True
         if kind is RETURNED:
             raise StopIteration

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import weakref
 from contextvars import copy_context
+from typing import TypeVar
 
 import anyio
 import anyio.from_thread
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from ..core.request import Application, Request
     from .travel import Outcome
     from .workers import Worker
+
+T = TypeVar("T")
 
 _limiters: RunVar[weakref.WeakKeyDictionary[Application, dict[str, anyio.CapacityLimiter]]] = RunVar("ambi_limiters")
 
@@ -76,7 +79,8 @@ class SyncSide:
             await self._engage(), step, (coroutine, context), self.token, next_turn=inside
         )
         if cancelled is None:
-            return outcome  # type: ignore[no-any-return]  # `step` gives an Outcome
+            came_to: Outcome = outcome
+            return came_to
         if outcome[0] is CROSSING:
             raise cancelled
         _discard(outcome[1])
@@ -131,7 +135,7 @@ async def _run(
         worker.submit(errand.run)
     cancelled: BaseException | None = None
     with anyio.CancelScope(shield=True):
-        while errand.outcome is None:
+        while not errand.arrived.is_set():
             try:
                 await errand.arrived.wait()
             except anyio.get_cancelled_exc_class() as exc:
@@ -157,7 +161,7 @@ class _Errand:
         self._function = function
         self._args = args
         self.arrived = anyio.Event()
-        self.outcome: Outcome | None = None
+        self.outcome: Outcome = (RAISED, RuntimeError("the worker has not run it"))
 
     def run(self) -> None:
         """Run it, in the worker."""
@@ -230,9 +234,10 @@ class Trip:
                 raise value
 
 
-async def travel(request: Request, coroutine: Coroutine[Any, Any, Any]) -> Any:
+async def travel(request: Request, coroutine: Coroutine[Any, Any, T]) -> T:
     """Drive a part of the pipeline that user code on the loop awaits, in the user's own context."""
-    return await Trip(request, coroutine, None)
+    result: T = await Trip(request, coroutine, None)
+    return result
 
 
 async def run_io(app: Application, function: Callable[..., Any], *args: Any) -> Any:
@@ -253,7 +258,7 @@ async def run_io(app: Application, function: Callable[..., Any], *args: Any) -> 
     return value
 
 
-def call_on_loop(request: Request, function: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+def call_on_loop(request: Request, function: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """From the worker of a request: run an async function on the server's loop and wait for it."""
     return anyio.from_thread.run(function, token=sync_side_of(request).token)
 

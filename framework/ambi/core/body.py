@@ -99,8 +99,10 @@ async def _load_form(request: Request, source: BodySource, max_bytes: int) -> Fo
                 raise too_large(max_bytes)
             if chunk:
                 reader.feed(chunk)
-            if reader.wants_to_write or (source.ended and reader.has_unwritten):
+            if reader.wants_to_write:
                 await source.run_io(reader.write)
+        if reader.has_unwritten:
+            await source.run_io(reader.write)
         return reader.finish()
     except BaseException:
         reader.close()

@@ -107,7 +107,7 @@ def describe(function: object) -> str:
     """Name a user's function for a message: qualified name, file and line."""
     inner = function
     while hasattr(inner, "__wrapped__") or hasattr(inner, "func"):
-        inner = getattr(inner, "__wrapped__", None) or inner.func  # type: ignore[attr-defined]  # partial or wrapper
+        inner = getattr(inner, "__wrapped__", None) or getattr(inner, "func", None)
     name = getattr(inner, "__qualname__", None) or repr(function)
     code = getattr(inner, "__code__", None) or getattr(getattr(inner, "__call__", None), "__code__", None)
     return f"{name} ({code.co_filename}:{code.co_firstlineno})" if code is not None else name

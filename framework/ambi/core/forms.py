@@ -269,7 +269,7 @@ class MultipartReader:
         from multipart import MultipartError
 
         try:
-            self._parser.close()
+            self._parser.close()  # type: ignore[no-untyped-call]  # the library annotates only its arguments
         except MultipartError as exc:
             raise HTTPError(400, f"the multipart body is incomplete: {exc}") from exc
         for _, value in self._pairs:

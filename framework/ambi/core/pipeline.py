@@ -16,10 +16,9 @@ What the plan of the route decided beforehand (`plan.py`) is not decided again.
 from __future__ import annotations
 
 from .body import load_body
-from .error_handling import find_handler, find_last_handler, render_error
-from .errors import ClientDisconnected, HTTPError, describe
-from .log import log_crash, log_disconnect, log_failure, log_refusal
+from .ending import run_callbacks
 from .middleware import close_layers, fail_layer, open_layers
+from .recovery import crash, recover
 from .response import Response, make_response
 from .sides import ASYNC, SYNC
 
@@ -27,9 +26,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from .error_handling import ErrorHandler
     from .middleware import Opened
     from .plan import Plan
+    from .recovery import Recovered
     from .request import Request
     from .sides import Side
 
@@ -76,7 +75,7 @@ async def respond(request: Request, plan: Plan, side: Side, depth: int = 0) -> R
     if opened or failure is not None:
         response, failure, here = await _unwind(request, plan, opened, response, failure, here)
     if failure is not None and outermost and isinstance(failure, Exception):
-        response, failure, here = await _crash(request, plan, failure, here)
+        response, failure, here = await crash(request, plan, failure, here)
     if not outermost and here is not side and not isinstance(failure, GeneratorExit):
         await side  # the user's `await call_next(request)` goes on where it was
     if response is None or failure is not None:
@@ -85,7 +84,7 @@ async def respond(request: Request, plan: Plan, side: Side, depth: int = 0) -> R
         finally:
             failure = None  # its traceback holds this frame
     if request._on_response is not None and outermost:
-        _run_callbacks(request, response)
+        run_callbacks(request, response)
     return response
 
 
@@ -100,14 +99,14 @@ async def _load_body(request: Request, plan: Plan, here: Side) -> Side:
 
 async def _unwind(
     request: Request, plan: Plan, opened: Opened, response: Response | None, failure: BaseException | None, here: Side
-) -> tuple[Response | None, BaseException | None, Side]:
+) -> Recovered:
     """Resume the open layers, innermost first, each on the side it was opened on.
 
     An exception that has a handler becomes a response before the next layer sees it; any other travels outward.
     """
     while True:
         if failure is not None:
-            response, failure, here = await _recover(request, plan, failure, here)
+            response, failure, here = await recover(request, plan, failure, here)
         if not opened:
             return response, failure, here
         generator, layer, home = opened[-1]
@@ -123,71 +122,6 @@ async def _unwind(
             response, failure = close_layers(opened, here, response, plan.codec)
 
 
-async def _recover(
-    request: Request, plan: Plan, failure: BaseException, here: Side
-) -> tuple[Response | None, BaseException | None, Side]:
-    """Make a response of an exception that has a handler, or is an answer itself."""
-    if not isinstance(failure, Exception):
-        return None, failure, here
-    handler = find_handler(plan.errors, failure) if plan.errors else None
-    if handler is not None:
-        return await _call_handler(request, plan, handler, failure, here)
-    if isinstance(failure, HTTPError):
-        if failure.status not in (404, 405):
-            log_refusal(request, failure)
-        return render_error(request, failure), None, here
-    if isinstance(failure, ClientDisconnected):
-        log_disconnect(request)
-        return render_error(request, HTTPError(400, "the request body is incomplete")), None, here
-    return None, failure, here
-
-
-async def _crash(
-    request: Request, plan: Plan, failure: Exception, here: Side
-) -> tuple[Response | None, BaseException | None, Side]:
-    """Log what no layer and no handler took, and answer with a 500: the user's, if there is one and it works."""
-    log_crash(request, failure, plan.described)
-    failure.__traceback__ = None  # an exception object that is raised again must not keep the frames of this request
-    handler = find_last_handler(plan.errors)
-    if handler is not None:
-        response, second, here = await _call_handler(request, plan, handler, failure, here)
-        if response is not None or not isinstance(second, Exception):
-            return response, second, here
-        log_crash(request, second, describe(handler.function))
-    return server_error(request), None, here
-
-
-async def _call_handler(
-    request: Request, plan: Plan, handler: ErrorHandler, failure: Exception, here: Side
-) -> tuple[Response | None, BaseException | None, Side]:
-    """Let the user's handler make the response; a plain value of it gets the status of the error, or 500."""
-    try:
-        if handler.is_async is not (here is ASYNC):
-            here = await (ASYNC if handler.is_async else SYNC)
-        value = handler.call(request, failure)
-        if handler.is_async:
-            value = await value
-        response = make_response(value, plan.codec, handler)
-    except BaseException as exc:
-        return None, exc, here
-    if not isinstance(value, (Response, tuple)):
-        response.status = failure.status if isinstance(failure, HTTPError) else 500
-    return response, None, here
-
-
-def server_error(request: Request) -> Response:
-    """Make the plain 500: nothing of the cause leaves the process."""
-    return render_error(request, HTTPError(500))
-
-
-def _run_callbacks(request: Request, response: Response) -> None:
-    for function in request._on_response or ():
-        try:
-            function(response)
-        except Exception as exc:
-            log_crash(request, exc, "an on_response callback")
-
-
 class _CallNext:
     """What an async middleware calls to run what lies inside it."""
 
@@ -199,19 +133,3 @@ class _CallNext:
 
     def __call__(self, request: Request, /) -> Awaitable[Response]:
         return request._edge.travel(request, respond(request, self._plan, ASYNC, self._depth))
-
-
-async def finish(request: Request, side: Side) -> None:
-    """Run what was asked for after the response, then close the files of the request. A failure is logged."""
-    for function, is_async, args in request._after or ():
-        if is_async is not (side is ASYNC):
-            side = await (ASYNC if is_async else SYNC)
-        try:
-            result = function(*args)
-            if is_async:
-                await result
-        except Exception as exc:
-            log_failure(f"a function to run after {request!r} failed: {function!r}", exc)
-    if request._form is not None:
-        request._form.close()
-

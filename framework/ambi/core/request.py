@@ -39,7 +39,8 @@ _LOOPBACK_HOSTS = frozenset(("localhost", "127.0.0.1", "[::1]"))
 class Edge(Protocol):
     """What a gateway can tell of a request; one stateless object a gateway, given the server's own structure."""
 
-    name: Literal["wsgi", "asgi"]
+    @property
+    def name(self) -> Literal["wsgi", "asgi"]: ...
 
     def header(self, native: Any, name: str) -> str | None:
         """Give one field, lines joined; the name is in lower case."""

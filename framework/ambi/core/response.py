@@ -345,11 +345,11 @@ def finalize(request: Request, response: Response) -> tuple[list[Pair], Body | N
         pairs = _with_cookies(request, response)
     if status == 204 or status == 304:  # noqa: PLR1714  # a tuple would be built for `in`
         return [NOSNIFF, *(p for p in pairs if p[0] not in _NOT_WITHOUT_BODY)], None
-    is_bytes = body.__class__ is bytes
+    is_bytes = isinstance(body, bytes)
     if pairs[1:]:  # more than the content type: the application set some itself
         pairs = [p for p in pairs if p[0] != NOSNIFF[0] and not (is_bytes and p[0] == "content-length")]
-    if is_bytes:
-        length = len(body)  # type: ignore[arg-type]  # its class was asked, which checkers do not follow
+    if isinstance(body, bytes):
+        length = len(body)
         pairs = [*pairs, NOSNIFF, _LENGTHS[length] if length < 4096 else ("content-length", str(length))]
     else:
         pairs = [*pairs, NOSNIFF]
@@ -368,11 +368,11 @@ def _with_cookies(request: Request, response: Response) -> list[Pair]:
 
 def as_bytes(item: object) -> bytes:
     """Give one item of a streamed body as bytes. Raises: TypeError for what is neither bytes nor str."""
-    if item.__class__ is bytes:
-        return item  # type: ignore[return-value]  # its class was asked, which checkers do not follow
+    if isinstance(item, bytes):
+        return item
     if isinstance(item, str):
         return item.encode("utf-8", "replace")
-    if isinstance(item, (bytes, bytearray, memoryview)):
+    if isinstance(item, (bytearray, memoryview)):
         return bytes(item)
     raise TypeError(f"a streamed body gave {item!r:.80}; its items must be bytes or str")
 

@@ -108,7 +108,7 @@ class Route:
         self.handler = definition.handler
         self.methods = definition.methods
         self.path = "".join(router.prefix for router in routers) + definition.path or "/"
-        own_name = definition.name or getattr(definition.handler, "__name__", type(definition.handler).__name__)
+        own_name = definition.name or str(getattr(self.handler, "__name__", type(self.handler).__name__))
         self.name = ".".join([*(router.name for router in routers if router.name), own_name])
         self.routers = routers
         self.layers = definition.layers
@@ -321,8 +321,8 @@ class Router:
             ConfigurationError: the object has none of these methods.
         """
         local_names = sys._getframe(1).f_locals
-        found = [(verb, getattr(handlers, verb.lower(), None)) for verb in _METHODS]
-        found = [(verb, handler) for verb, handler in found if callable(handler)]
+        named_so = {verb: getattr(handlers, verb.lower(), None) for verb in _METHODS}
+        found = [(verb, handler) for verb, handler in named_so.items() if callable(handler)]
         if not found or isinstance(handlers, type):
             raise ConfigurationError(
                 f"app.resource({path!r}, ...) takes an object with methods named get, post, ...; not {handlers!r}"
@@ -375,10 +375,8 @@ class Router:
     @overload
     def middleware(self, function: F, /) -> F: ...
     @overload
-    def middleware(self, *, blocking: bool = False, body: bool = False) -> Callable[[F], F]: ...
-    def middleware(
-        self, function: Any = None, /, *, blocking: bool = False, body: bool = False
-    ) -> Any:
+    def middleware(self, /, *, blocking: bool = False, body: bool = False) -> Callable[[F], F]: ...
+    def middleware(self, function: Any = None, /, *, blocking: bool = False, body: bool = False) -> Any:
         """Add a layer around all routes of this router, inside those added before.
 
         Args:
@@ -397,7 +395,7 @@ class Router:
                 response.headers["server-timing"] = f"app;dur={(perf_counter() - started) * 1000:.1f}"
         """
 
-        def register(layer_function: F) -> F:
+        def register(layer_function: Any) -> Any:
             self.layers = (*self.layers, Layer(layer_function, blocking=blocking, body=body))
             self._changed()
             return layer_function

@@ -52,13 +52,13 @@ ASYNC = Side("async")
 
 async def on_sync_side(function: Callable[..., T], *args: Any) -> T:
     """From the async side: call a function over there, and be back with what it returned or raised."""
-    failure: BaseException | None = None
     await SYNC
     try:
         result = function(*args)
     except BaseException as exc:
         failure = exc
+    else:
+        await ASYNC
+        return result
     await ASYNC
-    if failure is not None:
-        raise failure
-    return result
+    raise failure

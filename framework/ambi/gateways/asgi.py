@@ -15,7 +15,9 @@ from itertools import chain
 
 from ..core.errors import ClientDisconnected, HTTPError
 from ..core.log import log_crash, log_disconnect, log_failure
-from ..core.pipeline import finish, respond, server_error
+from ..core.ending import finish
+from ..core.pipeline import respond
+from ..core.recovery import server_error
 from ..core.request import Request
 from ..core.response import as_bytes, declared_length, finalize
 from ..core.sides import ASYNC, on_sync_side
@@ -26,7 +28,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Coroutine, Mapping
     from contextvars import Context
-    from typing import Any, Protocol
+    from typing import Any, Literal, Protocol
 
     from ..core.headers import Pair
     from ..core.plan import Plan
@@ -168,7 +170,7 @@ _hosts = _Hosts()
 class _Edge:
     """What the core may ask of a scope."""
 
-    name = "asgi"
+    name: Literal["asgi"] = "asgi"
 
     def header(self, scope: Scope, name: str) -> str | None:
         key = name.encode("latin-1")
@@ -185,7 +187,7 @@ class _Edge:
         ]
 
     def scheme(self, scope: Scope) -> str:
-        return scope.get("scheme", "http")  # type: ignore[no-any-return]  # a scope is untyped
+        return str(scope.get("scheme", "http"))
 
     def client(self, scope: Scope) -> tuple[str, int | None] | None:
         return _address(scope.get("client"))
@@ -198,15 +200,17 @@ class _Edge:
         return name if port in (None, 443 if self.scheme(scope) == "https" else 80) else f"{name}:{port}"
 
     def lifespan_state(self, scope: Scope) -> Mapping[str, Any] | None:
-        return scope.get("state")  # type: ignore[no-any-return]  # a scope is untyped
+        state: Mapping[str, Any] | None = scope.get("state")
+        return state
 
     def body_source(self, request: Request) -> ASGIBody:
-        return request._body_source  # type: ignore[return-value]  # this gateway has put it there
+        source: ASGIBody = request._body_source
+        return source
 
     async def travel(self, request: Request, coroutine: Coroutine[Any, Any, Response]) -> Response:
         from ..bridge.to_thread import travel  # loads anyio; the user's code on the loop may not
 
-        return await travel(request, coroutine)  # type: ignore[no-any-return]  # it gives what the coroutine gives
+        return await travel(request, coroutine)
 
 
 EDGE = _Edge()
@@ -254,7 +258,7 @@ class ASGIBody:
         """As `read`, from a worker thread: the server's loop receives."""
         from ..bridge.to_thread import call_on_loop
 
-        return call_on_loop(self._request, self.read)  # type: ignore[no-any-return]  # it gives bytes
+        return call_on_loop(self._request, self.read)
 
     async def run_io(self, function: Callable[..., Any], *args: Any) -> Any:
         """Run file work in a thread: the loop must not block."""
@@ -401,7 +405,7 @@ class _Sending:
 
         send, count = self._send, 0
         async for item in items:
-            chunk = item if item.__class__ is bytes else as_bytes(item)
+            chunk = as_bytes(item)
             if self.left is not None:
                 chunk = chunk[: self.left]
                 self.left -= len(chunk)

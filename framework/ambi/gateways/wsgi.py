@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import io
 from contextvars import copy_context
+from typing import TypeVar
 
 from ..core.errors import REASONS, ClientDisconnected, HTTPError
 from ..core.log import log_crash
-from ..core.pipeline import finish, respond, server_error
+from ..core.ending import finish
+from ..core.pipeline import respond
+from ..core.recovery import server_error
 from ..core.request import Request
 from ..core.response import as_bytes, declared_length, finalize
 from ..core.sides import SYNC
@@ -25,7 +28,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator
     from contextvars import Context
-    from typing import Any, Protocol
+    from typing import Any, Literal, Protocol
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from ..core.headers import Pair
@@ -42,6 +45,8 @@ if TYPE_CHECKING:
 
         def plan_for(self, request: Request, refusal: HTTPError | None) -> Plan: ...
 
+
+T = TypeVar("T")
 
 _STATUS_LINES = {status: f"{status} {REASONS.get(status, 'Unknown')}" for status in range(200, 600)}
 _READ_BYTES = 65536
@@ -146,7 +151,7 @@ _KEYS = _Keys({"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH
 class _Edge:
     """What the core may ask of an environ."""
 
-    name = "wsgi"
+    name: Literal["wsgi"] = "wsgi"
 
     def header(self, environ: WSGIEnvironment, name: str) -> str | None:
         key = _KEYS[name]
@@ -185,7 +190,7 @@ class _Edge:
     async def travel(self, request: Request, coroutine: Coroutine[Any, Any, Response]) -> Response:
         from ..bridge.to_loop import travel  # loads asyncio; a request that comes here needs it
 
-        return await travel(request, coroutine)  # type: ignore[no-any-return]  # it gives what the coroutine gives
+        return await travel(request, coroutine)
 
 
 EDGE = _Edge()
@@ -249,7 +254,7 @@ class WSGIBody:
         """As `read_blocking`, from the event loop: the server's thread reads."""
         from ..bridge.to_loop import call_in_thread
 
-        return await call_in_thread(self._request, self.read_blocking)  # type: ignore[no-any-return]  # it gives bytes
+        return await call_in_thread(self._request, self.read_blocking)
 
     async def run_io(self, function: Callable[..., Any], *args: Any) -> Any:
         """Run file work here: this thread may block."""
@@ -268,23 +273,25 @@ def run(app: ServedApplication, request: Request, refusal: HTTPError | None, con
         try:
             context.run(coroutine.send, None)
         except StopIteration as stop:  # nothing of it was async: it ran to its end right here
-            return stop.value  # type: ignore[no-any-return]  # what `respond` returned
-        return _over_loop(request, coroutine, context)  # type: ignore[no-any-return]  # likewise
+            response: Response = stop.value
+            return response
+        return _over_loop(request, coroutine, context)
     except Exception as exc:  # a failed start-up, or a loop thread that was stopped; the pipeline itself raises none
         log_crash(request, exc, "the start of the application or the loop thread")
         return server_error(request)
 
 
-def drive(request: Request, coroutine: Coroutine[Any, Any, Any], context: Context) -> Any:
+def drive(request: Request, coroutine: Coroutine[Any, Any, T], context: Context) -> T:
     """Drive a coroutine of the request that begins on the sync side; give what it returns."""
     try:
         context.run(coroutine.send, None)
     except StopIteration as stop:
-        return stop.value
+        result: T = stop.value
+        return result
     return _over_loop(request, coroutine, context)
 
 
-def _over_loop(request: Request, coroutine: Coroutine[Any, Any, Any], context: Context) -> Any:
+def _over_loop(request: Request, coroutine: Coroutine[Any, Any, T], context: Context) -> T:
     from ..bridge.to_loop import finish_over_loop  # it asked for the async side, so asyncio is needed
 
     return finish_over_loop(request, coroutine, context)
@@ -298,8 +305,9 @@ def write_response(
 ) -> Iterable[bytes]:
     """Say how the response begins, and give the iterable of its body."""
     pairs, body = finalize(request, response)
-    if body.__class__ is bytes:
-        chunks: Any = (body,)
+    chunks: tuple[bytes] | StreamedBody
+    if isinstance(body, bytes):
+        chunks = (body,)
     elif body is None:
         _close(response.body, context)
         chunks = (b"",)
@@ -311,7 +319,7 @@ def write_response(
             return write_response(request, server_error(request), start_response, context)
     start_response(_STATUS_LINES[response.status], pairs)
     if request._after is None and request._form is None:
-        return chunks  # type: ignore[no-any-return]  # bytes in a tuple, or a StreamedBody
+        return chunks
     return FinishedBody(chunks, request, context)
 
 
@@ -356,7 +364,7 @@ class StreamedBody:
         chunk, self._first = self._first, None
         if chunk is None:
             while (item := self._call(next, self._iterator, None)) is not None:
-                chunk = item if item.__class__ is bytes else as_bytes(item)
+                chunk = as_bytes(item)
                 if chunk:
                     return chunk if self._left is None else self._count(chunk)
         if chunk:
@@ -376,8 +384,9 @@ class StreamedBody:
     def close(self) -> None:
         """Close the body's iterator. Idempotent, from any thread."""
         for closable in (self._iterator, self._body) if self._iterator is not self._body else (self._body,):
-            if hasattr(closable, "close"):
-                self._call(closable.close)
+            close: Any = getattr(closable, "close", None)
+            if close is not None:
+                self._call(close)
 
 
 def _call(function: Callable[..., Any], *args: Any) -> Any:
@@ -387,7 +396,7 @@ def _call(function: Callable[..., Any], *args: Any) -> Any:
 class FinishedBody:
     """A body whose end is the end of the request: functions to run after it, files to close."""
 
-    def __init__(self, chunks: Any, request: Request, context: Context) -> None:
+    def __init__(self, chunks: Iterable[bytes], request: Request, context: Context) -> None:
         self._chunks = chunks
         self._iterator = iter(chunks)
         self._request: Request | None = request

@@ -1,0 +1,37 @@
+"""The end of a request: callbacks on the response that is sent, and what runs after it."""
+
+from __future__ import annotations
+
+from .log import log_crash, log_failure
+from .sides import ASYNC, SYNC
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .request import Request
+    from .response import Response
+    from .sides import Side
+
+
+def run_callbacks(request: Request, response: Response) -> None:
+    """Show the response that is sent at last to those who asked for it. A failure is logged."""
+    for function in request._on_response or ():
+        try:
+            function(response)
+        except Exception as exc:
+            log_crash(request, exc, "an on_response callback")
+
+
+async def finish(request: Request, side: Side) -> None:
+    """Run what was asked for after the response, then close the files of the request. A failure is logged."""
+    for function, is_async, args in request._after or ():
+        if is_async is not (side is ASYNC):
+            side = await (ASYNC if is_async else SYNC)
+        try:
+            result = function(*args)
+            if is_async:
+                await result
+        except Exception as exc:
+            log_failure(f"a function to run after {request!r} failed: {function!r}", exc)
+    if request._form is not None:
+        request._form.close()
+

@@ -1,0 +1,81 @@
+"""From an exception within the pipeline to a response: what the user's handlers make of it, or what we render.
+
+An exception that has a handler, and an `HTTPError`, become a response where they are raised, so that every layer
+outside sees a response. Any other travels outward through the layers, so that a transaction rolls back, and becomes
+a 500 at the edge.
+"""
+
+from __future__ import annotations
+
+from .error_handling import find_handler, find_last_handler, render_error
+from .errors import ClientDisconnected, HTTPError, describe
+from .log import log_crash, log_disconnect, log_refusal
+from .response import Response, make_response
+from .sides import ASYNC, SYNC
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .error_handling import ErrorHandler
+    from .plan import Plan
+    from .request import Request
+    from .sides import Side
+
+    Recovered = tuple[Response | None, BaseException | None, Side]
+    """The response or what is left of the failure, and the side that the request is on now."""
+
+
+async def recover(
+    request: Request, plan: Plan, failure: BaseException, here: Side
+) -> Recovered:
+    """Make a response of an exception that has a handler, or is an answer itself."""
+    if not isinstance(failure, Exception):
+        return None, failure, here
+    handler = find_handler(plan.errors, failure) if plan.errors else None
+    if handler is not None:
+        return await _call_handler(request, plan, handler, failure, here)
+    if isinstance(failure, HTTPError):
+        if failure.status not in (404, 405):
+            log_refusal(request, failure)
+        return render_error(request, failure), None, here
+    if isinstance(failure, ClientDisconnected):
+        log_disconnect(request)
+        return render_error(request, HTTPError(400, "the request body is incomplete")), None, here
+    return None, failure, here
+
+
+async def crash(
+    request: Request, plan: Plan, failure: Exception, here: Side
+) -> Recovered:
+    """Log what no layer and no handler took, and answer with a 500: the user's, if there is one and it works."""
+    log_crash(request, failure, plan.described)
+    failure.__traceback__ = None  # an exception object that is raised again must not keep the frames of this request
+    handler = find_last_handler(plan.errors)
+    if handler is not None:
+        response, second, here = await _call_handler(request, plan, handler, failure, here)
+        if response is not None or not isinstance(second, Exception):
+            return response, second, here
+        log_crash(request, second, describe(handler.function))
+    return server_error(request), None, here
+
+
+async def _call_handler(
+    request: Request, plan: Plan, handler: ErrorHandler, failure: Exception, here: Side
+) -> Recovered:
+    """Let the user's handler make the response; a plain value of it gets the status of the error, or 500."""
+    try:
+        if handler.is_async is not (here is ASYNC):
+            here = await (ASYNC if handler.is_async else SYNC)
+        value = handler.call(request, failure)
+        if handler.is_async:
+            value = await value
+        response = make_response(value, plan.codec, handler)
+    except BaseException as exc:
+        return None, exc, here
+    if not isinstance(value, (Response, tuple)):
+        response.status = failure.status if isinstance(failure, HTTPError) else 500
+    return response, None, here
+
+
+def server_error(request: Request) -> Response:
+    """Make the plain 500: nothing of the cause leaves the process."""
+    return render_error(request, HTTPError(500))
