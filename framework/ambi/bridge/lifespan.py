@@ -81,7 +81,7 @@ class Lifespans:
 
     def __init__(self, collect: Callable[[], list[Lifespan]]) -> None:
         self._collect = collect
-        self._lock = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
         self._starting: Any = None
         self._stop: Callable[[], None] | None = None
         self.pending = True
@@ -89,9 +89,13 @@ class Lifespans:
 
     def forget(self) -> None:
         """Take note that nothing is started, as in a forked child."""
-        self._lock = threading.Lock()
+        self._locks = {}
         self._starting = self._stop = None
         self.pending = True
+
+    def _lock(self) -> threading.Lock:
+        """Give the lock, made when first needed: an earlier one would be none of gevent's, which patches later."""
+        return self._locks.setdefault("", threading.Lock())
 
     # --- ASGI ---
 
@@ -160,7 +164,7 @@ class Lifespans:
         Raises:
             BaseException: what a start-up raised; the next request tries again.
         """
-        with self._lock:
+        with self._lock():
             if not self.pending:
                 return
             stack = contextlib.ExitStack()
@@ -181,7 +185,7 @@ class Lifespans:
 
     def stop_in_process(self) -> None:
         """Stop what `start_in_process` started. Idempotent."""
-        with self._lock:
+        with self._lock():
             stop, self._stop = self._stop, None
             if stop is not None:
                 self.pending = True

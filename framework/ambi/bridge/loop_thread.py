@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _current: LoopThread | None = None
-_starting = threading.Lock()
+_locks: dict[str, threading.Lock] = {}  # made when first needed: gevent patches locks after a preload
 
 
 class LoopThread:
@@ -96,7 +96,7 @@ def get_loop_thread() -> LoopThread:
     """Give this process's loop thread, started if need be."""
     global _current
     if _current is None:
-        with _starting:
+        with _locks.setdefault("", threading.Lock()):
             if _current is None:
                 _current = LoopThread()
                 at_exit(stop_loop_thread)
@@ -112,9 +112,9 @@ def stop_loop_thread(timeout_s: float = 5) -> None:
 
 
 def _forget_after_fork() -> None:
-    global _current, _starting
+    global _current
     _current = None
-    _starting = threading.Lock()
+    _locks: dict[str, threading.Lock] = {}  # made when first needed: gevent patches locks after a preload
 
 
 os.register_at_fork(after_in_child=_forget_after_fork)

@@ -161,10 +161,9 @@ class ResponseHeaders(MutableMapping[str, str]):
 
     def add_vary(self, *names: str) -> None:
         """Add field names to Vary, each once. See: RFC 9110 12.5.5."""
-        present = [part.strip(" \t") for part in ",".join(self.getlist("vary")).split(",") if part.strip(" \t")]
-        known = {name.lower() for name in present}
-        if "*" not in known:
-            self["vary"] = ", ".join([*present, *(name for name in names if name.lower() not in known)])
+        parts = [*",".join(self.getlist("vary")).split(","), *names]
+        each = {part.strip(" \t").lower(): part.strip(" \t") for part in reversed(parts) if part.strip(" \t")}
+        self["vary"] = "*" if "*" in each else ", ".join(reversed(each.values()))
 
 
 def parse_parameters(text: str, escapable: str = "") -> tuple[str, list[Pair]]:

@@ -113,7 +113,7 @@ def open_layers(
 
 
 def close_layers(
-    opened: Opened, here: Side, response: Response, codec: JSONCodec
+    opened: Opened, here: Side, response: Response, request: Request, codec: JSONCodec
 ) -> tuple[Response | None, BaseException | None]:
     """Resume generators behind their `yield`, innermost first, as far as all goes well and they are of this side."""
     while opened:
@@ -125,13 +125,16 @@ def close_layers(
             generator.send(response)
         except StopIteration as stop:
             if stop.value is not None:
+                request.drop(response)
                 try:
                     response = make_response(stop.value, codec, layer)
                 except Exception as exc:
                     return None, exc
         except BaseException as exc:
+            request.drop(response)
             return None, exc
         else:
+            request.drop(response)
             return None, _yielded_twice(generator, layer)
     return response, None
 

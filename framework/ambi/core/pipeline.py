@@ -19,7 +19,7 @@ from .body import load_body
 from .ending import run_callbacks
 from .middleware import close_layers, fail_layer, open_layers
 from .recovery import crash, recover
-from .response import Response, make_response
+from .response import Response, make_response, settle_status
 from .sides import ASYNC, SYNC
 
 TYPE_CHECKING = False
@@ -68,12 +68,16 @@ async def respond(request: Request, plan: Plan, side: Side, depth: int = 0) -> R
                 if plan.blocking and here is ASYNC:
                     here = await SYNC
                 response = make_response(plan.call(request), codec, plan)
+        if response.body.__class__ is not bytes:
+            request.drop(response)  # unless it is the one that is sent
         if opened:
-            response, failure = close_layers(opened, here, response, codec)
+            response, failure = close_layers(opened, here, response, request, codec)
     except BaseException as exc:
         failure = exc
     if opened or failure is not None:
         response, failure, here = await _unwind(request, plan, opened, response, failure, here)
+    if response is not None and not (response.status.__class__ is int and 200 <= response.status <= 599):
+        failure = settle_status(response)
     if failure is not None and outermost and isinstance(failure, Exception):
         response, failure, here = await crash(request, plan, failure, here)
     if not outermost and here is not side and not isinstance(failure, GeneratorExit):
@@ -119,7 +123,7 @@ async def _unwind(
             opened.pop()
             response, failure = fail_layer(generator, layer, failure or RuntimeError("no response"), plan.codec)
         else:
-            response, failure = close_layers(opened, here, response, plan.codec)
+            response, failure = close_layers(opened, here, response, request, plan.codec)
 
 
 class _CallNext:

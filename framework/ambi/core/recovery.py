@@ -7,6 +7,7 @@ a 500 at the edge.
 
 from __future__ import annotations
 
+from .ending import run_callbacks
 from .error_handling import find_handler, find_last_handler, render_error
 from .errors import ClientDisconnected, HTTPError, describe
 from .log import log_crash, log_disconnect, log_refusal
@@ -71,6 +72,8 @@ async def _call_handler(
         response = make_response(value, plan.codec, handler)
     except BaseException as exc:
         return None, exc, here
+    if response.body.__class__ is not bytes:
+        request.drop(response)  # unless it is the one that is sent
     if not isinstance(value, (Response, tuple)):
         response.status = failure.status if isinstance(failure, HTTPError) else 500
     return response, None, here
@@ -79,3 +82,11 @@ async def _call_handler(
 def server_error(request: Request) -> Response:
     """Make the plain 500: nothing of the cause leaves the process."""
     return render_error(request, HTTPError(500))
+
+
+def late_error(request: Request, error: Exception, where: str) -> Response:
+    """Log what failed outside of the pipeline, and make the plain 500 that is sent instead."""
+    log_crash(request, error, where)
+    response = server_error(request)
+    run_callbacks(request, response)
+    return response

@@ -96,7 +96,7 @@ class Request:
     """
 
     __slots__ = (
-        "_after", "_answer", "_body", "_body_source", "_content_type", "_context", "_cookies", "_edge", "_form", "_has_body", "_headers",
+        "_after", "_answer", "_body", "_body_source", "_content_type", "_context", "_cookies", "_dropped", "_edge", "_form", "_has_body", "_headers",
         "_host", "_json", "_loop_side", "_on_response", "_query", "_state", "_sync_side", "_values", "app",
         "method", "native", "path", "query_string", "root_path", "route",
     )  # fmt: skip
@@ -128,6 +128,7 @@ class Request:
         self._form: Form | None = None
         self._on_response: list[Callable[[Response], object]] | None = None
         self._sync_side: Any = None
+        self._dropped: list[Any] | None = None
         self._after: list[tuple[Callable[..., Any], bool, tuple[Any, ...]]] | None = None
 
     # Slots that are absent until first used; declared for type checkers.
@@ -392,6 +393,20 @@ class Request:
     def loaded_form(self, form: Form) -> None:
         """Take a form parsed while it arrived; its files are closed when the request ends."""
         self._form = form
+
+    def drop(self, response: Response | None) -> None:
+        """Take note of a response that will not be sent, if it has a stream that somebody must close."""
+        if response is not None and response.body.__class__ is not bytes:
+            if self._dropped is None:
+                self._dropped = []
+            self._dropped.append(response.body)
+
+    def dropped_streams(self, sent: Response) -> list[Any]:
+        """Give the streams to close: those of responses that are not sent, each once."""
+        if self._dropped is None:
+            return []
+        dropped, self._dropped = self._dropped, None
+        return list({id(body): body for body in dropped if body is not sent.body}.values())
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.path}>"

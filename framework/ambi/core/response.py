@@ -34,6 +34,7 @@ HTML_TYPE = ("content-type", "text/html; charset=utf-8")
 JSON_TYPE = ("content-type", "application/json")
 BYTES_TYPE = ("content-type", "application/octet-stream")
 NOSNIFF = ("x-content-type-options", "nosniff")
+_OK = 200
 _LENGTHS = [("content-length", str(n)) for n in range(4096)]
 _LOCATION_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/?#[]@!$&'()*+,;=%")
 
@@ -60,9 +61,7 @@ class Response:
         headers: Mapping[str, str] | None = None,
         content_type: str | None = None,
     ) -> None:
-        if status.__class__ is not int or not 200 <= status <= 599:
-            raise ValueError(f"a response has a status from 200 to 599, not {status!r}")
-        self.status = status
+        self.status = check_status(status)
         self._cookies: list[SetCookie] | None = None
         if isinstance(body, str):
             body = body.encode("utf-8", "replace")
@@ -135,8 +134,8 @@ class Text(Response):
             self.body = text.encode()
         except UnicodeEncodeError:  # a lone surrogate, which has no UTF-8
             self.body = text.encode("utf-8", "replace")
-        if headers is not None or status != 200:
-            check_status(status)
+        if headers is not None or status is not _OK:
+            self.status = check_status(status)
             self.headers.update(headers or {})
 
 
@@ -165,8 +164,8 @@ class JSON(Response):
         self._cookies = None
         self._pairs = [JSON_TYPE]
         self.body = b""
-        if headers or status != 200:
-            check_status(status)
+        if headers is not None or status is not _OK:
+            self.status = check_status(status)
             self.headers.update(headers or {})
 
     def encode(self, codec: JSONCodec) -> None:
@@ -222,10 +221,20 @@ class Stream(Response):
         self.body = iterable
 
 
-def check_status(status: int) -> None:
-    """Raise ValueError unless `status` is one that a response can have."""
-    if status.__class__ is not int or not 200 <= status <= 599:
+def check_status(status: int) -> int:
+    """Give the status as a plain int. Raises: ValueError unless it is one that a response can have."""
+    if not isinstance(status, int) or isinstance(status, bool) or not 200 <= status <= 599:
         raise ValueError(f"a response has a status from 200 to 599, not {status!r}")
+    return int(status)
+
+
+def settle_status(response: Response) -> ValueError | None:
+    """Make a status that was set later (an `http.HTTPStatus`) a plain int; give the error for one that cannot be."""
+    try:
+        response.status = check_status(response.status)
+    except ValueError as exc:
+        return exc
+    return None
 
 
 def encode_location(location: str) -> str:
@@ -282,14 +291,13 @@ def _from_json(value: JSON, codec: JSONCodec, source: HasFunction) -> Response:
 
 
 def _from_tuple(value: tuple[Any, ...], codec: JSONCodec, source: HasFunction) -> Response:
-    if not (len(value) in (2, 3) and value[1].__class__ is int):
+    if not (len(value) in (2, 3) and isinstance(value[1], int)):
         raise TypeError(
             f"{describe(source.function)} returned a tuple of {len(value)};"
             " (value, status) or (value, status, headers) was expected"
         )
-    check_status(value[1])
     response = make_response(value[0], codec, source)
-    response.status = value[1]
+    response.status = check_status(value[1])
     if len(value) == 3:
         response.headers.update(value[2])
     return response

@@ -59,7 +59,7 @@ def decode_path(raw: bytes) -> str:
         HTTPError: 400 for control bytes, "#", a missing leading slash, or bytes that are no UTF-8.
     """
     if raw[:1] != b"/":
-        raw = _path_of_absolute_form(raw)
+        raw = path_of_absolute_form(raw)
     if b"#" in raw or any(byte < 0x20 or byte == 0x7F for byte in raw):
         raise HTTPError(400, "the path of the request holds a character that must be percent-encoded")
     return decode_utf8_path(percent_decode(raw))
@@ -73,8 +73,12 @@ def decode_utf8_path(data: bytes) -> str:
         raise HTTPError(400, "the path of the request is not valid UTF-8") from None
 
 
-def _path_of_absolute_form(raw: bytes) -> bytes:
-    """Give the path of `http://host/path`; servers pass this form through. See: RFC 9112 3.2.2."""
+def path_of_absolute_form(raw: bytes) -> bytes:
+    """Give the path of `http://host/path`; some servers pass this form through. See: RFC 9112 3.2.2.
+
+    Raises:
+        HTTPError: 400 for what is neither a path nor an absolute form.
+    """
     scheme, found, rest = raw.partition(b"://")
     if not found or scheme.lower() not in (b"http", b"https"):
         raise HTTPError(400, "the request target does not begin with a slash")

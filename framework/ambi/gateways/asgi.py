@@ -17,7 +17,7 @@ from ..core.errors import ClientDisconnected, HTTPError
 from ..core.log import log_crash, log_disconnect, log_failure
 from ..core.ending import finish
 from ..core.pipeline import respond
-from ..core.recovery import server_error
+from ..core.recovery import late_error
 from ..core.request import Request
 from ..core.response import as_bytes, declared_length, finalize
 from ..core.sides import ASYNC, on_sync_side
@@ -26,7 +26,7 @@ from .entry import check_host, headers_too_large, parse_content_length, target_t
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Coroutine, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Coroutine, Iterator, Mapping
     from contextvars import Context
     from typing import Any, Literal, Protocol
 
@@ -334,6 +334,9 @@ async def write_response(
     request: Request, response: Response, receive: Receive, send: Send, context: Context
 ) -> None:
     """Send the response; streams item by item."""
+    if request._dropped is not None:
+        for dropped in request.dropped_streams(response):
+            await _drive(request, _close(dropped), context)
     pairs, body = finalize(request, response)
     if body.__class__ is not bytes and body is not None:
         await _drive(request, _send_stream(request, response, pairs, body, receive, send), context)
@@ -370,23 +373,28 @@ async def _send_stream(
     Raises:
         Exception: what the body raised after its first item; the server then cuts the connection.
     """
-    headers = _encode(pairs)
     items = body if hasattr(body, "__aiter__") else _from_thread(request, body)
+    headers = _encode(pairs)
     stream = _Sending(send, {"type": "http.response.start", "status": response.status, "headers": headers})
     try:
         stream.left = declared_length(pairs)
-        await _while_connected(request, receive, stream.send_all(items))
-    except OSError:
+        if await _while_connected(request, receive, stream.send_items(items)):
+            await stream.send_end()
+    except _ClientGone:
         log_disconnect(request)
     except Exception as exc:
         if stream.start is None:
             raise
-        log_crash(request, exc, "the first item of a streamed body")
-        await write_response(request, server_error(request), receive, send, request._context)
+        answer = late_error(request, exc, "the first item of a streamed body")
+        await write_response(request, answer, receive, send, request._context)
     finally:
         if items is not body:
             await items.aclose()
         await _close(body)
+
+
+class _ClientGone(Exception):
+    """The server says by an OSError of its `send` that the client left."""
 
 
 class _Sending:
@@ -399,48 +407,58 @@ class _Sending:
         self.start = start
         self.left: int | None = None
 
-    async def send_all(self, items: AsyncIterable[bytes | str]) -> None:
-        """Send the items, counted against a Content-Length: too much is cut, too little raises."""
+    async def send_items(self, items: AsyncIterable[bytes | str]) -> None:
+        """Send the items as far as a Content-Length allows."""
         from anyio.lowlevel import checkpoint
 
-        send, count = self._send, 0
+        count = 0
         async for item in items:
             chunk = as_bytes(item)
             if self.left is not None:
                 chunk = chunk[: self.left]
                 self.left -= len(chunk)
-            if not chunk:
-                continue
-            if self.start is not None:
-                await send(self.start)
-                self.start = None
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            count += 1
-            if not count % _CHECKPOINT_EVERY:
-                await checkpoint()
+            if chunk:
+                await self._message({"type": "http.response.body", "body": chunk, "more_body": True})
+                count += 1
+                if not count % _CHECKPOINT_EVERY:
+                    await checkpoint()
+            if self.left == 0:
+                return
+
+    async def send_end(self) -> None:
+        """Say that the body is over. Raises: RuntimeError if it is shorter than its Content-Length."""
         if self.left:
             raise RuntimeError(f"the streamed body ended {self.left} bytes before its Content-Length")
-        if self.start is not None:
-            await send(self.start)
-            self.start = None
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        await self._message({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _message(self, message: Any) -> None:
+        try:
+            if self.start is not None:
+                start, self.start = self.start, None
+                await self._send(start)
+            await self._send(message)
+        except OSError as exc:
+            raise _ClientGone from exc
 
 
-async def _while_connected(request: Request, receive: Receive, sending: Coroutine[Any, Any, None]) -> None:
-    """Await `sending`, and cancel it when the client leaves."""
+async def _while_connected(request: Request, receive: Receive, sending: Coroutine[Any, Any, None]) -> bool:
+    """Await `sending`, and cancel it when the client leaves; tell whether it came to its end."""
     from anyio import create_task_group
 
     failure: Exception | None = None
+    ended = False
     async with create_task_group() as group:
         if not request._has_body or request._body_source.ended:
             group.start_soon(_watch, receive, group.cancel_scope)
         try:
             await sending
+            ended = True
         except Exception as exc:  # kept out of the group, which would wrap it
             failure = exc
         group.cancel_scope.cancel()
     if failure is not None:
         raise failure
+    return ended
 
 
 async def _watch(receive: Receive, scope: Any) -> None:
@@ -449,15 +467,18 @@ async def _watch(receive: Receive, scope: Any) -> None:
     scope.cancel()
 
 
+_END: Any = object()
+
+
 async def _from_thread(request: Request, body: Any) -> AsyncGenerator[bytes | str]:
     """Give the items of a body that may block: one worker thread makes them all, one when asked."""
     from ..bridge.to_thread import sync_side_of
 
     await sync_side_of(request).become_stream()
-    iterator = await on_sync_side(iter, body)
+    iterator: Iterator[Any] = await on_sync_side(iter, body)
     while True:
-        item = await on_sync_side(next, iterator, None)
-        if item is None:
+        item = await on_sync_side(next, iterator, _END)
+        if item is _END:
             return
         yield item
 

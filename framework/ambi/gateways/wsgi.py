@@ -14,14 +14,13 @@ from contextvars import copy_context
 from typing import TypeVar
 
 from ..core.errors import REASONS, ClientDisconnected, HTTPError
-from ..core.log import log_crash
 from ..core.ending import finish
 from ..core.pipeline import respond
-from ..core.recovery import server_error
+from ..core.recovery import late_error
 from ..core.request import Request
 from ..core.response import as_bytes, declared_length, finalize
 from ..core.sides import SYNC
-from ..core.url import decode_utf8_path, percent_decode
+from ..core.url import decode_path, decode_utf8_path, path_of_absolute_form, percent_decode
 from .entry import check_host, headers_too_large, parse_content_length, target_too_long
 
 TYPE_CHECKING = False
@@ -87,12 +86,31 @@ def read_request(app: Application, environ: WSGIEnvironment) -> tuple[Request, H
 
 
 def _read_path(environ: WSGIEnvironment, path: str, root_path: str) -> tuple[str, str]:
+    """Decode a path that is no plain ASCII, or has a prefix or another form. Raises: HTTPError 400."""
     if "%" in path:
         path = _without_kept_slashes(environ, path)
-    path, root_path = decode_utf8_path(path.encode("latin-1")), decode_utf8_path(root_path.encode("latin-1"))
-    if path[:1] != "/" and path not in ("", "*"):  # OPTIONS * asks about the server as a whole; RFC 9110 9.3.7
-        raise HTTPError(400, "the request target does not begin with a slash")
+    raw = path.encode("latin-1")
+    if raw[:1] != b"/" and raw not in (b"", b"*"):  # OPTIONS * asks about the whole server; RFC 9110 9.3.7
+        raw = path_of_absolute_form(raw)
+    path, root_path = decode_utf8_path(raw), decode_utf8_path(root_path.encode("latin-1"))
+    if "\ufffd" in path:  # Werkzeug puts it where the bytes were no UTF-8; the raw target tells
+        decode_path(_raw_target(environ) or raw)
     return path or "/", root_path
+
+
+def _raw_target(environ: WSGIEnvironment) -> bytes:
+    """Give the path of the target as it was received; b"" where the server does not tell."""
+    target: str = environ.get("RAW_URI") or environ.get("REQUEST_URI") or ""
+    return target.partition("?")[0].encode("latin-1")
+
+
+def _without_kept_slashes(environ: WSGIEnvironment, path: str) -> str:
+    """Decode `%2F` where the server left it alone and decoded the rest, as the raw target tells."""
+    if "%2f" not in path.lower():
+        return path
+    decoded = percent_decode(_raw_target(environ)).decode("latin-1")
+    kept = path.replace("%2F", "/").replace("%2f", "/")
+    return kept if decoded.endswith(kept) and not decoded.endswith(path) else path
 
 
 _hosts: set[str | None] = {None}
@@ -105,17 +123,6 @@ def _learn(host: str | None) -> None:
     if len(_hosts) >= 256:
         _hosts.clear()
     _hosts.add(host)
-
-
-def _without_kept_slashes(environ: WSGIEnvironment, path: str) -> str:
-    """Decode `%2F` where the server left it alone and decoded the rest, as the raw target tells."""
-    raw = environ.get("RAW_URI") or environ.get("REQUEST_URI")
-    if not raw or "%2f" not in path.lower():
-        return path
-    target = raw.partition("?")[0].encode("latin-1")
-    decoded = percent_decode(target).decode("latin-1")
-    kept = path.replace("%2F", "/").replace("%2f", "/")
-    return kept if decoded.endswith(kept) and not decoded.endswith(path) else path
 
 
 def _check_sizes(limits: Limits, environ: WSGIEnvironment, path: str, query: str) -> None:
@@ -277,8 +284,7 @@ def run(app: ServedApplication, request: Request, refusal: HTTPError | None, con
             return response
         return _over_loop(request, coroutine, context)
     except Exception as exc:  # a failed start-up, or a loop thread that was stopped; the pipeline itself raises none
-        log_crash(request, exc, "the start of the application or the loop thread")
-        return server_error(request)
+        return late_error(request, exc, "the start of the application or the loop thread")
 
 
 def drive(request: Request, coroutine: Coroutine[Any, Any, T], context: Context) -> T:
@@ -304,23 +310,35 @@ def write_response(
     request: Request, response: Response, start_response: StartResponse, context: Context
 ) -> Iterable[bytes]:
     """Say how the response begins, and give the iterable of its body."""
+    if request._dropped is not None:
+        for dropped in request.dropped_streams(response):
+            _close(dropped, context)
     pairs, body = finalize(request, response)
-    chunks: tuple[bytes] | StreamedBody
+    chunks: Iterable[bytes]
     if isinstance(body, bytes):
         chunks = (body,)
     elif body is None:
         _close(response.body, context)
-        chunks = (b"",)
+        chunks = _nothing()
     else:
         try:
-            chunks = StreamedBody(body, declared_length(pairs), context)
+            stream = StreamedBody(body, declared_length(pairs), context)
         except Exception as exc:  # before the first item: a clean 500 is still possible
-            log_crash(request, exc, "the first item of a streamed body")
-            return write_response(request, server_error(request), start_response, context)
+            answer = late_error(request, exc, "the first item of a streamed body")
+            return write_response(request, answer, start_response, context)
+        chunks = stream if stream.has_items else _nothing()
+        if not stream.has_items:
+            stream.close()
     start_response(_STATUS_LINES[response.status], pairs)
     if request._after is None and request._form is None:
         return chunks
     return FinishedBody(chunks, request, context)
+
+
+def _nothing() -> Iterator[bytes]:
+    """Give the iterable of no body: one empty item, as some servers start the response with the first; and no `len`,
+    from which others make a Content-Length."""
+    return iter((b"",))
 
 
 def _close(body: Any, context: Context) -> None:
@@ -331,6 +349,9 @@ def _close(body: Any, context: Context) -> None:
         LoopBody(body, context).close()
     elif hasattr(body, "close"):
         context.run(body.close)
+
+
+_END = object()
 
 
 class StreamedBody:
@@ -356,6 +377,7 @@ class StreamedBody:
         except BaseException:
             self.close()
             raise
+        self.has_items = bool(self._first)
 
     def __iter__(self) -> StreamedBody:
         return self
@@ -363,7 +385,7 @@ class StreamedBody:
     def __next__(self) -> bytes:
         chunk, self._first = self._first, None
         if chunk is None:
-            while (item := self._call(next, self._iterator, None)) is not None:
+            while (item := self._call(next, self._iterator, _END)) is not _END:
                 chunk = as_bytes(item)
                 if chunk:
                     return chunk if self._left is None else self._count(chunk)
