@@ -121,11 +121,8 @@ class App(Router):
         """Serve a WSGI call (environ, start_response) or an ASGI call (scope, receive, send)."""
         if send is not None:
             return self.asgi(scope, receive, send)
-        if scope.__class__ is not dict and not isinstance(scope, dict):
-            raise TypeError(
-                f"the app was called with two arguments, of which the first is no environ but {type(scope).__name__};"
-                " granian must be told how to call it: --interface asgi or --interface wsgi"
-            )
+        if scope.__class__ is not dict:
+            _check_environ(scope)
         return self.wsgi(scope, receive)
 
     async def _call_asgi(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -392,6 +389,15 @@ class _Mount:
 def _scopes(routers: tuple[Router, ...]) -> tuple[ErrorHandlers, ...]:
     """Give the error handlers of routers, nearest first, without those that are empty."""
     return tuple(r.errors for r in reversed(routers) if r.errors.by_class or r.errors.by_status)
+
+
+def _check_environ(environ: object) -> None:
+    """Raise TypeError for what no WSGI server gives as its first argument."""
+    if not isinstance(environ, dict):
+        raise TypeError(
+            f"the app was called with two arguments, of which the first is no environ but {type(environ).__name__};"
+            " granian must be told how to call it: --interface asgi or --interface wsgi"
+        )
 
 
 def _raise_or_give(request: Request) -> Response:

@@ -8,6 +8,8 @@ In a configuration file of your own: `from ambi.gunicorn import post_worker_init
 
 from __future__ import annotations
 
+from functools import partial
+
 from .app import App
 from .bridge.loop_thread import stop_loop_thread
 
@@ -23,13 +25,20 @@ def find_app(served: Any) -> App | None:
     for _ in range(20):
         if served is None or isinstance(served, App):
             return served
-        owner = getattr(served, "__self__", None)
-        served = owner or next((vars(served)[n] for n in ("app", "wsgi_app", "application") if n in _vars(served)), None)
+        served = _inside(served)
     return None
 
 
-def _vars(served: object) -> dict[str, Any]:
-    return getattr(served, "__dict__", {})
+def _inside(served: Any) -> Any:
+    """Give what a callable belongs to or wraps: the object of a method or partial, the application of a middleware."""
+    if isinstance(served, partial):
+        arguments: tuple[Any, ...] = served.args
+        return arguments[0] if arguments else None
+    for name in ("__self__", "app", "wsgi_app", "application"):
+        inside = getattr(served, name, None)
+        if inside is not None:
+            return inside
+    return None
 
 
 def post_worker_init(worker: Any) -> None:

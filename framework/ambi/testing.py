@@ -15,7 +15,7 @@ import io
 import json as json_module
 import queue
 import sys
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from .core.cookies import http_date
 from .core.headers import Headers, parse_parameters
@@ -24,7 +24,7 @@ from .core.url import encode_path, encode_query, percent_decode, percent_encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
     from typing import Any, Literal
 
     from anyio.from_thread import BlockingPortal
@@ -276,12 +276,12 @@ def _encode_body(content: Any, data: Any, files: Any, json: Any) -> tuple[bytes 
 
 
 def _encode_multipart(fields: Sequence[tuple[str, Any]], files: Sequence[tuple[str, Any]]) -> bytes:
-    out = []
+    out: list[Any] = []
     for name, value in fields:
         out.append(f'--{_BOUNDARY}\r\ncontent-disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode())
     for name, file in files:
-        filename, data, *rest = file if isinstance(file, tuple) else (name, file)
-        content_type = rest[0] if rest else "application/octet-stream"
+        given = cast("tuple[Any, ...]", file if isinstance(file, tuple) else (name, file))
+        filename, data, content_type = (*given, "application/octet-stream")[:3]
         head = (
             f'--{_BOUNDARY}\r\ncontent-disposition: form-data; name="{name}"; filename="{filename}"\r\n'
             f"content-type: {content_type}\r\n\r\n"
@@ -385,7 +385,7 @@ class _ASGITransport:
         self._closing.close()
 
     @contextlib.asynccontextmanager
-    async def _lifespan(self) -> Any:
+    async def _lifespan(self) -> AsyncIterator[None]:
         import anyio
 
         to_app, from_app = anyio.Event(), anyio.Event()

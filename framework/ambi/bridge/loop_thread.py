@@ -21,7 +21,6 @@ from .exits import at_exit
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from typing import Any
 
 _current: LoopThread | None = None
 _locks: dict[str, threading.Lock] = {}  # made when first needed: gevent patches locks after a preload
@@ -114,7 +113,7 @@ def stop_loop_thread(timeout_s: float = 5) -> None:
 def _forget_after_fork() -> None:
     global _current
     _current = None
-    _locks: dict[str, threading.Lock] = {}  # made when first needed: gevent patches locks after a preload
+    _locks.clear()
 
 
 os.register_at_fork(after_in_child=_forget_after_fork)

@@ -36,15 +36,17 @@ if TYPE_CHECKING:
     from .travel import Outcome
     from .workers import Worker
 
+    LimitersByApp = weakref.WeakKeyDictionary[Application, dict[str, anyio.CapacityLimiter]]
+
 T = TypeVar("T")
 
-_limiters: RunVar[weakref.WeakKeyDictionary[Application, dict[str, anyio.CapacityLimiter]]] = RunVar("ambi_limiters")
+_limiters: RunVar[LimitersByApp] = RunVar("ambi_limiters")
 
 
 def limiter_of(app: Application, kind: str) -> anyio.CapacityLimiter:
     """Give the limiter of an application on this event loop, for "threads", "io_threads" or "stream_threads"."""
     try:
-        by_app = _limiters.get()
+        by_app: LimitersByApp = _limiters.get()
     except LookupError:
         by_app = weakref.WeakKeyDictionary()
         _limiters.set(by_app)
@@ -251,10 +253,9 @@ async def run_io(app: Application, function: Callable[..., Any], *args: Any) -> 
     finally:
         give_back(worker)
         limiter.release_on_behalf_of(borrower)
-    if cancelled is not None:
-        raise cancelled
-    if kind is RAISED:
-        raise value
+    failure: BaseException | None = value if kind is RAISED else cancelled
+    if failure is not None:
+        raise failure
     return value
 
 

@@ -58,7 +58,7 @@ def parameters_of(
         signature = inspect.signature(function)
     except (TypeError, ValueError) as exc:
         raise ConfigurationError.at(function, f"its signature cannot be read: {exc}") from exc
-    found = {}
+    found: dict[str, Any] = {}
     for parameter in signature.parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise ConfigurationError.at(

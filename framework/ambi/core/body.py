@@ -76,7 +76,7 @@ async def load_body(request: Request, source: BodySource, max_bytes: int) -> Non
     if request.content_type[0] == "multipart/form-data":
         request.loaded_form(await _load_form(request, source, max_bytes))
         return
-    chunks = []
+    chunks: list[bytes] = []
     left = max_bytes
     while not source.ended:
         chunk = await source.read()

@@ -61,7 +61,8 @@ def _unquote(value: str) -> str:
     inner = value[1:-1]
     if "\\" not in inner:
         return inner
-    out, position = [], 0
+    out: list[str] = []
+    position = 0
     while position < len(inner):
         character = inner[position]
         octal = inner[position + 1 : position + 4]

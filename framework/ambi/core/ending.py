@@ -22,7 +22,7 @@ def run_callbacks(request: Request, response: Response) -> None:
 
 
 async def finish(request: Request, side: Side) -> None:
-    """Run what was asked for after the response, then close the files of the request. A failure is logged."""
+    """Run what was asked for after the response; close streams that were not sent, and files. A failure is logged."""
     for function, is_async, args in request._after or ():
         if is_async is not (side is ASYNC):
             side = await (ASYNC if is_async else SYNC)
@@ -32,6 +32,17 @@ async def finish(request: Request, side: Side) -> None:
                 await result
         except Exception as exc:
             log_failure(f"a function to run after {request!r} failed: {function!r}", exc)
+    for body in request._dropped or ():
+        is_async = hasattr(body, "aclose")
+        if is_async is not (side is ASYNC):
+            side = await (ASYNC if is_async else SYNC)
+        try:
+            if is_async:
+                await body.aclose()
+            elif hasattr(body, "close"):
+                body.close()
+        except Exception as exc:
+            log_failure(f"a stream that was not sent did not close: {body!r}", exc)
     if request._form is not None:
         request._form.close()
 

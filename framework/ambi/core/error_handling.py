@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
+    from .headers import Pair
     from .request import Request
 
-_PROBLEM_TYPE = ("content-type", "application/problem+json")
-_VARY_ACCEPT = ("vary", "accept")
+_PROBLEM_TYPE: Pair = ("content-type", "application/problem+json")
+_VARY_ACCEPT: Pair = ("vary", "accept")
 _OFFERS = ("application/problem+json", "application/json", "text/html", "text/plain")
 _TYPES = {_OFFERS[0]: _PROBLEM_TYPE, _OFFERS[1]: _PROBLEM_TYPE, "text/html": HTML_TYPE, "text/plain": TEXT_TYPE}
 _chosen: dict[str, str] = {}

@@ -1,10 +1,12 @@
 """Forms: `application/x-www-form-urlencoded` and `multipart/form-data`, and the files in them.
 
-The push parser is `multipart`'s; this module feeds it, checks what it lets pass, and keeps the parts: text in
-memory, files in memory up to `Limits.spool_bytes` and on disk beyond.
+The push parser is `multipart`'s; this module feeds it what `delimiters.py` gives on, checks what it lets pass, and
+keeps the parts: text in memory, files in memory up to `Limits.spool_bytes` and on disk beyond.
 
 Facts
 - `multipart` accepts CR and NUL in names, two Content-Disposition lines and two boundaries: checked here on top.
+- Header values need not be UTF-8, and `multipart` refuses what is not in its charset: it is told latin-1, which
+  every byte is in, and the values are decoded here.
 - A part may claim a charset; text is UTF-8 whatever it claims (RFC 7578 5.1.2, WHATWG HTML 4.10.21.8).
 - Content-Transfer-Encoding is retired (RFC 7578 4.7): bytes are taken as sent.
 - A file name is untrusted text. Nothing here ever uses it as a path.
@@ -158,11 +160,15 @@ class MultipartReader:
     def __init__(self, boundary: str, limits: Limits) -> None:
         from multipart import PushMultipartParser  # loaded with the first form
 
+        from .delimiters import DelimiterFilter
+
         self._limits = limits
+        self._delimiters = DelimiterFilter(boundary, limits)
         self._parser = PushMultipartParser(
-            boundary,
+            self._delimiters.boundary,
             max_header_size=limits.max_part_header_bytes,
             max_header_count=limits.max_part_headers,
+            header_charset="latin-1",
             strict=True,
         )
         self._pairs: list[tuple[str, str | UploadFile]] = []
@@ -185,10 +191,14 @@ class MultipartReader:
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of the body."""
+        for piece in self._delimiters.feed(chunk):
+            self._parse(piece)
+
+    def _parse(self, piece: bytes) -> None:
         from multipart import MultipartError
 
         try:
-            for event in self._parser.parse(chunk):
+            for event in self._parser.parse(piece):
                 if event is None:
                     self._end_part()
                 elif isinstance(event, (bytes, bytearray)):
@@ -196,11 +206,12 @@ class MultipartReader:
                 else:
                     self._begin_part(event.headerlist)
         except MultipartError as exc:
-            raise HTTPError(400, f"the multipart body is malformed: {exc}") from exc
+            raise HTTPError(400, "the multipart body is malformed") from exc
 
     def _begin_part(self, headers: list[tuple[str, str]]) -> None:
-        fields = Headers((name.lower(), value) for name, value in headers)
-        dispositions = [value for name, value in headers if name.lower() == "content-disposition"]
+        pairs = [(name.lower(), value.encode("latin-1").decode("utf-8", "replace")) for name, value in headers]
+        fields = Headers(pairs)
+        dispositions = [value for name, value in pairs if name == "content-disposition"]
         if len(dispositions) != 1:
             raise HTTPError(400, "a part of the form needs exactly one Content-Disposition")
         kind, parameters = parse_parameters(dispositions[0].replace("%22", '\\"'), escapable='"\\')
@@ -266,12 +277,9 @@ class MultipartReader:
 
     def finish(self) -> Form:
         """Make the form; the body has ended. `write` must have nothing left to do."""
-        from multipart import MultipartError
-
-        try:
-            self._parser.close()  # type: ignore[no-untyped-call]  # the library annotates only its arguments
-        except MultipartError as exc:
-            raise HTTPError(400, f"the multipart body is incomplete: {exc}") from exc
+        if rest := self._delimiters.finish():
+            self._parse(rest)
+        self._parser.close()  # type: ignore[no-untyped-call]  # the library annotates only its arguments
         for _, value in self._pairs:
             if isinstance(value, UploadFile):
                 value.seek(0)

@@ -38,7 +38,7 @@ def check_name(name: str) -> str:
         ValueError: it is no token, or a hop-by-hop field, which only the server may send.
     """
     lowered = name.lower()
-    if not is_token(lowered):
+    if not is_token(name):  # before it is lowered: some letters outside ASCII have an ASCII lower case
         raise ValueError(f"{name!r} is no header field name: a token was expected (RFC 9110 5.1)")
     if lowered in HOP_BY_HOP:
         raise ValueError(f"{name!r} is a hop-by-hop field; only the server sends it (PEP 3333)")
@@ -182,7 +182,8 @@ def parse_parameters(text: str, escapable: str = "") -> tuple[str, list[Pair]]:
     first = text.find(";")
     if first < 0:
         return text.strip(" \t"), []
-    value, parameters, position = text[:first].strip(" \t"), [], first + 1
+    parameters: list[Pair] = []
+    value, position = text[:first].strip(" \t"), first + 1
     length = len(text)
     while position < length:
         equals, semicolon = text.find("=", position), text.find(";", position)
@@ -211,7 +212,8 @@ def _quoted_string(text: str, start: int, escapable: str) -> tuple[str, int]:
         return text[start:], len(text)
     if "\\" not in text[start:close]:
         return text[start:close], close + 1
-    content, position, length = [], start, len(text)
+    content: list[str] = []
+    position, length = start, len(text)
     while position < length:
         character = text[position]
         if character == '"':
@@ -232,7 +234,8 @@ def split_list(text: str) -> list[str]:
     """
     if '"' not in text:
         return [part for part in (piece.strip(" \t") for piece in text.split(",")) if part]
-    parts, start, position, length = [], 0, 0, len(text)
+    parts: list[str] = []
+    start, position, length = 0, 0, len(text)
     while position < length:
         character = text[position]
         if character == '"':

@@ -10,7 +10,7 @@ Facts
 from __future__ import annotations
 
 import json
-from typing import Protocol
+from typing import Protocol, cast
 
 from .errors import HTTPError
 
@@ -49,8 +49,8 @@ def encode_special(value: Any) -> Any:
     Raises:
         TypeError: the type is not known; the message names it.
     """
-    kind = type(value)
-    fields = getattr(kind, "__dataclass_fields__", None)
+    kind = cast("type[object]", type(value))
+    fields: Any = getattr(kind, "__dataclass_fields__", None)
     if fields is not None:
         return {name: getattr(value, name) for name, field in fields.items() if field._field_type.name == "_FIELD"}
     if hasattr(kind, "isoformat"):  # datetime, date, time

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Generic, TypeVar, overload
+from typing import Generic, TypeVar, cast, overload
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class MultiDict(Mapping[str, V], Generic[V]):
         return self._pairs
 
     def __eq__(self, other: object) -> bool:
-        return self._pairs == other._pairs if isinstance(other, MultiDict) else NotImplemented
+        return self._pairs == cast("MultiDict[V]", other)._pairs if isinstance(other, MultiDict) else NotImplemented
 
     def __hash__(self) -> int:
         return hash(self._pairs)

@@ -20,7 +20,7 @@ Range = tuple[str, float]
 
 def parse_accept(header: str) -> list[Range]:
     """Read an Accept-like header into (range in lower case with its parameters, quality) pairs, in order."""
-    ranges = []
+    ranges: list[Range] = []
     for element in split_list(header)[:_MAX_ELEMENTS]:
         value, parameters = parse_parameters(element)
         quality: float | None = 1.0

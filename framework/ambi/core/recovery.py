@@ -71,6 +71,8 @@ async def _call_handler(
             value = await value
         response = make_response(value, plan.codec, handler)
     except BaseException as exc:
+        if exc is not failure and exc.__context__ is None:
+            exc.__context__ = failure  # so that the log shows both
         return None, exc, here
     if response.body.__class__ is not bytes:
         request.drop(response)  # unless it is the one that is sent

@@ -42,23 +42,23 @@ class Edge(Protocol):
     @property
     def name(self) -> Literal["wsgi", "asgi"]: ...
 
-    def header(self, native: Any, name: str) -> str | None:
+    def header(self, native: Any, name: str, /) -> str | None:
         """Give one field, lines joined; the name is in lower case."""
         ...
 
-    def headers(self, native: Any) -> list[Pair]:
+    def headers(self, native: Any, /) -> list[Pair]:
         """Give all fields, names in lower case."""
         ...
 
-    def scheme(self, native: Any) -> str: ...
+    def scheme(self, native: Any, /) -> str: ...
 
-    def client(self, native: Any) -> tuple[str, int | None] | None: ...
+    def client(self, native: Any, /) -> tuple[str, int | None] | None: ...
 
-    def server(self, native: Any) -> str:
+    def server(self, native: Any, /) -> str:
         """Give `name:port` of the server, for requests that name no host."""
         ...
 
-    def lifespan_state(self, native: Any) -> Mapping[str, Any] | None:
+    def lifespan_state(self, native: Any, /) -> Mapping[str, Any] | None:
         """Give what the server passes on from a start-up."""
         ...
 
@@ -401,12 +401,15 @@ class Request:
                 self._dropped = []
             self._dropped.append(response.body)
 
-    def dropped_streams(self, sent: Response) -> list[Any]:
-        """Give the streams to close: those of responses that are not sent, each once."""
-        if self._dropped is None:
-            return []
-        dropped, self._dropped = self._dropped, None
-        return list({id(body): body for body in dropped if body is not sent.body}.values())
+    def sends(self, response: Response) -> None:
+        """Take note of the response that is sent: its own stream is closed when it has been, the others at the end."""
+        others = {id(body): body for body in self._dropped or () if body is not response.body}
+        self._dropped = list(others.values()) or None
+
+    @property
+    def has_end(self) -> bool:
+        """Whether there is anything to do after the response: functions to run, files or streams to close."""
+        return self._after is not None or self._form is not None or self._dropped is not None
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.path}>"

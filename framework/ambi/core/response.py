@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
     Body = bytes | Iterable[bytes | str] | AsyncIterable[bytes | str]
 
-TEXT_TYPE = ("content-type", "text/plain; charset=utf-8")
-HTML_TYPE = ("content-type", "text/html; charset=utf-8")
-JSON_TYPE = ("content-type", "application/json")
-BYTES_TYPE = ("content-type", "application/octet-stream")
-NOSNIFF = ("x-content-type-options", "nosniff")
+TEXT_TYPE: Pair = ("content-type", "text/plain; charset=utf-8")
+HTML_TYPE: Pair = ("content-type", "text/html; charset=utf-8")
+JSON_TYPE: Pair = ("content-type", "application/json")
+BYTES_TYPE: Pair = ("content-type", "application/octet-stream")
+NOSNIFF: Pair = ("x-content-type-options", "nosniff")
 _OK = 200
 _LENGTHS = [("content-length", str(n)) for n in range(4096)]
 _LOCATION_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/?#[]@!$&'()*+,;=%")
@@ -53,6 +53,8 @@ class Response:
     """
 
     __slots__ = ("_cookies", "_pairs", "body", "status")
+
+    _pairs: list[Pair]
 
     def __init__(
         self,
@@ -380,8 +382,10 @@ def as_bytes(item: object) -> bytes:
         return item
     if isinstance(item, str):
         return item.encode("utf-8", "replace")
-    if isinstance(item, (bytearray, memoryview)):
+    if isinstance(item, bytearray):
         return bytes(item)
+    if isinstance(item, memoryview):
+        return item.tobytes()
     raise TypeError(f"a streamed body gave {item!r:.80}; its items must be bytes or str")
 
 

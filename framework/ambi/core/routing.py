@@ -172,7 +172,7 @@ class Route:
             ValueError: a value that the route itself would not match.
         """
         left = dict(params)
-        parts = []
+        parts: list[str] = []
         for segment in self.segments:
             if isinstance(segment, str):
                 parts.append(percent_encode(segment))
@@ -201,7 +201,7 @@ def match_host(template: Sequence[Segment], host: str) -> tuple[str, ...] | None
     labels = host.split(".")
     if len(labels) != len(template):
         return None
-    values = []
+    values: list[str] = []
     for segment, label in zip(template, labels, strict=True):
         if isinstance(segment, Parameter):
             if not label:

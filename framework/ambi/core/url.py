@@ -110,7 +110,7 @@ def parse_urlencoded(text: str, max_fields: int, status: int = 400) -> list[tupl
     if text.count("&") >= max_fields:
         raise HTTPError(status, f"more than {max_fields} fields")
     plain = text.isascii() and "%" not in text and "+" not in text
-    pairs = []
+    pairs: list[tuple[str, str]] = []
     for part in text.split("&"):
         if part:
             name, _, value = part.partition("=")

@@ -71,7 +71,7 @@ async def serve(app: ServedApplication, scope: Scope, receive: Receive, send: Se
             response = await _go_on(request, coroutine, context, wanted)
         await write_response(request, response, receive, send, context)
     finally:
-        if request._after is not None or request._form is not None:
+        if request.has_end:
             await _drive(request, finish(request, ASYNC), context)
         if request._sync_side is not None:
             request._sync_side.release()
@@ -172,34 +172,34 @@ class _Edge:
 
     name: Literal["asgi"] = "asgi"
 
-    def header(self, scope: Scope, name: str) -> str | None:
+    def header(self, scope: Scope, name: str, /) -> str | None:
         key = name.encode("latin-1")
         values = [value for field, value in scope["headers"] if field == key]
         if len(values) > 1:
             return (b"; " if key == b"cookie" else b", ").join(values).decode("latin-1")
         return values[0].decode("latin-1") or None if values else None
 
-    def headers(self, scope: Scope) -> list[Pair]:
+    def headers(self, scope: Scope, /) -> list[Pair]:
         return [
             (name.decode("latin-1").lower(), value.decode("latin-1"))
             for name, value in scope["headers"]
             if b"_" not in name
         ]
 
-    def scheme(self, scope: Scope) -> str:
+    def scheme(self, scope: Scope, /) -> str:
         return str(scope.get("scheme", "http"))
 
-    def client(self, scope: Scope) -> tuple[str, int | None] | None:
+    def client(self, scope: Scope, /) -> tuple[str, int | None] | None:
         return _address(scope.get("client"))
 
-    def server(self, scope: Scope) -> str:
+    def server(self, scope: Scope, /) -> str:
         address = _address(scope.get("server"))
         if address is None:
             return ""
         name, port = address
         return name if port in (None, 443 if self.scheme(scope) == "https" else 80) else f"{name}:{port}"
 
-    def lifespan_state(self, scope: Scope) -> Mapping[str, Any] | None:
+    def lifespan_state(self, scope: Scope, /) -> Mapping[str, Any] | None:
         state: Mapping[str, Any] | None = scope.get("state")
         return state
 
@@ -316,7 +316,7 @@ _encoded: dict[Pair, tuple[bytes, bytes]] = {}
 
 def _encode(pairs: list[Pair]) -> list[tuple[bytes, bytes]]:
     """Give header pairs as the server wants them; those that many responses share are kept encoded."""
-    headers = []
+    headers: list[tuple[bytes, bytes]] = []
     for pair in pairs:
         if pair in _encoded:
             headers.append(_encoded[pair])
@@ -335,8 +335,7 @@ async def write_response(
 ) -> None:
     """Send the response; streams item by item."""
     if request._dropped is not None:
-        for dropped in request.dropped_streams(response):
-            await _drive(request, _close(dropped), context)
+        request.sends(response)
     pairs, body = finalize(request, response)
     if body.__class__ is not bytes and body is not None:
         await _drive(request, _send_stream(request, response, pairs, body, receive, send), context)
@@ -477,7 +476,7 @@ async def _from_thread(request: Request, body: Any) -> AsyncGenerator[bytes | st
     await sync_side_of(request).become_stream()
     iterator: Iterator[Any] = await on_sync_side(iter, body)
     while True:
-        item = await on_sync_side(next, iterator, _END)
+        item: Any = await on_sync_side(next, iterator, _END)
         if item is _END:
             return
         yield item

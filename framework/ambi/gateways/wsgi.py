@@ -160,11 +160,11 @@ class _Edge:
 
     name: Literal["wsgi"] = "wsgi"
 
-    def header(self, environ: WSGIEnvironment, name: str) -> str | None:
+    def header(self, environ: WSGIEnvironment, name: str, /) -> str | None:
         key = _KEYS[name]
         return environ[key] or None if key in environ else None
 
-    def headers(self, environ: WSGIEnvironment) -> list[Pair]:
+    def headers(self, environ: WSGIEnvironment, /) -> list[Pair]:
         pairs = [
             (key[5:].replace("_", "-").lower(), value)
             for key, value in environ.items()
@@ -175,20 +175,20 @@ class _Edge:
                 pairs.append((name, environ[key]))
         return pairs
 
-    def scheme(self, environ: WSGIEnvironment) -> str:
+    def scheme(self, environ: WSGIEnvironment, /) -> str:
         scheme: str = environ["wsgi.url_scheme"]
         return scheme
 
-    def client(self, environ: WSGIEnvironment) -> tuple[str, int | None] | None:
+    def client(self, environ: WSGIEnvironment, /) -> tuple[str, int | None] | None:
         address, port = environ.get("REMOTE_ADDR"), str(environ.get("REMOTE_PORT", ""))
         return (address, int(port) if port.isdecimal() else None) if address else None
 
-    def server(self, environ: WSGIEnvironment) -> str:
+    def server(self, environ: WSGIEnvironment, /) -> str:
         name, port = environ.get("SERVER_NAME", ""), str(environ.get("SERVER_PORT", ""))
         default = "443" if environ["wsgi.url_scheme"] == "https" else "80"
         return name if port in ("", default) else f"{name}:{port}"
 
-    def lifespan_state(self, environ: WSGIEnvironment) -> None:
+    def lifespan_state(self, environ: WSGIEnvironment, /) -> None:
         return None
 
     def body_source(self, request: Request) -> WSGIBody:
@@ -311,8 +311,7 @@ def write_response(
 ) -> Iterable[bytes]:
     """Say how the response begins, and give the iterable of its body."""
     if request._dropped is not None:
-        for dropped in request.dropped_streams(response):
-            _close(dropped, context)
+        request.sends(response)
     pairs, body = finalize(request, response)
     chunks: Iterable[bytes]
     if isinstance(body, bytes):
@@ -330,9 +329,7 @@ def write_response(
         if not stream.has_items:
             stream.close()
     start_response(_STATUS_LINES[response.status], pairs)
-    if request._after is None and request._form is None:
-        return chunks
-    return FinishedBody(chunks, request, context)
+    return FinishedBody(chunks, request, context) if request.has_end else chunks
 
 
 def _nothing() -> Iterator[bytes]:

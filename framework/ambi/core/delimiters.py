@@ -1,0 +1,199 @@
+"""The delimiters of a multipart body: found as RFC 2046 says, and written anew for the push parser.
+
+The parser takes CRLF "--" boundary wherever it stands for a delimiter, and fails when the line goes on.
+`DelimiterFilter` stands before it: it finds the real delimiters in one forward pass and gives the body on with a
+boundary of its own, which nobody can put into the content. Nothing but the delimiters and the names of odd header
+lines is changed.
+
+Facts
+- A delimiter is a line of its own: "--", the boundary, "--" too if it is the last, "optional linear whitespace, and
+  a terminating CRLF" (RFC 2046 5.1.1). A line that goes on differently is content here. Composers should not have
+  chosen a boundary that content lines begin with, but some do not look.
+- "Receivers MUST be able to handle padding added by message transports" (5.1.1, transport-padding).
+- "The CRLF preceding the boundary delimiter line is conceptually attached to the boundary" (5.1.1).
+- A part is headers, and perhaps CRLF and content (5.1.1, body-part): if the delimiter follows the blank line at once,
+  the CRLF of that line is its own, and there is no content.
+- "Implementations must ignore text that appears before the first boundary delimiter line or after the last one"
+  (5.1.1): ignored here up to the size of a header section.
+- A header name is a token (RFC 9110 5.6.2). The parser takes letters, digits, "-" and "_" only.
+"""
+
+from __future__ import annotations
+
+import os
+
+from .errors import HTTPError
+from .headers import TOKEN_CHARS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .limits import Limits
+
+_MAX_PADDING = 256
+_TOKEN = "".join(TOKEN_CHARS).encode()
+_TO_HYPHEN = bytes.maketrans(b"!#$%&'*+.^`|~", b"-" * 13)
+_NAMES_WITH_MEANING = frozenset((b"content-disposition", b"content-length", b"content-type"))
+
+
+class DelimiterFilter:
+    """Take the chunks of a multipart body, and give those of the same body with another boundary.
+
+    It holds back what may be the start of a delimiter, and a header section until it is complete.
+
+    Attributes:
+        boundary: that of the body given on; random, so that no content holds it.
+
+    Raises:
+        HTTPError: 400, from `feed` and `finish`.
+    """
+
+    __slots__ = ("_buffer", "_delimiter", "_given_on", "_ignored", "_max_section", "_position", "_skip", "_step", "boundary")
+
+    def __init__(self, boundary: str, limits: Limits) -> None:
+        self.boundary = os.urandom(16).hex()
+        self._given_on = f"\r\n--{self.boundary}".encode()
+        self._delimiter = f"\r\n--{boundary}".encode()
+        self._max_section = limits.max_part_headers * (limits.max_part_header_bytes + len(b"\r\n"))
+        self._ignored = 0
+        self._buffer = b"\r\n"  # as if a line had ended before the body: its first delimiter needs no CRLF
+        self._position = 0  # up to here the buffer is done with
+        self._skip = 0  # bytes from there on that may begin a delimiter, but are no content
+        self._step: Callable[[DelimiterFilter], bytes | None] = DelimiterFilter._preamble
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """Take the next bytes of the body, and give what is certain of the body to give on."""
+        self._buffer += chunk
+        while (piece := self._step(self)) is not None:
+            if piece:
+                yield piece
+        self._buffer = self._buffer[self._position :]
+        self._position = 0
+
+    def finish(self) -> bytes:
+        """Give the rest; the body has ended."""
+        if self._step in (DelimiterFilter._preamble, DelimiterFilter._content):
+            close_delimiter = self._delimiter + b"--"
+            padding = self._buffer[len(close_delimiter) :]
+            if self._buffer.startswith(close_delimiter) and not padding.strip(b" \t"):
+                return self._close_delimiter()
+        if self._step != DelimiterFilter._epilogue:
+            raise HTTPError(400, "the multipart body is incomplete")
+        return b""
+
+    # Each step does what can be done with the buffer from `_position` on. It gives bytes, perhaps none, when there
+    # may be more to do, and None when it needs the next chunk.
+
+    def _preamble(self) -> bytes | None:
+        """Ignore what stands before the first delimiter.
+
+        The first dash-boundary must be that of a delimiter: if it was passed over, so would be the part behind it.
+        """
+        buffer, delimiter = self._buffer, self._delimiter
+        found = buffer.find(delimiter[2:]) - 2  # two bytes more than a dash-boundary lacks are kept for this
+        if found < 0:
+            self._ignore_up_to(max(0, len(buffer) - len(delimiter) + 1))
+            return None
+        behind = found + len(delimiter)
+        end = self._line_end(behind) if buffer.startswith(delimiter, found) else 0
+        if end == 0:
+            raise HTTPError(400, "what looks like the first delimiter of the multipart body is none")
+        self._ignore_up_to(found)
+        if end is None:
+            return None
+        self._pass_delimiter(behind, end)
+        return b""
+
+    def _header_section(self) -> bytes | None:
+        """Give the delimiter and the headers of a part. The position is at the CRLF that ends the delimiter line."""
+        buffer, start = self._buffer, self._position
+        end = buffer.find(b"\r\n\r\n", start)
+        if (len(buffer) - 3 if end < 0 else end) - start > self._max_section:
+            raise HTTPError(400, f"the header section of a part is longer than {self._max_section} bytes")
+        if end < 0:
+            return None
+        lines = [self._header_line(line) for line in buffer[start:end].split(b"\r\n")[1:]]
+        self._position = end + 2
+        self._skip = 2  # the CRLF of the blank line is that of a delimiter, if one follows at once
+        self._step = DelimiterFilter._content
+        return b"\r\n".join([self._given_on, *lines, b"", b""])
+
+    def _header_line(self, line: bytes) -> bytes:
+        """Give the line with a name that the parser takes."""
+        name, colon, value = line.partition(b":")
+        if not colon or not name or name.translate(None, _TOKEN) or value.translate(None, b"\r\n\0") != value:
+            raise HTTPError(400, "a header line of a part is malformed")
+        dash_boundary = self._delimiter[2:]
+        if line.startswith(dash_boundary) and not line[len(dash_boundary) :].removeprefix(b"--").strip(b" \t"):
+            raise HTTPError(400, "there is a delimiter in the header section of a part")
+        taken = name.translate(_TO_HYPHEN)
+        if taken != name and taken.lower() in _NAMES_WITH_MEANING:
+            raise HTTPError(400, "a header name of a part is too like another")
+        return taken + b":" + value
+
+    def _content(self) -> bytes | None:
+        """Give content up to the next delimiter, or as far as it is certain to be content."""
+        buffer, delimiter = self._buffer, self._delimiter
+        behind = self._position
+        while (found := buffer.find(delimiter, behind)) >= 0:
+            behind = found + len(delimiter)
+            end = self._line_end(behind)
+            if end is None:
+                return self._content_up_to(found) or None
+            if end:
+                piece = self._content_up_to(found)
+                self._pass_delimiter(behind, end)
+                return piece
+        start = buffer.rfind(b"\r", max(behind, len(buffer) - len(delimiter) + 1))
+        begun = start >= 0 and delimiter.startswith(buffer[start:])
+        return self._content_up_to(start if begun else len(buffer)) or None
+
+    def _content_up_to(self, end: int) -> bytes:
+        start = self._position
+        if end > start:
+            start += self._skip
+            self._skip = 0
+        self._position = end
+        return self._buffer[start:end]
+
+    def _close_delimiter(self) -> bytes:
+        self._step = DelimiterFilter._epilogue
+        return self._given_on + b"--"
+
+    def _epilogue(self) -> None:
+        self._ignore_up_to(len(self._buffer))
+
+    def _line_end(self, position: int) -> int | None:
+        """Give where the line ends whose dash-boundary ends at `position`.
+
+        Returns:
+            The index behind its CRLF; 0 if it is no delimiter; None if the bytes so far do not tell.
+        """
+        buffer = self._buffer
+        start = position + 2 if buffer.startswith(b"--", position) else position
+        rest = buffer[start : start + _MAX_PADDING + len(b"\r\n") + 1]
+        unpadded = rest.lstrip(b" \t")
+        padding = len(rest) - len(unpadded)
+        if padding > _MAX_PADDING:
+            raise HTTPError(400, f"a delimiter of the multipart body has more than {_MAX_PADDING} bytes of padding")
+        if unpadded.startswith(b"\r\n"):
+            return start + padding + 2
+        if b"\r\n".startswith(unpadded) or (unpadded == b"-" and len(buffer) == position + 1):
+            return None
+        return 0
+
+    def _pass_delimiter(self, behind: int, end: int) -> None:
+        """Go on behind a delimiter line, given where its dash-boundary and the line end."""
+        if self._buffer.startswith(b"--", behind):
+            self._position = end
+            self._step = DelimiterFilter._close_delimiter
+        else:
+            self._position = end - 2
+            self._step = DelimiterFilter._header_section
+
+    def _ignore_up_to(self, end: int) -> None:
+        self._ignored += end - self._position
+        self._position = end
+        if self._ignored > self._max_section:
+            raise HTTPError(400, f"the multipart body has more than {self._max_section} bytes outside its parts")
