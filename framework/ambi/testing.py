@@ -15,7 +15,7 @@ import io
 import json as json_module
 import queue
 import sys
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from .core.cookies import http_date
 from .core.headers import Headers, parse_parameters
@@ -275,13 +275,13 @@ def _encode_body(content: Any, data: Any, files: Any, json: Any) -> tuple[bytes 
     return b"", ""
 
 
-def _encode_multipart(fields: Sequence[tuple[str, Any]], files: Sequence[tuple[str, Any]]) -> bytes:
+def _encode_multipart(fields: Sequence[tuple[str, Any]], files: Sequence[tuple[str, File]]) -> bytes:
     out: list[Any] = []
     for name, value in fields:
         out.append(f'--{_BOUNDARY}\r\ncontent-disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode())
     for name, file in files:
-        given = cast("tuple[Any, ...]", file if isinstance(file, tuple) else (name, file))
-        filename, data, content_type = (*given, "application/octet-stream")[:3]
+        filename, data, *rest = file if isinstance(file, tuple) else (name, file)
+        content_type = rest[0] if rest else "application/octet-stream"
         head = (
             f'--{_BOUNDARY}\r\ncontent-disposition: form-data; name="{name}"; filename="{filename}"\r\n'
             f"content-type: {content_type}\r\n\r\n"

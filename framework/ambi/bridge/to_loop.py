@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from ..core.response import as_bytes
 from .loop_thread import get_loop_thread
-from .travel import CROSSING, RAISED, RETURNED, Leg, step
+from .travel import CROSSED, CROSSING, RAISED, RETURNED, Leg, step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ T = TypeVar("T")
 def finish_over_loop(request: Request, coroutine: Coroutine[Any, Any, T], context: Context) -> T:
     """Drive a coroutine that has asked, in this thread, for the async side; give what it returns."""
     loop_side = request._loop_side = LoopSide(context)
-    outcome: Outcome = (CROSSING, None)
+    outcome = CROSSED
     while outcome[0] is CROSSING:
         outcome = loop_side.visit(coroutine)
         if outcome[0] is CROSSING:

@@ -21,7 +21,7 @@ import anyio.from_thread
 from anyio.lowlevel import RunVar, current_token
 
 from ..core.sides import SYNC
-from .travel import CROSSING, RAISED, RETURNED, step
+from .travel import CROSSED, CROSSING, RAISED, RETURNED, step
 from .workers import give_back, take_worker
 
 TYPE_CHECKING = False
@@ -218,7 +218,7 @@ class Trip:
                 except StopIteration as stop:
                     return stop.value
             resume, argument = self._coroutine.send, None
-            crossed: Outcome = (CROSSING, None)
+            crossed = CROSSED
             try:
                 if wanted is SYNC:
                     side = sync_side_of(self._request)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 CROSSING = "crossing"
 RETURNED = "returned"
 RAISED = "raised"
+CROSSED: Outcome = (CROSSING, None)
 
 
 def step(coroutine: Coroutine[Any, Any, Any], context: Context) -> Outcome:
@@ -39,7 +40,7 @@ def step(coroutine: Coroutine[Any, Any, Any], context: Context) -> Outcome:
         return RETURNED, stop.value
     except BaseException as exc:
         return RAISED, exc
-    return CROSSING, None
+    return CROSSED
 
 
 def _misplaced(wanted: object) -> RuntimeError:
@@ -74,7 +75,7 @@ class Leg:
             except BaseException as exc:
                 return RAISED, exc
             if wanted is SYNC:
-                return CROSSING, None
+                return CROSSED
             try:
                 argument = yield wanted
                 resume = self._coroutine.send
