@@ -408,12 +408,12 @@ class _ASGITransport:
         async with anyio.create_task_group() as group:
             group.start_soon(self._app, scope, receive, send)
             await from_app.wait()
-            if messages[0]["type"] != "lifespan.startup.complete":
-                raise RuntimeError(f"the start-up failed: {messages[0].get('message', '')}")
-            yield
+            if messages[0]["type"] == "lifespan.startup.complete":
+                yield
             to_app.set()
-        if messages[-1]["type"] == "lifespan.shutdown.failed":
-            raise RuntimeError(f"the shutdown failed: {messages[-1].get('message', '')}")
+        for phase, message in zip(("start-up", "shutdown"), messages, strict=False):  # outside of the group, which wraps
+            if message["type"].endswith(".failed"):
+                raise RuntimeError(f"the {phase} failed: {message.get('message', '')}")
 
     @contextlib.contextmanager
     def exchange(self, sent: _SentRequest) -> Iterator[Response]:

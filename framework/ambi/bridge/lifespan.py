@@ -5,7 +5,9 @@ Facts
   the application), the first request starts it on the server's loop.
 - Under WSGI the first request of each process starts it, or `ambi.gunicorn` when a worker starts. What is async of it
   lives on the loop thread, so what it makes is shared by all requests; it stops when the process ends.
-- An async generator is entered and left in one task, as cancel scopes and task groups ask.
+- An async generator is entered and left in one task, as cancel scopes and task groups ask; a `def` one in one
+  `contextvars.Context`, as tokens ask.
+- A loop that ends cancels what still runs on it. A shutdown that this begins may await all the same, for a while.
 - A start-up that fails is undone as far as it went; the next request tries again.
 """
 
@@ -15,6 +17,7 @@ import contextlib
 import os
 import threading
 import weakref
+from contextvars import copy_context
 from functools import partial
 
 from ..core.binding import is_async_generator, is_generator, parameters_of
@@ -24,10 +27,12 @@ from .exits import at_exit
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+    from contextvars import Context
     from typing import Any
 
     LifespanFunction = Callable[..., Any]
 
+_CANCELLED_STOP_S = 30
 _FORMS = "a lifespan is a generator function, `def` or `async def`, that yields once and takes nothing or the app"
 
 
@@ -105,25 +110,38 @@ class Lifespans:
         Raises:
             BaseException: what a start-up or a shutdown raised.
         """
+        from anyio import CancelScope, current_time
+
+        context = copy_context()
         try:
-            async with contextlib.AsyncExitStack() as stack:
-                for lifespan in self._collect():
-                    await self._enter(lifespan, stack)
-                self.pending = False
-                await started()
-                await stopping()
+            # The scope is opened before those of the lifespans, which are left inside of it.
+            with CancelScope() as scope:
+                async with contextlib.AsyncExitStack() as stack:
+                    for lifespan in self._all():
+                        await self._enter(lifespan, stack, context)
+                    self.pending = False
+                    await started()
+                    try:
+                        await stopping()
+                    except BaseException:
+                        scope.shield, scope.deadline = True, current_time() + _CANCELLED_STOP_S
+                        raise
         finally:
             self.pending = True
 
-    async def _enter(self, lifespan: Lifespan, stack: contextlib.AsyncExitStack) -> None:
+    def _all(self) -> list[Lifespan]:
+        """Give all, each once, though its application may be mounted in two places."""
+        return list(dict.fromkeys(self._collect()))
+
+    async def _enter(self, lifespan: Lifespan, stack: contextlib.AsyncExitStack, context: Context) -> None:
         if lifespan.is_async:
             await lifespan.enter_async(stack)
             return
         from anyio import to_thread
 
         blocking = contextlib.ExitStack()
-        await to_thread.run_sync(lifespan.enter_sync, blocking)
-        stack.push_async_callback(to_thread.run_sync, blocking.close)
+        stack.push_async_callback(to_thread.run_sync, context.run, blocking.close)
+        await to_thread.run_sync(context.run, lifespan.enter_sync, blocking)
 
     async def start_on_this_loop(self) -> None:
         """Start all for a server that sends no lifespan events; they live in a task of their own.
@@ -167,16 +185,19 @@ class Lifespans:
         with self._lock():
             if not self.pending:
                 return
-            stack = contextlib.ExitStack()
-            with stack:
-                for lifespan in self._collect():
-                    if lifespan.is_async:
-                        self._enter_over_loop(lifespan, stack)
-                    else:
-                        lifespan.enter_sync(stack)
-                self._stop = stack.pop_all().close
+            context = copy_context()  # what a start-up sets is not left behind in the thread of one request
+            self._stop = partial(context.run, context.run(self._enter_all_here))
             self.pending = False
             at_exit(self.stop_in_process)
+
+    def _enter_all_here(self) -> Callable[[], None]:
+        with contextlib.ExitStack() as stack:
+            for lifespan in self._all():
+                if lifespan.is_async:
+                    self._enter_over_loop(lifespan, stack)
+                else:
+                    lifespan.enter_sync(stack)
+            return stack.pop_all().close
 
     def _enter_over_loop(self, lifespan: Lifespan, stack: contextlib.ExitStack) -> None:
         from .loop_thread import get_loop_thread

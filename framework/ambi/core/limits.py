@@ -60,12 +60,20 @@ class Limits:
     def __init__(self, **values: float) -> None:
         for name, value in values.items():
             object.__setattr__(self, name, check_limit(name, value))
+        share = self.max_header_bytes // self.max_header_lines
+        object.__setattr__(self, "harmless_name_bytes", share // 4)
+        object.__setattr__(self, "harmless_value_bytes", share - share // 4)
+
+    if TYPE_CHECKING:
+        harmless_name_bytes: int
+        harmless_value_bytes: int
+        """Where no name and no value is longer, all header fields together are within their limit."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"Limits are frozen; make a new one with Limits({name}={value!r}, ...)")
 
     def __repr__(self) -> str:
-        return f"Limits({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
+        return f"Limits({', '.join(f'{name}={value!r}' for name, value in vars(self).items() if name in Limits.__annotations__)})"
 
 
 def check_limit(name: str, value: float) -> float:

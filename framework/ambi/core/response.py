@@ -35,7 +35,7 @@ JSON_TYPE: Pair = ("content-type", "application/json")
 BYTES_TYPE: Pair = ("content-type", "application/octet-stream")
 NOSNIFF: Pair = ("x-content-type-options", "nosniff")
 _OK = 200
-_LENGTHS = [("content-length", str(n)) for n in range(4096)]
+_lengths: dict[int, Pair] = {}
 _LOCATION_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/?#[]@!$&'()*+,;=%")
 
 
@@ -360,10 +360,18 @@ def finalize(request: Request, response: Response) -> tuple[list[Pair], Body | N
         pairs = [p for p in pairs if p[0] != NOSNIFF[0] and not (is_bytes and p[0] == "content-length")]
     if isinstance(body, bytes):
         length = len(body)
-        pairs = [*pairs, NOSNIFF, _LENGTHS[length] if length < 4096 else ("content-length", str(length))]
+        pairs = [*pairs, NOSNIFF, _lengths[length] if length in _lengths else _length_pair(length)]
     else:
         pairs = [*pairs, NOSNIFF]
     return pairs, None if request.method == "HEAD" else body
+
+
+def _length_pair(length: int) -> Pair:
+    """Give the Content-Length; those of small bodies are kept."""
+    pair = ("content-length", str(length))
+    if length < 4096:
+        _lengths[length] = pair
+    return pair
 
 
 _NOT_WITHOUT_BODY = frozenset(("content-length", "content-type", NOSNIFF[0]))

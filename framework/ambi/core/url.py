@@ -140,14 +140,30 @@ def split_host(host: str) -> tuple[str, int | None]:
     if host[:1] == "[":
         name, bracket, rest = host.partition("]")
         name += bracket
-        valid = bool(bracket) and len(name) > 2 and _IP_LITERAL.issuperset(name[1:-1]) and rest[:1] in ("", ":")
+        valid = bool(bracket) and rest[:1] in ("", ":") and _is_ipv6(name[1:-1])
         port = rest[1:]
     else:
         name, _, port = host.partition(":")
-        valid = bool(name) and _HOST_SAFE.issuperset(name)
+        valid = bool(name) and _HOST_SAFE.issuperset(name) and ("%" not in name or _has_only_triplets(name))
     if not valid or len(name) > 255 or (port and not (_DIGITS.issuperset(port) and len(port) <= 5 and int(port) < 65536)):
         raise HTTPError(400, "the Host header is not a valid host")
     return name.lower(), int(port) if port else None
+
+
+def _has_only_triplets(name: str) -> bool:
+    return all(piece[:2].encode("ascii") in _HEX for piece in name.split("%")[1:])
+
+
+def _is_ipv6(text: str) -> bool:
+    from ipaddress import IPv6Address  # loaded with the first host of this kind
+
+    if not _IP_LITERAL.issuperset(text):  # a zone means something on one machine only
+        return False
+    try:
+        IPv6Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 class URL:
@@ -176,7 +192,8 @@ class URL:
     @property
     def port(self) -> int:
         """The port named in the host, else the scheme's."""
-        return split_host(self.host)[1] or (443 if self.scheme == "https" else 80)
+        port = split_host(self.host)[1]
+        return port if port is not None else 443 if self.scheme == "https" else 80
 
     def __str__(self) -> str:
         query = f"?{percent_encode(self.query, _AS_SENT_SAFE)}" if self.query else ""

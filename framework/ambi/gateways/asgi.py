@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal, Protocol
 
     from ..core.headers import Pair
+    from ..core.limits import Limits
     from ..core.plan import Plan
     from ..core.request import Application
     from ..core.response import Response
@@ -88,38 +89,60 @@ async def _serve_other(app: ServedApplication, scope: Scope, receive: Receive, s
 
 def read_request(app: Application, scope: Scope, receive: Receive) -> tuple[Request, HTTPError | None]:
     """Make the request; an error comes beside it, to be answered through the layers of the application."""
-    lines = scope["headers"]
-    fields: dict[bytes, bytes] = dict(lines)
     path = scope["path"]
     query = scope["query_string"].decode("latin-1") if scope["query_string"] else ""
     root_path = scope["root_path"] if "root_path" in scope else ""
+    limits = app.limits
     host: str | None = None
+    raw_host = length = None
     refusal: HTTPError | None = None
-    has_body = False
+    has_body = is_large = False
+    for name, value in scope["headers"]:
+        # A slice that is not empty says "longer than" without a call, and this is asked of every line.
+        if value[limits.harmless_value_bytes :] or name[limits.harmless_name_bytes :]:
+            is_large = True
+        if name in _ASKED_FOR:
+            if name == b"host":
+                is_large, raw_host = is_large or raw_host is not None, value
+            elif name == b"content-length":
+                length = value
+            else:
+                has_body = True
     try:
         raw_path = scope["raw_path"] if "raw_path" in scope else None
         if raw_path != path.encode() or "#" in path or root_path or not path.isprintable() or path[:1] != "/":
             path = _read_path(raw_path, path, root_path)
-        if b"host" in fields:
-            raw_host = fields[b"host"]
+        if raw_host is not None:
             host = _hosts[raw_host] if raw_host in _hosts else _hosts.learn(raw_host)
-        if b"content-length" in fields:
-            has_body = parse_content_length(fields[b"content-length"].decode("latin-1")) > 0
-        elif b"transfer-encoding" in fields or ("http_version" in scope and scope["http_version"] > "1.1"):
+        if length is not None:
+            has_body = parse_content_length(length.decode("latin-1")) > 0
+        elif "http_version" in scope and scope["http_version"] > "1.1":
             has_body = True  # HTTP/2 may have a body without saying so
-        limits, count = app.limits, len(lines)
         if (raw_path or path)[limits.max_target_bytes :] or query[limits.max_target_bytes :]:
             raise target_too_long(limits)
-        if count > limits.max_header_lines or len(b"".join(chain.from_iterable(lines))) > limits.max_header_bytes:
-            raise headers_too_large(limits)
-        if len(fields) != count:
-            _check_single(lines)
+        if is_large or len(scope["headers"]) > limits.max_header_lines:
+            _check_fields(limits, scope["headers"])
     except HTTPError as exc:
         refusal = exc
     request = Request(app, EDGE, scope, scope["method"], path, query, root_path, host, has_body)
     if has_body:
-        request._body_source = ASGIBody(request, receive, fields.get(b"content-length"))
+        request._body_source = ASGIBody(request, receive, length)
     return request, refusal
+
+
+_ASKED_FOR = frozenset((b"host", b"content-length", b"transfer-encoding"))
+
+
+def _check_fields(limits: Limits, lines: Any) -> None:
+    """Weigh header fields that are many or large, and refuse two Host lines (RFC 9112 3.2).
+
+    Raises:
+        HTTPError: 431, 400.
+    """
+    if len(lines) > limits.max_header_lines or sum(map(len, chain.from_iterable(lines))) > limits.max_header_bytes:
+        raise headers_too_large(limits)
+    if sum(name == b"host" for name, _ in lines) > 1:
+        raise HTTPError(400, "the request has two Host header fields")
 
 
 def _read_path(raw: bytes | None, path: str, root_path: str) -> str:
@@ -143,12 +166,6 @@ def _choose_path(path: str, decoded: str) -> str:
         mojibake = ""
     absolute = path.partition("://")[1]
     return decoded if absolute or decoded in (undecoded, mojibake) else path
-
-
-def _check_single(lines: Any) -> None:
-    """Refuse two Host lines. Raises: HTTPError 400. See: RFC 9112 3.2."""
-    if sum(name == b"host" for name, _ in lines) > 1:
-        raise HTTPError(400, "the request has two Host header fields")
 
 
 class _Hosts(dict[bytes, str]):
