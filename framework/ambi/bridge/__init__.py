@@ -1,5 +1,6 @@
 """The only code that knows threads and event loops.
 
+    timeouts.py      waiting with a deadline
     travel.py        what driving a request's coroutine means; shared by both directions
     to_loop.py       WSGI: from the server's thread to the loop thread and back
     to_thread.py     ASGI: from the server's loop to one worker thread and back

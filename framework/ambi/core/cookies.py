@@ -34,8 +34,10 @@ def parse_cookies(header: str, max_cookies: int, max_bytes: int) -> dict[str, st
 
     See: RFC 6265 4.2.1 and 5.4.
     """
+    if len(header) > max_bytes:  # half a cookie is none
+        header = header[: max(header.rfind(";", 0, max_bytes + 1), 0)]
     cookies: dict[str, str] = {}
-    for name, value in _cookie_pairs(header[:max_bytes]):
+    for name, value in _cookie_pairs(header):
         if name not in cookies:
             if len(cookies) >= max_cookies:
                 break
@@ -125,6 +127,8 @@ class SetCookie:
             raise ValueError(f"{name!r} is no cookie name: a token was expected (RFC 6265 4.1.1)")
         if not (value.isascii() and value.isprintable()) and value:
             raise ValueError(f"the value of cookie {name!r} must be printable ASCII; percent- or base64-encode it")
+        if expires is not None and expires.tzinfo is None:
+            raise ValueError(f"the expiry of cookie {name!r} has no time zone; give an aware datetime, or max_age")
         if samesite.lower() not in ("lax", "strict", "none"):
             raise ValueError(f"samesite must be 'lax', 'strict' or 'none', not {samesite!r}")
         if secure is False and (samesite.lower() == "none" or partitioned):

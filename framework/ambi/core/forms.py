@@ -17,6 +17,7 @@ from __future__ import annotations
 import io
 from typing import cast
 
+from .delimiters import DelimiterFilter
 from .errors import HTTPError
 from .headers import Headers, parse_parameters
 from .multidict import MultiDict
@@ -24,6 +25,7 @@ from .multidict import MultiDict
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterable
     from typing import BinaryIO
 
     from .limits import Limits
@@ -160,8 +162,6 @@ class MultipartReader:
     def __init__(self, boundary: str, limits: Limits) -> None:
         from multipart import PushMultipartParser  # loaded with the first form
 
-        from .delimiters import DelimiterFilter
-
         self._limits = limits
         self._delimiters = DelimiterFilter(boundary, limits)
         self._parser = PushMultipartParser(
@@ -191,20 +191,20 @@ class MultipartReader:
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of the body."""
-        for piece in self._delimiters.feed(chunk):
-            self._parse(piece)
+        self._parse(self._delimiters.feed(chunk))
 
-    def _parse(self, piece: bytes) -> None:
+    def _parse(self, pieces: Iterable[bytes]) -> None:
         from multipart import MultipartError
 
         try:
-            for event in self._parser.parse(piece):
-                if event is None:
-                    self._end_part()
-                elif isinstance(event, (bytes, bytearray)):
-                    self._take(bytes(event))
-                else:
-                    self._begin_part(event.headerlist)
+            for piece in pieces:
+                for event in self._parser.parse(piece):
+                    if event is None:
+                        self._end_part()
+                    elif isinstance(event, (bytes, bytearray)):
+                        self._take(bytes(event))
+                    else:
+                        self._begin_part(event.headerlist)
         except MultipartError as exc:
             raise HTTPError(400, "the multipart body is malformed") from exc
 
@@ -277,9 +277,7 @@ class MultipartReader:
 
     def finish(self) -> Form:
         """Make the form; the body has ended. `write` must have nothing left to do."""
-        if rest := self._delimiters.finish():
-            self._parse(rest)
-        self._parser.close()  # type: ignore[no-untyped-call]  # the library annotates only its arguments
+        self._parse((self._delimiters.finish(),))
         for _, value in self._pairs:
             if isinstance(value, UploadFile):
                 value.seek(0)

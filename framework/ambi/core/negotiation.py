@@ -3,7 +3,7 @@
 Facts
 - The quality of an offer is the one of the most specific range that matches it (RFC 9110 12.5.1).
 - Among offers of one quality the one matched most specifically wins, then the one offered first.
-- A malformed element is passed over; a missing or empty header accepts everything.
+- A malformed element is passed over; a missing header, and one with nothing in it, accepts everything.
 """
 
 from __future__ import annotations
@@ -82,14 +82,14 @@ def _best(header: str | None, offers: Sequence[str], specificity: Callable[[str,
     if not offers:
         return None
     ranges = parse_accept(header) if header else []
-    if not header or not header.strip(" \t"):
+    if not ranges:
         return offers[0]
     chosen, chosen_rank = None, (0.0, 0)
     for offer in offers:
         matched, quality = 0, 0.0
         for accepted, q in ranges:
             rank = specificity(accepted, offer.lower())
-            if rank > matched:
+            if rank and (rank, q) > (matched, quality):
                 matched, quality = rank, q
         if quality > 0 and (quality, matched) > chosen_rank:
             chosen, chosen_rank = offer, (quality, matched)
@@ -98,9 +98,9 @@ def _best(header: str | None, offers: Sequence[str], specificity: Callable[[str,
 
 def _media_specificity(accepted: str, offer: str) -> int:
     """How precisely a media range matches an offer: 0 not at all, 1 `*/*`, 2 `text/*`, 3 and more the type itself."""
-    if accepted in ("*/*", "*"):
-        return 1
     range_type, _, range_parameters = accepted.partition(";")
+    if range_type in ("*/*", "*"):
+        return 1
     offer_type, _, offer_parameters = offer.partition(";")
     if range_type == offer_type.strip(" \t"):
         wanted = [p for p in range_parameters.split(";") if p]

@@ -12,16 +12,19 @@ _MAX_TAGS = 256
 
 
 class ETags:
-    """The entity tags of an If-Match or If-None-Match header.
+    """The entity tags of an If-Match or If-None-Match header; false when the request has no such header.
+
+    One that cannot be read is a condition that nothing meets, so that a malformed If-Match lets no write pass.
 
     Attributes:
         any: the header is `*`.
         strong, weak: the opaque tags, without quotes and `W/`.
     """
 
-    __slots__ = ("any", "strong", "weak")
+    __slots__ = ("_is_given", "any", "strong", "weak")
 
     def __init__(self, header: str) -> None:
+        self._is_given = header.strip(" \t") != ""
         self.any = header.strip(" \t") == "*"
         self.strong: set[str] = set()
         self.weak: set[str] = set()
@@ -50,7 +53,7 @@ class ETags:
         return self.any or opaque in self.strong or opaque in self.weak
 
     def __bool__(self) -> bool:
-        return self.any or bool(self.strong) or bool(self.weak)
+        return self._is_given
 
     def __repr__(self) -> str:
         return f"ETags(any={self.any}, strong={sorted(self.strong)}, weak={sorted(self.weak)})"
@@ -81,13 +84,17 @@ def _utc(year: str, month: str, day: str, clock: str) -> datetime:
     from datetime import datetime, timezone  # loaded only when a conditional request comes
 
     hour, minute, second = map(_digits, clock.split(":"))
+    if second == 60:  # a leap second, which datetime does not know
+        second = 59
     number = _digits(year)
+    if len(year) not in (2, 4):
+        raise ValueError(year)
     if len(year) == 2:
         this_year = datetime.now(timezone.utc).year
         number += this_year - this_year % 100
         if number > this_year + 50:
             number -= 100
-    return datetime(number, MONTHS.index(month) + 1, _digits(day), hour, minute, min(second, 59), tzinfo=timezone.utc)
+    return datetime(number, MONTHS.index(month) + 1, _digits(day), hour, minute, second, tzinfo=timezone.utc)
 
 
 def _digits(text: str) -> int:

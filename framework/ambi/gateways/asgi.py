@@ -259,8 +259,14 @@ class ASGIBody:
             ClientDisconnected: the client left first.
             HTTPError: 408 without progress for `Limits.body_timeout_s`.
         """
+        from ..bridge.timeouts import within  # a server of ASGI has loaded what this loads
+
+        timeout_s = self._request.limits.body_timeout_s
         while not self.ended:
-            message = await _within(self._receive(), self._request.limits.body_timeout_s)
+            try:
+                message = await within(self._receive(), timeout_s)
+            except TimeoutError:
+                raise HTTPError(408, f"no byte of the body arrived for {timeout_s:g} seconds") from None
             if message["type"] == "http.disconnect":
                 raise ClientDisconnected("the client left before the end of its body")
             self.ended = not message.get("more_body", False)
@@ -282,17 +288,6 @@ class ASGIBody:
         from ..bridge.to_thread import run_io
 
         return await run_io(self._request.app, function, *args)
-
-
-async def _within(awaitable: Awaitable[Any], timeout_s: float) -> Any:
-    """Await something in time. Raises: HTTPError 408."""
-    from anyio import fail_after
-
-    try:
-        with fail_after(timeout_s):
-            return await awaitable
-    except TimeoutError:
-        raise HTTPError(408, f"no byte of the request body arrived for {timeout_s:g} seconds") from None
 
 
 # --- run ---
