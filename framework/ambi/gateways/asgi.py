@@ -422,14 +422,19 @@ class _Sending:
         """Send the items as far as a Content-Length allows."""
         from anyio.lowlevel import checkpoint
 
-        count = 0
+        send, count = self._send, 0
         async for item in items:
-            chunk = as_bytes(item)
+            chunk = item if isinstance(item, bytes) else as_bytes(item)
             if self.left is not None:
                 chunk = chunk[: self.left]
                 self.left -= len(chunk)
             if chunk:
-                await self._message({"type": "http.response.body", "body": chunk, "more_body": True})
+                if self.start is not None:
+                    await self._begin()
+                try:
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                except OSError as exc:
+                    raise _ClientGone from exc
                 count += 1
                 if not count % _CHECKPOINT_EVERY:
                     await checkpoint()
@@ -440,14 +445,17 @@ class _Sending:
         """Say that the body is over. Raises: RuntimeError if it is shorter than its Content-Length."""
         if self.left:
             raise RuntimeError(f"the streamed body ended {self.left} bytes before its Content-Length")
-        await self._message({"type": "http.response.body", "body": b"", "more_body": False})
-
-    async def _message(self, message: Any) -> None:
+        if self.start is not None:
+            await self._begin()
         try:
-            if self.start is not None:
-                start, self.start = self.start, None
-                await self._send(start)
-            await self._send(message)
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        except OSError as exc:
+            raise _ClientGone from exc
+
+    async def _begin(self) -> None:
+        start, self.start = self.start, None
+        try:
+            await self._send(start)
         except OSError as exc:
             raise _ClientGone from exc
 

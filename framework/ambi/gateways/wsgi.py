@@ -383,7 +383,7 @@ class StreamedBody:
         chunk, self._first = self._first, None
         if chunk is None:
             while (item := self._call(next, self._iterator, _END)) is not _END:
-                chunk = as_bytes(item)
+                chunk = item if isinstance(item, bytes) else as_bytes(item)
                 if chunk:
                     return chunk if self._left is None else self._count(chunk)
         if chunk:
