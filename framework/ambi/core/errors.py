@@ -11,6 +11,8 @@ detail never holds what only the operator may know.
 
 from __future__ import annotations
 
+from functools import partial
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -105,9 +107,9 @@ class HTTPError(AmbiError):
 
 def describe(function: object) -> str:
     """Name a user's function for a message: qualified name, file and line."""
-    inner = function
-    while hasattr(inner, "__wrapped__") or hasattr(inner, "func"):
-        inner = getattr(inner, "__wrapped__", None) or getattr(inner, "func", None)
+    inner: Any = function
+    while (wrapped := inner.func if isinstance(inner, partial) else getattr(inner, "__wrapped__", None)) is not None:
+        inner = wrapped
     name = getattr(inner, "__qualname__", None) or repr(function)
     code = getattr(inner, "__code__", None) or getattr(getattr(inner, "__call__", None), "__code__", None)
     return f"{name} ({code.co_filename}:{code.co_firstlineno})" if code is not None else name

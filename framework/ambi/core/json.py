@@ -10,6 +10,7 @@ Facts
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Protocol, cast
 
 from .errors import HTTPError
@@ -44,7 +45,7 @@ def _finite(text: str) -> float:
 
 
 def encode_special(value: Any) -> Any:
-    """Turn a dataclass, datetime, date, time, UUID, Decimal, Enum, set or bytes-free mapping into what JSON knows.
+    """Turn a dataclass, datetime, date, time, UUID, Decimal, Enum, set or mapping into what JSON knows.
 
     Raises:
         TypeError: the type is not known; the message names it.
@@ -62,6 +63,8 @@ def encode_special(value: Any) -> Any:
         return value.value
     if kind in (set, frozenset):
         return list(value)
+    if isinstance(value, Mapping):
+        return dict(value)
     raise TypeError(
         f"{kind.__qualname__} is not JSON serializable; return a dict, a list, a dataclass or a plain value,"
         " or give App(json=...) a codec that knows it"

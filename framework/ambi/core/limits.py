@@ -87,6 +87,6 @@ def check_limit(name: str, value: float) -> float:
         known = ", ".join(Limits.__annotations__)
         raise ConfigurationError(f"Limits has no {name!r}; there are {known}")
     wanted = int if kind == "int" else (int, float)
-    if isinstance(value, bool) or not isinstance(value, wanted) or value <= 0:
+    if isinstance(value, bool) or not isinstance(value, wanted) or not value > 0:
         raise ConfigurationError(f"the limit {name} must be a positive {kind}, not {value!r}")
     return value

@@ -22,8 +22,6 @@ class State(MutableMapping[str, "Any"]):
         _values: dict[str, Any]
 
     def __getattr__(self, name: str) -> Any:
-        if name == "_values":  # not set yet: a copy or an unpickled object in the making
-            raise AttributeError(name)
         try:
             return self._values[name]
         except KeyError:
@@ -31,6 +29,8 @@ class State(MutableMapping[str, "Any"]):
             raise AttributeError(f"the state holds no {name!r}; it holds {known}") from None
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if hasattr(State, name):  # reading it again would give the method
+            raise AttributeError(f"{name!r} is a method of the state; use state[{name!r}]")
         self._values[name] = value
 
     def __delattr__(self, name: str) -> None:
@@ -51,6 +51,9 @@ class State(MutableMapping[str, "Any"]):
 
     def __len__(self) -> int:
         return len(self._values)
+
+    def __reduce__(self) -> tuple[type[State], tuple[dict[str, Any]]]:
+        return State, (self._values,)
 
     def __repr__(self) -> str:
         return f"State({self._values!r})"
