@@ -167,7 +167,9 @@ class App(Router):
             ConfigurationError: the path is wrong or taken, or the other is no `App`.
         """
         if not path.startswith("/") or path.endswith("/") or "{" in path:
-            raise ConfigurationError(f"the mount path {path!r} must begin with a slash, not end with one, and be literal")
+            raise ConfigurationError(
+                f"the mount path {path!r} must begin with a slash, not end with one, and be literal"
+            )
         if not isinstance(other, App) or other is self:
             raise ConfigurationError(f"app.mount({path!r}, ...) takes another App, not {other!r}")
         if any(mount.path == path for mount in self._mounts):
@@ -296,7 +298,10 @@ class App(Router):
         return self._table.match(request.method, request.path, others)
 
     def _make_plan(self, route: Route) -> Plan:
-        layers: tuple[Layer, ...] = (*(layer for router in route.routers for layer in router.layers), *route.layers)
+        layers: tuple[Layer, ...] = (
+            *(layer for router in route.routers for layer in router.layers),
+            *route.layers,
+        )
         route._plan = plan = Plan(
             route.handler,
             route.call,

@@ -57,4 +57,7 @@ def worker_exit(server: Any, worker: Any) -> None:
 
 
 def _speaks_wsgi(worker: Any) -> bool:
-    return any(kind.__module__ in _WSGI_WORKERS for kind in type(worker).__mro__) and "gasgi" not in type(worker).__module__
+    return (
+        any(kind.__module__ in _WSGI_WORKERS for kind in type(worker).__mro__)
+        and "gasgi" not in type(worker).__module__
+    )

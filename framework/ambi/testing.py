@@ -25,10 +25,9 @@ from .core.url import encode_path, encode_query, percent_decode, percent_encode
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-    from typing import Any, Literal
+    from typing import Any, Literal, Self
 
     from anyio.from_thread import BlockingPortal
-    from typing_extensions import Self
 
     Pairs = Mapping[str, object] | Sequence[tuple[str, object]]
     File = bytes | tuple[str, bytes] | tuple[str, bytes, str]
@@ -209,7 +208,10 @@ class Client:
         if content_type and "content-type" not in names:
             lines.append(("content-type", content_type))
         if isinstance(body, bytes):
-            if (body or method in ("POST", "PUT", "PATCH")) and not names & {"content-length", "transfer-encoding"}:
+            if (body or method in ("POST", "PUT", "PATCH")) and not names & {
+                "content-length",
+                "transfer-encoding",
+            }:
                 lines.append(("content-length", str(len(body))))
             chunks = [body]
         else:
@@ -411,7 +413,9 @@ class _ASGITransport:
             if messages[0]["type"] == "lifespan.startup.complete":
                 yield
             to_app.set()
-        for phase, message in zip(("start-up", "shutdown"), messages, strict=False):  # outside of the group, which wraps
+        for phase, message in zip(
+            ("start-up", "shutdown"), messages, strict=False
+        ):  # outside of the group, which wraps
             if message["type"].endswith(".failed"):
                 raise RuntimeError(f"the {phase} failed: {message.get('message', '')}")
 

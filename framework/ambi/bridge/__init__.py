@@ -1,11 +1,11 @@
 """The only code that knows threads and event loops.
 
-    timeouts.py      waiting with a deadline
-    travel.py        what driving a request's coroutine means; shared by both directions
-    to_loop.py       WSGI: from the server's thread to the loop thread and back
-    to_thread.py     ASGI: from the server's loop to one worker thread and back
-    loop_thread.py   the process's loop thread
-    workers.py       the worker threads
-    lifespan.py      start-up and shutdown of an application, on either gateway
-    exits.py         what runs when the process ends
+timeouts.py      waiting with a deadline
+travel.py        what driving a request's coroutine means; shared by both directions
+to_loop.py       WSGI: from the server's thread to the loop thread and back
+to_thread.py     ASGI: from the server's loop to one worker thread and back
+loop_thread.py   the process's loop thread
+workers.py       the worker threads
+lifespan.py      start-up and shutdown of an application, on either gateway
+exits.py         what runs when the process ends
 """

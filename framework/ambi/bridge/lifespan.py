@@ -140,8 +140,12 @@ class Lifespans:
         from anyio import to_thread
 
         blocking = contextlib.ExitStack()
-        stack.push_async_callback(to_thread.run_sync, context.run, blocking.close)
-        await to_thread.run_sync(context.run, lifespan.enter_sync, blocking)
+
+        async def in_thread(function: Callable[[], None]) -> None:
+            await to_thread.run_sync(partial(context.run, function))
+
+        stack.push_async_callback(in_thread, blocking.close)
+        await in_thread(partial(lifespan.enter_sync, blocking))
 
     async def start_on_this_loop(self) -> None:
         """Start all for a server that sends no lifespan events; they live in a task of their own.

@@ -22,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-_current: LoopThread | None = None
+_running: dict[str, LoopThread] = {}  # one a process, and none in a process forked from it
 _locks: dict[str, threading.Lock] = {}  # made when first needed: gevent patches locks after a preload
 
 
@@ -93,26 +93,23 @@ class LoopThread:
 
 def get_loop_thread() -> LoopThread:
     """Give this process's loop thread, started if need be."""
-    global _current
-    if _current is None:
+    if "" not in _running:
         with _locks.setdefault("", threading.Lock()):
-            if _current is None:
-                _current = LoopThread()
+            if "" not in _running:
+                _running[""] = LoopThread()
                 at_exit(stop_loop_thread)
-    return _current
+    return _running[""]
 
 
 def stop_loop_thread(timeout_s: float = 5) -> None:
     """Stop the loop thread if there is one; a later request starts another."""
-    global _current
-    stopped, _current = _current, None
+    stopped = _running.pop("", None)
     if stopped is not None:
         stopped.stop(timeout_s)
 
 
 def _forget_after_fork() -> None:
-    global _current
-    _current = None
+    _running.clear()
     _locks.clear()
 
 

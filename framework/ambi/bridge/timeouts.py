@@ -10,6 +10,7 @@ Facts
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,4 +76,4 @@ def _rest(steps: Any, wanted: Any) -> Generator[Any, Any, Any]:
         except StopIteration as stop:
             return stop.value
         return (yield from _rest(steps, wanted))
-    return (yield from steps)
+    return (yield from cast("Generator[Any, Any, Any]", steps))

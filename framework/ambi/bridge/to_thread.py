@@ -200,7 +200,11 @@ class Trip:
     __slots__ = ("_context", "_coroutine", "_request", "_wanted")
 
     def __init__(
-        self, request: Request, coroutine: Coroutine[Any, Any, Any], context: Context | None, wanted: object = None
+        self,
+        request: Request,
+        coroutine: Coroutine[Any, Any, Any],
+        context: Context | None,
+        wanted: object = None,
     ) -> None:
         self._request = request
         self._coroutine = coroutine

@@ -58,7 +58,10 @@ class Leg:
     __slots__ = ("_context", "_coroutine", "_failure")
 
     def __init__(
-        self, coroutine: Coroutine[Any, Any, Any], context: Context | None, failure: BaseException | None = None
+        self,
+        coroutine: Coroutine[Any, Any, Any],
+        context: Context | None,
+        failure: BaseException | None = None,
     ) -> None:
         self._coroutine = coroutine
         self._context = context

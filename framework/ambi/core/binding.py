@@ -63,8 +63,7 @@ def parameters_of(
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise ConfigurationError.at(
                 function,
-                f"the parameter {parameter} takes anything; name each parameter"
-                " (a decorator must use functools.wraps)",
+                f"the parameter {parameter} takes anything; name each parameter (a decorator must use functools.wraps)",
             )
         found[parameter.name] = _resolve(function, parameter, local_names) if resolve else None
     return found

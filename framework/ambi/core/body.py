@@ -29,14 +29,15 @@ class BodySource(Protocol):
     Attributes:
         side: where `read` may be awaited.
         declared: the Content-Length; None without one.
-        ended: nothing is left to read.
     """
 
     side: Side
     declared: int | None
 
     @property
-    def ended(self) -> bool: ...
+    def ended(self) -> bool:
+        """Whether nothing is left to read."""
+        ...
 
     async def read(self) -> bytes:
         """Give the next bytes, b"" at the end.
@@ -71,7 +72,9 @@ async def load_body(request: Request, source: BodySource, max_bytes: int) -> Non
     coding = request._edge.header(request.native, "content-encoding")
     if coding is not None and coding.strip(" \t").lower() not in ("", "identity"):
         raise HTTPError(
-            415, "request bodies with a content coding are not accepted", headers={"accept-encoding": "identity"}
+            415,
+            "request bodies with a content coding are not accepted",
+            headers={"accept-encoding": "identity"},
         )
     if request.content_type[0] == "multipart/form-data":
         request.loaded_form(await _load_form(request, source, max_bytes))

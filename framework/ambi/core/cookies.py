@@ -1,8 +1,8 @@
-"""Cookies: a reader that is lenient in one forward pass, a writer that is strict.
+r"""Cookies: a reader that is lenient in one forward pass, a writer that is strict.
 
 Facts
 - The standard library's `http.cookies` takes seconds on a hostile header; it is not used.
-- Only space and tab surround a name; other white space is part of it, so `\\xa0__Host-a` is not `__Host-a`.
+- Only space and tab surround a name; other white space is part of it, so `\xa0__Host-a` is not `__Host-a`.
 - Names are never percent-decoded. The first cookie of a name wins: user agents send the longer path first
   (RFC 6265 5.4).
 """
@@ -68,7 +68,13 @@ def _unquote(value: str) -> str:
     while position < len(inner):
         character = inner[position]
         octal = inner[position + 1 : position + 4]
-        if character == "\\" and len(octal) == 3 and octal[0] in "0123" and octal[1] in "01234567" and octal[2] in "01234567":
+        if (
+            character == "\\"
+            and len(octal) == 3
+            and octal[0] in "0123"
+            and octal[1] in "01234567"
+            and octal[2] in "01234567"
+        ):
             out.append(chr(int(octal, 8)))
             position += 4
         elif character == "\\" and octal:
@@ -83,9 +89,7 @@ def _unquote(value: str) -> str:
 def _quote(value: str) -> str:
     if _OCTETS.issuperset(value):
         return value
-    escaped = "".join(
-        c if c in _OCTETS or c == " " else f"\\{ord(c):03o}" if c in ",;" else f"\\{c}" for c in value
-    )
+    escaped = "".join(c if c in _OCTETS or c == " " else f"\\{ord(c):03o}" if c in ",;" else f"\\{c}" for c in value)
     return f'"{escaped}"'
 
 
@@ -168,4 +172,5 @@ def _attribute(name: str, value: str) -> str:
 def http_date(timestamp: float) -> str:
     """Write seconds since the epoch as an IMF-fixdate. See: RFC 9110 5.6.7."""
     t = time.gmtime(timestamp)
-    return f"{DAYS[t.tm_wday]}, {t.tm_mday:02} {MONTHS[t.tm_mon - 1]} {t.tm_year:04} {t.tm_hour:02}:{t.tm_min:02}:{t.tm_sec:02} GMT"
+    day = f"{DAYS[t.tm_wday]}, {t.tm_mday:02} {MONTHS[t.tm_mon - 1]} {t.tm_year:04}"
+    return f"{day} {t.tm_hour:02}:{t.tm_min:02}:{t.tm_sec:02} GMT"

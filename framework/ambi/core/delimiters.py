@@ -1,28 +1,30 @@
 """The delimiters of a multipart body: found as RFC 2046 says, and written anew for the push parser.
 
 The parser takes CRLF "--" boundary wherever it stands for a delimiter, and fails when the line goes on.
-`DelimiterFilter` stands before it: it finds the real delimiters in one forward pass and gives the body on with a
-boundary of its own, which nobody can put into the content. Nothing but the delimiters and the names of odd header
-lines is changed.
+`DelimiterFilter` stands before it: it finds the real delimiters in one forward pass and gives the body on with
+a boundary of its own, which nobody can put into the content. Nothing but the delimiters and the names of odd
+header lines is changed.
 
 Facts
-- A delimiter is a line of its own: "--", the boundary, "--" too if it is the last, "optional linear whitespace, and
-  a terminating CRLF" (RFC 2046 5.1.1). A line that goes on differently is content here. Composers should not have
-  chosen a boundary that content lines begin with, but some do not look.
+- A delimiter is a line of its own: "--", the boundary, "--" too if it is the last, "optional linear whitespace,
+  and a terminating CRLF" (RFC 2046 5.1.1). A note there lets a reader compare only the start of a line, as
+  content must not have such lines; but some composers do not look, and it would cut their content. Here the
+  whole line counts.
 - "Receivers MUST be able to handle padding added by message transports" (5.1.1, transport-padding).
 - "The CRLF preceding the boundary delimiter line is conceptually attached to the boundary" (5.1.1).
-- A part is headers, and perhaps CRLF and content (5.1.1, body-part): if the delimiter follows the blank line at once,
-  the CRLF of that line is its own, and there is no content.
-- "Implementations must ignore text that appears before the first boundary delimiter line or after the last one"
-  (5.1.1): ignored here up to the size of a header section.
-- `bytes.find` skips ahead by up to the length of what it looks for, and less far from bytes that occur in it: the
-  parser searches fastest for a boundary that is long and made of few characters, such as are rare in any content.
+- A part is headers, and perhaps CRLF and content (5.1.1, body-part): if a delimiter follows the blank line at
+  once, the CRLF of that line is its own, and there is no content.
+- "Implementations must ignore anything that appears before the first boundary delimiter line or after the last
+  one" (5.1.1): ignored here up to the size of a header section.
 - A header name is a token (RFC 9110 5.6.2). The parser takes letters, digits, "-" and "_" only.
+- `bytes.find` skips ahead by up to the length of what it looks for, and less far from bytes that occur in it:
+  the parser searches fastest for a boundary that is long and made of few characters, rare in any content.
 """
 
 from __future__ import annotations
 
 import os
+import re
 
 from .errors import HTTPError
 from .headers import TOKEN_CHARS
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 _BOUNDARY_BITS = 240
 _BOUNDARY_CHARS = bytes.maketrans(b"01", b"_=")
 _MAX_PADDING = 256
+# What stands behind the dash-boundary of a delimiter, or may yet become that. Groups: its end; too much padding.
+_LINE_END = re.compile(rb"(?:--)?[ \t]{0,%d}+(?:(\r\n)|([ \t])|\r?\Z)|-\Z" % _MAX_PADDING)
 _TOKEN = "".join(TOKEN_CHARS).encode()
 _TO_HYPHEN = bytes.maketrans(b"!#$%&'*+.^`|~", b"-" * 13)
 _USUAL_NAMES = frozenset((b"Content-Disposition", b"Content-Type"))
@@ -54,7 +58,18 @@ class DelimiterFilter:
         HTTPError: 400, from `feed` and `finish`.
     """
 
-    __slots__ = ("_buffer", "_delimiter", "_given_on", "_ignored", "_max_section", "_position", "_searched", "_skip", "_step", "boundary")
+    __slots__ = (
+        "_buffer",
+        "_delimiter",
+        "_given_on",
+        "_ignored",
+        "_max_section",
+        "_position",
+        "_searched",
+        "_skip",
+        "_step",
+        "boundary",
+    )
 
     def __init__(self, boundary: str, limits: Limits) -> None:
         number = int.from_bytes(os.urandom(_BOUNDARY_BITS // 8))
@@ -62,11 +77,11 @@ class DelimiterFilter:
         self._given_on = b"\r\n--" + self.boundary
         self._delimiter = f"\r\n--{boundary}".encode()
         self._max_section = limits.max_part_headers * (limits.max_part_header_bytes + len(b"\r\n"))
-        self._ignored = 0
+        self._ignored = 0  # bytes of preamble and epilogue
         self._buffer = b""
         self._position = 0  # up to here the buffer is done with
         self._searched = 0  # up to here it came with earlier chunks
-        self._skip = 0  # bytes from there on that may begin a delimiter, but are no content
+        self._skip = 0  # bytes from the position on that may begin a delimiter, but are no content
         self._step: Callable[[DelimiterFilter], bytes | None] = DelimiterFilter._preamble
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
@@ -89,13 +104,13 @@ class DelimiterFilter:
             raise HTTPError(400, "the multipart body is incomplete")
         return b""
 
-    # Each step does what can be done with the buffer from `_position` on. It gives bytes, perhaps none, when there
-    # may be more to do, and None when it needs the next chunk.
+    # Each step does what can be done with the buffer from the position on. It gives bytes, perhaps none, when
+    # there may be more to do, and None when it needs the next chunk.
 
     def _preamble(self) -> bytes | None:
         """Ignore what stands before the first delimiter.
 
-        The first dash-boundary must be that of a delimiter: if it was passed over, so would be the part behind it.
+        The first dash-boundary must be that of a delimiter: if it was passed over, so would be the part behind.
         """
         buffer, delimiter = self._buffer, self._delimiter
         dashes = buffer.find(delimiter[2:])
@@ -115,7 +130,7 @@ class DelimiterFilter:
         return b""
 
     def _header_section(self) -> bytes | None:
-        """Give the delimiter and the headers of a part. The position is at the CRLF that ends the delimiter line."""
+        """Give the delimiter and the headers of a part. The position is at the CRLF of the delimiter line."""
         buffer, start = self._buffer, self._position
         end = buffer.find(b"\r\n\r\n", max(start, self._searched - 3))
         if (len(buffer) - 3 if end < 0 else end) - start > self._max_section:
@@ -131,12 +146,12 @@ class DelimiterFilter:
     def _header_line(self, line: bytes) -> bytes:
         """Give the line with a name that the parser takes."""
         name, colon, value = line.partition(b":")
-        if not colon or not name or name.translate(None, _TOKEN) or len(value.translate(None, b"\r\n\0")) < len(value):
+        if not (colon and name) or name.translate(None, _TOKEN) or value.translate(None, b"\r\n\0") != value:
             raise HTTPError(400, "a header line of a part is malformed")
         if name in _USUAL_NAMES:
             return line
-        dash_boundary = self._delimiter[2:]
-        if line.startswith(dash_boundary) and not line[len(dash_boundary) :].removeprefix(b"--").strip(b" \t"):
+        start, dashes, rest = line.partition(self._delimiter[2:])  # a boundary may hold a colon
+        if dashes and not start and not rest.removeprefix(b"--").strip(b" \t"):
             raise HTTPError(400, "there is a delimiter in the header section of a part")
         taken = name.translate(_TO_HYPHEN)
         if taken != name and taken.lower() in _NAMES_WITH_MEANING:
@@ -181,20 +196,12 @@ class DelimiterFilter:
         Returns:
             The index behind its CRLF; 0 if it is no delimiter; None if the bytes so far do not tell.
         """
-        buffer = self._buffer
-        if buffer.startswith(b"\r\n", position):
-            return position + 2
-        start = position + 2 if buffer.startswith(b"--", position) else position
-        rest = buffer[start : start + _MAX_PADDING + len(b"\r\n") + 1]
-        unpadded = rest.lstrip(b" \t")
-        padding = len(rest) - len(unpadded)
-        if padding > _MAX_PADDING:
-            raise HTTPError(400, f"a delimiter of the multipart body has more than {_MAX_PADDING} bytes of padding")
-        if unpadded.startswith(b"\r\n"):
-            return start + padding + 2
-        if b"\r\n".startswith(unpadded) or (unpadded == b"-" and len(buffer) == position + 1):
-            return None
-        return 0
+        line_end = _LINE_END.match(self._buffer, position)
+        if line_end is None:
+            return 0
+        if line_end[2]:
+            raise HTTPError(400, f"a delimiter has more than {_MAX_PADDING} bytes of padding")
+        return line_end.end() if line_end[1] else None
 
     def _pass_delimiter(self, behind: int, end: int) -> None:
         """Go on behind a delimiter line, given where its dash-boundary and the line end."""
@@ -209,4 +216,4 @@ class DelimiterFilter:
         self._ignored += end - self._position
         self._position = end
         if self._ignored > self._max_section:
-            raise HTTPError(400, f"the multipart body has more than {self._max_section} bytes outside its parts")
+            raise HTTPError(400, f"the form has more than {self._max_section} bytes outside its parts")

@@ -45,4 +45,3 @@ async def finish(request: Request, side: Side) -> None:
             log_failure(f"a stream that was not sent did not close: {body!r}", exc)
     if request._form is not None:
         request._form.close()
-

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 _PROBLEM_TYPE: Pair = ("content-type", "application/problem+json")
 _VARY_ACCEPT: Pair = ("vary", "accept")
 _OFFERS = ("application/problem+json", "application/json", "text/html", "text/plain")
-_TYPES = {_OFFERS[0]: _PROBLEM_TYPE, _OFFERS[1]: _PROBLEM_TYPE, "text/html": HTML_TYPE, "text/plain": TEXT_TYPE}
+_TYPES = {
+    _OFFERS[0]: _PROBLEM_TYPE,
+    _OFFERS[1]: _PROBLEM_TYPE,
+    "text/html": HTML_TYPE,
+    "text/plain": TEXT_TYPE,
+}
 _chosen: dict[str, str] = {}
 _plain_bodies: dict[tuple[int, str], bytes] = {}
 

@@ -108,8 +108,8 @@ class HTTPError(AmbiError):
 def describe(function: object) -> str:
     """Name a user's function for a message: qualified name, file and line."""
     inner: Any = function
-    while (wrapped := inner.func if isinstance(inner, partial) else getattr(inner, "__wrapped__", None)) is not None:
-        inner = wrapped
+    while hasattr(inner, "__wrapped__") or isinstance(inner, partial):
+        inner = getattr(inner, "__wrapped__", None) or getattr(inner, "func", None)
     name = getattr(inner, "__qualname__", None) or repr(function)
     code = getattr(inner, "__code__", None) or getattr(getattr(inner, "__call__", None), "__code__", None)
     return f"{name} ({code.co_filename}:{code.co_firstlineno})" if code is not None else name

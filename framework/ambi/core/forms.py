@@ -78,7 +78,7 @@ class UploadFile:
             FileExistsError: there is a file already; an upload never overwrites one silently.
         """
         self._file.seek(0)
-        with open(path, "xb") as target:
+        with open(path, "xb") as target:  # noqa: PTH123  # what `open` takes, a PathLike among it
             while chunk := self._file.read(1 << 20):
                 target.write(chunk)
 
@@ -268,10 +268,9 @@ class MultipartReader:
         for file, data in self._unwritten:
             if isinstance(file.file, io.BytesIO):
                 file._spool()
-            written = file.file.write(data)
-            while written < len(data):  # an unbuffered file may take less than all, for example on a full disk
-                data = data[written:]
-                written = file.file.write(data)
+            left = memoryview(data)
+            while left:  # an unbuffered file may take less than all, on a full disk for example
+                left = left[file.file.write(left) :]
         self._unwritten.clear()
         self._unwritten_bytes = 0
 

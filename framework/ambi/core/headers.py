@@ -53,7 +53,7 @@ def check_value(value: str) -> str:
     """
     if value.isascii() and value.isprintable():
         return value
-    if any(c < " " and c != "\t" or c == "\x7f" for c in value):
+    if any((c < " " and c != "\t") or c == "\x7f" for c in value):
         raise ValueError(f"header field value {value[:80]!r} holds a control character (RFC 9110 5.5)")
     try:
         value.encode("latin-1")

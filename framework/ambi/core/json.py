@@ -64,7 +64,7 @@ def encode_special(value: Any) -> Any:
     if kind in (set, frozenset):
         return list(value)
     if isinstance(value, Mapping):
-        return dict(value)
+        return dict(cast("Mapping[object, object]", value))
     raise TypeError(
         f"{kind.__qualname__} is not JSON serializable; return a dict, a list, a dataclass or a plain value,"
         " or give App(json=...) a codec that knows it"

@@ -73,7 +73,8 @@ class Limits:
         raise AttributeError(f"Limits are frozen; make a new one with Limits({name}={value!r}, ...)")
 
     def __repr__(self) -> str:
-        return f"Limits({', '.join(f'{name}={value!r}' for name, value in vars(self).items() if name in Limits.__annotations__)})"
+        given = {name: value for name, value in vars(self).items() if name in Limits.__annotations__}
+        return f"Limits({', '.join(f'{name}={value!r}' for name, value in given.items())})"
 
 
 def check_limit(name: str, value: float) -> float:

@@ -1,8 +1,8 @@
 """Middlewares: the three forms, and how one layer is opened and unwound.
 
-    generator     `def mw(request: Request) -> Middleware` with one `yield`; no colour, must not block
-    blocking      the same, registered with `blocking=True`: its steps run where `def` handlers run
-    async         `async def mw(request: Request, call_next: CallNext) -> Response`; may await
+generator     `def mw(request: Request) -> Middleware` with one `yield`; no colour, must not block
+blocking      the same, registered with `blocking=True`: its steps run where `def` handlers run
+async         `async def mw(request: Request, call_next: CallNext) -> Response`; may await
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ _FORMS = (
 class CallNext(Protocol):
     """What an async middleware calls, once, to run what lies inside it."""
 
-    def __call__(self, request: Request, /) -> Awaitable[Response]: ...
+    def __call__(self, request: Request, /) -> Awaitable[Response]:
+        """Run the rest; the response, or what was raised."""
+        ...
 
 
 class Layer:

@@ -10,7 +10,7 @@
 says `side = await SYNC` or `await ASYNC` before a piece of user code that must run on the other one. A request whose
 pieces agree with the server never suspends here at all.
 
-What the plan of the route decided beforehand (`plan.py`) is not decided again.
+What the route's plan decided beforehand (`plan.py`) is not decided again.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from .sides import Side
 
 
-async def respond(request: Request, plan: Plan, side: Side, depth: int = 0) -> Response:
+async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is told in one piece
+    request: Request, plan: Plan, side: Side, depth: int = 0
+) -> Response:
     """Answer a request. `depth` counts the layers that are open already: those outside an async one.
 
     Raises:
@@ -58,7 +60,7 @@ async def respond(request: Request, plan: Plan, side: Side, depth: int = 0) -> R
             else:
                 here = await SYNC
         if response is None:
-            if plan.loads_body and request._has_body and request._body is None and request._form is None:
+            if plan.loads_body and request._has_body and not request.is_loaded:
                 here = await _load_body(request, plan, here)
             if plan.is_async:
                 if here is SYNC:
@@ -102,7 +104,12 @@ async def _load_body(request: Request, plan: Plan, here: Side) -> Side:
 
 
 async def _unwind(
-    request: Request, plan: Plan, opened: Opened, response: Response | None, failure: BaseException | None, here: Side
+    request: Request,
+    plan: Plan,
+    opened: Opened,
+    response: Response | None,
+    failure: BaseException | None,
+    here: Side,
 ) -> Recovered:
     """Resume the open layers, innermost first, each on the side it was opened on.
 
@@ -127,7 +134,7 @@ async def _unwind(
 
 
 class _CallNext:
-    """What an async middleware calls to run what lies inside it."""
+    """What an async middleware calls to run what lies inside."""
 
     __slots__ = ("_depth", "_plan")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 from .cookies import MONTHS
 
 TYPE_CHECKING = False
@@ -81,7 +83,7 @@ def parse_http_date(text: str) -> datetime | None:
 
 
 def _utc(year: str, month: str, day: str, clock: str) -> datetime:
-    from datetime import datetime, timezone  # loaded only when a conditional request comes
+    from datetime import datetime  # loaded only when a conditional request comes
 
     hour, minute, second = map(_digits, clock.split(":"))
     if second == 60:  # a leap second, which datetime does not know
@@ -90,11 +92,11 @@ def _utc(year: str, month: str, day: str, clock: str) -> datetime:
     if len(year) not in (2, 4):
         raise ValueError(year)
     if len(year) == 2:
-        this_year = datetime.now(timezone.utc).year
+        this_year = datetime.now(UTC).year
         number += this_year - this_year % 100
         if number > this_year + 50:
             number -= 100
-    return datetime(number, MONTHS.index(month) + 1, _digits(day), hour, minute, second, tzinfo=timezone.utc)
+    return datetime(number, MONTHS.index(month) + 1, _digits(day), hour, minute, second, tzinfo=UTC)
 
 
 def _digits(text: str) -> int:

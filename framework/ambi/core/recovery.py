@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     """The response or what is left of the failure, and the side that the request is on now."""
 
 
-async def recover(
-    request: Request, plan: Plan, failure: BaseException, here: Side
-) -> Recovered:
+async def recover(request: Request, plan: Plan, failure: BaseException, here: Side) -> Recovered:
     """Make a response of an exception that has a handler, or is an answer itself."""
     if not isinstance(failure, Exception):
         return None, failure, here
@@ -44,9 +42,7 @@ async def recover(
     return None, failure, here
 
 
-async def crash(
-    request: Request, plan: Plan, failure: Exception, here: Side
-) -> Recovered:
+async def crash(request: Request, plan: Plan, failure: Exception, here: Side) -> Recovered:
     """Log what no layer and no handler took, and answer with a 500: the user's, if there is one and it works."""
     log_crash(request, failure, plan.described)
     failure.__traceback__ = None  # an exception object that is raised again must not keep the frames of this request

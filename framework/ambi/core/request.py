@@ -40,7 +40,9 @@ class Edge(Protocol):
     """What a gateway can tell of a request; one stateless object a gateway, given the server's own structure."""
 
     @property
-    def name(self) -> Literal["wsgi", "asgi"]: ...
+    def name(self) -> Literal["wsgi", "asgi"]:
+        """The gateway's."""
+        ...
 
     def header(self, native: Any, name: str, /) -> str | None:
         """Give one field, lines joined; the name is in lower case."""
@@ -50,9 +52,13 @@ class Edge(Protocol):
         """Give all fields, names in lower case."""
         ...
 
-    def scheme(self, native: Any, /) -> str: ...
+    def scheme(self, native: Any, /) -> str:
+        """Give "http" or "https"."""
+        ...
 
-    def client(self, native: Any, /) -> tuple[str, int | None] | None: ...
+    def client(self, native: Any, /) -> tuple[str, int | None] | None:
+        """Give address and port of the peer."""
+        ...
 
     def server(self, native: Any, /) -> str:
         """Give `name:port` of the server, for requests that name no host."""
@@ -62,7 +68,9 @@ class Edge(Protocol):
         """Give what the server passes on from a start-up."""
         ...
 
-    def body_source(self, request: Request) -> BodySource: ...
+    def body_source(self, request: Request) -> BodySource:
+        """Give where the body comes from."""
+        ...
 
     def travel(self, request: Request, coroutine: Coroutine[Any, Any, Response]) -> Awaitable[Response]:
         """Drive a part of the pipeline that user code awaits; it may change sides on its way."""
@@ -77,9 +85,13 @@ class Application(Protocol):
     json: JSONCodec
 
     @property
-    def lifespan_state(self) -> Mapping[str, Any]: ...
+    def lifespan_state(self) -> Mapping[str, Any]:
+        """What the lifespan yielded."""
+        ...
 
-    def url_path(self, name: str, params: Mapping[str, object]) -> str: ...
+    def url_path(self, name: str, params: Mapping[str, object]) -> str:
+        """Build the path of a named route."""
+        ...
 
 
 class Request:
@@ -96,12 +108,12 @@ class Request:
     """
 
     __slots__ = (
-        "_after", "_answer", "_body", "_body_source", "_content_type", "_context", "_cookies", "_dropped", "_edge", "_form", "_has_body", "_headers",
-        "_host", "_json", "_loop_side", "_on_response", "_query", "_state", "_sync_side", "_values", "app",
-        "method", "native", "path", "query_string", "root_path", "route",
+        "_after", "_answer", "_body", "_body_source", "_content_type", "_context", "_cookies", "_dropped", "_edge",
+        "_form", "_has_body", "_headers", "_host", "_json", "_loop_side", "_on_response", "_query", "_state",
+        "_sync_side", "_values", "app", "method", "native", "path", "query_string", "root_path", "route",
     )  # fmt: skip
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  # called by the two gateways only, on every request: names would cost
         self,
         app: Application,
         edge: Edge,
@@ -153,7 +165,7 @@ class Request:
 
     @property
     def scheme(self) -> str:
-        """ "http" or "https", as the server saw the connection."""
+        """How the server saw the connection: "http" or "https"."""
         return self._edge.scheme(self.native)
 
     @property
@@ -385,6 +397,11 @@ class Request:
         self._after.append((function, is_async(function), args))
 
     # --- for the framework ---
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the body has been read."""
+        return self._body is not None or self._form is not None
 
     def loaded_body(self, body: bytes) -> None:
         """Take the body; called once."""

@@ -116,7 +116,14 @@ class Response:
     ) -> None:
         """Make the client forget a cookie; path, domain and the rest as they were when it was set."""
         self.set_cookie(
-            name, "", max_age=0, path=path, domain=domain, secure=secure, samesite=samesite, partitioned=partitioned
+            name,
+            "",
+            max_age=0,
+            path=path,
+            domain=domain,
+            secure=secure,
+            samesite=samesite,
+            partitioned=partitioned,
         )
 
     def __repr__(self) -> str:
@@ -217,7 +224,9 @@ class Stream(Response):
         headers: Mapping[str, str] | None = None,
     ) -> None:
         if isinstance(iterable, (bytes, str)) or not (hasattr(iterable, "__iter__") or hasattr(iterable, "__aiter__")):
-            raise TypeError(f"Stream takes an iterable or async iterable of bytes or str, not {type(iterable).__name__}")
+            raise TypeError(
+                f"Stream takes an iterable or async iterable of bytes or str, not {type(iterable).__name__}"
+            )
         super().__init__(b"", status, headers)
         self._pairs[0] = ("content-type", check_value(content_type))
         self.body = iterable
@@ -328,7 +337,8 @@ def _make_other(value: Any, codec: JSONCodec, source: HasFunction) -> Response:
             f"{describe(source.function)} returned a coroutine; a function that gives one must be an `async def`"
         )
     raise TypeError(
-        f"{describe(source.function)} returned {value.__class__.__name__}; a Response, str, bytes, dict, list, dataclass, None, generator,"
+        f"{describe(source.function)} returned {value.__class__.__name__};"
+        " a Response, str, bytes, dict, list, dataclass, None, generator,"
         " (value, status) or (value, status, headers) was expected"
     )
 
@@ -380,7 +390,10 @@ _NOT_WITHOUT_BODY = frozenset(("content-length", "content-type", NOSNIFF[0]))
 def _with_cookies(request: Request, response: Response) -> list[Pair]:
     """Give the header fields with those of the cookies; a response that sets one is no one else's."""
     loopback = request.is_loopback
-    pairs = [*response._pairs, *(("set-cookie", c.header_value(loopback=loopback)) for c in response._cookies or ())]
+    pairs = [
+        *response._pairs,
+        *(("set-cookie", c.header_value(loopback=loopback)) for c in response._cookies or ()),
+    ]
     return pairs if "cache-control" in response.headers else [*pairs, ("cache-control", "private")]
 
 

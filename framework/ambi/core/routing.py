@@ -134,7 +134,10 @@ class Route:
         return hosts[0] if hosts else ""
 
     def _choose_converters(
-        self, parameters: Mapping[str, Any], converters: Mapping[str, Converter], types: Mapping[Any, Converter]
+        self,
+        parameters: Mapping[str, Any],
+        converters: Mapping[str, Converter],
+        types: Mapping[Any, Converter],
     ) -> None:
         """Take each parameter's converter from the path, else from the handler's annotation."""
         for segment in self.segments:

@@ -145,7 +145,11 @@ def split_host(host: str) -> tuple[str, int | None]:
     else:
         name, _, port = host.partition(":")
         valid = bool(name) and _HOST_SAFE.issuperset(name) and ("%" not in name or _has_only_triplets(name))
-    if not valid or len(name) > 255 or (port and not (_DIGITS.issuperset(port) and len(port) <= 5 and int(port) < 65536)):
+    if (
+        not valid
+        or len(name) > 255
+        or (port and not (_DIGITS.issuperset(port) and len(port) <= 5 and int(port) < 65536))
+    ):
         raise HTTPError(400, "the Host header is not a valid host")
     return name.lower(), int(port) if port else None
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 from contextvars import copy_context
 from itertools import chain
 
+from ..core.ending import finish
 from ..core.errors import ClientDisconnected, HTTPError
 from ..core.log import log_crash, log_disconnect, log_failure
-from ..core.ending import finish
 from ..core.pipeline import respond
 from ..core.recovery import late_error
 from ..core.request import Request
@@ -26,7 +26,15 @@ from .entry import check_host, headers_too_large, parse_content_length, target_t
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Coroutine, Iterator, Mapping
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterable,
+        Awaitable,
+        Callable,
+        Coroutine,
+        Iterator,
+        Mapping,
+    )
     from contextvars import Context
     from typing import Any, Literal, Protocol
 
@@ -46,7 +54,9 @@ if TYPE_CHECKING:
 
         lifespans: Any
 
-        def plan_for(self, request: Request, refusal: HTTPError | None) -> Plan: ...
+        def plan_for(self, request: Request, refusal: HTTPError | None) -> Plan:
+            """Find the plan of a request."""
+            ...
 
 
 async def serve(app: ServedApplication, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,7 +97,9 @@ async def _serve_other(app: ServedApplication, scope: Scope, receive: Receive, s
 # --- read the request ---
 
 
-def read_request(app: Application, scope: Scope, receive: Receive) -> tuple[Request, HTTPError | None]:
+def read_request(  # noqa: C901, PLR0912  # one pass over what every request has; each branch is one fact
+    app: Application, scope: Scope, receive: Receive
+) -> tuple[Request, HTTPError | None]:
     """Make the request; an error comes beside it, to be answered through the layers of the application."""
     path = scope["path"]
     query = scope["query_string"].decode("latin-1") if scope["query_string"] else ""
@@ -342,9 +354,7 @@ def _encode(pairs: list[Pair]) -> list[tuple[bytes, bytes]]:
     return headers
 
 
-async def write_response(
-    request: Request, response: Response, receive: Receive, send: Send, context: Context
-) -> None:
+async def write_response(request: Request, response: Response, receive: Receive, send: Send, context: Context) -> None:
     """Send the response; streams item by item."""
     if request._dropped is not None:
         request.sends(response)

@@ -33,5 +33,6 @@ def target_too_long(limits: Limits) -> HTTPError:
 def headers_too_large(limits: Limits) -> HTTPError:
     """Make the refusal of header fields. See: RFC 6585 5."""
     return HTTPError(
-        431, f"the request has more than {limits.max_header_lines} header fields or {limits.max_header_bytes} bytes of them"
+        431,
+        f"the request has more than {limits.max_header_lines} header fields or {limits.max_header_bytes} bytes of them",
     )

@@ -13,8 +13,8 @@ import io
 from contextvars import copy_context
 from typing import TypeVar
 
-from ..core.errors import REASONS, ClientDisconnected, HTTPError
 from ..core.ending import finish
+from ..core.errors import REASONS, ClientDisconnected, HTTPError
 from ..core.pipeline import respond
 from ..core.recovery import late_error
 from ..core.request import Request
@@ -42,7 +42,9 @@ if TYPE_CHECKING:
 
         lifespans: Any
 
-        def plan_for(self, request: Request, refusal: HTTPError | None) -> Plan: ...
+        def plan_for(self, request: Request, refusal: HTTPError | None) -> Plan:
+            """Find the plan of a request."""
+            ...
 
 
 T = TypeVar("T")
@@ -132,9 +134,10 @@ def _check_sizes(limits: Limits, environ: WSGIEnvironment, path: str, query: str
     if target[longest:] or query[longest:]:
         raise target_too_long(limits)
     # All text of the environ is more than all header fields; joining it is the cheapest way to weigh it.
-    if len("".join([value for value in environ.values() if value.__class__ is str])) > limits.max_header_bytes:
-        _check_fields(limits, environ)
-    elif len(environ) > limits.max_header_lines:
+    if (
+        len("".join([value for value in environ.values() if value.__class__ is str])) > limits.max_header_bytes
+        or len(environ) > limits.max_header_lines
+    ):
         _check_fields(limits, environ)
 
 
@@ -204,7 +207,7 @@ EDGE = _Edge()
 
 
 class WSGIBody:
-    """The body of a request in `wsgi.input`. It has an end only where the server says so:
+    """The body of a request in `wsgi.input`, which has an end only where the server says so.
 
     a Content-Length, not chunked      exactly that many bytes; fewer are a client that left
     else `wsgi.input_terminated`       read to the end
@@ -334,7 +337,8 @@ def write_response(
 
 def _nothing() -> Iterator[bytes]:
     """Give the iterable of no body: one empty item, as some servers start the response with the first; and no `len`,
-    from which others make a Content-Length."""
+    from which others make a Content-Length.
+    """
     return iter((b"",))
 
 
@@ -437,5 +441,3 @@ class FinishedBody:
                 self._chunks.close()
         finally:
             drive(request, finish(request, SYNC), self._context)
-
-
