@@ -74,15 +74,19 @@ def _uuid(text: str) -> Any:
 
     if len(text) != 36 or not _HEX.issuperset(text):
         raise ValueError(text)
-    return UUID(text)
+    value = UUID(text)
+    if str(value) != text.lower():  # UUID() takes hyphens anywhere
+        raise ValueError(text)
+    return value
 
 
 def _date(text: str) -> Any:
     from datetime import date
 
-    if len(text) != 10 or not _DIGITS.issuperset(text.replace("-", "", 2)):
+    value = date.fromisoformat(text)
+    if value.isoformat() != text:  # it takes weeks, dates without hyphens, and digits behind those
         raise ValueError(text)
-    return date.fromisoformat(text)
+    return value
 
 
 TEXT = Converter("str", str, rank=7)
@@ -107,27 +111,34 @@ _BY_TYPE_NAME = {
 }  # fmt: skip
 
 
+_choices: dict[Any, Converter] = {}
+
+
 def converter_for(annotation: Any) -> Converter | None:
-    """Give the converter of a handler's annotation; None when there is none."""
+    """Give the converter of a handler's annotation, always the same one; None when there is none."""
     known = _BY_TYPE_NAME.get((getattr(annotation, "__module__", ""), getattr(annotation, "__qualname__", "")))
     if known is not None:
         return CONVERTERS[known]
     members = getattr(annotation, "_member_map_", None)
     if members is not None:
-        return _choice(annotation.__name__, {_plain(member.value): member for member in members.values()})
+        return _choice(annotation, annotation.__name__, {_plain(member.value): member for member in members.values()})
     if get_origin(annotation) is Literal:
-        return _choice(repr(annotation), {_plain(value): value for value in annotation.__args__})
+        return _choice(annotation, repr(annotation), {_plain(value): value for value in annotation.__args__})
     return None
 
 
-def _choice(name: str, values: dict[str, Any]) -> Converter:
+def _choice(annotation: Any, name: str, values: dict[str, Any]) -> Converter:
+    if annotation in _choices:
+        return _choices[annotation]
+
     def convert(text: str) -> Any:
         try:
             return values[text]
         except KeyError:
             raise ValueError(text) from None
 
-    return Converter(name, convert, _plain, rank=0)
+    _choices[annotation] = Converter(name, convert, _plain, rank=0)
+    return _choices[annotation]
 
 
 def _plain(value: Any) -> str:

@@ -108,11 +108,16 @@ class HTTPError(AmbiError):
 def describe(function: object) -> str:
     """Name a user's function for a message: qualified name, file and line."""
     inner: Any = function
-    while hasattr(inner, "__wrapped__") or isinstance(inner, partial):
-        inner = getattr(inner, "__wrapped__", None) or getattr(inner, "func", None)
+    while (wrapped := _inside(inner)) is not None:
+        inner = wrapped
     name = getattr(inner, "__qualname__", None) or repr(function)
     code = getattr(inner, "__code__", None) or getattr(getattr(inner, "__call__", None), "__code__", None)
     return f"{name} ({code.co_filename}:{code.co_firstlineno})" if code is not None else name
+
+
+def _inside(function: Any) -> Any:
+    """Give what a wrapper or a partial wraps; None for a function itself."""
+    return getattr(function, "func" if isinstance(function, partial) else "__wrapped__", None)
 
 
 def quote_for_log(text: object, limit: int = 1024) -> str:

@@ -141,7 +141,7 @@ def _parameter_child(node: Node, segment: Parameter) -> Node:
     converter = segment.converter
     if segment.prefix or segment.suffix:
         for prefix, suffix, known, child in node.affixed:
-            if (prefix, suffix, known.name) == (segment.prefix, segment.suffix, converter.name):
+            if (prefix, suffix, known) == (segment.prefix, segment.suffix, converter):
                 return child
         child = Node()
         node.affixed.append((segment.prefix, segment.suffix, converter, child))
@@ -152,7 +152,7 @@ def _parameter_child(node: Node, segment: Parameter) -> Node:
             node.text = Node()
         return node.text
     for known, child in node.typed:
-        if known.name == converter.name:
+        if known is converter:
             return child
     child = Node()
     node.typed.append((converter, child))
