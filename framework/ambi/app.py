@@ -172,6 +172,8 @@ class App(Router):
             )
         if not isinstance(other, App) or other is self:
             raise ConfigurationError(f"app.mount({path!r}, ...) takes another App, not {other!r}")
+        if self in other._all_mounted():
+            raise ConfigurationError(f"{other!r} cannot be mounted in {self!r}, which is mounted in it")
         if any(mount.path == path for mount in self._mounts):
             raise ConfigurationError(f"there is an application mounted at {path!r} already")
         self._mounts.append(_Mount(path, other))
@@ -179,6 +181,9 @@ class App(Router):
         self._mounts.sort(key=lambda mount: -len(mount.path))
         other._hosts.append(self)
         self._collect_lifespans()
+
+    def _all_mounted(self) -> set[App]:
+        return {app for mount in self._mounts for app in {mount.app} | mount.app._all_mounted()}
 
     def include(self, router: Router) -> None:
         """Take over all routes of a router, those it gets later included.

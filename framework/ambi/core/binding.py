@@ -104,6 +104,8 @@ def bind(
         elif is_request(name, annotation):
             getters.append(_the_request)
         elif annotation is BodyStream:
+            if streams:
+                raise ConfigurationError.at(function, "it takes two BodyStreams; a body can be streamed once")
             streams = True
             getters.append(_body_stream)
         else:

@@ -423,10 +423,5 @@ class Request:
         others = {id(body): body for body in self._dropped or () if body is not response.body}
         self._dropped = list(others.values()) or None
 
-    @property
-    def has_end(self) -> bool:
-        """Whether there is anything to do after the response: functions to run, files or streams to close."""
-        return self._after is not None or self._form is not None or self._dropped is not None
-
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.path}>"

@@ -70,7 +70,7 @@ class Response:
             self._pairs = [TEXT_TYPE]
         else:
             self._pairs = [BYTES_TYPE if body and isinstance(body, bytes) else TEXT_TYPE]
-        self.body: Body = body
+        self.body: Body = bytes(body) if isinstance(body, bytes) else body
         if content_type is not None:
             self._pairs = [("content-type", check_value(content_type))]
         if headers:
@@ -365,10 +365,10 @@ def finalize(request: Request, response: Response) -> tuple[list[Pair], Body | N
         pairs = _with_cookies(request, response)
     if status == 204 or status == 304:  # noqa: PLR1714  # a tuple would be built for `in`
         return [NOSNIFF, *(p for p in pairs if p[0] not in _NOT_WITHOUT_BODY)], None
-    is_bytes = isinstance(body, bytes)
+    is_bytes = type(body) is bytes
     if pairs[1:]:  # more than the content type: the application set some itself
         pairs = [p for p in pairs if p[0] != NOSNIFF[0] and not (is_bytes and p[0] == "content-length")]
-    if isinstance(body, bytes):
+    if type(body) is bytes:
         length = len(body)
         pairs = [*pairs, NOSNIFF, _lengths[length] if length in _lengths else _length_pair(length)]
     else:

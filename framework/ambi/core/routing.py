@@ -9,9 +9,10 @@ from __future__ import annotations
 import sys
 from typing import TypedDict, TypeVar, overload
 
-from .converters import converter_for
+from .converters import PATH, converter_for
 from .error_handling import ErrorHandlers
 from .errors import ConfigurationError, describe
+from .headers import is_token
 from .limits import check_limit
 from .matching import Parameter, parse_template
 from .middleware import Layer
@@ -54,30 +55,39 @@ class Definition:
         path: str,
         methods: Iterable[str],
         handler: Handler,
-        *,
-        name: str | None,
-        middleware: Iterable[Any],
-        max_body_bytes: int | None,
-        blocking: bool,
+        options: RouteOptions,
         local_names: Mapping[str, Any],
     ) -> None:
-        if not callable(handler):
-            raise ConfigurationError(f"the handler of {path!r} must be a function, not {handler!r}")
-        self.path = path
-        self.handler = handler
-        self.methods = tuple(dict.fromkeys(methods))
-        for method in self.methods:
-            if not method.isascii() or not method.isupper():
-                raise ConfigurationError.at(handler, f"methods are upper case, as {method.upper()!r}, not {method!r}")
-        if not self.methods:
-            raise ConfigurationError.at(handler, f"the route {path!r} has no methods")
-        self.name = name
-        self.layers = as_layers(middleware)
-        self.max_body_bytes = None if max_body_bytes is None else int(check_limit("max_body_bytes", max_body_bytes))
-        self.blocking = blocking
         from .binding import parameters_of  # loads inspect, at registration only
 
+        if not callable(handler):
+            raise ConfigurationError(f"the handler of {path!r} must be a function, not {handler!r}")
+        if path and not path.startswith("/"):  # behind a prefix it would be glued to that
+            raise ConfigurationError.at(handler, f"the path {path!r} must begin with a slash")
+        self.path = path
+        self.handler = handler
+        self.methods = _check_methods(methods, path, handler)
+        self.name = options.get("name")
+        self.layers = as_layers(options.get("middleware", ()))
+        limit = options.get("max_body_bytes")
+        try:
+            self.max_body_bytes = None if limit is None else int(check_limit("max_body_bytes", limit))
+        except ConfigurationError as exc:
+            raise ConfigurationError.at(handler, str(exc)) from None
+        self.blocking = options.get("blocking", True)
         self.parameters = parameters_of(handler, local_names)
+
+
+def _check_methods(methods: Iterable[str], path: str, handler: Handler) -> tuple[str, ...]:
+    if isinstance(methods, str):
+        raise ConfigurationError.at(handler, f"methods are a list, as methods=[{methods!r}], not one text")
+    found = tuple(dict.fromkeys(methods))
+    for method in found:
+        if not is_token(method) or not method.isupper():
+            raise ConfigurationError.at(handler, f"methods are upper case, as {method.upper()!r}, not {method!r}")
+    if not found:
+        raise ConfigurationError.at(handler, f"the route {path!r} has no methods")
+    return found
 
 
 class Route:
@@ -103,7 +113,7 @@ class Route:
         converters: Mapping[str, Converter],
         types: Mapping[Any, Converter],
     ) -> None:
-        from .binding import bind, is_async  # loads inspect, at registration only
+        from .binding import bind, is_async, is_async_generator, is_generator  # loads inspect, at registration only
 
         self.handler = definition.handler
         self.methods = definition.methods
@@ -122,9 +132,12 @@ class Route:
             raise ConfigurationError.at(self.handler, str(exc)) from None
         self.param_names = (*host_names, *(s.name for s in self.segments if isinstance(s, Parameter)))
         parameters = definition.parameters
+        self._check_host_parameters(host_names, parameters)
         self._choose_converters(parameters, converters, types)
         self.call, self.streams_body = bind(self.handler, parameters, self.param_names)
         self.is_async = is_async(self.handler)
+        if is_generator(self.handler) or is_async_generator(self.handler):
+            self.blocking = False  # calling it runs nothing of it; its items are made where they belong
         self._plan: Plan | None = None
 
     def _host_of(self, routers: tuple[Router, ...]) -> str:
@@ -132,6 +145,15 @@ class Route:
         if len(hosts) > 1:
             raise ConfigurationError.at(self.handler, f"only one of its routers may have a host, not {hosts}")
         return hosts[0] if hosts else ""
+
+    def _check_host_parameters(self, names: Sequence[str], parameters: Mapping[str, Any]) -> None:
+        for name in names:
+            if self.param_names.count(name) > 1:
+                raise ConfigurationError.at(self.handler, f"{name!r} is a parameter of the host and of the path")
+            if parameters.get(name) not in (None, str):
+                raise ConfigurationError.at(
+                    self.handler, f"the host parameter {name!r} is text, not {parameters[name]!r}"
+                )
 
     def _choose_converters(
         self,
@@ -183,9 +205,8 @@ class Route:
             if segment.name not in left:
                 raise LookupError(f"url_for({self.name!r}) needs a value for {segment.name!r}")
             text = segment.converter.format(left.pop(segment.name))
-            segment.converter.convert(text)
-            if not text or (segment.converter.name != "path" and "/" in text):
-                raise ValueError(f"url_for({self.name!r}): {text!r} is no value of one path segment")
+            if not _would_match(segment.converter, text):
+                raise ValueError(f"url_for({self.name!r}): {text!r} is no value of {segment.name!r}")
             encoded = "/".join(map(percent_encode, text.split("/")))
             parts.append(percent_encode(segment.prefix) + encoded + percent_encode(segment.suffix))
         return "/" + "/".join(parts), left
@@ -194,9 +215,30 @@ class Route:
         return f"<Route {','.join(self.methods)} {self.path}>"
 
 
+def _would_match(converter: Converter, text: str) -> bool:
+    """Tell whether a path with this text in it leads back to its route, not to another host as `//text` would."""
+    try:
+        converter.convert(text)
+    except ValueError:
+        return False
+    return text[:1] not in ("", "/") and (converter is PATH or "/" not in text)
+
+
 def parse_host_template(host: str) -> list[Segment]:
-    """Split a host pattern as `{tenant}.example.com` into labels."""
-    return parse_template("/" + host.lower().replace(".", "/")) if host else []
+    """Split a host pattern as `{tenant}.example.com` into labels, in lower case but for the names of parameters.
+
+    Raises:
+        ConfigurationError: it holds a port, a path or a converter, or its braces are wrong.
+    """
+    if not host:
+        return []
+    if "/" in host or (":" in host and host[0] != "["):
+        raise ConfigurationError(f"the host {host!r} must be labels of text or {{name}}: no port, path or converter")
+    labels = parse_template("/" + host.replace(".", "/"))
+    for label in labels:
+        if isinstance(label, Parameter):
+            label.prefix, label.suffix = label.prefix.lower(), label.suffix.lower()
+    return [label.lower() if isinstance(label, str) else label for label in labels]
 
 
 def match_host(template: Sequence[Segment], host: str) -> tuple[str, ...] | None:
@@ -207,9 +249,10 @@ def match_host(template: Sequence[Segment], host: str) -> tuple[str, ...] | None
     values: list[str] = []
     for segment, label in zip(template, labels, strict=True):
         if isinstance(segment, Parameter):
-            if not label:
+            end = len(label) - len(segment.suffix)
+            if end <= len(segment.prefix) or not label.startswith(segment.prefix) or not label.endswith(segment.suffix):
                 return None
-            values.append(label)
+            values.append(label[len(segment.prefix) : end])
         elif segment != label:
             return None
     return tuple(values)
@@ -338,13 +381,13 @@ class Router:
     def _decorator(
         self, path: str, methods: Iterable[str], options: RouteOptions, local_names: Mapping[str, Any]
     ) -> Callable[[F], F]:
+        unknown = set(options) - RouteOptions.__annotations__.keys()
+
         def register(handler: F) -> F:
-            definition = Definition(
-                path, methods, handler, name=options.get("name"), middleware=options.get("middleware", ()),
-                max_body_bytes=options.get("max_body_bytes"), blocking=options.get("blocking", True),
-                local_names=local_names,
-            )  # fmt: skip
-            self._publish(definition, (self,))
+            if unknown:
+                known = ", ".join(RouteOptions.__annotations__)
+                raise ConfigurationError.at(handler, f"a route has no option {sorted(unknown)[0]!r}; it has {known}")
+            self._publish(Definition(path, methods, handler, options, local_names), (self,))
             return handler
 
         return register

@@ -82,7 +82,7 @@ async def serve(app: ServedApplication, scope: Scope, receive: Receive, send: Se
             response = await _go_on(request, coroutine, context, wanted)
         await write_response(request, response, receive, send, context)
     finally:
-        if request.has_end:
+        if request._after is not None or request._form is not None or request._dropped is not None:
             await _drive(request, finish(request, ASYNC), context)
         if request._sync_side is not None:
             request._sync_side.release()
@@ -122,7 +122,14 @@ def read_request(  # noqa: C901, PLR0912  # one pass over what every request has
                 has_body = True
     try:
         raw_path = scope["raw_path"] if "raw_path" in scope else None
-        if raw_path != path.encode() or "#" in path or root_path or not path.isprintable() or path[:1] != "/":
+        if (
+            raw_path != path.encode()
+            or "%" in path
+            or "#" in path
+            or root_path
+            or not path.isprintable()
+            or path[:1] != "/"
+        ):
             path = _read_path(raw_path, path, root_path)
         if raw_host is not None:
             host = _hosts[raw_host] if raw_host in _hosts else _hosts.learn(raw_host)
@@ -130,7 +137,8 @@ def read_request(  # noqa: C901, PLR0912  # one pass over what every request has
             has_body = parse_content_length(length.decode("latin-1")) > 0
         elif "http_version" in scope and scope["http_version"] > "1.1":
             has_body = True  # HTTP/2 may have a body without saying so
-        if (raw_path or path)[limits.max_target_bytes :] or query[limits.max_target_bytes :]:
+        target = raw_path or path.encode()
+        if (target + b"?" + scope["query_string"] if query else target)[limits.max_target_bytes :]:
             raise target_too_long(limits)
         if is_large or len(scope["headers"]) > limits.max_header_lines:
             _check_fields(limits, scope["headers"])
@@ -359,7 +367,7 @@ async def write_response(request: Request, response: Response, receive: Receive,
     if request._dropped is not None:
         request.sends(response)
     pairs, body = finalize(request, response)
-    if body.__class__ is not bytes and body is not None:
+    if type(body) is not bytes and body is not None:
         await _drive(request, _send_stream(request, response, pairs, body, receive, send), context)
         return
     if body is None and response.body.__class__ is not bytes:
@@ -370,8 +378,11 @@ async def write_response(request: Request, response: Response, receive: Receive,
         headers = _encode(pairs)
     if response.status in _CLOSING:
         headers += _close_connection(request)
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body or b""})
+    try:
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body or b""})
+    except OSError:  # some servers say so that the client left
+        log_disconnect(request)
 
 
 _CLOSING = frozenset((408, 413))

@@ -81,7 +81,14 @@ def read_request(app: Application, environ: WSGIEnvironment) -> tuple[Request, H
             has_body = parse_content_length(environ["CONTENT_LENGTH"]) > 0
         elif "HTTP_TRANSFER_ENCODING" in environ or environ["SERVER_PROTOCOL"] > "HTTP/1.1":
             has_body = True  # HTTP/2 may have a body without saying so
-        _check_sizes(app.limits, environ, path, query)
+        limits = app.limits
+        target = environ["RAW_URI"] if "RAW_URI" in environ else f"{path}?{query}" if query else path
+        if target[limits.max_target_bytes :]:
+            raise target_too_long(limits)
+        # All text of the environ is more than all header fields; joining it is the cheapest way to weigh it.
+        text = "".join([value for value in environ.values() if value.__class__ is str])
+        if text[limits.max_header_bytes :] or len(environ) > limits.max_header_lines:
+            _check_fields(limits, environ)
     except HTTPError as exc:
         refusal = exc
     return Request(app, EDGE, environ, environ["REQUEST_METHOD"], path, query, root_path, host, has_body), refusal
@@ -127,21 +134,8 @@ def _learn(host: str | None) -> None:
     _hosts.add(host)
 
 
-def _check_sizes(limits: Limits, environ: WSGIEnvironment, path: str, query: str) -> None:
-    """Hold the request to the limits on target and header fields. Raises: HTTPError 414, 431."""
-    longest = limits.max_target_bytes
-    target = environ["RAW_URI"] if "RAW_URI" in environ else path
-    if target[longest:] or query[longest:]:
-        raise target_too_long(limits)
-    # All text of the environ is more than all header fields; joining it is the cheapest way to weigh it.
-    if (
-        len("".join([value for value in environ.values() if value.__class__ is str])) > limits.max_header_bytes
-        or len(environ) > limits.max_header_lines
-    ):
-        _check_fields(limits, environ)
-
-
 def _check_fields(limits: Limits, environ: WSGIEnvironment) -> None:
+    """Weigh the header fields alone. Raises: HTTPError 431."""
     sizes = [len(name) + len(value) for name, value in environ.items() if name[:5] == "HTTP_"]
     if len(sizes) > limits.max_header_lines or sum(sizes) > limits.max_header_bytes:
         raise headers_too_large(limits)
@@ -317,7 +311,7 @@ def write_response(
         request.sends(response)
     pairs, body = finalize(request, response)
     chunks: Iterable[bytes]
-    if isinstance(body, bytes):
+    if type(body) is bytes:
         chunks = (body,)
     elif body is None:
         _close(response.body, context)
@@ -332,7 +326,9 @@ def write_response(
         if not stream.has_items:
             stream.close()
     start_response(_STATUS_LINES[response.status], pairs)
-    return FinishedBody(chunks, request, context) if request.has_end else chunks
+    if request._after is None and request._form is None and request._dropped is None:
+        return chunks
+    return FinishedBody(chunks, request, context)
 
 
 def _nothing() -> Iterator[bytes]:
