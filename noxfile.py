@@ -45,13 +45,13 @@ def executable_of(python: Path, version: str) -> str | None:
     return executable if answer.returncode == 0 and found == version else None
 
 
-def pyenv_versions() -> Path | None:
-    """Return the folder where pyenv keeps its interpreters, or None without pyenv."""
+def pyenv_versions() -> Path:
+    """Return the folder where pyenv keeps its interpreters, if there is one."""
     root = os.environ.get("PYENV_ROOT")
     if root is None and (pyenv := shutil.which("pyenv")) is not None:
         answer = subprocess.run([pyenv, "root"], capture_output=True, text=True, check=False)
         root = answer.stdout.strip()
-    return Path(root, "versions") if root else None
+    return Path(root or Path.home() / ".pyenv", "versions")
 
 
 def find_interpreter(version: str) -> str | None:
@@ -59,8 +59,7 @@ def find_interpreter(version: str) -> str | None:
     if version == RUNNING:
         return sys.executable
     on_path = [Path(folder, f"python{version}") for folder in os.get_exec_path()]
-    kept = pyenv_versions()
-    by_patch = sorted(kept.glob(f"{version}.*/bin/python"), reverse=True) if kept else []
+    by_patch = sorted(pyenv_versions().glob(f"{version}.*/bin/python"), reverse=True)
     for python in [*on_path, *by_patch]:
         if python.exists() and (executable := executable_of(python, version)):
             return executable
@@ -157,7 +156,8 @@ def docs(session: nox.Session) -> None:
 def examples(session: nox.Session) -> None:
     """Request every route of every example, with nothing installed but ambi and what it requires."""
     install(session, "examples")
-    session.run("pytest", "tests/examples", *session.posargs)
+    # What tests/conftest.py imports is not installed either.
+    session.run("pytest", "--confcutdir=tests/examples", "tests/examples", *session.posargs)
 
 
 @nox.session

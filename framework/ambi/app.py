@@ -322,7 +322,7 @@ class App(Router):
         return plan
 
     def _plan_for_miss(self, request: Request, others: list[dict[str, Route]]) -> Plan:
-        if others and any(others):
+        if others:
             allow = {"allow": ", ".join(sorted({"OPTIONS"}.union(*others)))}
             if request.method == "OPTIONS":
                 return self._answer(request, Response(b"", 204, allow))
@@ -419,8 +419,9 @@ def _raise_or_give(request: Request) -> Response:
 
 def _render_or_give(request: Request) -> Response:
     """The same where there is neither layer nor error handler: nobody would see the exception."""
-    if isinstance(request._answer, Response):
-        return request._answer
-    if request._answer.status not in (404, 405):
-        log_refusal(request, request._answer)
-    return render_error(request, request._answer)
+    answer = request._answer
+    if isinstance(answer, Response):
+        return answer
+    if answer.status != 404 and answer.status != 405:  # noqa: PLR1714  # asked for every miss
+        log_refusal(request, answer)
+    return render_error(request, answer)

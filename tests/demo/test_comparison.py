@@ -6,9 +6,7 @@ import pytest
 
 from tests.demo.comparison import CELL, Answer, Row, Terminal, cells, rows
 
-ANSWER = Answer(
-    "200 OK", [("content-type", "text/plain"), ("set-cookie", "a=1"), ("set-cookie", "b=2")], b"Hello\n"
-)
+ANSWER = Answer("200 OK", [("content-type", "text/plain"), ("set-cookie", "a=1"), ("set-cookie", "b=2")], b"Hello\n")
 
 
 def differences(other: Answer) -> list[str]:

@@ -7,6 +7,7 @@ annotation. Anything else is an error at registration, with the file and line of
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from typing import Annotated, get_args, get_origin
 
 from .body import BodyStream, CountedSource
@@ -74,15 +75,23 @@ def _resolve(function: Callable[..., Any], parameter: inspect.Parameter, local_n
     if annotation is parameter.empty:
         return None
     if isinstance(annotation, str):
-        inner = inspect.unwrap(function)
-        names = getattr(getattr(inner, "__func__", inner), "__globals__", {})
         try:
-            annotation = eval(annotation, dict(names), dict(local_names))  # noqa: S307  # the developer's own text
+            annotation = eval(annotation, _globals_of(function), dict(local_names))  # noqa: S307  # the developer's own text
         except Exception as exc:
             raise ConfigurationError.at(
                 function, f"the annotation {annotation!r} of {parameter.name!r} cannot be resolved: {exc}"
             ) from exc
     return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+
+
+def _globals_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """Give the names known where the function itself is written: inside wrappers, partials and callable objects."""
+    inner: Any = inspect.unwrap(function)
+    while isinstance(inner, partial):
+        inner = inspect.unwrap(inner.func)
+    if not hasattr(inner, "__globals__"):
+        inner = inspect.unwrap(_call_of(inner))
+    return dict(getattr(inner, "__globals__", {}))
 
 
 def bind(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .errors import REASONS, ConfigurationError, HTTPError
+from .errors import ConfigurationError, HTTPError
 from .negotiation import best_media_type
-from .response import HTML_TYPE, TEXT_TYPE, Response
+from .response import HTML_TYPE, TEXT_TYPE, Response, assemble
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,15 +113,13 @@ def render_error(request: Request, error: HTTPError) -> Response:
     chosen = _OFFERS[0]
     if accept is not None:
         chosen = _chosen[accept] if accept in _chosen else _choose(accept)
-    plain = error.detail is None and error.extensions is None and error.title == REASONS.get(error.status)
-    if plain and (error.status, chosen) in _plain_bodies:
+    if error.is_plain and (error.status, chosen) in _plain_bodies:
         body = _plain_bodies[error.status, chosen]
     else:
         body = _render(request, error, chosen)
-        if plain and error.type == "about:blank":
+        if error.is_plain:  # says no more than its status: the same for every request
             _plain_bodies[error.status, chosen] = body
-    response = Response(body, error.status)
-    response._pairs = [_TYPES[chosen], _VARY_ACCEPT]
+    response = assemble(body, error.status, [_TYPES[chosen], _VARY_ACCEPT])
     if error.headers is not None:
         _add_headers(response, error.headers)
     return response

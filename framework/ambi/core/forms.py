@@ -276,7 +276,7 @@ class MultipartReader:
 
     def finish(self) -> Form:
         """Make the form; the body has ended. `write` must have nothing left to do."""
-        self._parse((self._delimiters.finish(),))
+        self._parse((self._delimiters.finish(),))  # nothing at all is how the parser is told of the end
         for _, value in self._pairs:
             if isinstance(value, UploadFile):
                 value.seek(0)

@@ -180,7 +180,8 @@ def _walk(
         endpoints = node.endpoints
         if method in endpoints:
             return endpoints[method]
-        others.append(endpoints)
+        if endpoints:
+            others.append(endpoints)
         return None
     part = parts[index]
     if part in node.static:
@@ -204,7 +205,8 @@ def _walk(
     if method in node.rest:
         values.append("/".join(parts[index:]))
         return node.rest[method]
-    others.append(node.rest)
+    if node.rest:
+        others.append(node.rest)
     return None
 
 

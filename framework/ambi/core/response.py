@@ -10,7 +10,7 @@ Facts
 from __future__ import annotations
 
 from types import AsyncGeneratorType, GeneratorType
-from typing import Protocol
+from typing import Protocol, cast
 
 from .cookies import SetCookie
 from .errors import describe
@@ -258,6 +258,16 @@ def encode_location(location: str) -> str:
 # --- what handlers return ---
 
 
+def assemble(body: bytes, status: int, pairs: list[Pair]) -> Response:
+    """Put a response together of parts that need no checking: the framework's own."""
+    response = Response.__new__(Response)
+    response.body = body
+    response.status = status
+    response._pairs = pairs
+    response._cookies = None
+    return response
+
+
 class HasFunction(Protocol):
     """Whatever calls a function of the user: a plan, a layer, an error handler."""
 
@@ -273,6 +283,8 @@ def make_response(value: Any, codec: JSONCodec, source: HasFunction) -> Response
     kind = value.__class__
     if kind is str:
         return Text(value)
+    if kind is Response:
+        return cast("Response", value)
     if kind in _MAKERS:
         return _MAKERS[kind](value, codec, source)
     return _make_other(value, codec, source)
@@ -346,7 +358,7 @@ def _make_other(value: Any, codec: JSONCodec, source: HasFunction) -> Response:
 _MAKERS: dict[type, Callable[[Any, JSONCodec, HasFunction], Response]] = {
     str: _from_text, bytes: _from_bytes, type(None): _from_none, dict: _from_data, list: _from_data,
     tuple: _from_tuple, GeneratorType: _from_generator, AsyncGeneratorType: _from_generator,
-    Response: _unchanged, Text: _unchanged, HTML: _unchanged, JSON: _from_json, Redirect: _unchanged,
+    Text: _unchanged, HTML: _unchanged, JSON: _from_json, Redirect: _unchanged,
     Stream: _unchanged,
 }  # fmt: skip
 

@@ -386,7 +386,7 @@ class Router:
         def register(handler: F) -> F:
             if unknown:
                 known = ", ".join(RouteOptions.__annotations__)
-                raise ConfigurationError.at(handler, f"a route has no option {sorted(unknown)[0]!r}; it has {known}")
+                raise ConfigurationError.at(handler, f"a route has no option {min(unknown)!r}; it has {known}")
             self._publish(Definition(path, methods, handler, options, local_names), (self,))
             return handler
 
