@@ -12,6 +12,7 @@ Facts
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from contextvars import copy_context
 from typing import TypeVar
@@ -20,8 +21,8 @@ import anyio
 import anyio.from_thread
 from anyio.lowlevel import RunVar, current_token
 
-from ..core.sides import SYNC
-from .travel import CROSSED, CROSSING, RAISED, RETURNED, step
+from ..core.sides import ASYNC, SYNC
+from .travel import CROSSED, RAISED, RETURNED, step
 from .workers import give_back, take_worker
 
 TYPE_CHECKING = False
@@ -67,26 +68,20 @@ class SyncSide:
         self._limiter: anyio.CapacityLimiter | None = None
         self._worker: Worker | None = None
 
-    async def resume(self, coroutine: Coroutine[Any, Any, Any], context: Context, *, inside: bool) -> Outcome:
-        """Let the worker resume a coroutine of the request; how that came to rest.
+    async def resume(
+        self, coroutine: Coroutine[Any, Any, Any], context: Context, *, inside: bool
+    ) -> tuple[Outcome, BaseException | None]:
+        """Let the worker resume a coroutine of the request; how that came to rest, and a cancellation meanwhile.
 
         Args:
             inside: this is awaited by code that runs in the context itself.
 
         Raises:
-            BaseException: cancelled, while waiting for a worker or when the step had ended; the coroutine is then
-                suspended and must be told.
+            BaseException: cancelled while waiting for a worker; the coroutine has not been resumed.
         """
-        (_, outcome), cancelled = await _run(
-            await self._engage(), step, (coroutine, context), self.token, next_turn=inside
-        )
-        if cancelled is None:
-            came_to: Outcome = outcome
-            return came_to
-        if outcome[0] is CROSSING:
-            raise cancelled
-        _discard(outcome[1])
-        return RAISED, cancelled
+        worker = await self._engage()
+        (_, outcome), cancelled = await _run(worker, step, (coroutine, context), self.token, next_turn=inside)
+        return outcome, cancelled
 
     async def _engage(self) -> Worker:
         if self._worker is None:
@@ -145,13 +140,6 @@ async def _run(
     return errand.outcome, cancelled
 
 
-def _discard(value: object) -> None:
-    """Drop a response that nobody will get; a generator in it has not started, but may hold something."""
-    close = getattr(getattr(value, "body", None), "close", None)
-    if close is not None:
-        close()
-
-
 class _Errand:
     """A function on its way to a worker."""
 
@@ -171,10 +159,8 @@ class _Errand:
             outcome: Outcome = (RETURNED, self._function(*self._args))
         except BaseException as exc:
             outcome = (RAISED, exc)
-        try:
+        with contextlib.suppress(RuntimeError):  # the loop is closed; nobody waits any more
             self.soon(self._arrive, outcome)
-        except RuntimeError:  # the loop is closed; nobody waits any more
-            _discard(outcome[1])
 
     def _arrive(self, outcome: Outcome) -> None:
         self.outcome = outcome
@@ -215,29 +201,40 @@ class Trip:
         wanted = self._wanted
         resume: Callable[[Any], Any] | None = self._coroutine.send if wanted is None else None
         argument: Any = None
+        cancelled: BaseException | None = None
         while True:
             if resume is not None:
                 try:
                     wanted = resume(argument) if self._context is None else self._context.run(resume, argument)
                 except StopIteration as stop:
-                    return stop.value
+                    return _kept(stop.value, cancelled)
             resume, argument = self._coroutine.send, None
-            crossed = CROSSED
+            if cancelled is not None:  # while it was away; it knows again where it is, so it can be told now
+                resume, argument, cancelled = self._coroutine.throw, cancelled, None
+                continue
+            kind, value = CROSSED
             try:
                 if wanted is SYNC:
-                    side = sync_side_of(self._request)
-                    crossed = yield from side.resume(
-                        self._coroutine, self._request._context, inside=self._context is None
-                    ).__await__()
-                else:
+                    (kind, value), cancelled = yield from self._cross().__await__()
+                elif wanted is not ASYNC:
                     argument = yield wanted
             except BaseException as exc:  # cancelled or closed: it is the coroutine's to handle
                 resume, argument = self._coroutine.throw, exc
-            kind, value = crossed
             if kind is RETURNED:
-                return value
+                return _kept(value, cancelled)
             if kind is RAISED:
                 raise value
+
+    async def _cross(self) -> tuple[Outcome, BaseException | None]:
+        side = sync_side_of(self._request)
+        return await side.resume(self._coroutine, self._request._context, inside=self._context is None)
+
+
+def _kept(value: Any, cancelled: BaseException | None) -> Any:
+    """Give what the coroutine returned; where it was cancelled meanwhile, raise. A stream is closed at the end."""
+    if cancelled is not None:
+        raise cancelled
+    return value
 
 
 async def travel(request: Request, coroutine: Coroutine[Any, Any, T]) -> T:

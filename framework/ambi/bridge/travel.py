@@ -52,35 +52,39 @@ class Leg:
 
     Args:
         context: where its steps run; None for the current one, when that is the request's already.
-        failure: raised in the coroutine, instead of going on.
+        cancelled: a cancellation that came while the coroutine was away: raised in it as soon as it is here again and
+            waits for something, or has nothing to wait for.
     """
 
-    __slots__ = ("_context", "_coroutine", "_failure")
+    __slots__ = ("_cancelled", "_context", "_coroutine")
 
     def __init__(
-        self,
-        coroutine: Coroutine[Any, Any, Any],
-        context: Context | None,
-        failure: BaseException | None = None,
+        self, coroutine: Coroutine[Any, Any, Any], context: Context | None, cancelled: BaseException | None = None
     ) -> None:
         self._coroutine = coroutine
         self._context = context
-        self._failure = failure
+        self._cancelled = cancelled
 
     def __await__(self) -> Generator[Any, Any, Outcome]:
-        argument: Any = self._failure
-        resume: Any = self._coroutine.send if argument is None else self._coroutine.throw
+        argument: Any = None
+        resume: Any = self._coroutine.send
+        cancelled = self._cancelled
         while True:
             try:
                 wanted = resume(argument) if self._context is None else self._context.run(resume, argument)
             except StopIteration as stop:
-                return RETURNED, stop.value
+                return (RETURNED, stop.value) if cancelled is None else (RAISED, cancelled)
             except BaseException as exc:
                 return RAISED, exc
+            resume, argument = self._coroutine.send, None
+            if cancelled is not None:
+                resume, argument, cancelled = self._coroutine.throw, cancelled, None
+                continue
             if wanted is SYNC:
                 return CROSSED
+            if wanted is ASYNC:  # it is there already
+                continue
             try:
                 argument = yield wanted
-                resume = self._coroutine.send
             except BaseException as exc:  # cancelled or closed: it is the coroutine's to handle
                 resume, argument = self._coroutine.throw, exc

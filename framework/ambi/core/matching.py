@@ -172,7 +172,7 @@ def _add_endpoint(endpoints: Endpoints, route: Route) -> None:
         endpoints.setdefault("HEAD", route)
 
 
-def _walk(
+def _walk(  # noqa: C901  # the order of the branches is the order of precedence
     node: Node, parts: list[str], index: int, method: str, values: list[Any], others: list[Endpoints]
 ) -> Route | None:
     """Find the route below `node` for the parts from `index` on; values of parameters are left in `values`."""

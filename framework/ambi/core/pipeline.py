@@ -125,7 +125,7 @@ async def _unwind(
             try:
                 here = await home
             except BaseException as exc:  # cancelled on the way: the layers are unwound all the same, from here
-                failure, here = exc, home
+                failure = exc
         if failure is not None or response is None:
             opened.pop()
             response, failure = fail_layer(generator, layer, failure or RuntimeError("no response"), plan.codec)

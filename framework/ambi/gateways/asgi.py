@@ -83,7 +83,19 @@ async def serve(app: ServedApplication, scope: Scope, receive: Receive, send: Se
         await write_response(request, response, receive, send, context)
     finally:
         if request._after is not None or request._form is not None or request._dropped is not None:
+            await _end(request, context)
+        elif request._sync_side is not None:
+            request._sync_side.release()
+
+
+async def _end(request: Request, context: Context) -> None:
+    """Do what is to be done after the response, be the request cancelled or not."""
+    from anyio import CancelScope
+
+    try:
+        with CancelScope(shield=True):
             await _drive(request, finish(request, ASYNC), context)
+    finally:
         if request._sync_side is not None:
             request._sync_side.release()
 
