@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from ..core.response import as_bytes
 from .loop_thread import get_loop_thread
-from .travel import CROSSED, CROSSING, RAISED, RETURNED, Leg, step
+from .travel import CROSSED, CROSSING, RAISED, RETURNED, Leg, contexts_of, step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class LoopSide:
         self._context = context
         self._inbox: queue.SimpleQueue[Outcome | Errand] = queue.SimpleQueue()
         self._loop = get_loop_thread().loop
+        self._errand: Errand | None = None
 
     def visit(self, coroutine: Coroutine[Any, Any, Any]) -> Outcome:
         """Let a coroutine run on the loop until it comes to rest; meanwhile run here what it asks this thread for."""
@@ -73,13 +74,18 @@ class LoopSide:
     async def _travel(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         outcome: Outcome = (RAISED, RuntimeError("the loop thread was stopped"))
         try:
-            outcome = await Leg(coroutine, self._context)
+            outcome = await Leg(coroutine, self._context, self.settled)
         finally:
             self._inbox.put(outcome)
 
+    async def settled(self) -> None:
+        """Wait until the server's thread runs no sync piece."""
+        if self._errand is not None:
+            await self._errand.ended()
+
     async def call(self, function: Callable[..., Any], *args: Any) -> tuple[Outcome, BaseException | None]:
         """Run a sync piece in the server's thread; how it ended, and the cancellation that came meanwhile."""
-        errand = Errand(function, args, self._loop)
+        errand = self._errand = Errand(function, args, self._loop)
         self._loop.call_soon(self._inbox.put, errand)  # with the next turn: the task has left the context by then
         return await errand.ended()
 
@@ -124,10 +130,11 @@ class Errand:
 async def travel(request: Request, coroutine: Coroutine[Any, Any, T]) -> T:
     """Drive a part of the pipeline that user code on the loop awaits; its sync pieces run in the server's thread."""
     cancelled: BaseException | None = None
+    here, away = contexts_of(request)
     while True:
-        kind, value = await Leg(coroutine, None, cancelled)
+        kind, value = await Leg(coroutine, here, request._loop_side.settled, cancelled)
         if kind is CROSSING:
-            ((_, (kind, value)), cancelled) = await request._loop_side.call(step, coroutine, request._context)
+            ((_, (kind, value)), cancelled) = await request._loop_side.call(step, coroutine, away)
         if cancelled is not None and kind is not CROSSING:
             raise cancelled
         if kind is RETURNED:

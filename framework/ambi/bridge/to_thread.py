@@ -19,10 +19,10 @@ from typing import TypeVar
 
 import anyio
 import anyio.from_thread
-from anyio.lowlevel import RunVar, current_token
+from anyio.lowlevel import RunVar, checkpoint_if_cancelled, current_token
 
 from ..core.sides import ASYNC, SYNC
-from .travel import CROSSED, RAISED, RETURNED, step
+from .travel import CROSSED, RAISED, RETURNED, contexts_of, step
 from .workers import give_back, take_worker
 
 TYPE_CHECKING = False
@@ -60,13 +60,14 @@ def limiter_of(app: Application, kind: str) -> anyio.CapacityLimiter:
 class SyncSide:
     """The sync side of one request under ASGI: at most one worker, taken when first needed."""
 
-    __slots__ = ("__weakref__", "_app", "_limiter", "_worker", "token")
+    __slots__ = ("__weakref__", "_app", "_errand", "_limiter", "_worker", "token")
 
     def __init__(self, app: Application) -> None:
         self._app = app
         self.token = current_token()
         self._limiter: anyio.CapacityLimiter | None = None
         self._worker: Worker | None = None
+        self._errand: _Errand | None = None
 
     async def resume(
         self, coroutine: Coroutine[Any, Any, Any], context: Context, *, inside: bool
@@ -80,8 +81,18 @@ class SyncSide:
             BaseException: cancelled while waiting for a worker; the coroutine has not been resumed.
         """
         worker = await self._engage()
-        (_, outcome), cancelled = await _run(worker, step, (coroutine, context), self.token, next_turn=inside)
-        return outcome, cancelled
+        errand = self._errand = _Errand(step, (coroutine, context), self.token)
+        if inside:
+            errand.soon(worker.submit, errand.run)
+        else:
+            worker.submit(errand.run)
+        cancelled = await errand.ended()
+        return errand.outcome[1], cancelled
+
+    async def settled(self) -> None:
+        """Wait until the worker runs nothing."""
+        if self._errand is not None:
+            await self._errand.ended()
 
     async def _engage(self) -> Worker:
         if self._worker is None:
@@ -116,41 +127,17 @@ async def _acquire(limiter: anyio.CapacityLimiter, borrower: object) -> anyio.Ca
     return limiter
 
 
-async def _run(
-    worker: Worker,
-    function: Callable[..., Any],
-    args: tuple[Any, ...],
-    token: EventLoopToken,
-    *,
-    next_turn: bool = False,
-) -> tuple[Outcome, BaseException | None]:
-    """Run a function in a worker and wait for its end, through cancellations; the last of those comes back too."""
-    errand = _Errand(function, args, token)
-    if next_turn:
-        errand.soon(worker.submit, errand.run)
-    else:
-        worker.submit(errand.run)
-    cancelled: BaseException | None = None
-    with anyio.CancelScope(shield=True):
-        while not errand.arrived.is_set():
-            try:
-                await errand.arrived.wait()
-            except anyio.get_cancelled_exc_class() as exc:
-                cancelled = exc
-    return errand.outcome, cancelled
-
-
 class _Errand:
     """A function on its way to a worker."""
 
-    __slots__ = ("_args", "_function", "arrived", "outcome", "soon")
+    __slots__ = ("_args", "_arrived", "_function", "outcome", "soon")
 
     def __init__(self, function: Callable[..., Any], args: tuple[Any, ...], token: EventLoopToken) -> None:
         native: Any = token.native_token
         self.soon = native.call_soon_threadsafe if hasattr(native, "call_soon_threadsafe") else native.run_sync_soon
         self._function = function
         self._args = args
-        self.arrived = anyio.Event()
+        self._arrived = anyio.Event()
         self.outcome: Outcome = (RAISED, RuntimeError("the worker has not run it"))
 
     def run(self) -> None:
@@ -164,7 +151,22 @@ class _Errand:
 
     def _arrive(self, outcome: Outcome) -> None:
         self.outcome = outcome
-        self.arrived.set()
+        self._arrived.set()
+
+    async def ended(self) -> BaseException | None:
+        """Wait for its end, through cancellations; the last of those is given."""
+        cancelled: BaseException | None = None
+        with anyio.CancelScope(shield=True):
+            while not self._arrived.is_set():
+                try:
+                    await self._arrived.wait()
+                except anyio.get_cancelled_exc_class() as exc:
+                    cancelled = exc
+        try:
+            await checkpoint_if_cancelled()
+        except anyio.get_cancelled_exc_class() as exc:
+            cancelled = exc
+        return cancelled
 
 
 def sync_side_of(request: Request) -> SyncSide:
@@ -180,21 +182,24 @@ class Trip:
 
     Args:
         context: where its steps on the loop run; None runs them in the current one.
+        away: where its steps in the worker run.
         wanted: what the coroutine has yielded already; None when it has not begun.
     """
 
-    __slots__ = ("_context", "_coroutine", "_request", "_wanted")
+    __slots__ = ("_away", "_context", "_coroutine", "_request", "_wanted")
 
     def __init__(
         self,
         request: Request,
         coroutine: Coroutine[Any, Any, Any],
         context: Context | None,
+        away: Context,
         wanted: object = None,
     ) -> None:
         self._request = request
         self._coroutine = coroutine
         self._context = context
+        self._away = away
         self._wanted = wanted
 
     def __await__(self) -> Generator[Any, Any, Any]:
@@ -218,7 +223,12 @@ class Trip:
                     (kind, value), cancelled = yield from self._cross().__await__()
                 elif wanted is not ASYNC:
                     argument = yield wanted
-            except BaseException as exc:  # cancelled or closed: it is the coroutine's to handle
+            except GeneratorExit:
+                self._coroutine.close()
+                raise
+            except BaseException as exc:  # cancelled: it is the coroutine's to handle
+                if self._context is not None and self._request._sync_side is not None:
+                    yield from sync_side_of(self._request).settled().__await__()
                 resume, argument = self._coroutine.throw, exc
             if kind is RETURNED:
                 return _kept(value, cancelled)
@@ -227,7 +237,7 @@ class Trip:
 
     async def _cross(self) -> tuple[Outcome, BaseException | None]:
         side = sync_side_of(self._request)
-        return await side.resume(self._coroutine, self._request._context, inside=self._context is None)
+        return await side.resume(self._coroutine, self._away, inside=self._context is None)
 
 
 def _kept(value: Any, cancelled: BaseException | None) -> Any:
@@ -238,8 +248,9 @@ def _kept(value: Any, cancelled: BaseException | None) -> Any:
 
 
 async def travel(request: Request, coroutine: Coroutine[Any, Any, T]) -> T:
-    """Drive a part of the pipeline that user code on the loop awaits, in the user's own context."""
-    result: T = await Trip(request, coroutine, None)
+    """Drive a part of the pipeline that user code on the loop awaits."""
+    here, away = contexts_of(request)
+    result: T = await Trip(request, coroutine, here, away)
     return result
 
 
@@ -250,10 +261,13 @@ async def run_io(app: Application, function: Callable[..., Any], *args: Any) -> 
     await _acquire(limiter, borrower)
     worker = take_worker()
     try:
-        (kind, value), cancelled = await _run(worker, copy_context().run, (function, *args), current_token())
+        errand = _Errand(copy_context().run, (function, *args), current_token())
+        worker.submit(errand.run)
+        cancelled = await errand.ended()
     finally:
         give_back(worker)
         limiter.release_on_behalf_of(borrower)
+    kind, value = errand.outcome
     failure: BaseException | None = value if kind is RAISED else cancelled
     if failure is not None:
         raise failure

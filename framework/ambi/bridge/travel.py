@@ -12,13 +12,17 @@ Facts
 
 from __future__ import annotations
 
+from contextvars import copy_context
+
 from ..core.sides import ASYNC, SYNC
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Generator
+    from collections.abc import Awaitable, Callable, Coroutine, Generator
     from contextvars import Context
     from typing import Any
+
+    from ..core.request import Request
 
     Outcome = tuple[str, Any]
 
@@ -47,22 +51,46 @@ def _misplaced(wanted: object) -> RuntimeError:
     return RuntimeError(f"code that runs in a thread awaited {wanted!r}, which needs an event loop")
 
 
+def contexts_of(request: Request) -> tuple[Context | None, Context]:
+    """Tell in which contexts a part of the pipeline runs that user code awaits: its steps on the loop, and elsewhere.
+
+    Code of the request itself is inside the request's context, so its steps run in the current one. Code that user
+    code put into a task of its own is outside: it gets a copy, as every task does, and may run beside the request.
+    """
+    try:
+        request._context.run(_nothing)
+    except RuntimeError:  # it is entered already: by this very code
+        return None, request._context
+    copy = copy_context()
+    return copy, copy
+
+
+def _nothing() -> None: ...
+
+
 class Leg:
     """Resume a coroutine on the event loop until it comes to rest there.
 
     Args:
         context: where its steps run; None for the current one, when that is the request's already.
+        settled: waits until no thread is in that context; needed with a context, for a cancellation that comes while
+            a part of the coroutine is away.
         cancelled: a cancellation that came while the coroutine was away: raised in it as soon as it is here again and
             waits for something, or has nothing to wait for.
     """
 
-    __slots__ = ("_cancelled", "_context", "_coroutine")
+    __slots__ = ("_cancelled", "_context", "_coroutine", "_settled")
 
     def __init__(
-        self, coroutine: Coroutine[Any, Any, Any], context: Context | None, cancelled: BaseException | None = None
+        self,
+        coroutine: Coroutine[Any, Any, Any],
+        context: Context | None,
+        settled: Callable[[], Awaitable[None]] | None = None,
+        cancelled: BaseException | None = None,
     ) -> None:
         self._coroutine = coroutine
         self._context = context
+        self._settled = settled
         self._cancelled = cancelled
 
     def __await__(self) -> Generator[Any, Any, Outcome]:
@@ -86,5 +114,10 @@ class Leg:
                 continue
             try:
                 argument = yield wanted
-            except BaseException as exc:  # cancelled or closed: it is the coroutine's to handle
+            except GeneratorExit:
+                self._coroutine.close()
+                raise
+            except BaseException as exc:  # cancelled: it is the coroutine's to handle
+                if self._settled is not None:
+                    yield from self._settled().__await__()
                 resume, argument = self._coroutine.throw, exc

@@ -348,7 +348,7 @@ async def _go_on(request: Request, coroutine: Coroutine[Any, Any, Any], context:
     """Drive it on from where it waits for something: for the loop, or to be on the other side."""
     from ..bridge.to_thread import Trip  # loads anyio, which an application that never waits does not need
 
-    return await Trip(request, coroutine, context, wanted)
+    return await Trip(request, coroutine, context, context, wanted)
 
 
 # --- write the response ---
