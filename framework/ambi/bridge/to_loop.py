@@ -50,6 +50,23 @@ def _unpack(outcome: Outcome) -> Any:
     raise value
 
 
+_LOOK_AFTER_S = 1.0
+
+
+def _take(inbox: queue.SimpleQueue[T], loop: asyncio.AbstractEventLoop) -> T:
+    """Wait for what comes from the loop.
+
+    Raises:
+        RuntimeError: the loop thread was stopped, so that nothing will come.
+    """
+    while True:
+        try:
+            return inbox.get(timeout=_LOOK_AFTER_S)
+        except queue.Empty:
+            if loop.is_closed() and inbox.empty():
+                raise RuntimeError("the loop thread was stopped") from None
+
+
 class LoopSide:
     """The async side of one request under WSGI, with the server's thread at its service."""
 
@@ -63,7 +80,7 @@ class LoopSide:
         """Let a coroutine run on the loop until it comes to rest; meanwhile run here what it asks this thread for."""
         self._loop.call_soon_threadsafe(self._start, coroutine)
         while True:
-            item = self._inbox.get()
+            item = _take(self._inbox, self._loop)
             if not isinstance(item, Errand):
                 return item
             item.run()
@@ -180,7 +197,7 @@ class LoopBody:
         if self._ended:
             raise StopIteration
         self._loop.call_soon_threadsafe(self._ask)
-        kind, value = self._inbox.get()
+        kind, value = _take(self._inbox, self._loop)
         if kind is CROSSING:
             item: bytes = value
             return item
@@ -195,8 +212,8 @@ class LoopBody:
         if self._ended:
             return
         self._ended = True
-        self._loop.call_soon_threadsafe(self._end)
-        with contextlib.suppress(queue.Empty):
+        with contextlib.suppress(queue.Empty, RuntimeError):  # a loop that is closed has ended the task already
+            self._loop.call_soon_threadsafe(self._end)
             while self._inbox.get(timeout=self._CLOSE_TIMEOUT_S)[0] is CROSSING:
                 pass
 

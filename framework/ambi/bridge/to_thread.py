@@ -186,7 +186,7 @@ class Trip:
         wanted: what the coroutine has yielded already; None when it has not begun.
     """
 
-    __slots__ = ("_away", "_context", "_coroutine", "_request", "_wanted")
+    __slots__ = ("_away", "_cancelled", "_context", "_coroutine", "_outcome", "_request", "_wanted")
 
     def __init__(
         self,
@@ -201,26 +201,28 @@ class Trip:
         self._context = context
         self._away = away
         self._wanted = wanted
+        self._outcome: Outcome = CROSSED
+        self._cancelled: BaseException | None = None
 
     def __await__(self) -> Generator[Any, Any, Any]:
         wanted = self._wanted
         resume: Callable[[Any], Any] | None = self._coroutine.send if wanted is None else None
         argument: Any = None
-        cancelled: BaseException | None = None
         while True:
             if resume is not None:
                 try:
                     wanted = resume(argument) if self._context is None else self._context.run(resume, argument)
                 except StopIteration as stop:
-                    return _kept(stop.value, cancelled)
+                    return self._kept(stop.value)
             resume, argument = self._coroutine.send, None
-            if cancelled is not None:  # while it was away; it knows again where it is, so it can be told now
-                resume, argument, cancelled = self._coroutine.throw, cancelled, None
+            if self._cancelled is not None:  # while it was away; it knows again where it is, so it can be told now
+                resume, argument, self._cancelled = self._coroutine.throw, self._cancelled, None
                 continue
-            kind, value = CROSSED
             try:
                 if wanted is SYNC:
-                    (kind, value), cancelled = yield from self._cross().__await__()
+                    yield from self._cross()
+                    if self._outcome is not CROSSED:
+                        break
                 elif wanted is not ASYNC:
                     argument = yield wanted
             except GeneratorExit:
@@ -230,21 +232,21 @@ class Trip:
                 if self._context is not None and self._request._sync_side is not None:
                     yield from sync_side_of(self._request).settled().__await__()
                 resume, argument = self._coroutine.throw, exc
-            if kind is RETURNED:
-                return _kept(value, cancelled)
-            if kind is RAISED:
-                raise value
+        if self._outcome[0] is RAISED:
+            raise self._outcome[1]
+        return self._kept(self._outcome[1])
 
-    async def _cross(self) -> tuple[Outcome, BaseException | None]:
+    def _cross(self) -> Generator[Any, Any, None]:
+        """Let the worker resume the coroutine, and wait until that came to rest."""
         side = sync_side_of(self._request)
-        return await side.resume(self._coroutine, self._away, inside=self._context is None)
+        crossing = side.resume(self._coroutine, self._away, inside=self._context is None)
+        self._outcome, self._cancelled = yield from crossing.__await__()
 
-
-def _kept(value: Any, cancelled: BaseException | None) -> Any:
-    """Give what the coroutine returned; where it was cancelled meanwhile, raise. A stream is closed at the end."""
-    if cancelled is not None:
-        raise cancelled
-    return value
+    def _kept(self, value: Any) -> Any:
+        """Give what the coroutine returned; where it was cancelled meanwhile, raise. A stream is closed at the end."""
+        if self._cancelled is not None:
+            raise self._cancelled
+        return value
 
 
 async def travel(request: Request, coroutine: Coroutine[Any, Any, T]) -> T:

@@ -203,7 +203,7 @@ EDGE = _Edge()
 class WSGIBody:
     """The body of a request in `wsgi.input`, which has an end only where the server says so.
 
-    a Content-Length, not chunked      exactly that many bytes; fewer are a client that left
+    a Content-Length, not coded        exactly that many bytes; fewer are a client that left
     else `wsgi.input_terminated`       read to the end
     else the input is a BytesIO        read to the end (hypercorn)
     else                               411: reading would hang, or eat the next request
@@ -217,12 +217,12 @@ class WSGIBody:
         self._read: Callable[[int], bytes] = environ["wsgi.input"].read
         self.declared: int | None = None
         self.ended = False
-        length = environ.get("CONTENT_LENGTH")
-        ends = environ.get("wsgi.input_terminated")
-        if length and not (ends and "HTTP_TRANSFER_ENCODING" in environ):
+        length, is_coded = environ.get("CONTENT_LENGTH"), "HTTP_TRANSFER_ENCODING" in environ
+        if length and not is_coded:
             self.declared = int(length)
-        elif not ends and not isinstance(environ["wsgi.input"], io.BytesIO):
-            raise HTTPError(411, "this server cannot take a body without a Content-Length")
+        elif not environ.get("wsgi.input_terminated") and not isinstance(environ["wsgi.input"], io.BytesIO):
+            # Not decoded by this server. With a length as well it may be a smuggled request: RFC 9112 6.1.
+            raise HTTPError(400 if length else 411, "this server cannot take a body without a Content-Length alone")
         self._left = self.declared
 
     def read_blocking(self) -> bytes:
