@@ -281,12 +281,15 @@ class App(Router):
         if refusal is not None:
             return self._answer(request, refusal)
         others: list[dict[str, Route]] = []
-        if self._host_tables:
-            found = self._match_host(request, others)
-        else:
-            found = self._table.match(request.method, request.path, others)
-        if found is None:
-            return self._plan_for_miss(request, others)
+        try:
+            if self._host_tables:
+                found = self._match_host(request, others)
+            else:
+                found = self._table.match(request.method, request.path, others)
+            if found is None:
+                return self._plan_for_miss(request, others)
+        except Exception as exc:  # a converter of the user that fails
+            return self._answer(request, exc)
         route, request._values = found
         request.route = route
         return route._plan or self._make_plan(route)
@@ -373,7 +376,7 @@ class App(Router):
         finally:
             request.path = wanted
 
-    def _answer(self, request: Request, answer: HTTPError | Response) -> Plan:
+    def _answer(self, request: Request, answer: Exception | Response) -> Plan:
         """Plan an answer that no handler makes: it passes the layers and error handlers of the application."""
         request._answer = answer
         if self._answering is None:
@@ -422,6 +425,8 @@ def _render_or_give(request: Request) -> Response:
     answer = request._answer
     if isinstance(answer, Response):
         return answer
+    if not isinstance(answer, HTTPError):
+        raise answer
     if answer.status != 404 and answer.status != 405:  # noqa: PLR1714  # asked for every miss
         log_refusal(request, answer)
     return render_error(request, answer)

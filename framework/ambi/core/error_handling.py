@@ -44,7 +44,7 @@ class ErrorHandler:
         parameters = list(parameters_of(function, {}, resolve=False))
         if len(parameters) > 2:
             raise ConfigurationError.at(function, "an error handler takes (request, error), or only one of them")
-        alone = len(parameters) == 1 and is_request(parameters[0], None)
+        alone = len(parameters) == 1 and is_request(*next(iter(parameters_of(function, {}).items())))
         self.call: Callable[[Request, BaseException], Any] = (
             function if len(parameters) == 2
             else (lambda request, error: function(request)) if alone

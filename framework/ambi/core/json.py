@@ -84,6 +84,10 @@ class StandardJSON:
         self._encode = _encoder(ensure_ascii=False)
         self._decode = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite).decode
 
+    def __reduce__(self) -> tuple[type[StandardJSON], tuple[()]]:
+        """Copy and pickle as a new one: what it holds of the standard library can be neither."""
+        return StandardJSON, ()
+
     def dumps(self, value: Any, /) -> bytes:
         """Write a value. Raises: TypeError or ValueError for what is no JSON."""
         try:

@@ -42,6 +42,13 @@ def log_disconnect(request: Request) -> None:
     )
 
 
+def log_ignored_cookies(request: Request) -> None:
+    """Note at debug level that cookies beyond the limits were not read."""
+    import logging
+
+    logging.getLogger("ambi.request").debug("%s: cookies beyond the limits are ignored", quote_for_log(request.path))
+
+
 def log_failure(what: str, error: BaseException) -> None:
     """Write the one error line of a failure that no client sees."""
     import logging

@@ -35,9 +35,14 @@ def parse_accept(header: str) -> list[Range]:
 
 
 def parse_quality(text: str) -> float | None:
-    """Read a qvalue; None when it is none. See: RFC 9110 12.4.2."""
+    """Read a qvalue, also one without its zero as Java's clients send; None when it is none. See: RFC 9110 12.4.2."""
     whole, _, fraction = text.partition(".")
-    if whole not in ("0", "1") or len(fraction) > 3 or not all("0" <= digit <= "9" for digit in fraction):
+    if (
+        whole not in ("", "0", "1")
+        or not whole + fraction
+        or len(fraction) > 3
+        or not all("0" <= digit <= "9" for digit in fraction)
+    ):
         return None
     quality = float(text if fraction else whole)
     return quality if quality <= 1 else None

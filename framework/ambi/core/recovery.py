@@ -35,7 +35,10 @@ async def recover(request: Request, plan: Plan, failure: BaseException, here: Si
     if isinstance(failure, HTTPError):
         if failure.status not in (404, 405):
             log_refusal(request, failure)
-        return render_error(request, failure), None, here
+        try:
+            return render_error(request, failure), None, here
+        except Exception as exc:  # header fields or extensions that cannot be sent
+            return None, exc, here
     if isinstance(failure, ClientDisconnected):
         log_disconnect(request)
         return render_error(request, HTTPError(400, "the request body is incomplete")), None, here

@@ -6,6 +6,7 @@ from the server's own structure when, and only when, somebody asks.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Protocol
 
 from .cookies import parse_cookies
@@ -13,6 +14,7 @@ from .errors import HTTPError
 from .forms import Form
 from .headers import Headers, parse_parameters
 from .json import read_json
+from .log import log_ignored_cookies
 from .multidict import MultiDict
 from .negotiation import best_encoding, best_language, best_media_type
 from .preconditions import ETags, parse_http_date
@@ -148,12 +150,12 @@ class Request:
         _body_source: Any
         _content_type: tuple[str, dict[str, str]]
         _context: Context
-        _cookies: dict[str, str]
+        _cookies: Mapping[str, str]
         _headers: Headers
         _json: Any
         _loop_side: Any
         _query: MultiDict[str]
-        _answer: HTTPError | Response
+        _answer: Exception | Response
         _state: State
 
     # --- where it was sent to ---
@@ -205,7 +207,7 @@ class Request:
     @property
     def is_loopback(self) -> bool:
         """Whether the request came by plain http to a loopback host, as in development."""
-        name = split_host(self.host)[0]
+        name = split_host(self.host)[0] if self.host else ""
         return self.scheme == "http" and (name in _LOOPBACK_HOSTS or name.endswith(".localhost"))
 
     # --- what it says about itself ---
@@ -242,7 +244,10 @@ class Request:
         except AttributeError:
             limits = self.app.limits
             header = self._edge.header(self.native, "cookie") or ""
-            self._cookies = parse_cookies(header, limits.max_cookies, limits.max_cookie_bytes) if header else {}
+            if len(header) > limits.max_cookie_bytes or header.count(";") >= limits.max_cookies:
+                log_ignored_cookies(self)
+            cookies = parse_cookies(header, limits.max_cookies, limits.max_cookie_bytes) if header else {}
+            self._cookies = MappingProxyType(cookies)
             return self._cookies
 
     @property

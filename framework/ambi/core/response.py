@@ -375,11 +375,13 @@ def finalize(request: Request, response: Response) -> tuple[list[Pair], Body | N
     status = response.status
     if response._cookies is not None:
         pairs = _with_cookies(request, response)
-    if status == 204 or status == 304:  # noqa: PLR1714  # a tuple would be built for `in`
-        return [NOSNIFF, *(p for p in pairs if p[0] not in _NOT_WITHOUT_BODY)], None
+    if status in _WITHOUT_BODY:
+        return _without_body(pairs, status), None
     is_bytes = type(body) is bytes
-    if pairs[1:]:  # more than the content type: the application set some itself
+    if pairs[1:] or (pairs and pairs[0][0] != "content-type"):  # the application set some itself
         pairs = [p for p in pairs if p[0] != NOSNIFF[0] and not (is_bytes and p[0] == "content-length")]
+        if any(name == "set-cookie" for name, _ in pairs) and not any(name == "cache-control" for name, _ in pairs):
+            pairs.append(("cache-control", "private"))  # what one user is given is no one else's
     if type(body) is bytes:
         length = len(body)
         pairs = [*pairs, NOSNIFF, _lengths[length] if length in _lengths else _length_pair(length)]
@@ -396,17 +398,20 @@ def _length_pair(length: int) -> Pair:
     return pair
 
 
-_NOT_WITHOUT_BODY = frozenset(("content-length", "content-type", NOSNIFF[0]))
+_WITHOUT_BODY = frozenset((204, 205, 304))
+
+
+def _without_body(pairs: list[Pair], status: int) -> list[Pair]:
+    """Give the header fields where there must be no body. See: RFC 9110 15.3.5, 15.3.6, 15.4.5."""
+    left_out = ("content-length", NOSNIFF[0]) if status == 205 else ("content-length", "content-type", NOSNIFF[0])
+    kept = [NOSNIFF, *(pair for pair in pairs if pair[0] not in left_out)]
+    return [*kept, ("content-length", "0")] if status == 205 else kept
 
 
 def _with_cookies(request: Request, response: Response) -> list[Pair]:
-    """Give the header fields with those of the cookies; a response that sets one is no one else's."""
+    """Give the header fields with those of the cookies, which depend on how the request came."""
     loopback = request.is_loopback
-    pairs = [
-        *response._pairs,
-        *(("set-cookie", c.header_value(loopback=loopback)) for c in response._cookies or ()),
-    ]
-    return pairs if "cache-control" in response.headers else [*pairs, ("cache-control", "private")]
+    return [*response._pairs, *(("set-cookie", c.header_value(loopback=loopback)) for c in response._cookies or ())]
 
 
 def as_bytes(item: object) -> bytes:

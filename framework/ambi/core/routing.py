@@ -289,7 +289,7 @@ class Router:
             raise ConfigurationError(f"the prefix {prefix!r} must begin with a slash and not end with one")
         self.prefix = prefix
         self.name = name
-        self.host = host
+        self.host = host.lower() if host else None
         self.layers: tuple[Layer, ...] = as_layers(middleware)
         self.errors = ErrorHandlers()
         self._published: list[tuple[Definition, tuple[Router, ...]]] = []

@@ -122,6 +122,11 @@ def _decode_field(text: str) -> str:
     return percent_decode(text.replace("+", " ").encode("latin-1")).decode("utf-8", "replace")
 
 
+def encode_raw_query(text: str) -> str:
+    """Percent-encode what a client sent unencoded: bytes beyond ASCII, in their latin-1 reading."""
+    return "".join(c if c < "\x7f" else f"%{ord(c):02X}" for c in text)
+
+
 def encode_query(pairs: Iterable[tuple[str, object]]) -> str:
     """Write pairs as a query string; values by `str`."""
     return "&".join(f"{percent_encode(n, _QUERY_SAFE)}={percent_encode(str(v), _QUERY_SAFE)}" for n, v in pairs)

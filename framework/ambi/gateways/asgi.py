@@ -21,7 +21,7 @@ from ..core.recovery import late_error
 from ..core.request import Request
 from ..core.response import as_bytes, declared_length, finalize
 from ..core.sides import ASYNC, on_sync_side
-from ..core.url import decode_path, percent_decode, strip_root
+from ..core.url import decode_path, encode_raw_query, percent_decode, strip_root
 from .entry import check_host, headers_too_large, parse_content_length, target_too_long
 
 TYPE_CHECKING = False
@@ -156,6 +156,8 @@ def read_request(  # noqa: C901, PLR0912  # one pass over what every request has
             _check_fields(limits, scope["headers"])
     except HTTPError as exc:
         refusal = exc
+    if query and not query.isascii():
+        query = encode_raw_query(query)
     request = Request(app, EDGE, scope, scope["method"], path, query, root_path, host, has_body)
     if has_body:
         request._body_source = ASGIBody(request, receive, length)

@@ -20,7 +20,7 @@ from ..core.recovery import late_error
 from ..core.request import Request
 from ..core.response import as_bytes, declared_length, finalize
 from ..core.sides import SYNC
-from ..core.url import decode_path, decode_utf8_path, path_of_absolute_form, percent_decode
+from ..core.url import decode_path, decode_utf8_path, encode_raw_query, path_of_absolute_form, percent_decode
 from .entry import check_host, headers_too_large, parse_content_length, target_too_long
 
 TYPE_CHECKING = False
@@ -91,6 +91,8 @@ def read_request(app: Application, environ: WSGIEnvironment) -> tuple[Request, H
             _check_fields(limits, environ)
     except HTTPError as exc:
         refusal = exc
+    if query and not query.isascii():
+        query = encode_raw_query(query)
     return Request(app, EDGE, environ, environ["REQUEST_METHOD"], path, query, root_path, host, has_body), refusal
 
 
