@@ -76,6 +76,8 @@ class CheckedWSGI(Judge):
             return start_response(status, headers)
 
         chunks = self._validated(environ, checked_start_response)
+        if not started:
+            chunks.close()
         self.require(started, "start_response is called before the application returns")
         return CheckedIterable(self, chunks, environ["REQUEST_METHOD"], *started[0])
 
@@ -105,9 +107,7 @@ class CountedInput:
 class CheckedIterable:
     """The iterable of an answer."""
 
-    def __init__(
-        self, judge: Judge, chunks: Any, method: str, status: str, headers: list[tuple[str, str]]
-    ) -> None:
+    def __init__(self, judge: Judge, chunks: Any, method: str, status: str, headers: list[tuple[str, str]]) -> None:
         self._judge = judge
         self._chunks = chunks
         self._iterator = iter(chunks)
@@ -211,7 +211,7 @@ def _tasks() -> set[Any]:
         tasks = asyncio.all_tasks()
     except RuntimeError:
         return set()
-    return {task for task in tasks if "BlockingPortal" not in repr(task.get_coro())}
+    return {task for task in tasks if "BlockingPortal" not in repr(task)}
 
 
 class HTTPExchange:
@@ -224,13 +224,15 @@ class HTTPExchange:
         self._send = send
         fields = dict(scope["headers"])
         self._more_to_come = (
-            fields.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in fields or scope["http_version"] > "1.1"
+            fields.get(b"content-length", b"0") != b"0"
+            or b"transfer-encoding" in fields
+            or scope["http_version"] > "1.1"
         )
         self._receiving = self._sending = self._disconnected = self._returned = False
         self._status = 0
         self._lengths: list[str] = []
-        self._sent = 0
-        self._complete = False
+        self._sent = self._parts = 0
+        self._complete = self._watched = False
 
     async def run(self) -> None:
         """Call the application."""
@@ -249,8 +251,7 @@ class HTTPExchange:
         require = self._judge.require
         require(not self._returned, "receive() is not called when the application has returned")
         require(not self._receiving, "receive() is not called while another one waits")
-        # That call is what answers `Expect: 100-continue` on several servers, and what waits for ever on others.
-        require(self._more_to_come or self._status, "receive() is called only for a body, or to watch for a disconnect")
+        self._watched |= not self._more_to_come
         self._receiving = True
         try:
             message = await self._receive()
@@ -300,8 +301,12 @@ class HTTPExchange:
         body, more = message.get("body", b""), message.get("more_body", False)
         require(body.__class__ is bytes and more.__class__ is bool, "the body is bytes, more_body a bool")
         self._sent += len(body)
+        self._parts += 1
         if self._lengths:
             require(self._sent <= int(self._lengths[0]), "no more bytes than Content-Length says")
         if not more:
+            # Without a body to come the call waits for a disconnect: what only a stream needs to know.
+            whole = self._parts == 1 and body and self._status < 500
+            require(not (whole and self._watched), "receive() is called only for a body, or while a stream is sent")
             self._complete = True
             check_length(self._judge, self._status, self._scope["method"], self._lengths, self._sent)

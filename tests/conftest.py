@@ -13,9 +13,9 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+
 from ambi import App
 from ambi.testing import Client
-
 from tests.blocking import blocking_calls_forbidden
 from tests.cells import CELLS, Cell
 from tests.checkers import CheckedASGI, CheckedWSGI
@@ -53,16 +53,18 @@ def app() -> App:
 
 @pytest.fixture
 def make_client(cell: Cell) -> Iterator[MakeClient]:
-    """Give what makes a client in the cell. Its lifespan runs until the test ends, and then the judges are asked."""
+    """Give what makes a client in the cell. Its lifespan runs until the test ends, and then the judges are asked.
+
+    `lifespan=False` is a server that sends no lifespan events; `judged=False` one that breaks the rules itself.
+    """
     with ExitStack() as stack:
         judges: list[CheckedWSGI | CheckedASGI] = []
 
-        def make_client(app: Any, *, lifespan: bool = True, **options: Any) -> Client:
-            if cell.gateway == "wsgi":
-                checked: Any = CheckedWSGI(app)
-            else:
-                checked = CheckedASGI(app, lifespan=lifespan)
-            judges.append(checked)
+        def make_client(app: Any, *, lifespan: bool = True, judged: bool = True, **options: Any) -> Client:
+            checked = app
+            if judged:
+                checked = CheckedWSGI(app) if cell.gateway == "wsgi" else CheckedASGI(app, lifespan=lifespan)
+                judges.append(checked)
             client = Client(checked, gateway=cell.gateway, backend=cell.backend, **options)
             if lifespan or cell.gateway == "asgi":
                 stack.enter_context(client)

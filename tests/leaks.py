@@ -28,9 +28,12 @@ def open_descriptors() -> set[str]:
 
 
 def _current_loop() -> asyncio.AbstractEventLoop | None:
-    module = sys.modules.get("ambi.bridge.loop_thread")
-    current = None if module is None else module._current
-    return None if current is None or current.loop.is_closed() else current.loop
+    if not any(thread.name == "ambi-loop" for thread in threading.enumerate()):
+        return None  # asking for it would start one
+    from ambi.bridge.loop_thread import get_loop_thread
+
+    loop = get_loop_thread().loop
+    return None if loop.is_closed() else loop
 
 
 def _descriptors_of_the_loop_thread() -> set[int]:
@@ -40,31 +43,43 @@ def _descriptors_of_the_loop_thread() -> set[int]:
     return {part.fileno() for part in (loop._selector, loop._ssock, loop._csock)}  # type: ignore[attr-defined]
 
 
-def busy_threads() -> list[str]:
-    """Give what is wrong with the threads of the framework: workers that are not idle, two loop threads."""
-    names = [thread.name for thread in threading.enumerate()]
+def busy_workers() -> int:
+    """Count the worker threads that are not idle."""
     workers = sys.modules.get("ambi.bridge.workers")
-    busy = names.count("ambi-worker") - (0 if workers is None else len(workers._idle))
-    loops = names.count("ambi-loop")
-    return [f"{busy} busy worker threads"] * (busy != 0) + [f"{loops} loop threads"] * (loops > 1)
+    alive = sum(thread.name == "ambi-worker" for thread in threading.enumerate())
+    return alive - (0 if workers is None else len(workers._idle))
 
 
-def tasks_left() -> list[str]:
+def loop_threads() -> int:
+    """Count the loop threads; there is one at most."""
+    return sum(thread.name == "ambi-loop" for thread in threading.enumerate())
+
+
+def living_tasks() -> set[asyncio.Task[object]]:
     """Give the tasks on the loop thread, and those that the framework keeps alive elsewhere."""
     loop = _current_loop()
     to_thread = sys.modules.get("ambi.bridge.to_thread")
-    tasks = [] if loop is None else list(asyncio.all_tasks(loop))
-    return [repr(task) for task in (*tasks, *(to_thread._tasks if to_thread else ()))]
+    tasks = set() if loop is None else asyncio.all_tasks(loop)
+    return tasks | (to_thread._tasks if to_thread else set())
 
 
 @contextlib.contextmanager
 def nothing_left_behind() -> Iterator[None]:
     """Fail when what runs inside leaves something behind that does not go away by itself within two seconds."""
-    before = open_descriptors()
+    descriptors, busy, loops, tasks = open_descriptors(), busy_workers(), max(loop_threads(), 1), living_tasks()
+
+    def left() -> list[str]:
+        return [
+            *(["busy worker threads"] if busy_workers() > busy else []),
+            *([f"{loop_threads()} loop threads"] if loop_threads() > loops else []),
+            *map(repr, living_tasks() - tasks),
+            *(open_descriptors() - descriptors),
+        ]
+
     yield
     deadline = time.monotonic() + PATIENCE_S
-    while left := [*busy_threads(), *tasks_left(), *(open_descriptors() - before)]:
+    while found := left():
         if time.monotonic() > deadline:
-            raise AssertionError(f"left behind: {left}")
+            raise AssertionError(f"left behind: {found}")
         gc.collect()
         time.sleep(0.01)

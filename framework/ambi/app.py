@@ -94,11 +94,14 @@ class App(Router):
         self._hosts: list[App] = []
         self._answering: Plan | None = None
         self._become_callable()
-        if lifespan is not None:
+        self._take_lifespan(lifespan)
+
+    def _take_lifespan(self, function: Callable[..., Any] | None) -> None:
+        if function is not None:
             from .bridge.lifespan import Lifespan  # only an application with a lifespan pays for loading it
 
-            self._lifespan = Lifespan(lifespan, self)
-            self._collect_lifespans()
+            self._lifespan = Lifespan(function, self)
+        self._collect_lifespans()
 
     def _become_callable(self) -> None:
         """Set the two callables, and what servers look at to tell an ASGI application.
@@ -130,11 +133,14 @@ class App(Router):
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is bound to this very object, so that a copy gets its own."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("__call__", "wsgi", "asgi")}
+        state = {name: value for name, value in self.__dict__.items() if name not in ("__call__", "wsgi", "asgi")}
+        return {**state, "lifespans": None, "_lifespan": None if self._lifespan is None else self._lifespan.function}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        lifespan = state["_lifespan"]
+        self.__dict__.update({**state, "_lifespan": None})
         self._become_callable()
+        self._take_lifespan(lifespan)
 
     # --- registered ---
 

@@ -1,18 +1,24 @@
 """The acceptance application answers as its routes are described, through both gateways."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from ambi.testing import Client
-
 from tests.acceptance import app as slot
+from tests.cells import GATEWAYS, Cell
+from tests.conftest import MakeClient
 
 
-@pytest.fixture(params=["wsgi", "asgi"])
-def client(request: pytest.FixtureRequest) -> Iterator[Client]:
-    with Client(slot.app, gateway=request.param) as client:
-        yield client
+@pytest.fixture(params=GATEWAYS, ids=str)  # the application has handlers of both colours itself
+def cell(request: pytest.FixtureRequest, no_leaks: None, no_blocking: None) -> Cell:
+    found: Cell = request.param
+    return found
+
+
+@pytest.fixture
+def client(make_client: MakeClient) -> Client:
+    return make_client(slot.app)
 
 
 def test_one_object_stands_under_both_names() -> None:
@@ -191,13 +197,11 @@ def test_a_content_type_is_taken_apart(client: Client, header: str, answer: list
         ("/c/language?offers=en", "accept-language", "fr, en;q=0", None),
     ],
 )
-def test_an_offer_is_chosen_by_the_field(
-    client: Client, path: str, field: str, value: str, answer: str | None
-) -> None:
+def test_an_offer_is_chosen_by_the_field(client: Client, path: str, field: str, value: str, answer: str | None) -> None:
     response = client.get(path, headers={field: value})
     assert (response.text if response.status_code == 200 else None) == answer
     assert response.status_code in (200, 406)
-    assert response.headers["vary"] == field
+    assert field in response.headers["vary"].split(", ")
 
 
 @pytest.mark.parametrize(
@@ -246,15 +250,11 @@ def test_basic_credentials_are_decoded_or_asked_for(
         ("GET", "/a/b/d", "abd", {"y": "d"}),
     ],
 )
-def test_the_nearest_route_answers(
-    client: Client, method: str, path: str, route: str, params: dict[str, Any]
-) -> None:
+def test_the_nearest_route_answers(client: Client, method: str, path: str, route: str, params: dict[str, Any]) -> None:
     assert client.request(method, "/r" + path).json() == {"route": route, "params": params}
 
 
-@pytest.mark.parametrize(
-    "path", ["/users/-7", "/users/7x", "/users/7/posts/", "/tags/", "/TAGS/x", "/a/x/d", "/nope"]
-)
+@pytest.mark.parametrize("path", ["/users/-7", "/users/7x", "/users/7/posts/", "/tags/", "/TAGS/x", "/a/x/d", "/nope"])
 def test_what_no_route_matches_is_not_found(client: Client, path: str) -> None:
     assert client.get("/r" + path).status_code == 404
 
@@ -263,7 +263,7 @@ def test_what_no_route_matches_is_not_found(client: Client, path: str) -> None:
     ("method", "path", "allowed"),
     [
         ("PUT", "/users/7", {"GET", "DELETE"}),
-        ("PROPFIND", "/users", {"GET", "POST"}),
+        ("PATCH", "/users", {"GET", "POST"}),
         ("DELETE", "/users/me", {"GET"}),
     ],
 )

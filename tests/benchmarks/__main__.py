@@ -31,14 +31,16 @@ def main() -> None:
     options = parse_arguments()
     logging.disable(logging.CRITICAL)  # a 404 logged by one peer is not what is measured
     warnings.simplefilter("ignore")
-    tables = []
-    for name in options.gateway:
-        cells = GATEWAYS[name].run(run_gateway(name, options))
-        tables.append((report.calls if options.calls else report.times)(name, cells, list(PEERS)))
-        print(tables[-1], end="\n\n", flush=True)
-    if options.write:
+    measured = {name: GATEWAYS[name].run(run_gateway(name, options)) for name in options.gateway}
+    table = report.calls if options.calls else report.times
+    parts = [table(name, cells, list(PEERS)) for name, cells in measured.items()]
+    if not options.calls:
         distributions = [found for _, installed in PEERS.values() for found in installed]
-        report.write("\n\n".join([*tables, report.conditions([*distributions, "uvloop"])]))
+        parts += [report.pieces(measured), report.conditions([*distributions, "uvloop"])]
+    text = "\n\n".join(parts)
+    print(text)
+    if options.write:
+        report.write(text)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -48,9 +50,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--peer", nargs="+", choices=list(PEERS), default=list(PEERS))
     parser.add_argument("--case", nargs="+", choices=names, default=names)
     parser.add_argument("--rounds", type=int, default=25)
-    parser.add_argument(
-        "--slice-ms", type=float, default=10.0, help="how long one application runs at a time"
-    )
+    parser.add_argument("--slice-ms", type=float, default=10.0, help="how long one application runs at a time")
     parser.add_argument("--calls", action="store_true", help="count function calls instead: free of noise")
     parser.add_argument("--write", action="store_true", help=f"put the tables into {report.DOCUMENT.name}")
     options = parser.parse_args()
@@ -80,7 +80,9 @@ async def make_cells(peer: str, gateway: Any, wanted: list[str], stack: AsyncExi
     """Build a peer's applications, start them, and pair them with the cases they can be asked."""
     try:
         module = importlib.import_module(PEERS[peer][0])
-    except ImportError as error:
+    except ModuleNotFoundError as error:
+        if error.name == "ambi":
+            raise
         print(f"skipped: {peer} is not installed ({error})", file=sys.stderr)
         return []
     if gateway.name not in module.GATEWAYS:

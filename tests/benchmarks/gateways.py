@@ -123,7 +123,7 @@ class ASGI:
     def run(work: Coroutine[Any, Any, Any]) -> Any:
         """Run a coroutine on the loop that a server would choose: uvloop where it is installed."""
         try:
-            import uvloop  # noqa: PLC0415 - it need not be there
+            import uvloop  # type: ignore[import-not-found, unused-ignore]  # it need not be there
         except ImportError:
             return asyncio.run(work)
         return uvloop.run(work)
@@ -223,4 +223,4 @@ class Exchange:
                 self.waiting.set_result(None)
 
 
-GATEWAYS = {"wsgi": WSGI, "asgi": ASGI}
+GATEWAYS: dict[str, Any] = {"wsgi": WSGI, "asgi": ASGI}

@@ -44,6 +44,13 @@ class Cell:
         pairs = zip(self.microseconds, other.microseconds, strict=True)
         return statistics.median(mine / theirs for mine, theirs in pairs)
 
+    def above(self, other: "Cell | None") -> float:
+        """Tell how much longer this takes than another case of the same application, or than nothing."""
+        if other is None:
+            return self.median
+        pairs = zip(self.microseconds, other.microseconds, strict=True)
+        return statistics.median(mine - theirs for mine, theirs in pairs)
+
 
 async def keep_right_ones(cells: list[Cell]) -> list[Cell]:
     """Ask every application once; leave out, with a printed reason, those that answer wrongly."""

@@ -44,6 +44,17 @@ GOALS = {
 }
 CROSSED = {"wsgi": "`async def` handler", "asgi": "`def` handler, in a thread"}
 
+# What a piece costs: (piece, the case with it, the case without it or None, how often it is in there).
+PIECES = [
+    ("a plain request, all checks on", "plain", None, 1),
+    ("a handler of the other colour", "crossed", "plain", 1),
+    ("each generator middleware", "5 middlewares", "plain", 5),
+    ("two parameters in the path, one a number", "params", "json", 1),
+    ("two arguments in the query", "query", "json", 1),
+    ("a small JSON body, read and parsed", "echo-json", "json", 1),
+    ("each item of a stream", "stream 100 KiB", "plain", 100),
+]
+
 
 def grouped(cells: list[Cell]) -> dict[str, dict[str, Cell]]:
     """Sort the cells of one gateway by case, then by peer."""
@@ -60,7 +71,7 @@ def times(gateway: str, cells: list[Cell], peers: list[str]) -> str:
         rivals = [cell for peer, cell in row.items() if peer not in ("raw", "ambi")]
         ratio, goal, verdict = "", "", ""
         if rivals and "ambi" in row:
-            best = min(rivals, key=lambda cell: cell.median)
+            best = max(rivals, key=row["ambi"].ratio_to)
             reached = row["ambi"].ratio_to(best)
             ratio = f"{reached:.2f} ({best.peer})"
             limit = GOALS[gateway, case]
@@ -77,13 +88,23 @@ def times(gateway: str, cells: list[Cell], peers: list[str]) -> str:
     return markdown(rows)
 
 
+def pieces(measured: dict[str, list[Cell]]) -> str:
+    """Tell, from the differences between our own cases in each round, what one pays for what."""
+    ours = [{cell.case.name: cell for cell in cells if cell.peer == "ambi"} for cells in measured.values()]
+    rows = [["What ambi adds, microseconds", *(gateway.upper() for gateway in measured)]]
+    for piece, with_it, without_it, times_in in PIECES:
+        needed = {with_it, without_it} - {None}
+        if all(needed <= cells.keys() for cells in ours):
+            added = [cells[with_it].above(cells[without_it] if without_it else None) for cells in ours]
+            rows.append([piece, *(f"{difference / times_in:.1f}" for difference in added)])
+    return markdown(rows)
+
+
 def calls(gateway: str, cells: list[Cell], peers: list[str]) -> str:
     columns = [peer for peer in peers if any(cell.peer == peer for cell in cells)]
     rows = [[f"{gateway.upper()}, function calls a request", *columns]]
     for case, row in grouped(cells).items():
-        rows.append(
-            [title(gateway, case), *(figure(row, peer, lambda cell: str(cell.calls)) for peer in columns)]
-        )
+        rows.append([title(gateway, case), *(figure(row, peer, lambda cell: str(cell.calls)) for peer in columns)])
     return markdown(rows)
 
 

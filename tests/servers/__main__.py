@@ -54,7 +54,7 @@ def run(server: Server, probes: Sequence[Probe]) -> list[Outcome] | None:
     otherwise = len(seen) - as_asked - len(unexpected)
     took = time.monotonic() - started
     print(
-        f"{server.name:<24} {as_asked:>7} {otherwise:>11} {len(unexpected):>11} {took:>7.1f}",
+        f"{server.name:<24} {as_asked:>10} {otherwise:>10} {len(unexpected):>10} {took:>10.1f}",
         *unexpected,
         sep="\n",
         flush=True,
@@ -66,12 +66,10 @@ def main() -> int:
     options = arguments()
     servers = chosen_servers(options)
     probes = [probe for probe in PROBES if not options.probe or probe.name in options.probe]
-    print(f"{'server':<24} {'as asked':>7} {'documented':>10} {'unexpected':>11} {'seconds':>7}")
+    print(f"{'server':<24} {'as asked':>10} {'documented':>10} {'unexpected':>10} {'seconds':>10}")
     seen = [run(server, probes) for server in servers]
     if not all(outcome.is_as_documented for each in seen for outcome in each or ()):
-        print(
-            "What is unexpected is a fault of ambi, or belongs into tests/servers/differences.py with its reason."
-        )
+        print("What is unexpected is a fault of ambi, or belongs into tests/servers/differences.py with its reason.")
         return 1
     if None in seen or len(servers) < len(SERVERS) or len(probes) < len(PROBES):
         print(f"{PAGE.name} is left alone: not every probe was put to every server.")

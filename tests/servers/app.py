@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -45,6 +48,11 @@ def record(event: str) -> None:
     if path := os.environ.get("AMBI_EVENTS"):
         with Path(path).open("a", encoding="ascii") as events:
             events.write(f"{event} {os.getpid()}\n")
+
+
+# What an application may do, and a library must not, where the server leaves SIGTERM alone.
+if os.environ.get("AMBI_EXIT_ON_TERM"):
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
 
 
 async def lifespan() -> AsyncIterator[dict[str, Any]]:
@@ -116,14 +124,14 @@ async def sleep_async(milliseconds: int) -> str:
 def slow_pieces() -> Iterator[str]:
     for piece in ("first", "second", "third"):
         yield piece
-        time.sleep(0.2)
+        time.sleep(0.15)
 
 
 @awaiting.get("/slow-pieces")
 async def slow_pieces_async() -> AsyncIterator[str]:
     for piece in ("first", "second", "third"):
         yield piece
-        await anyio.sleep(0.2)
+        await anyio.sleep(0.15)
 
 
 @blocking.get("/large-stream")
@@ -204,6 +212,44 @@ async def too_long_async() -> Response:
     return Stream(iter([b"12345", b"67890", b"excess"]), headers={"content-length": "10"})
 
 
+@blocking.get("/no-items")
+def no_items() -> Iterator[str]:
+    yield from ()
+
+
+@awaiting.get("/no-items")
+async def no_items_async() -> AsyncIterator[str]:
+    for nothing_at_all in ():
+        yield nothing_at_all
+
+
+@blocking.get("/empty-items")
+def empty_items() -> Iterator[bytes]:
+    yield from (b"", b"first", b"", b"", b"second", b"")
+
+
+@awaiting.get("/empty-items")
+async def empty_items_async() -> AsyncIterator[bytes]:
+    for item in (b"", b"first", b"", b"", b"second", b""):
+        yield item
+
+
+# How many items each unread stream has made, by the word in its path.
+made: dict[str, int] = {}
+
+
+@blocking.get("/torrent/{word}")
+def torrent(word: str) -> Iterator[bytes]:
+    for made[word] in range(1, 3000):
+        yield PIECE
+
+
+@awaiting.get("/torrent/{word}")
+async def torrent_async(word: str) -> AsyncIterator[bytes]:
+    for made[word] in range(1, 3000):
+        yield PIECE
+
+
 # How each endless stream ended, by the word in its path.
 ends: dict[str, str] = {}
 
@@ -230,6 +276,20 @@ async def endless_async(word: str) -> AsyncIterator[bytes]:
     except (GeneratorExit, anyio.get_cancelled_exc_class()):
         ends[word] = "closed"
         raise
+
+
+@blocking.get("/late/{word}")
+def late(word: str) -> Iterator[bytes]:
+    time.sleep(0.25)
+    yield from endless(word)
+
+
+@awaiting.get("/late/{word}")
+async def late_async(word: str) -> AsyncIterator[bytes]:
+    await anyio.sleep(0.25)
+    async with aclosing(endless_async(word)) as items:
+        async for item in items:
+            yield item
 
 
 @blocking.post("/measure")
@@ -349,6 +409,11 @@ def end_of_stream(word: str) -> str:
     return ends.get(word, "never ran")
 
 
+@app.get("/made/{word}")
+def how_many_items(word: str) -> str:
+    return str(made.get(word, 0))
+
+
 @app.get("/handled/{word}")
 async def was_handled(word: str) -> Response:
     return JSON(word in handled)
@@ -432,9 +497,7 @@ def form(request: Request) -> dict[str, Any]:
     for name, value in request.form.pairs():
         if isinstance(value, UploadFile):
             content = value.read()
-            files.append(
-                [name, value.filename, value.content_type, len(content), hashlib.sha256(content).hexdigest()]
-            )
+            files.append([name, value.filename, value.content_type, len(content), hashlib.sha256(content).hexdigest()])
         else:
             fields.append([name, value])
     return {"fields": fields, "files": files}

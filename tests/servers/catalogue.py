@@ -43,6 +43,7 @@ class Server:
         two_workers: its option for several processes, if it has one.
         preloaded: its option to import the application before it forks, if it has one.
         hooked: its option to start the application's lifespan before the first request, if it needs one.
+        leaves_sigterm_alone: it installs no handler for SIGTERM, so an application has to.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Server:
     two_workers: Start | None = None
     preloaded: Start | None = None
     hooked: Start | None = None
+    leaves_sigterm_alone: bool = False
 
     @property
     def program(self) -> str:
@@ -60,6 +62,7 @@ class Server:
 
 
 BIND = "127.0.0.1:{port}"
+PLAIN = Start()
 TWO_WORKERS = Start("--workers 2")
 PRELOADED = Start("--workers 2 --preload")
 ROOT_PATH = Mounted(Start("--root-path /api"), behind_stripping_proxy=True)
@@ -71,7 +74,7 @@ def gunicorn_wsgi(name: str, arguments: str, *packages: str) -> Server:
     return Server(
         f"gunicorn {name}",
         "wsgi",
-        f"gunicorn --bind {BIND} {arguments} app:app",
+        " ".join(filter(None, ["gunicorn", "--bind", BIND, arguments, "app:app"])),
         ("gunicorn", *packages),
         mounted=SCRIPT_NAME,
         two_workers=TWO_WORKERS,
@@ -128,7 +131,8 @@ def granian(gateway: Gateway) -> Server:
 
 def script(name: str, package: str, *lines: str) -> Server:
     """A server without a program: the few lines that its manual shows."""
-    return Server(name, "wsgi", shlex.join(["python", "-c", "; ".join(lines)]), (package,))
+    command = shlex.join(["python", "-c", "; ".join(lines)])
+    return Server(name, "wsgi", command, (package,), leaves_sigterm_alone=True)
 
 
 SERVERS: tuple[Server, ...] = (
@@ -142,21 +146,22 @@ SERVERS: tuple[Server, ...] = (
         f"waitress-serve --listen {BIND} app:app",
         ("waitress",),
         mounted=Mounted(Start("--url-prefix /api"), behind_stripping_proxy=False),
+        leaves_sigterm_alone=True,
     ),
-    Server("cheroot", "wsgi", f"cheroot --bind {BIND} app:app", ("cheroot",)),
+    Server("cheroot", "wsgi", f"cheroot --bind {BIND} app:app", ("cheroot",), leaves_sigterm_alone=True),
     script(
         "Werkzeug",
         "werkzeug",
         "from app import app",
         "from werkzeug.serving import run_simple",
-        "run_simple('127.0.0.1', {port}, app, threaded=True)",
+        'run_simple("127.0.0.1", {port}, app, threaded=True)',
     ),
     script(
         "wsgiref",
         "wsgiref",
         "from app import app",
         "from wsgiref.simple_server import make_server",
-        "make_server('127.0.0.1', {port}, app).serve_forever()",
+        'make_server("127.0.0.1", {port}, app).serve_forever()',
     ),
     Server(
         "uWSGI",
@@ -172,7 +177,7 @@ SERVERS: tuple[Server, ...] = (
         "patch_all()",
         "from app import app",
         "from gevent.pywsgi import WSGIServer",
-        "WSGIServer(('127.0.0.1', {port}), app).serve_forever()",
+        'WSGIServer(("127.0.0.1", {port}), app).serve_forever()',
     ),
     gunicorn_asgi("asgi", "-k asgi", mounted=ROOT_PATH),
     gunicorn_asgi("uvicorn-worker", "-k uvicorn_worker.UvicornWorker", "uvicorn_worker"),
@@ -184,5 +189,5 @@ SERVERS: tuple[Server, ...] = (
     granian("asgi"),
 )
 
-# Few servers that together show most: both gateways, one thread and several, keep-alive and none.
-QUICK = ("gunicorn sync", "gunicorn gthread", "uvicorn h11", "wsgiref")
+# Three servers that together show most: both gateways, one thread and several, keep-alive and none.
+QUICK = ("gunicorn gthread", "wsgiref", "uvicorn h11")

@@ -58,9 +58,7 @@ class Section:
 
     def enter(self, ask: Ask, own_start: OwnStart | None) -> Ask:
         if ask.__doc__ is None:
-            raise TypeError(
-                f"the probe {ask.__name__} needs a docstring: the sentence of its row in the table"
-            )
+            raise TypeError(f"the probe {ask.__name__} needs a docstring: the sentence of its row in the table")
         sentence = " ".join(ask.__doc__.split()).removesuffix(".")
         self.probes.append(Probe(ask.__name__, sentence, ask, own_start))
         return ask

@@ -20,11 +20,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import ambi
-from tests.servers.catalogue import Server, Start
+from tests.servers.catalogue import PLAIN, Server, Start
 from tests.servers.wire import WAIT_S, Answer, Connection, Field
 
 HERE = Path(__file__).parent
-START_S, STOP_S = 20.0, 12.0
+START_S, STOP_S = 20.0, 8.0
 LOG_LINES_SHOWN = 30
 
 # What the shell of whoever runs this may say to a server; the command line alone is under test.
@@ -126,7 +126,12 @@ class Running:
         return (self.folder / "log").stat().st_size
 
     def terminate(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
+        """Ask the server to end, as a supervisor does."""
+        self.process.terminate()
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C: a terminal sends SIGINT to all processes of the server."""
+        os.killpg(self.process.pid, signal.SIGINT)
 
     def ended_within(self, seconds: float) -> bool:
         try:
@@ -177,9 +182,6 @@ def end(started: Running) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(started.process.pid, signal.SIGKILL)
     started.process.wait(STOP_S)
-
-
-PLAIN = Start()
 
 
 @contextlib.contextmanager

@@ -16,8 +16,8 @@ from tests.servers.probes import SECTIONS
 from tests.servers.probing import Probe
 
 PAGE = Path(__file__).parents[2] / "docs" / "parity.md"
-BEGIN = "<!-- From here on written by `python -m tests.servers`: do not edit. -->"
-END = "<!-- Up to here. -->"
+BEGIN = "<!-- servers: written by python -m tests.servers -->"
+END = "<!-- servers: end -->"
 
 HEADINGS: dict[Gateway, str] = {"wsgi": "Over WSGI", "asgi": "Over ASGI"}
 NOT_CONCERNED = "–"
@@ -43,19 +43,28 @@ def table(servers: Sequence[Server]) -> Iterator[str]:
             yield row([probe.sentence, *(cell(probe, server) for server in servers)])
 
 
+def commands(servers: Sequence[Server]) -> Iterator[str]:
+    yield row(["", "started by"])
+    yield row(["---", "---"])
+    for server in servers:
+        yield row([server.name, f"`{server.command.format(port=8000)}`"])
+
+
 def list_item(number: int, difference: Difference) -> str:
+    """Say what is different, where, why, and which probe shows it."""
     servers = ", ".join(difference.servers)
-    return f"{number}. {servers}: {difference.seen}. {difference.because} (`{difference.probe}`)"
+    seen = f"{difference.seen}, or not: a race decides" if difference.sometimes else difference.seen
+    probes = ", ".join(f"`{probe}`" for probe in difference.probes)
+    return f"{number}. **{servers}**: {seen} ({probes}). {difference.because}"
 
 
 def written_part() -> str:
     """Return what stands in the page between the two marks."""
-    lines: list[str] = []
+    lines = ["## The differences", ""]
+    lines += [list_item(number, difference) for number, difference in enumerate(DIFFERENCES, start=1)]
     for gateway, heading in HEADINGS.items():
         servers = [server for server in SERVERS if server.gateway == gateway]
-        lines += [f"### {heading}", "", *table(servers), ""]
-    lines += ["### The differences by number", ""]
-    lines += [list_item(number, difference) for number, difference in enumerate(DIFFERENCES, start=1)]
+        lines += ["", f"## {heading}", "", *table(servers), "", *commands(servers)]
     return "\n".join(lines)
 
 

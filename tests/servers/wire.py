@@ -60,9 +60,7 @@ class Answer:
     @property
     def is_the_last(self) -> bool:
         """Whether the server said that no further answer comes on this connection (RFC 9112 s.9.3)."""
-        said = {
-            option.strip().lower() for value in self.head.all("connection") for option in value.split(",")
-        }
+        said = {option.strip().lower() for value in self.head.all("connection") for option in value.split(",")}
         return "close" in said or (self.head.version == "1.0" and "keep-alive" not in said)
 
     @property
@@ -148,8 +146,8 @@ class Connection:
         """
         while b"\r\n\r\n" not in self.arrived:
             if not self.receive():
-                why = "silence" if self.silent else "the connection was closed"
-                raise NoAnswerError(f"{why} after {self.arrived[:60]!r}")
+                why = "the server is silent" if self.silent else "the connection is closed"
+                raise NoAnswerError(f"{why} after {self.arrived[:60]!r}" if self.arrived else why)
         head, _, self.arrived = self.arrived.partition(b"\r\n\r\n")
         return parse_head(head)
 

@@ -103,7 +103,7 @@ class Route:
 
     __slots__ = (
         "_plan", "blocking", "call", "handler", "host", "is_async", "layers", "max_body_bytes", "methods", "name",
-        "param_names", "path", "routers", "segments", "streams_body",
+        "param_names", "parameters", "path", "routers", "segments", "streams_body",
     )  # fmt: skip
 
     def __init__(
@@ -131,7 +131,7 @@ class Route:
         except ConfigurationError as exc:
             raise ConfigurationError.at(self.handler, str(exc)) from None
         self.param_names = (*host_names, *(s.name for s in self.segments if isinstance(s, Parameter)))
-        parameters = definition.parameters
+        self.parameters = parameters = definition.parameters
         self._check_host_parameters(host_names, parameters)
         self._choose_converters(parameters, converters, types)
         self.call, self.streams_body = bind(self.handler, parameters, self.param_names)
@@ -211,6 +211,19 @@ class Route:
             parts.append(percent_encode(segment.prefix) + encoded + percent_encode(segment.suffix))
         return "/" + "/".join(parts), left
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is made of the rest, for pickles and copies."""
+        made = ("call", "_plan")
+        return {name: getattr(self, name) for name in self.__slots__ if name not in made}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        from .binding import bind
+
+        for name, value in state.items():
+            setattr(self, name, value)
+        self.call, _ = bind(self.handler, self.parameters, self.param_names)
+        self._plan = None
+
     def __repr__(self) -> str:
         return f"<Route {','.join(self.methods)} {self.path}>"
 
@@ -289,7 +302,8 @@ class Router:
             raise ConfigurationError(f"the prefix {prefix!r} must begin with a slash and not end with one")
         self.prefix = prefix
         self.name = name
-        self.host = host.lower() if host else None
+        labels = (label if "{" in label else label.lower() for label in (host or "").split("."))
+        self.host = ".".join(labels) or None
         self.layers: tuple[Layer, ...] = as_layers(middleware)
         self.errors = ErrorHandlers()
         self._published: list[tuple[Definition, tuple[Router, ...]]] = []

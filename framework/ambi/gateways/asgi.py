@@ -109,7 +109,7 @@ async def _serve_other(app: ServedApplication, scope: Scope, receive: Receive, s
 # --- read the request ---
 
 
-def read_request(  # noqa: C901, PLR0912  # one pass over what every request has; each branch is one fact
+def read_request(  # noqa: C901, PLR0912, PLR0915  # one pass over what every request has; each branch is one fact
     app: Application, scope: Scope, receive: Receive
 ) -> tuple[Request, HTTPError | None]:
     """Make the request; an error comes beside it, to be answered through the layers of the application."""

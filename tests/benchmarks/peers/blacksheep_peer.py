@@ -1,3 +1,7 @@
+# What a peer's types say is not checked: it need not be installed, and not all of them have any.
+# mypy: ignore-errors
+# pyright: reportMissingImports=false, reportArgumentType=false, reportAttributeAccessIssue=false
+# pyright: reportCallIssue=false, reportIndexIssue=false
 from collections.abc import AsyncIterator
 from typing import Any
 

@@ -1,3 +1,7 @@
+# What a peer's types say is not checked: it need not be installed, and not all of them have any.
+# mypy: ignore-errors
+# pyright: reportMissingImports=false, reportArgumentType=false, reportAttributeAccessIssue=false
+# pyright: reportCallIssue=false, reportIndexIssue=false
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -144,41 +148,25 @@ class FurtherAsync:
     on_post = on_delete = on_get
 
 
+RESOURCES = [
+    ("/plain", Plain, PlainAsync),
+    ("/mw5", Plain, PlainAsync),
+    ("/json", Document, DocumentAsync),
+    ("/users/{id:int}/posts/{slug}", Post, PostAsync),
+    ("/query", Query, QueryAsync),
+    ("/echo-json", Echo, EchoAsync),
+    ("/form", Form, FormAsync),
+    ("/stream", Stream, StreamAsync),
+    ("/file", File, FileAsync),
+]
+
+
 def make(gateway: str, table: list[tuple[str, str]], middlewares: int) -> Any:
     layers = [PassThrough() for _ in range(middlewares)]
-    app: Any
-    if gateway == "wsgi":
-        app, resources = (
-            falcon.App(middleware=layers),
-            (Plain, Document, Post, Query, Echo, Form, Stream, File),
-        )
-        further: Any = Further()
-    else:
-        app = falcon.asgi.App(middleware=layers)
-        resources = (
-            PlainAsync,
-            DocumentAsync,
-            PostAsync,
-            QueryAsync,
-            EchoAsync,
-            FormAsync,
-            StreamAsync,
-            FileAsync,
-        )
-        further = FurtherAsync()
-    paths = (
-        "/plain",
-        "/json",
-        "/users/{id:int}/posts/{slug}",
-        "/query",
-        "/echo-json",
-        "/form",
-        "/stream",
-        "/file",
-    )
-    for path, resource in zip(paths, resources, strict=True):
-        app.add_route(path, resource())
-    app.add_route("/mw5", resources[0]())
+    is_async = gateway == "asgi"
+    app = falcon.asgi.App(middleware=layers) if is_async else falcon.App(middleware=layers)
+    for path, resource, async_resource in RESOURCES:
+        app.add_route(path, async_resource() if is_async else resource())
     for path in dict.fromkeys(path for _, path in table):
-        app.add_route(path, further)
+        app.add_route(path, FurtherAsync() if is_async else Further())
     return app

@@ -47,16 +47,12 @@ def wsgi(environ: dict[str, Any], start_response: Any) -> Any:
         start_response("200 OK", [("Content-Type", TEXT)])
         return (CHUNK for _ in range(CHUNKS))
     if path == "/file":
-        start_response(
-            "200 OK", [("Content-Type", "application/octet-stream"), ("Content-Length", str(MEBIBYTE))]
-        )
+        start_response("200 OK", [("Content-Type", "application/octet-stream"), ("Content-Length", str(MEBIBYTE))])
         return environ["wsgi.file_wrapper"](FILE.open("rb"))
     body = b""
     if "CONTENT_LENGTH" in environ:
         body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
-    found = answer(
-        environ["REQUEST_METHOD"], path, environ["QUERY_STRING"], environ.get("CONTENT_TYPE", ""), body
-    )
+    found = answer(environ["REQUEST_METHOD"], path, environ["QUERY_STRING"], environ.get("CONTENT_TYPE", ""), body)
     status, (content, media_type) = ("200 OK", found) if found else ("404 Not Found", (b"Not Found", TEXT))
     start_response(status, [("Content-Type", media_type), ("Content-Length", str(len(content)))])
     return [content]

@@ -52,10 +52,32 @@ def a_chunked_body_is_decoded(server: Running) -> None:
     pieces = [b"hello", b" ", PIECE, b"world"]
     for colour in COLOURS:
         for route in ("measure", "measure-stream"):
-            answer = server.ask(
-                "POST", f"/{colour}/{route}", [("Transfer-Encoding", "chunked")], chunked(*pieces)
-            )
+            answer = server.ask("POST", f"/{colour}/{route}", [("Transfer-Encoding", "chunked")], chunked(*pieces))
             must_answer_json(answer, measured(b"".join(pieces)))
+
+
+@section.probe
+def a_body_that_trickles_in_arrives_whole(server: Running) -> None:
+    """A body that comes in small pieces, with pauses, arrives whole."""
+    pieces = [b"one ", b"two ", b"three"]
+    for colour in COLOURS:
+        for route in ("measure", "measure-stream"):
+            with server.connect() as connection:
+                connection.ask("POST", f"/{colour}/{route}", [("Content-Length", "13")])
+                for piece in pieces:
+                    time.sleep(0.03)
+                    connection.send(piece)
+                must_answer_json(connection.read_answer(), measured(b"".join(pieces)))
+
+
+@section.probe
+def two_framings_at_once_are_never_mistaken(server: Running) -> None:
+    """With both Content-Length and Transfer-Encoding, a request is refused, or the chunks are what counts."""
+    fields = [("Content-Length", "5"), ("Transfer-Encoding", "chunked")]
+    for colour in COLOURS:
+        answer = server.ask("POST", f"/{colour}/measure", fields, chunked(b"hello world"))
+        if answer.status not in {400, 411}:
+            must_answer_json(answer, measured(b"hello world"))
 
 
 @section.probe
@@ -63,9 +85,7 @@ def a_malformed_chunk_is_refused(server: Running) -> None:
     """A malformed chunk is answered with 400."""
     fields = [("Transfer-Encoding", "chunked")]
     for colour in COLOURS:
-        answer = server.ask(
-            "POST", f"/{colour}/measure", fields, chunked(b"hello", end=False) + b"zz\r\nboom\r\n"
-        )
+        answer = server.ask("POST", f"/{colour}/measure", fields, chunked(b"hello", end=False) + b"zz\r\nboom\r\n")
         must_answer(answer, 400)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from tests.servers.probes.expectations import (
     COLOURS,
@@ -10,6 +11,7 @@ from tests.servers.probes.expectations import (
     NOSNIFF,
     TEXT,
     answers_at_once,
+    measured,
     must_answer,
     must_answer_json,
     must_say,
@@ -65,9 +67,7 @@ def context_variables_cross_from_layer_to_layer(server: Running) -> None:
     for route in CONTEXT_ROUTES:
         answer = server.get(route)
         must_answer(answer, 200, b"by the middleware")
-        must_equal(
-            f"{route}, afterwards", answer.head.get("x-context"), "before: nothing; after: by the handler"
-        )
+        must_equal(f"{route}, afterwards", answer.head.get("x-context"), "before: nothing; after: by the handler")
 
 
 CONTEXT_ROUTES = (
@@ -118,3 +118,21 @@ def a_function_runs_after_the_response(server: Running) -> None:
         raise Differs("it never runs")
     if took > 0.4:
         raise Differs("the client waits for it")
+
+
+@section.probe
+def many_clients_at_once_get_their_own_answers(server: Running) -> None:
+    """Eight clients at once, with both colours, streams, uploads and errors, get each its own answers."""
+    with ThreadPoolExecutor(8) as clients:
+        for _ in clients.map(lambda number: ask_for_everything(server, number), range(8)):
+            pass  # an exception of a client is raised here
+
+
+def ask_for_everything(server: Running, number: int) -> None:
+    body = bytes([number]) * 10_000
+    for colour in COLOURS:
+        must_answer_json(server.ask("POST", f"/{colour}/measure", body=body, wait_s=15), measured(body))
+        must_answer_json(server.ask("POST", f"/{colour}/measure-stream", body=body, wait_s=15), measured(body))
+        must_answer(server.ask("GET", f"/{colour}/empty-items", wait_s=15), 200, b"firstsecond")
+        must_answer(server.ask("GET", f"/{colour}/boom", wait_s=15), 500)
+        must_answer(server.ask("GET", f"/{colour}/context/call", wait_s=15), 200, b"by the middleware")

@@ -1,0 +1,55 @@
+"""How large things may grow. Nothing is served here, so there is no cell."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import ambi
+
+PACKAGE = Path(ambi.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def test_the_pipeline_is_read_in_one_sitting() -> None:
+    lines = (PACKAGE / "core" / "pipeline.py").read_text().splitlines()
+    assert len(lines) < 150
+
+
+def test_there_are_few_public_names() -> None:
+    assert len(ambi.__all__) <= 30
+    assert len(set(ambi.__all__)) == len(ambi.__all__)
+    assert [name for name in ambi.__all__ if not hasattr(ambi, name)] == []
+
+
+def test_every_public_name_says_what_it_is_for() -> None:
+    undocumented = [name for name in ambi.__all__ if not name.startswith("__") and not getattr(ambi, name).__doc__]
+    assert undocumented == []
+
+
+def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node
+
+
+def statements_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Count the lines of a function that hold code: without its docstring, comments and empty lines."""
+    body = function.body
+    if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+        body = body[1:]
+    lines = {line for node in body for child in ast.walk(node) if hasattr(child, "lineno") for line in (child.lineno,)}
+    return len(lines)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_function_fits_a_screen(path: Path) -> None:
+    """The pipeline and the reading of a request are what all requests pass, and stand in one piece for their speed."""
+    long = {f.name: statements_of(f) for f in functions(ast.parse(path.read_text())) if statements_of(f) > 38}
+    assert {name: lines for name, lines in long.items() if name not in ("respond", "read_request")} == {}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_file_says_what_it_is_for(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text()))

@@ -1,0 +1,54 @@
+import copy
+import pickle
+from typing import Any
+
+import pytest
+
+from ambi.core.errors import ConfigurationError
+from ambi.core.limits import Limits
+
+
+def test_limits_are_on_by_default() -> None:
+    limits = Limits()
+    assert limits.max_body_bytes == 16 * 1024 * 1024
+    assert (limits.max_query_fields, limits.max_form_fields, limits.max_form_files) == (1000, 1000, 100)
+    assert (limits.max_cookies, limits.max_header_lines, limits.max_target_bytes) == (200, 100, 8192)
+
+
+def test_a_limit_that_is_given_leaves_the_others() -> None:
+    limits = Limits(max_body_bytes=10, body_timeout_s=0.5)
+    assert (limits.max_body_bytes, limits.body_timeout_s, limits.threads) == (10, 0.5, Limits().threads)
+    assert Limits.max_body_bytes == Limits().max_body_bytes
+    assert repr(limits) == "Limits(max_body_bytes=10, body_timeout_s=0.5)"
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, "10", None, True, float("inf")], ids=repr)
+def test_a_count_is_a_positive_integer(value: Any) -> None:
+    with pytest.raises(ConfigurationError, match="max_form_files must be a positive int, not"):
+        Limits(max_form_files=value)
+
+
+@pytest.mark.parametrize("value", [0, -0.1, "1", None, True, float("nan")], ids=repr)
+def test_a_time_is_a_positive_number(value: Any) -> None:
+    with pytest.raises(ConfigurationError, match="body_timeout_s must be a positive float, not"):
+        Limits(body_timeout_s=value)
+
+
+@pytest.mark.parametrize("name", ["max_body", "MAX_BODY_BYTES", "longest_harmless_field", "_x"])
+def test_a_misspelt_limit_is_refused(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"Limits has no '{name}'; there are max_body_bytes, max_form_fields"):
+        Limits(**{name: 1})
+
+
+def test_limits_cannot_be_changed() -> None:
+    limits = Limits()
+    with pytest.raises(AttributeError, match=r"frozen; make a new one with Limits\(max_body_bytes=1, ...\)"):
+        limits.max_body_bytes = 1
+    assert limits.max_body_bytes == Limits().max_body_bytes
+
+
+def test_limits_can_be_copied() -> None:
+    limits = Limits(max_body_bytes=10)
+    for twin in (copy.copy(limits), copy.deepcopy(limits), pickle.loads(pickle.dumps(limits))):
+        assert twin.max_body_bytes == 10
+        assert repr(twin) == repr(limits)

@@ -1,0 +1,45 @@
+import logging
+
+import pytest
+
+from ambi.core.errors import HTTPError
+from ambi.core.log import log_crash, log_disconnect, log_failure, log_refusal
+from tests.core.fakes import make_request
+
+HOSTILE = make_request(method="GET\n", path="/a\r\nERROR forged\x1b[2J")
+
+
+def raised(error: Exception) -> Exception:
+    try:
+        raise error
+    except Exception as exc:
+        return exc
+
+
+def test_a_crash_is_one_error_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    log_crash(HOSTILE, raised(KeyError("x")), "handler (app.py:3)")
+    [record] = caplog.records
+    assert (record.name, record.levelname) == ("ambi.error", "ERROR")
+    assert record.getMessage() == "GET\\n /a\\r\\nERROR forged\\x1b[2J crashed in handler (app.py:3)"
+    assert "in raised" in caplog.text
+
+
+def test_a_fault_of_the_client_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    log_refusal(HOSTILE, HTTPError(400, "bad\nline"))
+    log_disconnect(HOSTILE)
+    assert [(record.name, record.levelname) for record in caplog.records] == [
+        ("ambi.request", "INFO"),
+        ("ambi.request", "DEBUG"),
+    ]
+    assert caplog.messages == [
+        "GET\\n /a\\r\\nERROR forged\\x1b[2J: 400 Bad Request: bad\\nline",
+        "GET\\n /a\\r\\nERROR forged\\x1b[2J: the client left",
+    ]
+
+
+def test_a_failure_that_no_client_sees_is_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    log_failure("a task failed", raised(KeyError("x")))
+    [record] = caplog.records
+    assert (record.name, record.levelname, record.getMessage()) == ("ambi.error", "ERROR", "a task failed")
+    assert "KeyError: 'x'" in caplog.text

@@ -1,0 +1,148 @@
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ambi.core.preconditions import ETags, parse_http_date
+from tests.core.scaling import assert_linear
+from tests.core.vectors import vectors
+
+OPAQUE = st.text(st.characters(min_codepoint=0x21, max_codepoint=0xFF, exclude_characters='"\x7f'), max_size=10)
+UTC_TIMES = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59), timezones=st.just(UTC))  # noqa: DTZ001
+
+
+# --- entity tags ---
+
+
+@given(st.lists(st.tuples(st.booleans(), OPAQUE)), st.sampled_from([",", ", ", " \t,\t, ,"]))
+def test_tags_are_read_as_they_were_written(tags: list[tuple[bool, str]], separator: str) -> None:
+    etags = ETags(separator.join(("W/" if weak else "") + f'"{opaque}"' for weak, opaque in tags))
+    assert etags.weak == {opaque for weak, opaque in tags if weak}
+    assert etags.strong == {opaque for weak, opaque in tags if not weak}
+    assert not etags.any
+    assert bool(etags) is bool(tags)
+
+
+@pytest.mark.parametrize(
+    ("header", "etag", "strong", "weak"),
+    [  # the table of RFC 9110 8.8.3.2
+        ('W/"1"', 'W/"1"', False, True),
+        ('W/"1"', 'W/"2"', False, False),
+        ('W/"1"', '"1"', False, True),
+        ('"1"', 'W/"1"', False, True),
+        ('"1"', '"1"', True, True),
+        ('"1", "2", W/"3"', '"2"', True, True),
+        ('"1", "2", W/"3"', '"3"', False, True),
+        ("*", '"1"', True, True),
+        (" * ", 'W/"1"', True, True),
+        ("", '"1"', False, False),
+        ('""', '""', True, True),
+        ('"a,b"', '"a,b"', True, True),
+        ('"a,b"', '"a"', False, False),
+        ('"A"', '"a"', False, False),
+        ('w/"1"', '"1"', False, False),
+        ('W/"1', '"1"', False, False),
+    ],
+)
+def test_tags_are_compared_strongly_and_weakly(header: str, etag: str, strong: bool, weak: bool) -> None:
+    etags = ETags(header)
+    assert etags.matches_strong(etag) is strong
+    assert etags.matches_weak(etag) is weak
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "garbage",
+        "1",
+        "'1'",
+        '*, "1"',
+        "W/",
+        '"',
+        '"1',
+        "W/W/",
+        'W/W/"1"',
+        'x"1"',
+        '"2", x"1"',
+        '"2"; "1"',
+        '"2" W/ x"1"',
+    ],
+)
+def test_what_is_no_tag_matches_nothing(header: str) -> None:
+    etags = ETags(header)
+    assert not etags.matches_strong('"1"')
+    assert not etags.matches_weak('"1"')
+    assert not etags.any
+
+
+@pytest.mark.parametrize("header", ["garbage", "1", "W/", '"'])
+def test_a_malformed_condition_is_a_condition_still(header: str) -> None:
+    """An `If-Match` that cannot be read must not let a write pass."""
+    assert ETags(header)
+
+
+def test_no_header_is_no_condition() -> None:
+    assert not ETags("")
+    assert ETags("*")
+    assert ETags('""')
+
+
+def test_tags_show_what_they_are() -> None:
+    assert repr(ETags('"b", W/"c", "a"')) == "ETags(any=False, strong=['a', 'b'], weak=['c'])"
+
+
+@pytest.mark.parametrize("piece", ['"a",', '"', ",", 'W/"a",', "W/", " ", 'a"', '""'])
+def test_tags_take_linear_time(piece: str) -> None:
+    assert_linear(lambda n: '"' + piece * n, ETags)
+    assert_linear(lambda n: piece * n, ETags)
+
+
+def test_many_different_tags_take_linear_time() -> None:
+    assert_linear(lambda n: ",".join(f'"{i}"' for i in range(n)), ETags)
+
+
+# --- dates ---
+
+
+@given(UTC_TIMES)
+def test_a_date_comes_back_in_each_of_its_forms(when: datetime) -> None:
+    when = when.replace(microsecond=0)
+    assert parse_http_date(format_datetime(when, usegmt=True)) == when
+    asctime = f"{when:%a %b} {when.day:2} {when:%H:%M:%S} {when.year:04}"
+    assert parse_http_date(asctime) == when
+
+
+@given(st.integers(-49, 50))
+def test_a_year_of_two_digits_is_within_fifty_years(offset: int) -> None:
+    year = datetime.now(UTC).year + offset
+    when = datetime(year, 3, 1, 8, 49, 37, tzinfo=UTC)
+    assert parse_http_date(f"{when:%A}, 01-Mar-{year % 100:02} 08:49:37 GMT") == when
+
+
+def test_the_three_examples_of_the_standard_are_one_date() -> None:
+    expected = datetime(1994, 11, 6, 8, 49, 37, tzinfo=UTC)
+    for text in ("Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"):
+        assert parse_http_date(text) == expected
+
+
+def test_a_leap_second_is_a_second() -> None:
+    found = parse_http_date("Sat, 31 Dec 2016 23:59:60 GMT")
+    assert found is not None
+    assert found - datetime(2016, 12, 31, 23, 59, 59, tzinfo=UTC) <= timedelta(seconds=1)
+
+
+@vectors("dates-refused", "text")
+def test_what_is_no_date_is_none(text: str) -> None:
+    assert parse_http_date(text) is None
+
+
+def test_a_year_too_long_to_convert_is_none() -> None:
+    assert parse_http_date(f"Sun, 06 Nov {'9' * 5000} 08:49:37 GMT") is None
+
+
+@pytest.mark.parametrize("piece", ["Sun, ", ",", "-", " ", "9", ":", "Nov "])
+def test_a_date_takes_linear_time(piece: str) -> None:
+    assert_linear(lambda n: piece * n, parse_http_date)
+    assert_linear(lambda n: "Sun, 06 Nov 1994 08:" + piece * n + ":37 GMT", parse_http_date)

@@ -1,0 +1,222 @@
+"""What runs after the response is sent, in every cell."""
+
+import contextvars
+import threading
+from typing import Any
+
+import anyio
+import pytest
+
+from ambi import App, HTTPError, Middleware, Request, Stream, UploadFile
+from ambi.testing import Client
+from tests.cells import Cell
+from tests.conftest import MakeClient
+from tests.gateways.taps import ResponseTap
+
+
+@pytest.fixture(params=["def", "async"])
+def late(request: pytest.FixtureRequest) -> Any:
+    """Give what makes a function of each colour out of a plain one."""
+
+    def make(function: Any) -> Any:
+        if request.param == "def":
+            return function
+
+        async def later(*args: Any) -> None:
+            await anyio.sleep(0)
+            function(*args)
+
+        return later
+
+    return make
+
+
+def test_it_runs_after_the_response_is_sent(make_client: MakeClient, cell: Cell, late: Any) -> None:
+    events: list[str] = []
+    app = App()
+
+    @app.get("/")
+    @cell.handler
+    def handler(request: Request) -> str:
+        request.after(late(lambda *args: events.append(f"after {args}")), 1, "two")
+        return "sent"
+
+    assert make_client(ResponseTap(app, events)).get("/").text == "sent"
+    assert sorted(events) == ["after (1, 'two')", "end", "sent", "start"]
+    assert events.index("sent") < events.index("after (1, 'two')")
+
+
+def test_it_runs_after_a_stream_has_ended(make_client: MakeClient, cell: Cell, late: Any) -> None:
+    events: list[str] = []
+    app = App()
+
+    def items() -> Any:
+        try:
+            yield "a"
+            yield "b"
+        finally:
+            events.append("closed")
+
+    async def items_async() -> Any:
+        try:
+            yield "a"
+            yield "b"
+        finally:
+            events.append("closed")
+
+    @app.get("/")
+    @cell.handler
+    def handler(request: Request) -> Stream:
+        request.after(late(lambda: events.append("after")))
+        return Stream(items_async() if cell.is_async else items())
+
+    assert make_client(ResponseTap(app, events)).get("/").text == "ab"
+    assert [event for event in events if event != "end"] == ["start", "a", "b", "closed", "after"]
+
+
+def test_functions_run_in_order_though_one_fails(
+    app: App, client: Client, cell: Cell, late: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    events: list[Any] = []
+
+    def fail() -> None:
+        raise ValueError("of the second")
+
+    @app.get("/")
+    @cell.handler
+    def handler(request: Request) -> str:
+        request.after(events.append, 1)
+        request.after(late(fail))
+        request.after(late(events.append), 3)
+        request.after(events.append, 4)
+        return "sent"
+
+    response = client.get("/")
+    assert (response.status_code, response.text, events) == (200, "sent", [1, 3, 4])
+    assert "of the second" in caplog.text
+    assert [record.name for record in caplog.records if record.levelname == "ERROR"] == ["ambi.error"]
+
+
+@pytest.mark.parametrize("where", ["handler", "middleware", "error handler"])
+def test_it_may_be_asked_for_anywhere(app: App, client: Client, cell: Cell, late: Any, where: str) -> None:
+    events: list[str] = []
+
+    def ask(request: Request, here: str) -> None:
+        if where == here:
+            request.after(late(events.append), "ran")
+
+    @app.middleware
+    def middleware(request: Request) -> Middleware:
+        yield
+        ask(request, "middleware")
+
+    @app.error(404)
+    @cell.handler
+    def missing(request: Request, error: HTTPError) -> str:
+        ask(request, "error handler")
+        return "missing"
+
+    @app.get("/")
+    @cell.handler
+    def handler(request: Request) -> None:
+        ask(request, "handler")
+        raise HTTPError(404)
+
+    assert client.get("/").status_code == 404
+    assert events == ["ran"]
+
+
+@pytest.mark.parametrize("how", ["crash", "stream error", "leaving"])
+def test_it_runs_whatever_became_of_the_response(app: App, client: Client, cell: Cell, late: Any, how: str) -> None:
+    events: list[str] = []
+
+    def items() -> Any:
+        yield "a"
+        if how == "stream error":
+            raise ValueError("mid-stream")
+        yield from "b" * 100_000
+
+    async def items_async() -> Any:
+        for item in items():
+            await anyio.sleep(0)
+            yield item
+
+    @app.get("/")
+    @cell.handler
+    def handler(request: Request) -> Stream:
+        request.after(late(events.append), "ran")
+        if how == "crash":
+            raise ValueError
+        return Stream(items_async() if cell.is_async else items())
+
+    if how == "crash":
+        assert client.get("/").status_code == 500
+    elif how == "leaving":
+        with client.stream("GET", "/") as response:
+            next(response.iter_bytes())
+    else:
+        with pytest.raises(ValueError, match="mid-stream"):
+            client.get("/")
+    assert events == ["ran"]
+
+
+def test_files_of_a_form_are_open_until_it_has_run(app: App, client: Client, cell: Cell, late: Any) -> None:
+    seen: list[bytes] = []
+    files: list[UploadFile] = []
+
+    @app.post("/")
+    @cell.handler
+    def handler(request: Request) -> str:
+        files.append(request.form.file("f"))
+        request.after(late(lambda: seen.append(files[0].read())))
+        return "sent"
+
+    client.post("/", files={"f": b"content"})
+    assert (seen, files[0].file.closed) == ([b"content"], True)
+
+
+def test_it_runs_in_the_context_of_the_request(app: App, client: Client, cell: Cell, late: Any) -> None:
+    user: contextvars.ContextVar[str] = contextvars.ContextVar("user", default="nobody")
+    seen: list[str] = []
+
+    @app.get("/")
+    @cell.handler
+    def handler(request: Request) -> str:
+        user.set("alice")
+        request.after(late(lambda: seen.append(user.get())))
+        return "sent"
+
+    client.get("/")
+    assert (seen, user.get()) == (["alice"], "nobody")
+
+
+def test_a_def_that_runs_after_may_block(app: App, client: Client, cell: Cell) -> None:
+    threads = []
+
+    def wait() -> None:
+        import time
+
+        time.sleep(0.001)
+        threads.append(threading.current_thread().name)
+
+    @app.get("/")
+    @cell.handler
+    def handler(request: Request) -> str:
+        request.after(wait)
+        return "sent"
+
+    client.get("/")
+    assert threads == ["MainThread" if cell.gateway == "wsgi" else "ambi-worker"]
+
+
+def test_it_may_ask_for_more(app: App, client: Client, cell: Cell, late: Any) -> None:
+    events: list[str] = []
+
+    @app.get("/")
+    @cell.handler
+    def handler(request: Request) -> str:
+        request.after(late(lambda: request.after(late(events.append), "second")))
+        return "sent"
+
+    client.get("/")
+    assert events == ["second"]

@@ -1,0 +1,238 @@
+"""What ASGI servers do differently. One gateway alone, since each of these is a habit of some ASGI server."""
+
+import json
+from typing import Any
+
+import anyio
+import pytest
+from anyio.from_thread import start_blocking_portal
+
+from ambi import App, Request, Stream
+from tests.calls import Receive, call_asgi, nothing_comes, scope_of
+from tests.cells import CELLS, Cell
+from tests.checkers import CheckedASGI
+
+
+@pytest.fixture(params=[cell for cell in CELLS if cell.gateway == "asgi"], ids=str)
+def cell(request: pytest.FixtureRequest, no_leaks: None, no_blocking: None) -> Cell:
+    """Give the cells of ASGI."""
+    found: Cell = request.param
+    return found
+
+
+def call(
+    app: Any, cell: Cell, changes: dict[str, Any], receive: Receive = nothing_comes
+) -> tuple[int, dict[str, str], bytes]:
+    """Call the application with a scope of these keys, on a loop of the cell."""
+    with start_blocking_portal(cell.backend) as portal:
+        return portal.call(call_asgi, CheckedASGI(app), scope_of(**changes), receive)
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"path": "/a"}, "/a"),
+        ({"path": "/a", "raw_path": b""}, "/a"),
+        ({"path": "/a", "raw_path": None}, "/a"),
+        ({"path": "/ü", "raw_path": b"/%C3%BC"}, "/ü"),
+        # fastpysgi, m0serve: %2F is left alone
+        ({"path": "/a%2Fb", "raw_path": b"/a%2Fb"}, "/a/b"),
+        # freastal: nothing is decoded
+        ({"path": "/%C3%BC%20", "raw_path": b"/%C3%BC%20"}, "/ü "),
+        # tremolo: latin-1
+        ({"path": "/Ã¼", "raw_path": b"/%C3%BC"}, "/ü"),
+        # a middleware rewrote the path
+        ({"path": "/new", "raw_path": b"/old"}, "/new"),
+        # raw_path with a query
+        ({"path": "/a b", "raw_path": b"/a%20b?x=1"}, "/a b"),
+        # the absolute form: uvicorn with h11 passes it whole
+        ({"path": "http://x.example/a%20b", "raw_path": b"http://x.example/a%20b"}, "/a b"),
+        ({"path": "http://x.example/a", "raw_path": None}, "/a"),
+        # the mount prefix: added by uvicorn, by nobody else
+        ({"path": "/app/a", "raw_path": b"/app/a", "root_path": "/app"}, "/a"),
+        ({"path": "/a", "raw_path": b"/a", "root_path": "/app"}, "/a"),
+        ({"path": "/app", "raw_path": b"/app", "root_path": "/app"}, "/"),
+        ({"path": "/apple", "raw_path": b"/apple", "root_path": "/app"}, "/apple"),
+        ({"path": "/ü/a", "raw_path": b"/%C3%BC/a", "root_path": "/ü"}, "/a"),
+        ({"path": "", "raw_path": b"", "root_path": "/app"}, "/"),
+        ({"path": ""}, "/"),
+    ],
+)
+def test_a_path_is_the_same_whatever_the_server_makes_of_it(cell: Cell, changes: dict[str, Any], path: str) -> None:
+    app = App()
+    app.get("/{rest:path}")(cell.handler(lambda request: request.path))
+    app.get("/")(cell.handler(lambda request: request.path))
+    assert call(app, cell, changes)[2].decode() == path
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"path": "/\ufffd", "raw_path": b"/%FF"}, {"path": "/a\x00", "raw_path": b"/a\x00"}, {"path": "/a#b", "raw_path": b"/a#b"},
+        {"path": "a", "raw_path": b"a"}, {"path": "ftp://x/", "raw_path": b"ftp://x/"},
+    ],
+)  # fmt: skip
+def test_a_path_that_is_none_is_a_400(cell: Cell, changes: dict[str, Any]) -> None:
+    app = App()
+    app.get("/{rest:path}")(cell.handler(lambda rest: rest))
+    assert call(app, cell, changes)[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("changes", "client", "host"),
+    [
+        ({}, None, ""),
+        ({"client": ("1.2.3.4", 99), "server": ("inside", 8000)}, ["1.2.3.4", 99], "inside:8000"),
+        # daphne gives lists, granian ports as text
+        ({"client": ["1.2.3.4", "99"], "server": ["inside", "80"]}, ["1.2.3.4", 99], "inside"),
+        ({"client": ["/tmp/socket", None], "server": ("/tmp/socket", None)}, ["/tmp/socket", None], "/tmp/socket"),
+        ({"client": None, "server": None}, None, ""),
+        ({"client": ("", 0), "server": ("inside", 443), "scheme": "https"}, None, "inside"),
+        ({"client": ("1.2.3.4",)}, ["1.2.3.4", None], ""),
+    ],
+)
+def test_addresses_come_in_many_forms(cell: Cell, changes: dict[str, Any], client: list[Any] | None, host: str) -> None:
+    app = App()
+    app.get("/")(cell.handler(lambda request: {"client": request.client, "host": request.host}))
+    assert json.loads(call(app, cell, changes)[2]) == {"client": client, "host": host}
+
+
+@pytest.mark.parametrize(
+    "headers", [[[b"x-a", b"b"]], [(b"x-a", b"b")], ((b"x-a", b"b"),)], ids=["lists", "pairs", "tuple"]
+)
+def test_header_fields_may_be_lists_or_tuples(cell: Cell, headers: Any) -> None:
+    """ASGI asks for an iterable of two-item iterables; daphne gives lists."""
+    app = App()
+    app.get("/")(cell.handler(lambda request: request.headers["x-a"]))
+    assert call(app, cell, {"headers": headers})[2] == b"b"
+
+
+def test_http_2_may_have_a_body_without_saying_so(cell: Cell) -> None:
+    app = App()
+    app.post("/")(cell.handler(lambda request: request.body))
+    messages = [
+        {"type": "http.request", "body": b"a", "more_body": True},
+        {"type": "http.request", "more_body": True},
+        {"type": "http.request", "body": b"b"},
+    ]
+
+    async def receive() -> Any:
+        return messages.pop(0)
+
+    assert call(app, cell, {"method": "POST", "http_version": "2"}, receive)[2] == b"ab"
+
+
+def test_an_asgi_middleware_may_wrap_one_side(cell: Cell) -> None:
+    app = App()
+    app.get("/")(cell.handler(lambda request: request.scheme))
+    inner = app.asgi
+
+    async def proxied(scope: Any, receive: Any, send: Any) -> None:
+        await inner({**scope, "scheme": "https"}, receive, send)
+
+    app.asgi = proxied
+    assert call(app, cell, {})[2] == b"https"
+
+
+@pytest.mark.parametrize("kind", ["websocket", "webtransport"])
+def test_a_scope_that_is_not_served_says_so(cell: Cell, kind: str) -> None:
+    with pytest.raises(RuntimeError, match=f"'{kind}' is not served"), start_blocking_portal(cell.backend) as portal:
+        portal.call(App(), {"type": kind}, nothing_comes, nothing_comes)
+
+
+def test_an_error_that_leaves_before_the_body_was_read_closes_the_connection(cell: Cell) -> None:
+    """HTTP/1.1 alone: what is left of the body is not worth reading. WSGI has no way to say so."""
+    from ambi import Limits
+
+    app = App(limits=Limits(max_body_bytes=1))
+    app.post("/")(cell.handler(lambda request: request.body))
+    changes = {"method": "POST", "headers": [(b"content-length", b"2")]}
+    assert call(app, cell, changes)[1]["connection"] == "close"
+    assert "connection" not in call(app, cell, {**changes, "http_version": "2"})[1]
+
+
+def test_a_server_that_never_suspends_does_not_starve_the_others(cell: Cell) -> None:
+    """After a disconnect `send` is silent and does not suspend on five servers: an endless stream must notice it."""
+    app = App()
+    made = []
+
+    async def forever() -> Any:
+        while True:
+            made.append(1)
+            yield "x"
+
+    def forever_sync() -> Any:
+        while True:
+            made.append(1)
+            yield "x"
+
+    app.get("/")(cell.handler(lambda: Stream(forever() if cell.is_async else forever_sync())))
+    gone = None
+
+    async def receive() -> Any:
+        nonlocal gone
+        gone = gone or anyio.Event()
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        if len(made) > 20 and gone is not None:
+            gone.set()
+
+    with start_blocking_portal(cell.backend) as portal:
+        portal.call(app, scope_of(), receive, send)
+    assert 20 < len(made) < 200
+
+
+def test_a_disconnect_that_send_reports_is_no_error(cell: Cell, caplog: pytest.LogCaptureFixture) -> None:
+    """uvicorn's raises an OSError, which the checker of these tests would take for one of the application's."""
+    app = App()
+    closed = []
+
+    async def items() -> Any:
+        try:
+            while True:
+                yield "x"
+        finally:
+            closed.append(1)
+
+    def items_sync() -> Any:
+        try:
+            while True:
+                yield "x"
+        finally:
+            closed.append(1)
+
+    app.get("/")(cell.handler(lambda: Stream(items() if cell.is_async else items_sync())))
+    sent = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+        if len(sent) > 5:
+            raise OSError("the connection is gone")
+
+    with start_blocking_portal(cell.backend) as portal:
+        portal.call(app, scope_of(), nothing_comes, send)
+    assert (len(sent), closed) == (6, [1])
+    assert [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
+
+
+def test_a_disconnect_that_send_reports_of_a_whole_answer_is_no_error(
+    cell: Cell, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = App()
+    after = []
+
+    @app.get("/")
+    @cell.handler
+    def handler(request: Request) -> str:
+        request.after(after.append, 1)
+        return "x"
+
+    async def send(message: Any) -> None:
+        raise OSError("the connection is gone")
+
+    with start_blocking_portal(cell.backend) as portal:
+        portal.call(app, scope_of(), nothing_comes, send)
+    assert after == [1]
+    assert [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []

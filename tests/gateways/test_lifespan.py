@@ -1,0 +1,424 @@
+"""Start-up and shutdown, on every gateway: both forms, mounted applications, failures, and who starts it when."""
+
+import asyncio
+import contextlib
+import contextvars
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import anyio
+import pytest
+
+from ambi import App, ConfigurationError, Request
+from ambi.testing import Client
+from tests.cells import Cell
+from tests.conftest import MakeClient
+from tests.gateways.taps import in_threads
+
+
+def lifespan(
+    cell: Cell,
+    events: list[str],
+    *,
+    name: str = "app",
+    state: Any = None,
+    before: Callable[[], Any] = lambda: None,
+    after: Callable[[], Any] = lambda: None,
+) -> Any:
+    """Make a lifespan of the cell's colour: "app up" and "app down" are noted, `before` and `after` may raise."""
+
+    def sync() -> Iterator[Any]:
+        before()
+        events.append(f"{name} up")
+        try:
+            yield state
+        finally:
+            events.append(f"{name} down")
+            after()
+
+    async def asynchronous() -> Any:
+        await anyio.sleep(0)
+        before()
+        events.append(f"{name} up")
+        try:
+            yield state
+        finally:
+            await anyio.sleep(0)
+            events.append(f"{name} down")
+            after()
+
+    return cell.pick(sync, asynchronous)
+
+
+def client_of(app: Any, cell: Cell) -> Client:
+    """Give a client that the test itself enters and leaves."""
+    return Client(app, gateway=cell.gateway, backend=cell.backend)
+
+
+def test_it_wraps_all_requests(cell: Cell) -> None:
+    events: list[str] = []
+    app = App(lifespan=lifespan(cell, events))
+    app.get("/")(cell.handler(lambda: events.append("request") or "ok"))
+    with client_of(app, cell) as client:
+        assert [client.get("/").text, client.get("/").text] == ["ok", "ok"]
+    assert events == ["app up", "request", "request", "app down"]
+
+
+def test_it_starts_again_after_it_stopped(cell: Cell) -> None:
+    events: list[str] = []
+    app = App(lifespan=lifespan(cell, events))
+    app.get("/")(cell.handler(lambda: "ok"))
+    for _ in range(2):
+        with client_of(app, cell) as client:
+            assert client.get("/").text == "ok"
+    assert events == ["app up", "app down"] * 2
+
+
+@pytest.mark.parametrize("takes_app", [False, True])
+@pytest.mark.parametrize("wrapped", [False, True], ids=["plain", "contextmanager"])
+def test_it_may_take_the_application_and_be_a_context_manager(cell: Cell, takes_app: bool, wrapped: bool) -> None:
+    seen: list[Any] = []
+
+    def sync(app: App) -> Iterator[dict[str, str]]:
+        seen.append(app)
+        yield {"name": "pool"}
+
+    async def asynchronous(app: App) -> Any:
+        seen.append(app)
+        yield {"name": "pool"}
+
+    def sync_alone() -> Iterator[dict[str, str]]:
+        yield {"name": "pool"}
+
+    async def asynchronous_alone() -> Any:
+        yield {"name": "pool"}
+
+    function: Any = cell.pick(sync, asynchronous) if takes_app else cell.pick(sync_alone, asynchronous_alone)
+    if wrapped:
+        function = (contextlib.asynccontextmanager if cell.is_async else contextlib.contextmanager)(function)
+    app = App(lifespan=function)
+    app.get("/")(cell.handler(lambda request: request.state.name))
+    with client_of(app, cell) as client:
+        assert client.get("/").text == "pool"
+    assert seen == ([app] if takes_app else [])
+
+
+def test_what_it_yields_is_the_state_of_each_request(make_client: MakeClient, cell: Cell) -> None:
+    pool = ["shared"]
+    app = App(lifespan=lifespan(cell, [], state={"pool": pool, "n": 1}))
+
+    @app.get("/")
+    @cell.handler
+    def handler(request: Request) -> dict[str, Any]:
+        request.state.n += 1  # a request's own: the next one begins with what was yielded
+        request.state.pool.append("x")
+        return {"n": request.state.n, "pool": len(request.state.pool), "keys": sorted(request.state)}
+
+    client = make_client(app)
+    assert [client.get("/").json() for _ in range(2)] == [
+        {"n": 2, "pool": 2, "keys": ["n", "pool"]}, {"n": 2, "pool": 3, "keys": ["n", "pool"]},
+    ]  # fmt: skip
+
+
+def test_without_a_mapping_the_state_is_empty(make_client: MakeClient, cell: Cell) -> None:
+    app = App(lifespan=lifespan(cell, []))
+    app.get("/")(cell.handler(lambda request: str(len(request.state))))
+    assert make_client(app).get("/").text == "0"
+
+
+def test_an_application_without_one_just_serves(make_client: MakeClient, cell: Cell) -> None:
+    app = App()
+    app.get("/")(cell.handler(lambda: "ok"))
+    assert make_client(app).get("/").text == "ok"
+    assert app.lifespans is None
+
+
+# --- mounted applications ---
+
+
+def test_those_of_mounted_applications_run_inside(cell: Cell) -> None:
+    events: list[str] = []
+    other = Cell(cell.gateway, cell.backend, "def" if cell.is_async else "async")
+    outer = App(lifespan=lifespan(cell, events, name="outer", state={"name": "outer"}))
+    inner = App(lifespan=lifespan(other, events, name="inner", state={"name": "inner"}))
+    deeper = App(lifespan=lifespan(cell, events, name="deeper", state={"name": "deeper"}))
+    for app in (outer, inner, deeper):
+        app.get("/")(cell.handler(lambda request: request.state.name))
+    inner.mount("/deeper", deeper)
+    outer.mount("/inner", inner)
+    with client_of(outer, cell) as client:
+        assert [client.get(path).text for path in ("/", "/inner/", "/inner/deeper/")] == ["outer", "inner", "deeper"]
+    assert events == ["outer up", "inner up", "deeper up", "deeper down", "inner down", "outer down"]
+
+
+def test_that_of_a_mounted_application_alone_runs_too(cell: Cell) -> None:
+    events: list[str] = []
+    outer, middle = App(), App()
+    outer.mount("/m", middle)
+    middle.mount("/i", App(lifespan=lifespan(cell, events)))
+    with client_of(outer, cell) as client:
+        client.get("/")
+    assert events == ["app up", "app down"]
+
+
+def test_an_application_mounted_twice_starts_once(cell: Cell) -> None:
+    events: list[str] = []
+    outer, shared = App(), App(lifespan=lifespan(cell, events, state={"name": "shared"}))
+    shared.get("/")(cell.handler(lambda request: request.state.name))
+    outer.mount("/a", shared)
+    outer.mount("/b", shared)
+    with client_of(outer, cell) as client:
+        assert [client.get(path).text for path in ("/a/", "/b/")] == ["shared", "shared"]
+    assert events == ["app up", "app down"]
+
+
+# --- failures ---
+
+
+class NoDatabase(Exception):
+    """Why a start-up failed."""
+
+
+def fail() -> None:
+    raise NoDatabase("the database is down")
+
+
+def test_a_start_up_that_fails_is_told_to_the_server(cell: Cell, caplog: pytest.LogCaptureFixture) -> None:
+    events: list[str] = []
+    app = App(lifespan=lifespan(cell, events, before=fail))
+    # ASGI: the server is told by a message, and refuses to serve; WSGI: what was raised stops the worker.
+    with pytest.raises((RuntimeError, NoDatabase), match="the database is down"), client_of(app, cell):
+        pass
+    assert events == []
+    if cell.gateway == "asgi":
+        assert "the startup of the application failed" in caplog.text
+
+
+def test_a_start_up_that_fails_is_undone_as_far_as_it_went(cell: Cell) -> None:
+    events: list[str] = []
+    outer = App(lifespan=lifespan(cell, events, name="outer"))
+    outer.mount("/a", App(lifespan=lifespan(cell, events, name="a")))
+    outer.mount("/b", App(lifespan=lifespan(cell, events, name="b", before=fail)))
+    with pytest.raises((RuntimeError, NoDatabase), match="the database is down"), client_of(outer, cell):
+        pass
+    assert events == ["outer up", "a up", "a down", "outer down"]
+
+
+def test_a_shutdown_that_fails_is_told_to_the_server(cell: Cell, caplog: pytest.LogCaptureFixture) -> None:
+    events: list[str] = []
+    app = App(lifespan=lifespan(cell, events, after=fail))
+    with pytest.raises((RuntimeError, NoDatabase), match="the database is down"), client_of(app, cell):
+        pass
+    assert events == ["app up", "app down"]
+    if cell.gateway == "asgi":
+        assert "the shutdown of the application failed" in caplog.text
+
+
+def test_a_shutdown_that_fails_keeps_no_other_from_its_own(cell: Cell) -> None:
+    events: list[str] = []
+    outer = App(lifespan=lifespan(cell, events, name="outer"))
+    outer.mount("/a", App(lifespan=lifespan(cell, events, name="a", after=fail)))
+    with pytest.raises((RuntimeError, NoDatabase), match="the database is down"), client_of(outer, cell):
+        pass
+    assert events == ["outer up", "a up", "a down", "outer down"]
+
+
+@pytest.mark.parametrize("value", [3, ["a"], "pool"], ids=repr)
+def test_it_yields_a_mapping_or_nothing(cell: Cell, value: Any) -> None:
+    events: list[str] = []
+    app = App(lifespan=lifespan(cell, events, state=value))
+    with (
+        pytest.raises((RuntimeError, ConfigurationError), match="a mapping or nothing was expected"),
+        client_of(app, cell),
+    ):
+        pass
+    assert events == ["app up", "app down"]
+
+
+def test_one_that_never_yields_is_an_error(cell: Cell) -> None:
+    def sync() -> Iterator[None]:
+        if False:
+            yield
+
+    async def asynchronous() -> Any:
+        if False:
+            yield
+
+    app = App(lifespan=cell.pick(sync, asynchronous))
+    with pytest.raises(RuntimeError, match="didn't yield"), client_of(app, cell):
+        pass
+
+
+# --- a server that sends no lifespan events ---
+
+
+def test_the_first_request_starts_it(make_client: MakeClient, cell: Cell) -> None:
+    events: list[str] = []
+    app = App(lifespan=lifespan(cell, events, state={"name": "pool"}))
+    app.get("/")(cell.handler(lambda request: events.append("request") or request.state.name))
+    client = make_client(app, lifespan=False)
+    assert events == []
+    assert [client.get("/").text, client.get("/").text] == ["pool", "pool"]
+    assert events == ["app up", "request", "request"]
+    stop(app, cell)
+
+
+def stop(app: App, cell: Cell) -> None:
+    """End what a first request started: the process's end under WSGI, that of the loop under ASGI."""
+    if cell.gateway == "wsgi":
+        assert app.lifespans is not None
+        app.lifespans.stop_in_process()
+
+
+def test_it_stops_when_the_loop_of_the_server_ends(make_client: MakeClient, cell: Cell) -> None:
+    events: list[str] = []
+    app = App(lifespan=lifespan(cell, events))
+    app.get("/")(cell.handler(lambda: "ok"))
+    if cell.gateway == "wsgi":
+        assert make_client(app, lifespan=False).get("/").text == "ok"
+        stop(app, cell)
+        assert events == ["app up", "app down"]
+        return
+    with client_of(NoLifespan(app), cell) as client:
+        assert client.get("/").text == "ok"
+    assert events == ["app up", "app down"]
+
+
+class NoLifespan:
+    """A server that sends no lifespan events, as daphne or a framework that mounts the application."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+        else:
+            await self._app(scope, receive, send)
+
+
+def test_a_start_up_that_fails_is_a_500_and_tried_again(
+    make_client: MakeClient, cell: Cell, caplog: pytest.LogCaptureFixture
+) -> None:
+    events: list[str] = []
+    attempts = iter([fail, fail, lambda: None])
+    app = App(lifespan=lifespan(cell, events, before=lambda: next(attempts)()))
+    app.get("/")(cell.handler(lambda: "ok"))
+    client = make_client(app, lifespan=False)
+    assert [client.get("/").status_code for _ in range(4)] == [500, 500, 200, 200]
+    assert events == ["app up"]
+    assert caplog.text.count("NoDatabase: the database is down") == 2
+    stop(app, cell)
+
+
+def test_what_was_half_started_is_never_kept(make_client: MakeClient, cell: Cell) -> None:
+    events: list[str] = []
+    attempts = iter([fail, lambda: None])
+    outer = App(lifespan=lifespan(cell, events, name="outer"))
+    outer.mount("/in", App(lifespan=lifespan(cell, events, name="inner", before=lambda: next(attempts)())))
+    outer.get("/")(cell.handler(lambda: "ok"))
+    client = make_client(outer, lifespan=False)
+    assert [client.get("/").status_code for _ in range(2)] == [500, 200]
+    assert events == ["outer up", "outer down", "outer up", "inner up"]
+    stop(outer, cell)
+
+
+def test_many_first_requests_start_it_exactly_once(make_client: MakeClient, cell: Cell) -> None:
+    events: list[str] = []
+
+    def slow() -> None:
+        if not cell.is_async:
+            time.sleep(0.02)
+
+    app = App(lifespan=lifespan(cell, events, before=slow))
+    app.get("/")(cell.handler(lambda: events[0]))
+    client = make_client(app, lifespan=False)
+    assert [response.text for response in in_threads(8, lambda _: client.get("/"))] == ["app up"] * 8
+    assert events == ["app up"]
+    stop(app, cell)
+
+
+# --- where it lives ---
+
+
+def test_what_an_async_one_starts_lives_on_while_requests_come(make_client: MakeClient, cell: Cell) -> None:
+    """Under WSGI too: it is what the loop thread is for. A `def` one has no loop to start anything on."""
+    ticks: list[int] = []
+
+    async def ticking() -> Any:
+        async def tick() -> None:
+            while True:
+                ticks.append(1)
+                await anyio.sleep(0.001)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(tick)
+            yield {"ticks": ticks}
+            group.cancel_scope.cancel()
+
+    app = App(lifespan=ticking)
+    app.get("/")(cell.handler(lambda request: str(len(request.state.ticks))))
+    client = make_client(app)
+    first = int(client.get("/").text)
+    time.sleep(0.02)
+    assert int(client.get("/").text) > first
+
+
+def test_what_an_async_one_makes_is_used_on_its_own_loop(make_client: MakeClient, cell: Cell) -> None:
+    loops: list[Any] = []
+
+    def current() -> Any:
+        import trio
+
+        return trio.lowlevel.current_trio_token() if trio.lowlevel.in_trio_run() else asyncio.get_running_loop()
+
+    async def connecting() -> Any:
+        loops.append(current())
+        yield
+
+    app = App(lifespan=connecting)
+
+    @app.get("/")
+    async def handler() -> str:
+        loops.append(current())
+        return "ok"
+
+    make_client(app).get("/")
+    assert loops[0] is loops[1]
+
+
+def test_a_def_one_may_block(make_client: MakeClient, cell: Cell) -> None:
+    threads: list[str] = []
+
+    def blocking() -> Iterator[None]:
+        time.sleep(0.001)
+        threads.append(threading.current_thread().name)
+        yield
+        time.sleep(0.001)
+
+    app = App(lifespan=blocking)
+    app.get("/")(cell.handler(lambda: "ok"))
+    assert make_client(app).get("/").text == "ok"
+    if cell.gateway == "wsgi":
+        assert threads == ["MainThread"]
+
+
+def test_one_context_holds_a_start_up_and_its_shutdown(cell: Cell) -> None:
+    where: contextvars.ContextVar[str] = contextvars.ContextVar("where", default="nowhere")
+    tokens: list[Any] = []
+    app = App(
+        lifespan=lifespan(
+            cell, [], before=lambda: tokens.append(where.set("start-up")), after=lambda: where.reset(tokens[0])
+        )
+    )
+    app.get("/")(cell.handler(lambda: where.get()))
+    with client_of(app, cell) as client:
+        # Servers differ in the task that they call the application from: `request.state` is the way on both gateways.
+        assert client.get("/").text in ("nowhere", "start-up")
+        assert where.get() == "nowhere"
+    assert where.get() == "nowhere"

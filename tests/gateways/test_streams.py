@@ -1,0 +1,469 @@
+"""A streamed body is sent item by item, closed on every exit, and honest about its errors, in every cell."""
+
+import itertools
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import anyio
+import pytest
+
+from ambi import App, Middleware, Request, Response, Stream, Text
+from ambi.testing import Client
+from tests.cells import Cell
+from tests.conftest import MakeClient
+from tests.gateways.taps import ResponseTap
+
+
+class Items:
+    """A source of items in the cell's colour that notes what happens to it.
+
+    Args:
+        items: given one after the other; an exception is raised instead.
+        events: gets "open", "make x" and "closed".
+    """
+
+    def __init__(self, items: Any, events: list[str]) -> None:
+        self._items = items
+        self._events = events
+
+    def sync(self) -> Iterator[Any]:
+        self._events.append("open")
+        try:
+            for item in self._items:
+                if isinstance(item, BaseException):
+                    raise item
+                self._events.append(f"make {item}")
+                yield item
+        finally:
+            self._events.append("closed")
+
+    async def asynchronous(self) -> AsyncIterator[Any]:
+        self._events.append("open")
+        try:
+            for item in self._items:
+                await anyio.sleep(0)
+                if isinstance(item, BaseException):
+                    raise item
+                self._events.append(f"make {item}")
+                yield item
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(0)
+            self._events.append("closed")
+
+
+Streamed = Callable[..., list[str]]
+
+
+@pytest.fixture(params=["generator handler", "Stream", "Stream made by the other colour"])
+def streamed(request: pytest.FixtureRequest, app: App, cell: Cell) -> Streamed:
+    """Give what registers a stream at "/"; the events of its source come back."""
+
+    def register(*items: Any, **options: Any) -> list[str]:
+        events: list[str] = []
+        source = Items(items, events)
+        make = source.asynchronous if cell.is_async else source.sync
+        if request.param == "generator handler" and not options:
+            app.get("/")(make)
+        elif request.param == "Stream":
+            app.get("/")(cell.handler(lambda: Stream(make(), **options)))
+        else:  # an `async def` that returns a generator, and a `def` that returns an async one
+            other = Cell(cell.gateway, cell.backend, "def" if cell.is_async else "async")
+            app.get("/")(other.handler(lambda: Stream(make(), **options)))
+        return events
+
+    return register
+
+
+# --- item by item ---
+
+
+def test_items_are_bytes_or_text(streamed: Streamed, client: Client) -> None:
+    streamed("ü", b"\xff", bytearray(b"a"), memoryview(b"b"), "")
+    response = client.get("/")
+    assert (response.status_code, response.content) == (200, b"\xc3\xbc\xffab")
+    assert response.headers["content-type"] == "text/plain; charset=utf-8"
+    assert "content-length" not in response.headers
+
+
+def test_a_stream_without_items_is_an_empty_answer(streamed: Streamed, client: Client) -> None:
+    events = streamed()
+    response = client.get("/")
+    assert (response.status_code, response.content, events) == (200, b"", ["open", "closed"])
+
+
+def test_items_are_sent_as_they_are_made(streamed: Streamed, make_client: MakeClient, app: App, cell: Cell) -> None:
+    events = streamed("a", "", "b", "c")
+    assert make_client(ResponseTap(app, events)).get("/").text == "abc"
+    assert [event for event in events if event not in ("open", "make ", "closed")] == [
+        "make a", "start", "a", "make b", "b", "make c", "c", "end"
+    ]  # fmt: skip
+
+
+def test_nothing_is_made_ahead_of_the_server(streamed: Streamed, client: Client, cell: Cell) -> None:
+    events = streamed(*"abcdefgh")
+    with client.stream("GET", "/") as response:
+        assert next(response.iter_bytes()) == b"a"
+        if cell.gateway == "wsgi":  # a server that takes no more; the client of the ASGI gateway always takes
+            assert len([event for event in events if event.startswith("make")]) <= 2
+    assert events[-1] == "closed"
+
+
+def test_a_stream_has_header_fields_and_a_status(app: App, client: Client, cell: Cell) -> None:
+    app.get("/")(cell.handler(lambda: Stream(["a"], "text/csv", 203, {"x-a": "b"})))
+    response = client.get("/")
+    assert (response.status_code, response.headers["content-type"], response.headers["x-a"]) == (203, "text/csv", "b")
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: ["a", b"b"], lambda: ("a", "b"), lambda: iter(["ab"]), lambda: map(str, "ab")]
+)
+def test_any_iterable_is_a_body(app: App, client: Client, cell: Cell, make: Callable[[], Any]) -> None:
+    app.get("/stream")(cell.handler(lambda: Stream(make())))
+    app.get("/body")(cell.handler(lambda: Response(make())))
+    assert (client.get("/stream").text, client.get("/body").text) == ("ab", "ab")
+
+
+def test_any_async_iterable_is_a_body(app: App, client: Client, cell: Cell) -> None:
+    class Ticks:
+        def __aiter__(self) -> Any:
+            self.left = 3
+            return self
+
+        async def __anext__(self) -> str:
+            await anyio.sleep(0)
+            if not self.left:
+                raise StopAsyncIteration
+            self.left -= 1
+            return "tick "
+
+    app.get("/")(cell.handler(lambda: Stream(Ticks())))
+    assert client.get("/").text == "tick tick tick "
+
+
+@pytest.mark.parametrize("value", ["text", b"bytes", 3, None])
+def test_a_stream_of_what_cannot_be_iterated_item_by_item_is_refused(value: Any) -> None:
+    """Nothing is served here, so there is no cell."""
+    with pytest.raises(TypeError, match="iterable"):
+        Stream(value)
+
+
+def test_many_items_are_all_sent(streamed: Streamed, client: Client) -> None:
+    streamed(*[b"x" * 1000] * 300)
+    assert len(client.get("/").content) == 300_000
+
+
+def test_a_stream_is_made_on_its_own_side(app: App, client: Client, cell: Cell) -> None:
+    threads = set()
+
+    def items() -> Iterator[str]:
+        threads.add(threading.current_thread().name)
+        yield "a"
+        threads.add(threading.current_thread().name)
+        yield "b"
+
+    async def items_async() -> AsyncIterator[str]:
+        threads.add(threading.current_thread().name)
+        yield "a"
+        await anyio.sleep(0)
+        threads.add(threading.current_thread().name)
+        yield "b"
+
+    app.get("/")(cell.pick(items, items_async))
+    assert client.get("/").text == "ab"
+    (name,) = threads
+    expected = {
+        ("wsgi", "def"): "MainThread", ("wsgi", "async"): "ambi-loop", ("asgi", "def"): "ambi-worker",
+        ("asgi", "async"): name,  # the server's own
+    }  # fmt: skip
+    assert name == expected[cell.gateway, cell.colour]
+    assert (name == "ambi-worker") == (cell.gateway == "asgi" and not cell.is_async)
+
+
+# --- Content-Length ---
+
+
+def test_a_stream_may_say_its_length(streamed: Streamed, client: Client) -> None:
+    streamed("abc", "de", headers={"content-length": "5"})
+    response = client.get("/")
+    assert (response.headers["content-length"], response.text) == ("5", "abcde")
+
+
+@pytest.mark.parametrize("length", ["0", "1", "3", "4"])
+def test_what_is_too_much_is_cut(streamed: Streamed, client: Client, length: str) -> None:
+    events = streamed("abc", "de", headers={"content-length": length})
+    response = client.get("/")
+    assert (response.headers["content-length"], response.text) == (length, "abcde"[: int(length)])
+    assert events[-1] == "closed"
+
+
+def test_a_stream_without_end_is_cut_at_its_length(app: App, client: Client, cell: Cell) -> None:
+    async def forever() -> AsyncIterator[str]:
+        for _ in range(10_000):
+            yield "ab"
+            await anyio.sleep(0)
+        pytest.fail("it went on and on")
+
+    def forever_sync() -> Iterator[str]:
+        return itertools.chain(itertools.repeat("ab", 10_000), iter(lambda: pytest.fail("it went on and on"), None))
+
+    make = forever if cell.is_async else forever_sync
+    app.get("/")(cell.handler(lambda: Stream(make(), headers={"content-length": "5"})))
+    assert client.get("/").text == "ababa"
+
+
+def test_what_is_too_little_is_raised_to_the_server(streamed: Streamed, client: Client) -> None:
+    events = streamed("abc", headers={"content-length": "5"})
+    received: list[bytes] = []
+    with pytest.raises(RuntimeError, match="2 bytes before its Content-Length"), client.stream("GET", "/") as response:
+        received.extend(response.iter_bytes())
+    assert (received, events[-1]) == ([b"abc"], "closed")
+
+
+def test_a_length_that_is_no_number_is_a_500(streamed: Streamed, client: Client) -> None:
+    events = streamed("abc", headers={"content-length": "many"})
+    assert client.get("/").status_code == 500
+    assert "closed" in events or events == []
+
+
+# --- closed on every exit ---
+
+
+def test_a_stream_is_closed_at_its_end(streamed: Streamed, client: Client) -> None:
+    events = streamed("a", "b")
+    client.get("/")
+    assert events == ["open", "make a", "make b", "closed"]
+
+
+@pytest.mark.parametrize("read", [0, 1, 3])
+def test_a_stream_is_closed_when_the_client_leaves(streamed: Streamed, client: Client, read: int) -> None:
+    events = streamed(*(str(n) for n in range(100_000)))
+    with client.stream("GET", "/") as response:
+        chunks = response.iter_bytes()
+        for _ in range(read):
+            next(chunks)
+    assert (events[0], events[-1]) == ("open", "closed")
+    assert events.count("closed") == 1
+    assert len(events) < 100_000
+
+
+def test_a_waiting_stream_is_closed_when_the_client_leaves(app: App, client: Client, cell: Cell) -> None:
+    """Async alone: nobody can interrupt a thread, so a `def` that waits is closed when its item has come."""
+    events = []
+
+    async def items() -> AsyncIterator[str]:
+        try:
+            yield "first"
+            await anyio.sleep(60)
+        finally:
+            events.append("closed")
+
+    app.get("/")(items)
+    with client.stream("GET", "/") as response:
+        assert next(response.iter_bytes()) == b"first"
+    assert events == ["closed"]
+
+
+def test_a_stream_is_closed_when_a_connection_breaks(
+    streamed: Streamed, make_client: MakeClient, app: App, cell: Cell
+) -> None:
+    """ASGI alone: a WSGI server learns of it when it writes, and calls `close`, as above."""
+    events = streamed(*"abcdef")
+    if cell.gateway == "wsgi":
+        return
+    judged = make_client(ResponseTap(app, [], fail_after=2), judged=False)
+    with judged.stream("GET", "/") as response:
+        chunks = response.iter_bytes()
+        assert (next(chunks), next(chunks)) == (b"a", b"b")
+    assert events[-1] == "closed"
+
+
+def never_started_head(app: App, cell: Cell, make: Callable[[], Any]) -> str:
+    app.get("/")(cell.handler(lambda: Stream(make())))
+    return "HEAD"
+
+
+def never_started_status(app: App, cell: Cell, make: Callable[[], Any]) -> str:
+    app.get("/")(cell.handler(lambda: Stream(make(), status=204)))
+    return "GET"
+
+
+@pytest.mark.parametrize("arrange", [never_started_head, never_started_status])
+def test_a_stream_that_is_never_started_is_closed(app: App, client: Client, cell: Cell, arrange: Any) -> None:
+    closed = []
+
+    class Source:
+        def __iter__(self) -> Iterator[str]:
+            pytest.fail("it was iterated")
+
+        def close(self) -> None:
+            closed.append(threading.current_thread().name)
+
+    class AsyncSource:
+        def __aiter__(self) -> AsyncIterator[str]:
+            pytest.fail("it was iterated")
+
+        async def aclose(self) -> None:
+            await anyio.sleep(0)
+            closed.append(threading.current_thread().name)
+
+    method = arrange(app, cell, AsyncSource if cell.is_async else Source)
+    assert client.request(method, "/").content == b""
+    assert len(closed) == 1
+
+
+@pytest.mark.parametrize("how", ["replaced", "crashed", "on_response"])
+def test_a_stream_that_a_middleware_drops_is_closed(app: App, client: Client, cell: Cell, how: str) -> None:
+    """An answer that is replaced is never sent: what it holds is released all the same."""
+    closed = []
+
+    class Source:
+        def __iter__(self) -> Iterator[str]:
+            return iter(())
+
+        def close(self) -> None:
+            closed.append("closed")
+
+    class AsyncSource:
+        def __aiter__(self) -> AsyncIterator[str]:
+            raise NotImplementedError
+
+        async def aclose(self) -> None:
+            closed.append("closed")
+
+    @app.middleware
+    def drop(request: Request) -> Middleware:
+        yield
+        if how == "crashed":
+            raise RuntimeError("after the handler")
+        if how == "replaced":
+            return Text("another")
+        request.on_response(lambda response: setattr(response, "body", b"another"))
+        return None
+
+    app.get("/")(cell.handler(lambda: Stream(AsyncSource() if cell.is_async else Source())))
+    client.get("/")
+    assert closed == ["closed"]
+
+
+def test_a_close_that_fails_is_raised_to_the_server(app: App, client: Client, cell: Cell) -> None:
+    def items() -> Iterator[str]:
+        try:
+            yield "a"
+        finally:
+            raise RuntimeError("in finally")
+
+    async def items_async() -> AsyncIterator[str]:
+        try:
+            yield "a"
+        finally:
+            raise RuntimeError("in finally")
+
+    app.get("/")(cell.pick(items, items_async))
+    with pytest.raises(RuntimeError, match="in finally"):
+        client.get("/")
+
+
+# --- errors ---
+
+ERRORS = [ValueError("a secret"), FileNotFoundError("a secret"), KeyError("a secret")]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_an_error_before_the_first_item_is_a_clean_500(
+    streamed: Streamed, client: Client, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    events = streamed("", error, "b", status=201)
+    response = client.get("/")
+    assert response.status_code == 500
+    assert response.headers["content-type"] == "application/problem+json"
+    assert "secret" not in response.text
+    assert "secret" in caplog.text
+    assert events[-1] == "closed"
+
+
+def test_on_response_sees_the_500_of_a_stream(app: App, client: Client, cell: Cell) -> None:
+    @app.middleware
+    def cors(request: Request) -> Middleware:
+        request.on_response(lambda response: response.headers.update({"access-control-allow-origin": "*"}))
+        yield
+
+    source = Items([ValueError()], [])
+    make = source.asynchronous if cell.is_async else source.sync
+    app.get("/")(cell.handler(lambda: Stream(make())))
+    response = client.get("/")
+    assert (response.status_code, response.headers.get("access-control-allow-origin")) == (500, "*")
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_an_error_after_the_first_item_is_raised_to_the_server(
+    streamed: Streamed, client: Client, error: Exception
+) -> None:
+    """Nothing better exists: the server then cuts the connection, and the client sees that something is missing."""
+    events = streamed("a", "b", error)
+    received: list[bytes] = []
+    with pytest.raises(type(error)), client.stream("GET", "/") as response:
+        assert response.status_code == 200
+        received.extend(response.iter_bytes())
+    assert b"".join(received) == b"ab"
+    assert events[-1] == "closed"
+
+
+@pytest.mark.parametrize("item", [3, object(), {"a": 1}, ["a"]], ids=repr)
+def test_an_item_that_is_neither_bytes_nor_text_is_an_error(streamed: Streamed, client: Client, item: Any) -> None:
+    streamed(item)
+    assert client.get("/").status_code == 500
+
+
+def test_an_item_of_none_is_an_error(streamed: Streamed, client: Client) -> None:
+    """It must not be taken for the end."""
+    streamed(None, "a")
+    assert client.get("/").status_code == 500
+
+
+# --- with middlewares ---
+
+
+def test_a_middleware_wraps_a_stream(app: App, client: Client, cell: Cell) -> None:
+    def upper(items: Iterator[str]) -> Iterator[str]:
+        for item in items:
+            yield item.upper()
+
+    async def upper_async(items: AsyncIterator[str]) -> AsyncIterator[str]:
+        async for item in items:
+            yield item.upper()
+
+    @app.middleware
+    def shout(request: Request) -> Middleware:
+        response = yield
+        body: Any = response.body
+        response.body = upper_async(body) if cell.is_async else upper(body)
+
+    source = Items(["a", "b"], events := [])
+    app.get("/")(source.asynchronous if cell.is_async else source.sync)
+    assert client.get("/").text == "AB"
+    assert events[-1] == "closed"
+
+
+def test_a_stream_runs_in_the_context_of_its_request(app: App, client: Client, cell: Cell) -> None:
+    import contextvars
+
+    user: contextvars.ContextVar[str] = contextvars.ContextVar("user", default="nobody")
+
+    @app.middleware
+    def login(request: Request) -> Middleware:
+        token = user.set(request.query["user"])
+        yield
+        user.reset(token)
+        user.set("after")
+
+    @app.get("/")
+    @cell.handler
+    def items() -> Any:
+        yield user.get()
+        user.set("set by the stream")
+        yield " " + user.get()
+
+    assert client.get("/?user=alice").text == "after set by the stream"
+    assert user.get() == "nobody"

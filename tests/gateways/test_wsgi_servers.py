@@ -1,0 +1,286 @@
+"""What WSGI servers do differently. One gateway alone, since each of these is a habit of some WSGI server."""
+
+import io
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ambi import App, BodyStream, Request
+from tests.calls import call_wsgi, environ_of
+from tests.cells import CELLS, Cell
+from tests.gateways.taps import in_threads
+
+
+@pytest.fixture(params=[cell for cell in CELLS if cell.gateway == "wsgi"], ids=str)
+def cell(request: pytest.FixtureRequest, no_leaks: None, no_blocking: None) -> Cell:
+    """Give the two cells of WSGI."""
+    found: Cell = request.param
+    return found
+
+
+class Input:
+    """`wsgi.input` of a server that hangs when it is read past the end of the body."""
+
+    def __init__(self, body: bytes, *, ends: bool = False) -> None:
+        self._left = body
+        self._ends = ends
+
+    def read(self, size: int = -1) -> bytes:
+        if not self._ends and (size < 0 or size > len(self._left)):
+            pytest.fail("this read would hang: the client keeps its connection open")
+        taken, self._left = self._left[:size], self._left[size:]
+        return taken
+
+
+def call(app: Any, changes: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
+    """Call the application with an environ of these keys, on a server that hangs when asked for more than there is."""
+    return call_wsgi(app, environ_of(**{"CONTENT_LENGTH": None, "wsgi.input": Input(b""), **changes}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "body"),
+    [
+        # wsgi.input_terminated: to the end, whatever the fields say (gunicorn, gevent, bjoern, mod_wsgi, granian)
+        (
+            {
+                "wsgi.input_terminated": True,
+                "wsgi.input": Input(b"abc", ends=True),
+                "HTTP_TRANSFER_ENCODING": "chunked",
+            },
+            200,
+            b"abc",
+        ),
+        ({"wsgi.input_terminated": True, "wsgi.input": Input(b"abc", ends=True), "CONTENT_LENGTH": "3"}, 200, b"abc"),
+        # granian over HTTP/2 says neither
+        (
+            {"wsgi.input_terminated": True, "wsgi.input": Input(b"abc", ends=True), "SERVER_PROTOCOL": "HTTP/2"},
+            200,
+            b"abc",
+        ),
+        # a length: exactly that many bytes (cheroot says input_terminated is False)
+        ({"wsgi.input_terminated": False, "wsgi.input": Input(b"abcdef"), "CONTENT_LENGTH": "3"}, 200, b"abc"),
+        ({"wsgi.input": Input(b"abcdef"), "CONTENT_LENGTH": "3"}, 200, b"abc"),
+        # a BytesIO (hypercorn)
+        ({"wsgi.input": io.BytesIO(b"abc"), "HTTP_TRANSFER_ENCODING": "chunked"}, 200, b"abc"),
+        # none of these: reading would hang, or eat the next request (wsgiref, uWSGI)
+        ({"wsgi.input": Input(b""), "HTTP_TRANSFER_ENCODING": "chunked"}, 411, None),
+        # no body is announced at all
+        ({"wsgi.input": Input(b"")}, 200, b""),
+        ({"wsgi.input": Input(b""), "CONTENT_LENGTH": ""}, 200, b""),
+        ({"wsgi.input": Input(b""), "CONTENT_LENGTH": "0"}, 200, b""),
+        ({"wsgi.input_terminated": True, "wsgi.input": Input(b"")}, 200, b""),
+    ],
+)
+@pytest.mark.parametrize("streamed", [False, True], ids=["loaded", "streamed"])
+def test_a_body_is_read_as_far_as_the_server_says(
+    cell: Cell, changes: dict[str, Any], status: int, body: bytes | None, streamed: bool
+) -> None:
+    app = App()
+
+    def read(stream: BodyStream) -> bytes:
+        return b"".join(stream)
+
+    async def read_async(stream: BodyStream) -> bytes:
+        return b"".join([chunk async for chunk in stream])
+
+    app.post("/")(cell.pick(read, read_async) if streamed else cell.handler(lambda request: request.body))
+    source = changes["wsgi.input"]
+    again = io.BytesIO(source.getvalue()) if isinstance(source, io.BytesIO) else Input(source._left, ends=source._ends)
+    found, _, answer = call(app, {**changes, "wsgi.input": again, "REQUEST_METHOD": "POST"})
+    assert found == status
+    if body is not None:
+        assert answer == body
+
+
+@pytest.mark.parametrize(
+    "error", [Exception("bad chunk"), ValueError("framing"), OSError("gone"), TimeoutError()], ids=repr
+)
+def test_an_error_of_the_servers_input_is_no_crash(
+    cell: Cell, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken:
+        def read(self, size: int) -> bytes:
+            raise error
+
+    app = App()
+    app.post("/")(cell.handler(lambda request: request.body))
+    found, _, _ = call(app, {"REQUEST_METHOD": "POST", "CONTENT_LENGTH": "3", "wsgi.input": Broken()})
+    assert found == (408 if isinstance(error, TimeoutError) else 400)
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "url"),
+    [
+        ({"PATH_INFO": ""}, "/", "http://inside:8000/"),
+        ({"PATH_INFO": None}, "/", "http://inside:8000/"),
+        ({"PATH_INFO": "/\xc3\xbc"}, "/ü", "http://inside:8000/%C3%BC"),
+        ({"PATH_INFO": "/a/b", "SCRIPT_NAME": "/\xc3\xbc"}, "/a/b", "http://inside:8000/%C3%BC/a/b"),
+        ({"PATH_INFO": "", "SCRIPT_NAME": "/app"}, "/", "http://inside:8000/app/"),
+        # cheroot leaves %2F alone and decodes the rest; the raw target tells
+        ({"PATH_INFO": "/a%2Fb c", "REQUEST_URI": "/a%2Fb%20c?x"}, "/a/b c", "http://inside:8000/a/b%20c"),
+        # the others decode it; a path with a percent sign of its own stays
+        ({"PATH_INFO": "/a%2Fb", "RAW_URI": "/a%252Fb"}, "/a%2Fb", "http://inside:8000/a%252Fb"),
+        ({"PATH_INFO": "/a%2Fb"}, "/a%2Fb", "http://inside:8000/a%252Fb"),
+        # a proxy middleware rewrote the path, and left the raw target as it was
+        ({"PATH_INFO": "/new%2Fer", "RAW_URI": "/old/path"}, "/new%2Fer", "http://inside:8000/new%252Fer"),
+        ({"PATH_INFO": "/x", "RAW_URI": "http://other.example/x"}, "/x", "http://inside:8000/x"),
+        # defaults
+        ({"SERVER_PORT": "80"}, "/", "http://inside/"),
+        ({"SERVER_PORT": "443", "wsgi.url_scheme": "https"}, "/", "https://inside/"),
+        ({"HTTP_HOST": "shop.example"}, "/", "http://shop.example/"),
+        ({"HTTP_HOST": ""}, "/", "http://inside:8000/"),
+    ],
+)
+def test_a_path_is_the_same_whatever_the_server_makes_of_it(
+    cell: Cell, changes: dict[str, Any], path: str, url: str
+) -> None:
+    app = App()
+    app.get("/{rest:path}")(cell.handler(lambda request: f"{request.path} {request.url}"))
+    app.get("/")(cell.handler(lambda request: f"{request.path} {request.url}"))
+    assert call(app, changes)[2].decode() == f"{path} {url}"
+
+
+@pytest.mark.parametrize("path", ["/\xff", "/\xc3", "x"])
+def test_a_path_that_is_none_is_a_400(cell: Cell, path: str) -> None:
+    app = App()
+    app.get("/{rest:path}")(cell.handler(lambda rest: rest))
+    assert call(app, {"PATH_INFO": path})[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("changes", "client"),
+    [
+        ({}, None), ({"REMOTE_ADDR": ""}, None), ({"REMOTE_ADDR": "::1"}, ["::1", None]),
+        ({"REMOTE_ADDR": "1.2.3.4", "REMOTE_PORT": "99"}, ["1.2.3.4", 99]), ({"REMOTE_ADDR": "1.2.3.4", "REMOTE_PORT": 99}, ["1.2.3.4", 99]),
+        ({"REMOTE_ADDR": "1.2.3.4", "REMOTE_PORT": ""}, ["1.2.3.4", None]),
+    ],
+)  # fmt: skip
+def test_a_client_may_be_unknown(cell: Cell, changes: dict[str, Any], client: list[Any] | None) -> None:
+    app = App()
+    app.get("/")(cell.handler(lambda request: {"client": request.client}))
+    assert json.loads(call(app, changes)[2]) == {"client": client}
+
+
+def test_fields_of_the_content_stand_apart_in_an_environ(cell: Cell) -> None:
+    app = App()
+    app.post("/")(cell.handler(lambda request: dict(request.headers)))
+    changes = {
+        "REQUEST_METHOD": "POST", "CONTENT_TYPE": "text/plain", "CONTENT_LENGTH": "0", "HTTP_CONTENT_TYPE": "spoofed/type",
+        "HTTP_CONTENT_LENGTH": "7", "HTTP_X_A": "b",
+    }  # fmt: skip
+    assert call(app, changes)[2] == b'{"x-a":"b","content-type":"text/plain","content-length":"0"}'
+
+
+def test_secrets_of_the_process_in_an_environ_are_no_header_fields(cell: Cell) -> None:
+    """granian and wsgiref put all of os.environ there; `HTTP_PROXY` alone looks like a field."""
+    app = App()
+    app.get("/")(cell.handler(lambda request: dict(request.headers)))
+    assert call(app, {"AWS_SECRET_KEY": "x", "PATH": "/bin"})[2] == b"{}"
+
+
+def test_a_wsgi_middleware_may_wrap_one_side(cell: Cell) -> None:
+    app = App()
+    app.get("/")(cell.handler(lambda request: request.scheme))
+    inner = app.wsgi
+
+    def proxied(environ: dict[str, Any], start_response: Any) -> Any:
+        environ["wsgi.url_scheme"] = "https"
+        return inner(environ, start_response)
+
+    app.wsgi = proxied
+    assert call(app, {})[2] == b"https"
+
+
+# --- the iterable of an answer ---
+
+
+def started(app: Any) -> Any:
+    """Call the application; give its iterable."""
+    return app(environ_of(), lambda status, headers, exc_info=None: None)
+
+
+def stream_app(cell: Cell, events: list[str]) -> App:
+    """Make an application that streams and notes when its source is closed, and what runs after."""
+    app = App()
+
+    def items() -> Iterator[str]:
+        try:
+            yield "a"
+            yield "b"
+        finally:
+            events.append("closed")
+
+    async def items_async() -> Any:
+        try:
+            yield "a"
+            yield "b"
+        finally:
+            events.append("closed")
+
+    @app.get("/")
+    @cell.handler
+    def handler(request: Request) -> Any:
+        from ambi import Stream
+
+        request.after(events.append, "after")
+        return Stream(items_async() if cell.is_async else items())
+
+    return app
+
+
+def test_an_iterable_may_be_closed_before_it_is_read(cell: Cell) -> None:
+    events: list[str] = []
+    started(stream_app(cell, events)).close()
+    assert events == ["closed", "after"]
+
+
+def test_an_iterable_may_be_closed_twice(cell: Cell) -> None:
+    events: list[str] = []
+    chunks = started(stream_app(cell, events))
+    assert next(iter(chunks)) == b"a"
+    chunks.close()
+    chunks.close()
+    assert events == ["closed", "after"]
+    assert list(chunks) == []
+
+
+def test_an_iterable_may_be_closed_by_another_thread(cell: Cell) -> None:
+    """As granian does."""
+    events: list[str] = []
+    chunks = started(stream_app(cell, events))
+    next(iter(chunks))
+    thread = threading.Thread(target=chunks.close)
+    thread.start()
+    thread.join()
+    assert events == ["closed", "after"]
+
+
+def test_an_iterable_may_be_read_in_another_thread(cell: Cell) -> None:
+    events: list[str] = []
+    chunks = started(stream_app(cell, events))
+    assert in_threads(1, lambda _: list(chunks)) == [[b"a", b"b"]]
+    chunks.close()
+    assert events == ["closed", "after"]
+
+
+def test_an_iterable_has_one_item_and_no_length_where_there_is_no_body(cell: Cell) -> None:
+    """hypercorn starts an answer with its first item; wsgiref makes a Content-Length out of `len`."""
+    app = App()
+    app.get("/")(cell.handler(lambda: None))
+    chunks = started(app)
+    assert not hasattr(chunks, "__len__")
+    assert list(chunks) == [b""]
+
+
+def test_many_threads_share_one_application(cell: Cell) -> None:
+    app = App()
+    app.get("/{n:int}")(cell.handler(lambda request, n: f"{n} {request.query['q']}"))
+
+    def ask(index: int) -> list[bytes]:
+        return [call(app, {"PATH_INFO": f"/{index}", "QUERY_STRING": f"q={n}"})[2] for n in range(20)]
+
+    assert in_threads(8, ask) == [[f"{index} {n}".encode() for n in range(20)] for index in range(8)]
