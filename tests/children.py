@@ -27,4 +27,6 @@ def run_python(
 def environment() -> dict[str, str]:
     """Give the environment of a child: ours, with the import path of this process in front."""
     path = os.pathsep.join(entry for entry in sys.path if entry)
-    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {"PYTHONPATH": path}
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {
+        "PYTHONPATH": path
+    }

@@ -18,7 +18,7 @@ async def pass_through(request: Any, handler: Any) -> Any:
     return await handler(request)
 
 
-def make(gateway: str, table: list[tuple[str, str]], middlewares: int) -> Any:  # noqa: C901 - eleven routes
+def make(gateway: str, table: list[tuple[str, str]], middlewares: int) -> Any:
     app = Application(router=Router())
     app.middlewares.extend([pass_through] * middlewares)
     router: Any = app.router

@@ -15,7 +15,7 @@ GATEWAYS = ("asgi",)
 WITHOUT: dict[str, str] = {}
 
 
-def make(gateway: str, table: list[tuple[str, str]], middlewares: int) -> Any:  # noqa: C901 - eleven routes
+def make(gateway: str, table: list[tuple[str, str]], middlewares: int) -> Any:
     app = FastAPI()
     for _ in range(middlewares):
         app.add_middleware(PassThrough)

@@ -15,7 +15,7 @@ WITHOUT: dict[str, str] = {}
 TEXT = {"content-type": "text/plain; charset=utf-8"}
 
 
-def make(gateway: str, table: list[tuple[str, str]], middlewares: int) -> Any:  # noqa: C901 - eleven routes
+def make(gateway: str, table: list[tuple[str, str]], middlewares: int) -> Any:
     app = Flask("benchmark")
     for _ in range(middlewares):
 
