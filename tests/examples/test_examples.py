@@ -65,8 +65,10 @@ def test_every_route_of_an_example_is_requested(example: str):
 
 
 def test_the_first_example_runs_on_the_standard_library_alone():
-    # Both servers are hidden from the process: the example must not need them.
-    hide = "import runpy, sys; sys.modules.update(gunicorn=None, uvicorn=None); sys.argv[:] = sys.argv[1:]"
+    # Both servers are hidden from the process: the example must not need them. Where the tests run in the background
+    # of a shell, SIGINT is ignored and children inherit that; a person at a terminal has it.
+    hide = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    hide += "import runpy, sys; sys.modules.update(gunicorn=None, uvicorn=None); sys.argv[:] = sys.argv[1:]"
     run = f"{hide}; runpy.run_path(sys.argv[0], run_name='__main__')"
     command = [sys.executable, "-u", "-W", "error", "-c", run, "examples/hello.py", "0"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:

@@ -225,6 +225,7 @@ def test_descriptors_threads_and_tasks_left_behind_are_found(monkeypatch: pytest
         worker = take_worker()
     with pytest.raises(AssertionError, match="sleep"), nothing_left_behind():
         task = asyncio.run_coroutine_threadsafe(asyncio.sleep(60), loop)
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result()  # the first one has begun
     for descriptor in pipe:
         os.close(descriptor)
     give_back(worker)

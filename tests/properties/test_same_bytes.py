@@ -38,7 +38,7 @@ def told(request: Request) -> dict[str, Any]:
     """Tell all that a request says about itself."""
     return {
         "method": request.method, "path": request.path, "query_string": request.query_string, "host": request.host,
-        "query": request.query.pairs(), "headers": dict(sorted(request.headers.items())), "cookies": request.cookies,
+        "query": request.query.pairs(), "headers": dict(sorted(request.headers.items())), "cookies": dict(request.cookies),
         "url": str(request.url), "scheme": request.scheme, "client": request.client, "root_path": request.root_path,
         "content_type": request.content_type, "authorization": request.authorization,
         "accepts": request.accepts("text/html", "application/json", "text/plain;charset=utf-8"),
@@ -248,7 +248,7 @@ def outcome(client: Client, method: str, target: str, lines: list[tuple[str, str
 
 
 @settings(
-    max_examples=400,
+    max_examples=1000,
     derandomize=True,
     database=None,
     deadline=None,
