@@ -176,7 +176,7 @@ def _check_fields(limits: Limits, lines: Any) -> None:
     if len(lines) > limits.max_header_lines or sum(map(len, chain.from_iterable(lines))) > limits.max_header_bytes:
         raise headers_too_large(limits)
     if sum(name == b"host" for name, _ in lines) > 1:
-        raise HTTPError(400, "the request has two Host header fields")
+        raise HTTPError(400, "the Host header is not a valid host")  # WSGI joins them, and says just this
 
 
 def _read_path(raw: bytes | None, path: str, root_path: str) -> str:
@@ -218,6 +218,9 @@ class _Hosts(dict[bytes, str]):
 _hosts = _Hosts()
 
 
+_EMPTY_IS_NONE = frozenset((b"content-type", b"content-length"))  # as WSGI has it
+
+
 class _Edge:
     """What the core may ask of a scope."""
 
@@ -234,7 +237,7 @@ class _Edge:
         return [
             (name.decode("latin-1").lower(), value.decode("latin-1"))
             for name, value in scope["headers"]
-            if b"_" not in name
+            if b"_" not in name and (value or name not in _EMPTY_IS_NONE)
         ]
 
     def scheme(self, scope: Scope, /) -> str:
