@@ -324,6 +324,61 @@ def test_files_of_a_form_are_closed_when_the_request_is_cancelled(cancelled: tup
     assert finished[-1] == 2
 
 
+# --- closed ---
+
+
+class ClosedAt:
+    """An awaitable that runs a coroutine and closes it at one of its suspensions, as a loop does that is thrown away."""
+
+    def __init__(self, coroutine: Any, turn: int) -> None:
+        self._coroutine = coroutine
+        self._turn = turn
+        self.suspensions = 0
+
+    def __await__(self) -> Iterator[Any]:
+        argument: Any = None
+        while True:
+            try:
+                wanted = self._coroutine.send(argument)
+            except StopIteration:
+                return
+            if self.suspensions == self._turn:
+                self._coroutine.close()
+                self.suspensions += 1
+                return
+            self.suspensions += 1
+            argument = yield wanted
+
+
+def test_a_request_that_is_closed_at_any_await_leaves_nothing_open(caplog: pytest.LogCaptureFixture) -> None:
+    """Async pieces on asyncio, without a stream: a coroutine that is closed may not await, so nobody can close one that
+    a thread runs, or that holds a task group.
+    """
+    app, ledger = App(), Ledger()
+
+    @app.get("/", middleware=[
+        ledger.generator("g1"), ledger.asynchronous("a1"), ledger.generator("g2"), ledger.asynchronous("a2"),
+    ])  # fmt: skip
+    async def handler() -> str:
+        await asyncio.sleep(0)
+        return "ok"
+
+    async def send(message: Any) -> None:
+        await asyncio.sleep(0)
+
+    async def main() -> int:
+        for turn in range(100):
+            closed = ClosedAt(app(scope_of(), nothing_comes, send), turn)
+            await closed
+            assert ledger.open == [], turn
+            if closed.suspensions <= turn:
+                return turn
+        return 0
+
+    assert asyncio.run(main()) > 5
+    assert caplog.records == []
+
+
 # --- sync pieces and slots ---
 
 

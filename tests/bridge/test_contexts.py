@@ -257,6 +257,31 @@ def test_a_task_that_a_layer_starts_has_a_copy(app: App, client: Client, cell: C
     assert seen == ["set by the layer"] * 2
 
 
+@pytest.mark.parametrize("inner", ["generator", "blocking", "async"])
+def test_what_lies_inside_may_run_in_a_task_and_sees_what_was_set(
+    app: App, client: Client, cell: Cell, inner: str
+) -> None:
+    """A task has a copy, as every task has: what is set inside of it stays there."""
+    seen: list[str] = []
+
+    @app.middleware
+    async def beside(request: Request, call_next: CallNext) -> Response:
+        responses: list[Response] = []
+        user.set("set before the task")
+
+        async def run() -> None:
+            responses.append(await call_next(request))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(run)
+        seen.append(user.get())
+        return responses[0]
+
+    app.get("/", middleware=[resetting(inner)])(cell.handler(lambda: user.get()))
+    assert client.get("/").text == "for a while"
+    assert seen == ["set before the task"]
+
+
 def test_the_context_of_a_wsgi_thread_may_be_entered_already(wsgi_cell: Cell) -> None:
     """WSGI alone: a server or a test that runs the application inside a context of its own."""
     app = App()

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from ambi.core.error_handling import ErrorHandlers, find_handler, find_last_handler, render_error
 from ambi.core.errors import ConfigurationError, HTTPError
+from ambi.core.request import Request
 from tests.core.fakes import make_request
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
@@ -214,6 +215,28 @@ def test_a_handler_is_given_what_it_takes(function: Any, given: object) -> None:
     made = ErrorHandlers()
     made.add(KeyError, function)
     assert made.by_class[KeyError].call(REQUEST, ERROR) == given
+
+
+def test_a_handler_is_given_the_request_by_annotation_too() -> None:
+    def by_annotation(r: Request) -> object:
+        return r
+
+    def by_text(r: "Request") -> object:
+        return r
+
+    def unknown(failure: "Elsewhere") -> object:  # type: ignore[name-defined]  # noqa: F821
+        return failure
+
+    def only_by_name(request: "Elsewhere") -> object:  # type: ignore[name-defined]  # noqa: F821
+        return request
+
+    made = ErrorHandlers()
+    for key, function in ((KeyError, by_annotation), (ValueError, by_text), (OSError, unknown), (404, only_by_name)):
+        made.add(key, function)
+    assert made.by_status[404].call(REQUEST, ERROR) is REQUEST
+    assert made.by_class[KeyError].call(REQUEST, ERROR) is REQUEST
+    assert made.by_class[ValueError].call(REQUEST, ERROR) is REQUEST
+    assert made.by_class[OSError].call(REQUEST, ERROR) is ERROR
 
 
 def test_the_colour_of_a_handler_is_known() -> None:

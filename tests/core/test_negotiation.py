@@ -118,6 +118,11 @@ def test_no_header_breaks_a_choice(header: str, choose: object) -> None:
     assert choose(header, offers) in (None, "identity", *offers)  # type: ignore[operator]
 
 
+def test_a_header_of_ever_more_elements_costs_no_more() -> None:
+    assert best_media_type("x/y, " * 255 + "a/b", ["a/b"]) == "a/b"
+    assert best_media_type("x/y, " * 256 + "a/b", ["a/b"]) is None
+
+
 # --- time ---
 
 

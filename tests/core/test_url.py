@@ -107,6 +107,7 @@ def test_a_path_takes_linear_time(piece: str) -> None:
         ("", "/api", "/"),
         ("/api/api/x", "/api", "/api/x"),
         ("/api//x", "/api", "//x"),
+        ("/abc/x", "/api", "/abc/x"),
     ],
 )
 def test_a_prefix_is_taken_off_at_a_border_of_segments(path: str, root_path: str, rest: str) -> None:

@@ -358,3 +358,14 @@ def test_a_response_object_raised_by_mistake_is_a_500(app: App, client: Client, 
 
     app.get("/")(cell.handler(mistaken))
     assert client.get("/").status_code == 500
+
+
+@pytest.mark.parametrize("error", [
+    HTTPError(400, headers={"x-a": "b\r\n"}), HTTPError(400, extensions={"a": object()}),
+], ids=["headers", "extensions"])  # fmt: skip
+def test_an_http_error_that_cannot_be_sent_is_a_500(
+    app: App, client: Client, cell: Cell, error: HTTPError, caplog: pytest.LogCaptureFixture
+) -> None:
+    app.get("/")(raising(cell, error))
+    assert client.get("/").status_code == 500
+    assert "crashed in" in caplog.text

@@ -498,3 +498,22 @@ def test_json_of_a_middleware_is_written_too(app: App, client: Client, cell: Cel
 
     app.get("/")(cell.handler(lambda: [1]))
     assert client.get("/").json() == {"was": [1]}
+
+
+def test_subclasses_of_responses_are_responses(app: App, client: Client, cell: Cell) -> None:
+    class Page(HTML):
+        pass
+
+    class Data(JSON):
+        pass
+
+    app.get("/page")(cell.handler(lambda: Page("<p>")))
+    app.get("/data")(cell.handler(lambda: Data([1])))
+    assert (client.get("/page").text, client.get("/data").json()) == ("<p>", [1])
+
+
+def test_many_different_fields_are_sent_right(app: App, client: Client, cell: Cell) -> None:
+    """More than are remembered as encoded."""
+    app.get("/{n:int}")(cell.handler(lambda n: Text("x", headers={"cache-control": f"max-age={n}"})))
+    for number in range(0, 4200, 7):
+        assert client.get(f"/{number}").headers["cache-control"] == f"max-age={number}"

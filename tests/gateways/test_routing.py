@@ -537,3 +537,32 @@ def test_raising_a_404_is_not_having_no_route(app: App, client: Client, cell: Ce
     app.get("/users")(cell.handler(missing))
     assert client.get("/users").json()["detail"] == "no such user"
     assert "detail" not in client.get("/nothing").json()
+
+
+def test_a_converter_that_crashes_is_a_500_that_layers_see(
+    app: App, client: Client, cell: Cell, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen = []
+
+    def look_up(text: str) -> None:
+        raise KeyError("the table is gone")
+
+    @app.middleware
+    def note(request: Request) -> Middleware:
+        try:
+            yield
+        except KeyError:
+            seen.append("seen")
+            raise
+
+    app.converter("row", look_up)
+    app.get("/{row:row}")(cell.handler(lambda row: "ok"))
+    assert client.get("/1").status_code == 500
+    assert (seen, "the table is gone" in caplog.text) == (["seen"], True)
+
+
+def test_many_hosts_are_answered(app: App, client: Client, cell: Cell) -> None:
+    """More than are remembered as good."""
+    app.get("/")(cell.handler(lambda request: request.host))
+    for number in range(300):
+        assert client.get("/", headers={"host": f"h{number}.example"}).text == f"h{number}.example"

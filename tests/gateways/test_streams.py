@@ -347,6 +347,33 @@ def test_a_stream_that_a_middleware_drops_is_closed(app: App, client: Client, ce
     assert closed == ["closed"]
 
 
+def test_a_dropped_stream_that_fails_to_close_is_logged(
+    app: App, client: Client, cell: Cell, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Source:
+        def __iter__(self) -> Iterator[str]:
+            return iter(())
+
+        def close(self) -> None:
+            raise RuntimeError("in close")
+
+    class AsyncSource:
+        def __aiter__(self) -> AsyncIterator[str]:
+            raise NotImplementedError
+
+        async def aclose(self) -> None:
+            raise RuntimeError("in close")
+
+    @app.middleware
+    def drop(request: Request) -> Middleware:
+        yield
+        return Text("another")
+
+    app.get("/")(cell.handler(lambda: Stream(AsyncSource() if cell.is_async else Source())))
+    assert client.get("/").text == "another"
+    assert "in close" in caplog.text
+
+
 def test_a_close_that_fails_is_raised_to_the_server(app: App, client: Client, cell: Cell) -> None:
     def items() -> Iterator[str]:
         try:

@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
 from contextvars import ContextVar
 from pathlib import Path
@@ -234,19 +234,23 @@ async def empty_items_async() -> AsyncIterator[bytes]:
         yield item
 
 
-# How many items each unread stream has made, by the word in its path.
-made: dict[str, int] = {}
+# The moments, by a clock that all processes of a machine share, at which each unread stream made its items.
+made: dict[str, list[float]] = {}
 
 
 @blocking.get("/torrent/{word}")
 def torrent(word: str) -> Iterator[bytes]:
-    for made[word] in range(1, 3000):
+    moments = made[word] = []
+    for _ in range(3000):
+        moments.append(time.monotonic())
         yield PIECE
 
 
 @awaiting.get("/torrent/{word}")
 async def torrent_async(word: str) -> AsyncIterator[bytes]:
-    for made[word] in range(1, 3000):
+    moments = made[word] = []
+    for _ in range(3000):
+        moments.append(time.monotonic())
         yield PIECE
 
 
@@ -267,7 +271,7 @@ def endless(word: str) -> Iterator[bytes]:
 
 
 @awaiting.get("/endless/{word}")
-async def endless_async(word: str) -> AsyncIterator[bytes]:
+async def endless_async(word: str) -> AsyncGenerator[bytes, None]:
     ends[word] = "ran on"
     try:
         for _ in range(500):
@@ -409,9 +413,9 @@ def end_of_stream(word: str) -> str:
     return ends.get(word, "never ran")
 
 
-@app.get("/made/{word}")
-def how_many_items(word: str) -> str:
-    return str(made.get(word, 0))
+@app.get("/made/{word}/before/{milliseconds}")
+def how_many_items(word: str, milliseconds: int) -> str:
+    return str(sum(moment < milliseconds / 1000 for moment in made[word]))
 
 
 @app.get("/handled/{word}")
@@ -443,6 +447,12 @@ def run_after() -> None:
 async def after(request: Request) -> str:
     request.after(run_after)
     return str(len(ran_after))
+
+
+@app.get("/stream-and-after")
+async def stream_and_after(request: Request) -> AsyncIterator[str]:
+    request.after(lambda: None)
+    yield "a stream, and something to do after it"
 
 
 @app.get("/after")

@@ -153,6 +153,14 @@ DIFFERENCES: tuple[Difference, ...] = (
         " its body in vain.",
     ),
     Difference(
+        ("head_of_a_stream_has_no_body",),
+        ("waitress", "wsgiref", "gevent.pywsgi"),
+        "Content-Length is '0', not None",
+        "The server makes this field out of the one empty item that stands for no body. Without a length it would frame"
+        " the answer in chunks, whatever the method, and the last chunk would follow the head, where clients take it for"
+        " the next answer. A Content-Length that the application sets is kept.",
+    ),
+    Difference(
         ("a_client_of_http_1_0_gets_no_chunks",),
         ("Werkzeug", "gunicorn uvicorn-worker", "uvicorn httptools"),
         "chunks, for a client that cannot read them",

@@ -37,20 +37,30 @@ class ErrorHandler:
     __slots__ = ("call", "function", "is_async")
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        from .binding import is_async, is_request, parameters_of  # loads inspect, at registration only
+        from .binding import is_async, parameters_of  # loads inspect, at registration only
 
         self.function = function
         self.is_async = is_async(function)
         parameters = list(parameters_of(function, {}, resolve=False))
         if len(parameters) > 2:
             raise ConfigurationError.at(function, "an error handler takes (request, error), or only one of them")
-        alone = len(parameters) == 1 and is_request(*next(iter(parameters_of(function, {}).items())))
+        alone = len(parameters) == 1 and _asks_for_request(function, parameters[0])
         self.call: Callable[[Request, BaseException], Any] = (
             function if len(parameters) == 2
             else (lambda request, error: function(request)) if alone
             else (lambda request, error: function(error)) if parameters
             else (lambda request, error: function())
         )  # fmt: skip
+
+
+def _asks_for_request(function: Callable[..., Any], name: str) -> bool:
+    """Tell whether the one parameter of an error handler is the request, else it is the error."""
+    from .binding import is_request, parameters_of
+
+    try:
+        return is_request(name, parameters_of(function, {})[name])
+    except ConfigurationError:  # text that names something local: a class of exceptions, most often
+        return is_request(name, None)
 
 
 class ErrorHandlers:

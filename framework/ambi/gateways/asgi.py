@@ -80,6 +80,8 @@ async def serve(app: ServedApplication, scope: Scope, receive: Receive, send: Se
             response = stop.value
         else:
             response = await _go_on(request, coroutine, context, wanted)
+        if response.status not in _CLOSING and has_unread_body(request):
+            await request._body_source.drain()
         await write_response(request, response, receive, send, context)
     finally:
         if request._after is not None or request._form is not None or request._dropped is not None:
@@ -278,6 +280,22 @@ def _address(value: Any) -> tuple[str, int | None] | None:
     return str(value[0]), int(port) if port.isdecimal() else None
 
 
+_DRAIN_BYTES = 65536
+_DRAIN_S = 1.0
+
+
+def has_unread_body(request: Request) -> bool:
+    """Tell whether a small body was left that the client is sending anyway: it was not asked to wait.
+
+    Some servers (hypercorn) close the connection of an answer that comes before such a body is there, and the client
+    fails while it sends.
+    """
+    if not request._has_body or request._body_source.ended:
+        return False
+    declared = request._body_source.declared
+    return declared is not None and declared <= _DRAIN_BYTES and EDGE.header(request.native, "expect") is None
+
+
 class ASGIBody:
     """The body of a request in `http.request` events."""
 
@@ -313,6 +331,17 @@ class ASGIBody:
         return b""
 
     read_async = read
+
+    async def drain(self) -> None:
+        """Take what is on its way, for a second at most; what it is does not matter, nor whether it comes."""
+        from ..bridge.timeouts import within
+
+        try:
+            while not self.ended:
+                message = await within(self._receive(), _DRAIN_S)
+                self.ended = not message.get("more_body", False)
+        except TimeoutError:
+            self.ended = False
 
     def read_blocking(self) -> bytes:
         """As `read`, from a worker thread: the server's loop receives."""

@@ -317,7 +317,8 @@ def write_response(
         chunks = (body,)
     elif body is None:
         _close(response.body, context)
-        chunks = _nothing()
+        # A HEAD of a stream: servers that make a length of `len` say 0 here, others would send an empty last chunk.
+        chunks = (b"",) if request.method == "HEAD" else _nothing()
     else:
         try:
             stream = StreamedBody(body, declared_length(pairs), context)

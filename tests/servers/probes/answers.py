@@ -30,8 +30,8 @@ def head_is_get_without_the_body(server: Running) -> None:
 @section.probe
 def head_of_a_stream_has_no_body(server: Running) -> None:
     """HEAD of a stream has no body either."""
-    for colour in COLOURS:
-        must_answer_head(server, f"/{colour}/large-stream")
+    for target in ("/def/large-stream", "/async/large-stream", "/stream-and-after"):
+        must_answer_head(server, target)
 
 
 def must_answer_head(server: Running, target: str) -> None:
@@ -48,27 +48,29 @@ def must_answer_head(server: Running, target: str) -> None:
 
 @section.probe
 def no_content_has_no_content(server: Running) -> None:
-    """204 has neither body nor Content-Length nor Transfer-Encoding."""
+    """204 has neither body nor Content-Length nor Transfer-Encoding, asked by GET or by HEAD."""
     for colour in COLOURS:
-        must_answer_without_body(server, f"/{colour}/nothing", 204)
+        for method in ("GET", "HEAD"):
+            must_answer_without_body(server, method, f"/{colour}/nothing", 204)
 
 
 @section.probe
 def not_modified_has_no_content(server: Running) -> None:
-    """304 has its ETag, and neither body nor framing."""
-    answer = must_answer_without_body(server, "/not-modified", 304)
-    must_equal("the ETag", answer.head.get("etag"), '"v1"')
+    """304 has its ETag, and neither body nor framing, asked by GET or by HEAD."""
+    for method in ("GET", "HEAD"):
+        answer = must_answer_without_body(server, method, "/not-modified", 304)
+        must_equal("the ETag", answer.head.get("etag"), '"v1"')
 
 
-def must_answer_without_body(server: Running, target: str, status: int) -> Answer:
+def must_answer_without_body(server: Running, method: str, target: str, status: int) -> Answer:
     with server.connect() as connection:
-        connection.ask("GET", target, [("Connection", "close")])
-        answer = connection.read_answer()
+        connection.ask(method, target, [("Connection", "close")])
+        answer = connection.read_answer(method)
         left_over = connection.left_over()
     must_equal("the status", answer.status, status)
     must_equal("what follows the head", left_over[:40], b"")
     for name in ("content-length", "transfer-encoding"):
-        must_equal(name, answer.head.get(name), None)
+        must_equal(f"{name} for {method}", answer.head.get(name), None)
     return answer
 
 
