@@ -527,6 +527,29 @@ def test_a_last_handler_that_fails_is_logged_too_and_the_plain_500_is_sent(
     assert len([record for record in caplog.records if record.levelno >= logging.ERROR]) == 2
 
 
+def test_the_log_of_a_failing_error_handler_shows_both_errors(side: Side, caplog: pytest.LogCaptureFixture) -> None:
+    made = trial("inline", side)
+    made.on_error(KeyError, ValueError("second"))
+    made.result = KeyError("first")
+    assert made.go().status == 500
+    assert "KeyError: 'first'" in caplog.text
+    assert "ValueError: second" in caplog.text
+
+
+def test_a_stream_that_an_error_handler_made_is_closed_if_another_response_is_sent(side: Side) -> None:
+    class Closable(list[str]):
+        def close(self) -> None:
+            made.place.note("closed")
+
+    made = trial("inline", side)
+    made.on_error(KeyError, Stream(Closable()))
+    made.layer("a", act=lambda request, response: "instead")
+    made.result = KeyError()
+    assert body_of(made.go()) == b"instead"
+    run(finish(made.request, SYNC))
+    assert made.notes.endswith(f"closed@{made.place.side.name}")
+
+
 # --- what ends a request from outside ---
 
 

@@ -242,6 +242,11 @@ def test_a_limit_of_a_route_is_checked(limit: Any) -> None:
     assert "max_body_bytes must be a positive int" in error_of(App().post("/", max_body_bytes=limit), nothing)
 
 
+def test_a_misspelt_option_is_named_with_those_that_are_known() -> None:
+    message = error_of(App().get("/", nmae="x"), nothing)  # type: ignore[call-arg]
+    assert message == "a route has no option 'nmae'; it has name, middleware, max_body_bytes, blocking"
+
+
 def test_a_name_is_given_once() -> None:
     app = App()
     app.get("/a", name="one")(nothing)

@@ -450,9 +450,9 @@ async def after(request: Request) -> str:
 
 
 @app.get("/stream-and-after")
-async def stream_and_after(request: Request) -> AsyncIterator[str]:
+async def stream_and_after(request: Request) -> Response:
     request.after(lambda: None)
-    yield "a stream, and something to do after it"
+    return Stream(iter(["a stream, and something to do after it"]))
 
 
 @app.get("/after")

@@ -153,7 +153,7 @@ DIFFERENCES: tuple[Difference, ...] = (
         " its body in vain.",
     ),
     Difference(
-        ("head_of_a_stream_has_no_body",),
+        ("head_of_a_stream_has_no_body", "head_of_a_stream_with_something_to_do_after_it_has_no_body"),
         ("waitress", "wsgiref", "gevent.pywsgi"),
         "Content-Length is '0', not None",
         "The server makes this field out of the one empty item that stands for no body. Without a length it would frame"

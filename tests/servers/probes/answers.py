@@ -30,8 +30,14 @@ def head_is_get_without_the_body(server: Running) -> None:
 @section.probe
 def head_of_a_stream_has_no_body(server: Running) -> None:
     """HEAD of a stream has no body either."""
-    for target in ("/def/large-stream", "/async/large-stream", "/stream-and-after"):
-        must_answer_head(server, target)
+    for colour in COLOURS:
+        must_answer_head(server, f"/{colour}/large-stream")
+
+
+@section.probe
+def head_of_a_stream_with_something_to_do_after_it_has_no_body(server: Running) -> None:
+    """Nor has HEAD of a stream with a function to run after it."""
+    must_answer_head(server, "/stream-and-after")
 
 
 def must_answer_head(server: Running, target: str) -> None:
