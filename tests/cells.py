@@ -62,10 +62,7 @@ class Cell(NamedTuple):
 
 
 COLOURS: tuple[Colour, ...] = ("def", "async")
-CELLS = tuple(
-    Cell(gateway, backend, colour)
-    for gateway, backend in (("wsgi", "asyncio"), ("asgi", "asyncio"), ("asgi", "trio"))
-    for colour in COLOURS
-)
+WAYS_IN: tuple[tuple[Gateway, Backend], ...] = (("wsgi", "asyncio"), ("asgi", "asyncio"), ("asgi", "trio"))
+CELLS = tuple(Cell(gateway, backend, colour) for gateway, backend in WAYS_IN for colour in COLOURS)
 GATEWAYS = tuple(cell for cell in CELLS if cell.matches)
 """One cell for each way in: for what runs no handler, or handlers of its own."""

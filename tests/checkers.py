@@ -75,7 +75,7 @@ class CheckedWSGI(Judge):
             started.append((status, headers))
             return start_response(status, headers)
 
-        chunks = self._validated(environ, checked_start_response)
+        chunks: Any = self._validated(environ, checked_start_response)
         if not started:
             chunks.close()
         self.require(started, "start_response is called before the application returns")

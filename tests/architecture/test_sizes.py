@@ -39,7 +39,7 @@ def statements_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     body = function.body
     if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
         body = body[1:]
-    lines = {line for node in body for child in ast.walk(node) if hasattr(child, "lineno") for line in (child.lineno,)}
+    lines = {child.lineno for node in body for child in ast.walk(node) if isinstance(child, (ast.stmt, ast.expr))}
     return len(lines)
 
 

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from typing import Any
 
 import anyio
@@ -42,7 +42,7 @@ class CancelledAt:
         self._cancel = cancel
         self.suspensions = 0
 
-    def __await__(self) -> Iterator[Any]:
+    def __await__(self) -> Generator[Any, Any, Any]:
         steps = self._coroutine.__await__()
         resume, argument = steps.send, None
         while True:
@@ -81,8 +81,9 @@ async def cancelled_natively(call: Callable[[], Any], turn: int) -> bool:
 
 async def cancelled_by_scope(call: Callable[[], Any], turn: int) -> bool:
     """Cancel as anyio and trio do: from then on, every await is cancelled."""
-    with anyio.CancelScope() as scope:
-        runner = CancelledAt(call(), turn, scope.cancel)
+    scope = anyio.CancelScope()
+    runner = CancelledAt(call(), turn, scope.cancel)
+    with scope:
         await runner
     return runner.suspensions > turn
 
@@ -199,7 +200,7 @@ def streaming_out(app: App, cell: Cell, ledger: Ledger) -> None:
         finally:
             ledger.leave("stream")
 
-    async def items_async() -> Any:
+    async def items_async() -> AsyncIterator[str]:
         ledger.enter("stream")
         try:
             for _ in range(3):
@@ -335,7 +336,7 @@ class ClosedAt:
         self._turn = turn
         self.suspensions = 0
 
-    def __await__(self) -> Iterator[Any]:
+    def __await__(self) -> Generator[Any, Any, Any]:
         argument: Any = None
         while True:
             try:
@@ -440,12 +441,11 @@ def test_waiting_for_a_slot_is_cancellable_and_loses_none(asgi_cell: Cell) -> No
     app.get("/")(lambda: "ok")
 
     async def main() -> None:
-        limiter = None
+        limiter = limiter_of(app, "threads")
         async with anyio.create_task_group() as group:
             for _ in range(2):
                 group.start_soon(call_asgi, app, "/wait")
             await anyio.sleep(0.01)
-            limiter = limiter_of(app, "threads")
             assert limiter.borrowed_tokens == 2
             for _ in range(3):
                 with anyio.move_on_after(0.005) as scope:
@@ -677,7 +677,8 @@ def test_a_failure_beside_cancels_what_lies_inside(app: App, client: Client, cel
     async def beside(request: Request, call_next: CallNext) -> Response:
         with contextlib.suppress(ExceptionGroup):
             async with anyio.create_task_group() as group:
-                group.start_soon(call_next, request)
+                inside: Any = call_next
+                group.start_soon(inside, request)
                 await anyio.sleep(0.01)
                 raise KeyError
         return Response("cancelled", 503)

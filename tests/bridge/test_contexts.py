@@ -3,7 +3,7 @@
 import asyncio
 import contextvars
 import decimal
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import anyio
@@ -133,7 +133,7 @@ def test_nothing_is_left_whatever_the_end_of_a_request(app: App, client: Client,
         yield "a"
         user.set("left over")
 
-    async def items_async() -> Any:
+    async def items_async() -> AsyncIterator[str]:
         user.set("left over")
         yield "a"
         user.set("left over")

@@ -3,6 +3,8 @@
 Each runs in a process of its own, since none of it can be undone.
 """
 
+from typing import Any
+
 import pytest
 
 from tests.children import run_python
@@ -33,7 +35,7 @@ def threads():
 """
 
 
-def run(code: str, **options: int) -> list[str]:
+def run(code: str, **options: Any) -> list[str]:
     """Run a program behind the prelude; give the lines it wrote."""
     import textwrap
 
@@ -217,7 +219,7 @@ def test_a_forked_child_does_not_stop_what_its_parent_started() -> None:
     assert lines == ["up", "child gone", "down ambi-loop"]
 
 
-def test_a_child_of_multiprocessing_stops_what_it_started(tmp_path: pytest.TempPathFactory) -> None:
+def test_a_child_of_multiprocessing_stops_what_it_started() -> None:
     """It leaves through os._exit, where no atexit runs (granian's workers)."""
     lines = run("""
         import multiprocessing

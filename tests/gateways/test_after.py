@@ -2,6 +2,7 @@
 
 import contextvars
 import threading
+from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
@@ -57,7 +58,7 @@ def test_it_runs_after_a_stream_has_ended(make_client: MakeClient, cell: Cell, l
         finally:
             events.append("closed")
 
-    async def items_async() -> Any:
+    async def items_async() -> AsyncIterator[str]:
         try:
             yield "a"
             yield "b"
@@ -136,7 +137,7 @@ def test_it_runs_whatever_became_of_the_response(app: App, client: Client, cell:
             raise ValueError("mid-stream")
         yield from "b" * 100_000
 
-    async def items_async() -> Any:
+    async def items_async() -> AsyncIterator[str]:
         for item in items():
             await anyio.sleep(0)
             yield item

@@ -1,6 +1,7 @@
 """What ASGI servers do differently. One gateway alone, since each of these is a habit of some ASGI server."""
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
@@ -137,7 +138,8 @@ def test_an_asgi_middleware_may_wrap_one_side(cell: Cell) -> None:
 @pytest.mark.parametrize("kind", ["websocket", "webtransport"])
 def test_a_scope_that_is_not_served_says_so(cell: Cell, kind: str) -> None:
     with pytest.raises(RuntimeError, match=f"'{kind}' is not served"), start_blocking_portal(cell.backend) as portal:
-        portal.call(App(), {"type": kind}, nothing_comes, nothing_comes)
+        app: Any = App()
+        portal.call(app, {"type": kind}, nothing_comes, nothing_comes)
 
 
 def test_an_error_that_leaves_before_the_body_was_read_closes_the_connection(cell: Cell) -> None:
@@ -156,7 +158,7 @@ def test_a_server_that_never_suspends_does_not_starve_the_others(cell: Cell) -> 
     app = App()
     made = []
 
-    async def forever() -> Any:
+    async def forever() -> AsyncIterator[str]:
         while True:
             made.append(1)
             yield "x"
@@ -189,7 +191,7 @@ def test_a_disconnect_that_send_reports_is_no_error(cell: Cell, caplog: pytest.L
     app = App()
     closed = []
 
-    async def items() -> Any:
+    async def items() -> AsyncIterator[str]:
         try:
             while True:
                 yield "x"

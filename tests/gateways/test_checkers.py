@@ -219,16 +219,17 @@ def test_descriptors_threads_and_tasks_left_behind_are_found(monkeypatch: pytest
 
     monkeypatch.setattr("tests.leaks.PATIENCE_S", 0.02)
     loop = get_loop_thread().loop
+    left: list[Any] = []
     with pytest.raises(AssertionError, match="left behind: .* -> pipe:"), nothing_left_behind():
-        pipe = os.pipe()
+        left.extend(os.pipe())
     with pytest.raises(AssertionError, match="busy worker threads"), nothing_left_behind():
-        worker = take_worker()
+        left.append(take_worker())
     with pytest.raises(AssertionError, match="sleep"), nothing_left_behind():
-        task = asyncio.run_coroutine_threadsafe(asyncio.sleep(60), loop)
+        left.append(asyncio.run_coroutine_threadsafe(asyncio.sleep(60), loop))
         asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result()  # the first one has begun
-    for descriptor in pipe:
-        os.close(descriptor)
-    give_back(worker)
-    task.cancel()
+    os.close(left[0])
+    os.close(left[1])
+    give_back(left[2])
+    left[3].cancel()
     with nothing_left_behind():
         pass

@@ -36,7 +36,7 @@ def expect(problem: str, function: Any, register: Callable[[], Any]) -> None:
 
 
 def unknown(user: str) -> None: ...
-def unknown_unannotated(user) -> None: ...  # type: ignore[no-untyped-def]
+def unknown_unannotated(user) -> None: ...
 def unknown_default(page: int = 1) -> None: ...
 def unknown_beside(id: int, page: int) -> None: ...
 def arguments(*args: Any) -> None: ...
@@ -79,7 +79,8 @@ def test_a_handler_is_a_function() -> None:
     with pytest.raises(ConfigurationError, match="the handler of '/x' must be a function, not 'text'"):
         App().get("/x")("text")  # type: ignore[type-var]
     with pytest.raises(ConfigurationError, match="its signature cannot be read"):
-        App().get("/x")(type("Odd", (), {"__call__": None, "__signature__": 3})())
+        odd: Any = type("Odd", (), {"__call__": None, "__signature__": 3})()
+        App().get("/x")(odd)
 
 
 def test_a_registration_that_failed_leaves_nothing_behind() -> None:

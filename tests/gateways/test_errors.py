@@ -7,6 +7,7 @@ import pytest
 
 from ambi import App, HTTPError, Middleware, Request, Response, Router, Text
 from ambi.testing import Client
+from tests.calls import call_wsgi
 from tests.cells import Cell
 
 
@@ -339,7 +340,7 @@ def test_an_exit_is_not_swallowed(error: BaseException) -> None:
     environ: dict[str, Any] = {}
     setup_testing_defaults(environ)
     with pytest.raises(type(error)):
-        app(environ, lambda status, headers: None)  # type: ignore[arg-type, return-value]
+        call_wsgi(app, environ)
 
 
 def test_the_request_of_an_error_is_the_one_of_the_handler(app: App, client: Client, cell: Cell) -> None:

@@ -61,8 +61,8 @@ def layer(
         try:
             response = yield
         except Exception as exc:
-            return fail(request, exc)  # type: ignore[no-any-return]
-        return leave(request, response)  # type: ignore[no-any-return]
+            return fail(request, exc)
+        return leave(request, response)
 
     def blocking(request: Request) -> Middleware:
         time.sleep(0.0001)
@@ -74,15 +74,15 @@ def layer(
         await anyio.sleep(0)
         answer = enter(request)
         if answer is not None:
-            return answer  # type: ignore[no-any-return]
+            return answer
         try:
             response = await call_next(request)
         except Exception as exc:
-            return fail(request, exc)  # type: ignore[no-any-return]
+            return fail(request, exc)
         await anyio.sleep(0)
         return leave(request, response) or response
 
-    function = {"generator": generator, "blocking": blocking, "async": asynchronous}[form]
+    function: Any = {"generator": generator, "blocking": blocking, "async": asynchronous}[form]
     return Layer(function, blocking=form == "blocking")
 
 

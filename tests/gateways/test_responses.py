@@ -182,7 +182,7 @@ def test_head_of_a_stream_iterates_nothing_and_closes_it(app: App, client: Clien
 
     class Closable:
         def __init__(self) -> None:
-            self.items = items_async() if cell.is_async else items()
+            self.items: Any = items_async() if cell.is_async else items()
 
         if cell.is_async:
 

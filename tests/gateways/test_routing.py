@@ -23,6 +23,7 @@ KINDS = {
     "/x/{name}": "text",
     "/x/{rest:path}": "path",
 }
+EMPTY: dict[str, str] = {}
 
 
 @pytest.mark.parametrize("order", [list(KINDS), list(KINDS)[::-1], sorted(KINDS)], ids=["given", "reversed", "sorted"])
@@ -77,7 +78,7 @@ def test_an_annotation_chooses_the_converter(
 ) -> None:
     seen = []
 
-    def handler(item):  # type: ignore[no-untyped-def]  # its annotation is the parameter of the test
+    def handler(item):  # its annotation is the parameter of the test
         seen.append(item)
         return "seen"
 
@@ -316,7 +317,7 @@ def test_layers_and_handlers_of_a_router_count_whenever_they_are_added(
 
     if when == "before":
         add()
-    router.get("/x")(cell.handler(lambda: {}["missing"]))
+    router.get("/x")(cell.handler(lambda: EMPTY["missing"]))
     app.include(router)
     if when == "between":
         add()
@@ -416,9 +417,9 @@ def test_a_mounted_application_keeps_its_middlewares_and_handlers(make_client: M
     outer.error(ValueError)(cell.handler(lambda request, error: ("outer", 420)))
     outer.mount("/in", inner)
     inner.get("/")(cell.handler(lambda request: request.app is inner and "fine"))
-    inner.get("/key")(cell.handler(lambda: {}["missing"]))
+    inner.get("/key")(cell.handler(lambda: EMPTY["missing"]))
     inner.get("/value")(cell.handler(lambda: int("x")))
-    outer.get("/key")(cell.handler(lambda: {}["missing"]))
+    outer.get("/key")(cell.handler(lambda: EMPTY["missing"]))
     client = make_client(outer)
     assert (client.get("/in/").text, order) == ("fine", ["outer in", "inner in", "inner out 200", "outer out 200"])
     assert [client.get(path).status_code for path in ("/in/key", "/in/value", "/key")] == [418, 420, 419]

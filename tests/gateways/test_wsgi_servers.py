@@ -3,7 +3,7 @@
 import io
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -37,7 +37,8 @@ class Input:
 
 def call(app: Any, changes: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
     """Call the application with an environ of these keys, on a server that hangs when asked for more than there is."""
-    return call_wsgi(app, environ_of(**{"CONTENT_LENGTH": None, "wsgi.input": Input(b""), **changes}))
+    keys: dict[str, Any] = {"CONTENT_LENGTH": None, "wsgi.input": Input(b""), **changes}
+    return call_wsgi(app, environ_of(**keys))
 
 
 @pytest.mark.parametrize(
@@ -214,7 +215,7 @@ def stream_app(cell: Cell, events: list[str]) -> App:
         finally:
             events.append("closed")
 
-    async def items_async() -> Any:
+    async def items_async() -> AsyncIterator[str]:
         try:
             yield "a"
             yield "b"

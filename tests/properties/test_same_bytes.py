@@ -5,7 +5,7 @@ equal is left out here and named: `Connection`, which belongs to the server and 
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -112,7 +112,7 @@ def make_app() -> App:
 
     @app.get("/stream-async")
     async def stream_async(request: Request) -> Any:
-        async def items() -> Any:
+        async def items() -> AsyncIterator[str]:
             for item in request.query.getlist("item"):
                 yield item
 

@@ -46,11 +46,12 @@ def check_name(name: str) -> str:
 
 
 def check_value(value: str) -> str:
-    """Give the field value back.
+    """Give the field value, without the space around it: that is no part of it, and some servers refuse it.
 
     Raises:
         ValueError: it holds a control character, or a character outside latin-1.
     """
+    value = value.strip(" \t")
     if value.isascii() and value.isprintable():
         return value
     if any((c < " " and c != "\t") or c == "\x7f" for c in value):

@@ -375,7 +375,7 @@ def finalize(request: Request, response: Response) -> tuple[list[Pair], Body | N
     status = response.status
     if response._cookies is not None:
         pairs = _with_cookies(request, response)
-    if status in _WITHOUT_BODY:
+    if status in WITHOUT_BODY:
         return _without_body(pairs, status), None
     is_bytes = type(body) is bytes
     if pairs[1:] or (pairs and pairs[0][0] != "content-type"):  # the application set some itself
@@ -398,7 +398,7 @@ def _length_pair(length: int) -> Pair:
     return pair
 
 
-_WITHOUT_BODY = frozenset((204, 205, 304))
+WITHOUT_BODY = frozenset((204, 205, 304))
 
 
 def _without_body(pairs: list[Pair], status: int) -> list[Pair]:

@@ -18,7 +18,7 @@ from ..core.errors import REASONS, ClientDisconnected, HTTPError
 from ..core.pipeline import respond
 from ..core.recovery import late_error
 from ..core.request import Request
-from ..core.response import as_bytes, declared_length, finalize
+from ..core.response import WITHOUT_BODY, as_bytes, declared_length, finalize
 from ..core.sides import SYNC
 from ..core.url import decode_path, decode_utf8_path, encode_raw_query, path_of_absolute_form, percent_decode
 from .entry import check_host, headers_too_large, parse_content_length, target_too_long
@@ -318,7 +318,7 @@ def write_response(
     elif body is None:
         _close(response.body, context)
         # A HEAD of a stream: servers that make a length of `len` say 0 here, others would send an empty last chunk.
-        chunks = (b"",) if request.method == "HEAD" else _nothing()
+        chunks = (b"",) if response.status not in WITHOUT_BODY else _nothing()
     else:
         try:
             stream = StreamedBody(body, declared_length(pairs), context)
@@ -331,7 +331,8 @@ def write_response(
     start_response(_STATUS_LINES[response.status], pairs)
     if request._after is None and request._form is None and request._dropped is None:
         return chunks
-    return FinishedBody(chunks, request, context)
+    finished = FinishedWhole if isinstance(chunks, tuple) else FinishedBody
+    return finished(chunks, request, context)
 
 
 def _nothing() -> Iterator[bytes]:
@@ -440,3 +441,10 @@ class FinishedBody:
                 self._chunks.close()
         finally:
             drive(request, finish(request, SYNC), self._context)
+
+
+class FinishedWhole(FinishedBody):
+    """The same for a body that is one item: servers that ask for `len` see what they would see of a tuple."""
+
+    def __len__(self) -> int:
+        return 1
