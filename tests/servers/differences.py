@@ -222,6 +222,14 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         ("the_stop_is_seen_on_interrupt",),
+        ("gunicorn gthread",),
+        "the process does not end",
+        "Ctrl-C reaches the worker twice, from the terminal and from gunicorn's main process. When the second one comes"
+        " while the first one closes the worker's thread pool, the worker waits for a lock that it holds itself.",
+        sometimes=True,
+    ),
+    Difference(
+        ("the_stop_is_seen_on_interrupt",),
         ("gunicorn gevent",),
         "the stop is not seen",
         "Ctrl-C reaches the worker twice, from the terminal and from gunicorn's main process, and the second one raises"
