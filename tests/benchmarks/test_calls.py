@@ -9,7 +9,7 @@ from tests.benchmarks import measure, ours
 from tests.benchmarks.cases import FURTHER_ROUTES, all_cases
 from tests.benchmarks.gateways import GATEWAYS
 
-LIMITS = [("wsgi", "plain", 26), ("asgi", "plain", 28), ("wsgi", "404", 44), ("asgi", "404", 46)]
+LIMITS = [("wsgi", "plain", 26), ("asgi", "plain", 28), ("wsgi", "404", 50), ("asgi", "404", 52)]
 
 
 @pytest.mark.parametrize(("name", "case_name", "limit"), LIMITS, ids=[f"{name}-{case}" for name, case, _ in LIMITS])

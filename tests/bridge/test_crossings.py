@@ -167,7 +167,7 @@ def test_an_error_crosses_only_to_a_handler_of_the_other_colour(
 
 @pytest.mark.parametrize("cell", GATEWAYS, indirect=True, ids=str)
 def test_a_stream_of_the_gateways_colour_never_crosses(app: App, client: Client, cell: Cell, hops: Hops) -> None:
-    """For the others see `test_streams.py`: an item a hop, but for what a server takes at once."""
+    """The others cross for their items, since only their own side can make them."""
 
     def items() -> Any:
         yield "a"

@@ -7,12 +7,19 @@ import pytest
 from ambi.core.errors import ConfigurationError
 from ambi.core.limits import Limits
 
+KIB, MIB = 1024, 1024 * 1024
 
-def test_limits_are_on_by_default() -> None:
-    limits = Limits()
-    assert limits.max_body_bytes == 16 * 1024 * 1024
-    assert (limits.max_query_fields, limits.max_form_fields, limits.max_form_files) == (1000, 1000, 100)
-    assert (limits.max_cookies, limits.max_header_lines, limits.max_target_bytes) == (200, 100, 8192)
+DEFAULTS = {
+    "max_body_bytes": 16 * MIB, "max_form_fields": 1000, "max_form_files": 100, "max_form_parts": 1100, "max_field_bytes": MIB,
+    "max_fields_bytes": 2 * MIB, "spool_bytes": 64 * KIB, "max_part_headers": 8, "max_part_header_bytes": 4 * KIB,
+    "max_query_fields": 1000, "max_cookies": 200, "max_cookie_bytes": 32 * KIB, "max_header_lines": 100,
+    "max_header_bytes": 64 * KIB, "max_target_bytes": 8 * KIB, "body_timeout_s": 60, "threads": 40, "graceful_stop_s": 30,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_a_limit_is_on_by_default(name: str) -> None:
+    assert getattr(Limits(), name) == DEFAULTS[name]
 
 
 def test_a_limit_that_is_given_leaves_the_others() -> None:

@@ -106,7 +106,14 @@ class Trial:
         return respond(self.request, plan, self.start)
 
     def go(self) -> Response:
-        coroutine = self.coroutine()
+        response: Response = self.follow(self.coroutine())
+        return response
+
+    def finish(self) -> None:
+        self.follow(finish(self.request, self.place.side))
+
+    def follow(self, coroutine: Any) -> Any:
+        """Drive a coroutine, and go where it says."""
         try:
             while True:
                 side = coroutine.send(None)
@@ -114,8 +121,7 @@ class Trial:
                 self.place.side = side
                 self.hops += 1
         except StopIteration as stop:
-            response: Response = stop.value
-            return response
+            return stop.value
 
     @property
     def notes(self) -> str:
@@ -536,18 +542,33 @@ def test_the_log_of_a_failing_error_handler_shows_both_errors(side: Side, caplog
     assert "ValueError: second" in caplog.text
 
 
-def test_a_stream_that_an_error_handler_made_is_closed_if_another_response_is_sent(side: Side) -> None:
-    class Closable(list[str]):
-        def close(self) -> None:
-            made.place.note("closed")
-
+def test_an_error_handler_may_raise_the_error_again(side: Side, caplog: pytest.LogCaptureFixture) -> None:
     made = trial("inline", side)
-    made.on_error(KeyError, Stream(Closable()))
-    made.layer("a", act=lambda request, response: "instead")
+    made.result = KeyError("again")
+    made.on_error(KeyError, made.result)
+    assert made.go().status == 500
+    assert made.result.__context__ is None
+    assert caplog.text.count("KeyError: 'again'") == 1
+
+
+@pytest.mark.parametrize("key", [KeyError, Exception])
+def test_a_cancelled_error_handler_is_cancelled(key: Any, side: Side) -> None:
+    made = trial("inline", side)
+    made.on_error(key, Cancelled())
     made.result = KeyError()
-    assert body_of(made.go()) == b"instead"
-    run(finish(made.request, SYNC))
-    assert made.notes.endswith(f"closed@{made.place.side.name}")
+    with pytest.raises(Cancelled):
+        made.go()
+
+
+@pytest.mark.parametrize(("status", "logged"), [(400, True), (403, True), (404, False), (405, False), (503, True)])
+def test_a_refusal_is_logged_but_for_paths_that_are_not_there(
+    status: int, logged: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    made = trial()
+    made.result = HTTPError(status)
+    made.go()
+    assert [record.levelname for record in caplog.records] == ["INFO"] * logged
 
 
 # --- what ends a request from outside ---
@@ -739,40 +760,70 @@ def test_the_files_of_a_form_are_closed_at_the_end(monkeypatch: pytest.MonkeyPat
     assert upload.file.closed
 
 
-def test_streams_that_were_not_sent_are_closed_at_the_end_each_on_its_side(side: Side) -> None:
-    async def closes() -> AsyncIterator[str]:
-        try:
-            yield "a"
-        finally:
-            made.place.note("async stream closed")
+@pytest.fixture(params=["plain", "blocking", "async"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Give the kinds of layers."""
+    found: str = request.param
+    return found
 
-    class Closable:
-        def __iter__(self) -> Iterator[str]:
-            return iter("a")
 
-        def close(self) -> None:
-            made.place.note("stream closed")
+class Closable(list[str]):
+    """A stream that notes where it is closed."""
 
+    def __init__(self, place: Place) -> None:
+        super().__init__()
+        self.place = place
+
+    def close(self) -> None:
+        self.place.note("closed")
+
+
+class AsyncClosable:
+    """The same for an event loop."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        raise NotImplementedError
+
+    async def aclose(self) -> None:
+        self.place.note("closed")
+
+
+@pytest.mark.parametrize(("stream", "where"), [(Closable, "sync"), (AsyncClosable, "async")])
+@pytest.mark.parametrize("by", ["handler", "error handler"])
+def test_a_stream_that_was_not_sent_is_closed_at_the_end_on_its_side(
+    stream: Any, where: str, by: str, kind: str, side: Side
+) -> None:
     made = trial("inline", side)
-    async_stream = closes()
-    made.result = Stream(async_stream)
-    made.layer("a", act=lambda request, response: Stream(Closable()))
-    made.layer("b", act=lambda request, response: ["list"])
-    made.layers.reverse()
-    assert body_of(made.go()) == b'["list"]'
+    made.result = Stream(stream(made.place))
+    if by == "error handler":
+        made.on_error(KeyError, made.result)
+        made.result = KeyError()
+    made.layer("a", kind, act=lambda request, response: ["instead"])
+    response = made.go()
+    assert response.body == b'["instead"]'
+    made.request.sends(response)
     made.place.notes.clear()
-    start_async_generator(async_stream)
-    _, sides = drive(finish(made.request, side))
-    assert sorted(note.partition("@")[0] for note in made.place.notes) == ["async stream closed", "stream closed"]
-    assert set(sides) <= {SYNC, ASYNC}
-    assert len(sides) in (1, 2)
+    made.finish()
+    assert made.notes == f"closed@{where}"
 
 
-def start_async_generator(stream: AsyncIterator[str]) -> None:
-    async def first() -> str:
-        return await anext(stream)
-
-    assert run(first()) == "a"
+def test_the_stream_of_a_request_that_was_cancelled_is_closed() -> None:
+    made = trial("def", ASYNC)
+    made.result = Stream(Closable(made.place))
+    made.layer("a")
+    coroutine = made.coroutine()
+    assert coroutine.send(None) is SYNC
+    assert coroutine.send(None) is ASYNC
+    with pytest.raises(Cancelled):
+        coroutine.throw(Cancelled())
+        while True:
+            coroutine.send(None)
+    made.place.notes.clear()
+    made.finish()
+    assert made.notes == "closed@sync"
 
 
 def test_a_stream_that_does_not_close_is_logged_and_the_others_are_closed(caplog: pytest.LogCaptureFixture) -> None:

@@ -444,7 +444,7 @@ def test_no_content_may_set_a_cookie() -> None:
 def test_reset_content_has_no_content() -> None:
     fields, data = sent(Response(b"abc", 205))
     assert data in (None, b"")
-    assert fields.get("content-length", "0") == "0"
+    assert fields["content-length"] == "0"
 
 
 def test_sending_a_response_twice_sends_the_same() -> None:

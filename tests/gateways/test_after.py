@@ -1,8 +1,11 @@
 """What runs after the response is sent, in every cell."""
 
 import contextvars
+import gc
+import logging
 import threading
-from collections.abc import AsyncIterator
+import weakref
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import anyio
@@ -221,3 +224,52 @@ def test_it_may_ask_for_more(app: App, client: Client, cell: Cell, late: Any) ->
 
     client.get("/")
     assert events == ["second"]
+
+
+class Kept:
+    """Something a request holds, whose end can be seen."""
+
+
+@pytest.mark.parametrize("how", ["answered", "refused", "crashed", "streamed", "handled", "left"])
+def test_nothing_of_a_request_outlives_it(
+    app: App, client: Client, cell: Cell, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a thread nor a task nor an exception holds on to it."""
+    monkeypatch.setattr(logging.getLogger("ambi.error"), "disabled", True)  # pytest keeps what is logged
+    ends: list[weakref.ref[Kept]] = []
+
+    def items() -> Iterator[str]:
+        for _ in range(1000):
+            yield "x"
+
+    async def items_async() -> AsyncIterator[str]:
+        for _ in range(1000):
+            await anyio.sleep(0)
+            yield "x"
+
+    @app.middleware(blocking=True)
+    def hold(request: Request) -> Middleware:
+        kept = Kept()
+        ends.append(weakref.ref(kept))
+        request.state.kept = kept
+        yield
+
+    app.error(KeyError)(cell.handler(lambda request, error: f"{request.state.kept} {error}"))
+
+    @app.get("/")
+    @cell.handler
+    def handler(request: Request) -> Any:
+        if how == "refused":
+            raise HTTPError(403)
+        if how in ("crashed", "handled"):
+            raise (ValueError if how == "crashed" else KeyError)(request.state.kept)
+        return "answered" if how == "answered" else Stream(items_async() if cell.is_async else items())
+
+    for _ in range(3):
+        if how == "left":
+            with client.stream("GET", "/") as response:
+                next(response.iter_bytes())
+        else:
+            client.get("/")
+    gc.collect()
+    assert [end() for end in ends] == [None] * 3

@@ -1,6 +1,5 @@
 """Layers around a handler: three forms, one behaviour, in every cell."""
 
-import asyncio
 import contextlib
 import threading
 import time
@@ -479,17 +478,3 @@ def test_call_next_that_is_never_awaited_leaves_nothing_open(app: App, client: C
         import gc
 
         gc.collect()
-
-
-def test_an_async_layer_works_under_asyncios_own_tools(app: App, client: Client, cell: Cell) -> None:
-    """Not on trio, which has tools of its own."""
-    if cell.backend == "trio":
-        return
-
-    @app.middleware
-    async def in_time(request: Request, call_next: CallNext) -> Response:
-        async with asyncio.timeout(5):
-            return await call_next(request)
-
-    app.get("/")(cell.handler(lambda: "in time"))
-    assert client.get("/").text == "in time"

@@ -10,7 +10,7 @@ import pytest
 
 from ambi import App, Middleware, Request, Response, Stream, Text
 from ambi.testing import Client
-from tests.cells import Cell
+from tests.cells import CELLS, Cell
 from tests.conftest import MakeClient
 from tests.gateways.taps import ResponseTap
 
@@ -265,13 +265,12 @@ def test_a_waiting_stream_is_closed_when_the_client_leaves(app: App, client: Cli
     assert events == ["closed"]
 
 
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.gateway == "asgi"], indirect=True, ids=str)
 def test_a_stream_is_closed_when_a_connection_breaks(
     streamed: Streamed, make_client: MakeClient, app: App, cell: Cell
 ) -> None:
     """ASGI alone: a WSGI server learns of it when it writes, and calls `close`, as above."""
     events = streamed(*"abcdef")
-    if cell.gateway == "wsgi":
-        return
     judged = make_client(ResponseTap(app, [], fail_after=2), judged=False)
     with judged.stream("GET", "/") as response:
         chunks = response.iter_bytes()

@@ -11,7 +11,7 @@ from .ending import run_callbacks
 from .error_handling import find_handler, find_last_handler, render_error
 from .errors import ClientDisconnected, HTTPError, describe
 from .log import log_crash, log_disconnect, log_refusal
-from .response import Response, make_response
+from .response import Response, Text, make_response
 from .sides import ASYNC, SYNC
 
 TYPE_CHECKING = False
@@ -82,7 +82,10 @@ async def _call_handler(
 
 def server_error(request: Request) -> Response:
     """Make the plain 500: nothing of the cause leaves the process."""
-    return render_error(request, HTTPError(500))
+    try:
+        return render_error(request, HTTPError(500))
+    except Exception:  # the application's own JSON codec may be what crashed
+        return Text("500 Internal Server Error\n", 500)
 
 
 def late_error(request: Request, error: Exception, where: str) -> Response:
