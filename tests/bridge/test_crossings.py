@@ -1,6 +1,7 @@
 """A request crosses to the other side exactly as often as the colours of its pieces ask for."""
 
 import itertools
+import threading
 import time
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from ambi import App, BodyStream, CallNext, HTTPError, Layer, Middleware, Request, Response
 from ambi.testing import Client
 from tests.bridge.conftest import Hops
-from tests.cells import GATEWAYS, Cell
+from tests.cells import CELLS, GATEWAYS, Cell
 from tests.conftest import MakeClient
 
 
@@ -211,3 +212,24 @@ def test_what_runs_after_crosses_only_to_its_own_side(app: App, client: Client, 
 
     client.get("/")
     assert (len(ran), hops.take()) == (3, 0 if cell.matches else 2)
+
+
+# --- where a failure is seen ---
+
+
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.gateway == "asgi"], indirect=True, ids=str)
+def test_a_layer_closes_where_it_was_opened_though_the_body_failed_elsewhere(
+    app: App, client: Client, cell: Cell
+) -> None:
+    """ASGI alone: its bodies are read on the loop, while a blocking layer is in a worker."""
+    threads: list[str] = []
+
+    @app.middleware(blocking=True)
+    def layer(request: Request) -> Middleware:
+        threads.append(threading.current_thread().name)
+        yield
+        threads.append(threading.current_thread().name)
+
+    app.post("/", max_body_bytes=3)(cell.handler(lambda: "ok"))
+    assert client.post("/", content=b"four").status_code == 413
+    assert threads == ["ambi-worker"] * 2

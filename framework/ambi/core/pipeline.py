@@ -9,7 +9,6 @@
 `respond` is one coroutine and never knows which gateway called it. It knows on which side it is (`sides.py`), and
 says `side = await SYNC` or `await ASYNC` before a piece of user code that must run on the other one. A request whose
 pieces agree with the server never suspends here at all.
-
 What the route's plan decided beforehand (`plan.py`) is not decided again.
 """
 
@@ -18,7 +17,7 @@ from __future__ import annotations
 from .body import load_body
 from .ending import run_callbacks
 from .middleware import close_layers, fail_layer, open_layers
-from .recovery import crash, recover
+from .recovery import crash, open_late, recover
 from .response import Response, make_response, settle_status
 from .sides import ASYNC, SYNC
 
@@ -47,7 +46,8 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
     failure: BaseException | None = None
     try:
         if plan.body_first and outermost and request._has_body:
-            here = await _load_body(request, plan, here)
+            here = await _reach_body(request, here)
+            await load_body(request, request._body_source, plan.max_body_bytes)
         while depth < plan.depth and response is None:
             depth, response = open_layers(plan.layers, depth, request, here, opened, codec)
             if response is not None or depth == plan.depth:
@@ -61,7 +61,8 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
                 here = await SYNC
         if response is None:
             if plan.loads_body and request._has_body and not request.is_loaded:
-                here = await _load_body(request, plan, here)
+                here = await _reach_body(request, here)
+                await load_body(request, request._body_source, plan.max_body_bytes)
             if plan.is_async:
                 if here is SYNC:
                     here = await ASYNC
@@ -71,6 +72,9 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
                     here = await SYNC
                 response = make_response(plan.call(request), codec, plan)
         if response.body.__class__ is not bytes:
+            if not response.is_open:
+                here = here if here is SYNC else await SYNC
+                response.open(request)
             request.drop(response)  # unless it is the one that is sent
         if opened:
             response, failure = close_layers(opened, here, response, request, codec)
@@ -78,9 +82,11 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
         failure = exc
     if opened or failure is not None:
         response, failure, here = await _unwind(request, plan, opened, response, failure, here)
+    if response is not None and outermost and not response.is_open:  # one that a layer made
+        response, failure, here = await open_late(request, plan, response, here)
     if response is not None and not (response.status.__class__ is int and 200 <= response.status <= 599):
         failure = settle_status(response)
-    if failure is not None and outermost and isinstance(failure, Exception):
+    if outermost and isinstance(failure, Exception):
         response, failure, here = await crash(request, plan, failure, here)
     if not outermost and here is not side and not isinstance(failure, GeneratorExit):
         await side  # the user's `await call_next(request)` goes on where it was
@@ -94,13 +100,10 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
     return response
 
 
-async def _load_body(request: Request, plan: Plan, here: Side) -> Side:
-    """Read the body where it can be read; give back the side that this is."""
-    source = request._edge.body_source(request)
-    if source.side is not here:
-        here = await source.side
-    await load_body(request, source, plan.max_body_bytes)
-    return here
+async def _reach_body(request: Request, here: Side) -> Side:
+    """Go where the body can be read."""
+    source = request._body_source = request._edge.body_source(request)
+    return here if source.side is here else await source.side
 
 
 async def _unwind(
@@ -124,7 +127,7 @@ async def _unwind(
         if home is not here and not isinstance(failure, GeneratorExit):  # a coroutine being closed may not await
             try:
                 here = await home
-            except BaseException as exc:  # cancelled on the way: the layers are unwound all the same, from here
+            except BaseException as exc:  # cancelled on the way: the layers are unwound all the same
                 failure = exc
         if failure is not None or response is None:
             opened.pop()

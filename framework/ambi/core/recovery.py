@@ -45,6 +45,16 @@ async def recover(request: Request, plan: Plan, failure: BaseException, here: Si
     return None, failure, here
 
 
+async def open_late(request: Request, plan: Plan, response: Response, here: Side) -> Recovered:
+    """Open a response that is not the handler's own but a layer's; no layer sees how that went."""
+    here = here if here is SYNC else await SYNC
+    try:
+        response.open(request)
+    except Exception as exc:
+        return await recover(request, plan, exc, here)
+    return response, None, here
+
+
 async def crash(request: Request, plan: Plan, failure: Exception, here: Side) -> Recovered:
     """Log what no layer and no handler took, and answer with a 500: the user's, if there is one and it works."""
     log_crash(request, failure, plan.described)

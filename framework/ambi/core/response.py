@@ -39,6 +39,19 @@ _lengths: dict[int, Pair] = {}
 _LOCATION_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/?#[]@!$&'()*+,;=%")
 
 
+def as_bytes(item: object) -> bytes:
+    """Give one item of a streamed body as bytes. Raises: TypeError for what is neither bytes nor str."""
+    if isinstance(item, bytes):
+        return item
+    if isinstance(item, str):
+        return item.encode("utf-8", "replace")
+    if isinstance(item, bytearray):
+        return bytes(item)
+    if isinstance(item, memoryview):
+        return item.tobytes()
+    raise TypeError(f"a streamed body gave {item!r:.80}; its items must be bytes or str")
+
+
 class Response:
     """An answer to a request.
 
@@ -50,11 +63,24 @@ class Response:
 
     Raises:
         ValueError: a header field or status that cannot be sent.
+
+    How a body that is an iterable is sent; kinds of streams say otherwise:
+        encode_item: makes bytes of an item, where the item is made; raises TypeError for what is none.
+        opening: sent at once, before there is an item; b"" lets the response start with its first item.
+        idle_s, idle_item: what is sent whenever nothing was for so many seconds; 0 for never.
+        ends_at_stop: the stream ends when the server is about to stop, instead of being waited for.
     """
 
     __slots__ = ("_cookies", "_pairs", "body", "status")
 
     _pairs: list[Pair]
+    encode_item: Callable[[Any], bytes] = staticmethod(as_bytes)
+    opening: bytes = b""
+    idle_s: float = 0
+    idle_item: bytes = b""
+    ends_at_stop: bool = False
+    is_open: bool = True
+    """False: something has to be opened on the sync side, by `open`, before it is known what is sent."""
 
     def __init__(
         self,
@@ -125,6 +151,12 @@ class Response:
             samesite=samesite,
             partitioned=partitioned,
         )
+
+    def encode(self, codec: JSONCodec) -> None:
+        """Take the application's JSON codec: called when the response has been made. Raises what the codec raises."""
+
+    def open(self, request: Request) -> None:
+        """Open what is sent; called on the sync side, once, for a response that is not open. May raise HTTPError."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.status}>"
@@ -337,7 +369,8 @@ def _unchanged(value: Response, codec: JSONCodec, source: HasFunction) -> Respon
 def _make_other(value: Any, codec: JSONCodec, source: HasFunction) -> Response:
     """Make a response of a value whose class is not in the table itself: a subclass, or a dataclass."""
     if isinstance(value, Response):
-        return _from_json(value, codec, source) if isinstance(value, JSON) else value
+        value.encode(codec)
+        return value
     if hasattr(value.__class__, "__dataclass_fields__"):
         return _from_data(value, codec, source)
     for kind in (str, bytes, dict, list, tuple):
@@ -412,19 +445,6 @@ def _with_cookies(request: Request, response: Response) -> list[Pair]:
     """Give the header fields with those of the cookies, which depend on how the request came."""
     loopback = request.is_loopback
     return [*response._pairs, *(("set-cookie", c.header_value(loopback=loopback)) for c in response._cookies or ())]
-
-
-def as_bytes(item: object) -> bytes:
-    """Give one item of a streamed body as bytes. Raises: TypeError for what is neither bytes nor str."""
-    if isinstance(item, bytes):
-        return item
-    if isinstance(item, str):
-        return item.encode("utf-8", "replace")
-    if isinstance(item, bytearray):
-        return bytes(item)
-    if isinstance(item, memoryview):
-        return item.tobytes()
-    raise TypeError(f"a streamed body gave {item!r:.80}; its items must be bytes or str")
 
 
 def declared_length(pairs: list[Pair]) -> int | None:
