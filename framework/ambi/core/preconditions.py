@@ -1,4 +1,4 @@
-"""What a conditional request says: entity tags and dates. Reading only; who has a file decides."""
+"""What a conditional request says: entity tags and dates, and which answer follows for what one has."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from .cookies import MONTHS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from .request import Request
 
 _MAX_TAGS = 256
 
@@ -59,6 +61,47 @@ class ETags:
 
     def __repr__(self) -> str:
         return f"ETags(any={self.any}, strong={sorted(self.strong)}, weak={sorted(self.weak)})"
+
+
+def evaluate(request: Request, etag: str, modified: datetime | None) -> int:
+    """Give the status that the conditions of a GET or HEAD ask for: 200, 304 or 412.
+
+    Args:
+        etag: the entity tag of what would be sent, with its quotes; "" for none.
+        modified: when that was modified last, in whole seconds; None for unknown.
+
+    See: RFC 9110 13.2.2, whose order of steps this is.
+    """
+    if tags := request.if_match:
+        if not (tags.any or (etag and tags.matches_strong(etag))):
+            return 412
+    elif modified is not None and (unmodified_since := request.if_unmodified_since) and modified > unmodified_since:
+        return 412
+    if tags := request.if_none_match:
+        if tags.any or (etag and tags.matches_weak(etag)):
+            return 304
+    elif modified is not None and (modified_since := request.if_modified_since) and modified <= modified_since:
+        return 304
+    return 200
+
+
+def holds_if_range(header: str, etag: str, modified: datetime | None, now: float) -> bool:
+    """Tell whether a Range is still about the same bytes, as If-Range asks; without that header it is.
+
+    Args:
+        now: seconds since the epoch. A date that is not over yet is no strong validator: what was modified in this
+            very second may be modified again within it (RFC 9110 8.8.2.2).
+
+    See: RFC 9110 13.1.5.
+    """
+    header = header.strip(" \t")
+    if not header:
+        return True
+    if header.endswith('"'):
+        tags = ETags(header)  # one tag, compared strongly
+        return etag != "" and not tags.any and len(tags.strong) == 1 and not tags.weak and tags.matches_strong(etag)
+    date = parse_http_date(header)
+    return date is not None and date == modified and now - date.timestamp() >= 1
 
 
 def parse_http_date(text: str) -> datetime | None:

@@ -23,6 +23,7 @@ from ..core.response import as_bytes, declared_length, finalize
 from ..core.sides import ASYNC, on_sync_side
 from ..core.url import decode_path, encode_raw_query, percent_decode, strip_root
 from .entry import check_host, headers_too_large, parse_content_length, target_too_long
+from .file_sending import file_messages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -414,6 +415,9 @@ async def write_response(request: Request, response: Response, receive: Receive,
         request.sends(response)
     pairs, body = finalize(request, response)
     if type(body) is not bytes and body is not None:
+        if messages := file_messages(request.native, pairs, body):
+            await _drive(request, _send_file(request, response, pairs, body, messages, send), context)
+            return
         await _drive(request, _send_stream(request, response, pairs, body, receive, send), context)
         return
     if body is None and response.body.__class__ is not bytes:
@@ -437,6 +441,22 @@ _CLOSING = frozenset((408, 413))
 def _close_connection(request: Request) -> list[tuple[bytes, bytes]]:
     """Ask the server to close the connection: what is left of a refused body is not worth reading."""
     return [(b"connection", b"close")] if request.native.get("http_version", "1.1") <= "1.1" else []
+
+
+async def _send_file(  # called at one place
+    request: Request, response: Response, pairs: list[Pair], body: Any, messages: list[Any], send: Send
+) -> None:
+    """Let the server send a file. Raises: RuntimeError when the file became shorter; the server cuts the connection."""
+    try:
+        await send({"type": "http.response.start", "status": response.status, "headers": _encode(pairs)})
+        for message in messages:
+            await send(message)
+            if message.get("more_body"):
+                await on_sync_side(body.check_length)
+    except OSError:
+        log_disconnect(request)
+    finally:
+        await _close(body)
 
 
 _CHECKPOINT_EVERY = 16

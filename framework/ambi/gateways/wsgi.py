@@ -22,6 +22,7 @@ from ..core.response import WITHOUT_BODY, as_bytes, declared_length, finalize
 from ..core.sides import SYNC
 from ..core.url import decode_path, decode_utf8_path, encode_raw_query, path_of_absolute_form, percent_decode
 from .entry import check_host, headers_too_large, parse_content_length, target_too_long
+from .file_sending import wrap_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -319,6 +320,8 @@ def write_response(
         _close(response.body, context)
         # A HEAD of a stream: servers that make a length of `len` say 0 here, others would send an empty last chunk.
         chunks = (b"",) if response.status not in WITHOUT_BODY else _nothing()
+    elif (wrapped := wrap_file(request, pairs, body)) is not None:
+        chunks = wrapped
     else:
         try:
             stream = StreamedBody(body, declared_length(pairs), context)
