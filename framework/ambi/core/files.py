@@ -41,8 +41,11 @@ CHUNK_BYTES = 256 * 1024
 SMALL_BYTES = 64 * 1024
 _ATTR_CHARS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$&+-.^_`|~")
 _UNFIT_FOR_QUOTES = frozenset('"\\%/')
-_FLAGS = sum(getattr(os, name, 0) for name in ("O_RDONLY", "O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"))
-_MISSING = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.ENXIO, errno.EINVAL)
+_FLAGS = sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
+_MISSING = (
+    errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EMLINK, errno.ENXIO,
+    errno.EINVAL,
+)  # fmt: skip
 _NO_DATE_BEFORE_NS = 315_619_200 * 10**9
 """2 January 1980. Archives and builds that are to be the same each time date their files 1970 or 1980: such a date
 does not tell two versions apart."""
@@ -118,7 +121,7 @@ class File(Response):
         file, path = self._source, None
         if isinstance(file, (str, os.PathLike)):
             path = os.fspath(file)
-            file = open_regular(request, path)
+            file = _open_named(request, path)
         try:
             self._answer(request, file, path)
         except BaseException:
@@ -132,7 +135,7 @@ class File(Response):
         now = time.time()
         size = file.seek(0, os.SEEK_END)
         self._pairs = [pair for pair in self._pairs if pair[0] not in ("content-length", "content-range")]
-        self._date(file, size, now)
+        self._date(file, now)
         offset, length = 0, size
         if self.status == 200 and request.method in ("GET", "HEAD"):
             offset, length = self._heed(request, size, now)
@@ -145,18 +148,16 @@ class File(Response):
         body = FileBody(file, offset, length, path if length == size else None)
         self.body = b"".join(body) if length <= SMALL_BYTES else body
 
-    def _date(self, file: BinaryIO, size: int, now: float) -> None:
+    def _date(self, file: BinaryIO, now: float) -> None:
         """Add the entity tag and the date, where the application has set none."""
         fields = {name for name, _ in self._pairs}
         raw = _raw_of(file)
         if raw is None:
             return
         status = os.fstat(raw.fileno())
-        is_dated = status.st_mtime_ns >= _NO_DATE_BEFORE_NS
         if "etag" not in fields:
-            version = status.st_mtime_ns if is_dated else status.st_ctime_ns
-            self._pairs.append(("etag", f'"{size:x}-{version:x}"'))
-        if is_dated and "last-modified" not in fields:
+            self._pairs.append(("etag", f'"{version_of(status)}"'))
+        if status.st_mtime_ns >= _NO_DATE_BEFORE_NS and "last-modified" not in fields:
             # Never later than the Date of the answer; RFC 9110 8.8.2.1.
             self._pairs.append(("last-modified", http_date(min(status.st_mtime_ns // 10**9, now))))
 
@@ -253,28 +254,20 @@ class FileBody:
         self.file.close()
 
 
-def open_regular(request: Request, path: str, *, folder: int | None = None, flags: int = 0) -> io.FileIO:
-    """Open a regular file for reading, without waiting.
+def open_regular(path: str, *, folder: int | None = None, flags: int = 0) -> io.FileIO | None:
+    """Open a regular file for reading, without waiting; None for what is something else.
 
     Args:
-        request: for the log.
         folder: the descriptor of the directory that the path is relative to.
         flags: further ones for `os.open`.
 
     Raises:
-        HTTPError: 404 when it is none, or must not be read.
-        OSError: what has nothing to do with this file, such as too many open ones.
+        OSError: as `os.open` does; `answer_for` knows what to do with it.
     """
     try:
         descriptor = os.open(path, _FLAGS | flags, dir_fd=folder)
     except ValueError:  # a NUL, or a character that no file name has
-        raise HTTPError(404) from None
-    except OSError as exc:
-        if isinstance(exc, PermissionError):
-            log_unreadable(request, exc)
-        elif exc.errno not in _MISSING:
-            raise
-        raise HTTPError(404) from None
+        return None
     try:
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
             return io.FileIO(descriptor)
@@ -282,7 +275,33 @@ def open_regular(request: Request, path: str, *, folder: int | None = None, flag
         os.close(descriptor)
         raise
     os.close(descriptor)
-    raise HTTPError(404)
+    return None
+
+
+def answer_for(request: Request, error: OSError) -> HTTPError:
+    """Give the 404 of a file that could not be opened; raise the error again when it is no matter of that file."""
+    if isinstance(error, PermissionError):
+        log_unreadable(request, error)
+    elif error.errno not in _MISSING:
+        raise error
+    return HTTPError(404)
+
+
+def version_of(status: os.stat_result) -> str:
+    """Give what tells two versions of a file apart; an entity tag without its quotes."""
+    is_dated = status.st_mtime_ns >= _NO_DATE_BEFORE_NS
+    return f"{status.st_size:x}-{status.st_mtime_ns if is_dated else status.st_ctime_ns:x}"
+
+
+def _open_named(request: Request, path: str) -> io.FileIO:
+    """Open what a `File` names. Raises: HTTPError 404."""
+    try:
+        file = open_regular(path)
+    except OSError as exc:
+        raise answer_for(request, exc) from None
+    if file is None:
+        raise HTTPError(404)
+    return file
 
 
 def _raw_of(file: BinaryIO | io.FileIO) -> io.FileIO | None:

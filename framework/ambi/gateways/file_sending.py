@@ -34,7 +34,10 @@ def wrap_file(request: Request, pairs: list[Pair], body: object) -> Iterable[byt
     if ("content-length", str(body.length)) not in pairs:  # a middleware has its own idea of what is sent
         return None
     file = SentByDescriptor(body) if body.is_sendable and "gunicorn.socket" in environ else body
-    wrapped: Iterable[bytes] = environ["wsgi.file_wrapper"](file, CHUNK_BYTES)
+    try:
+        wrapped: Iterable[bytes] = environ["wsgi.file_wrapper"](file, CHUNK_BYTES)
+    except TypeError:  # one that takes nothing but a descriptor, as bjoern's did for long
+        return None
     return wrapped
 
 
