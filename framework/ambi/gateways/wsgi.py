@@ -326,6 +326,7 @@ def write_response(
         try:
             stream = StreamedBody(body, declared_length(pairs), context)
         except Exception as exc:  # before the first item: a clean 500 is still possible
+            _close(response.body, context)
             answer = late_error(request, exc, "the first item of a streamed body")
             return write_response(request, answer, start_response, context)
         chunks = stream if stream.has_items else _nothing()
