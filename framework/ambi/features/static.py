@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 
 from ..core.errors import ConfigurationError, HTTPError
 from ..core.files import File, answer_for, open_regular, version_of
@@ -223,12 +224,20 @@ class StaticFiles:
             os.close(folder)
 
     def _resolve(self, names: list[str]) -> list[str] | None:
-        """Give the names behind all symbolic links; None when they lead out, or to a dot file."""
-        root = os.path.realpath(self.directory)
-        path = os.path.realpath(os.path.join(root, *names))  # noqa: PTH118
-        if not path.startswith(os.path.join(root, "")):  # noqa: PTH118
-            return None
-        resolved = path[len(os.path.join(root, "")) :].split(os.sep)  # noqa: PTH118, PTH206
+        """Give the names behind all symbolic links; None when one of those leads out, or to a dot file.
+
+        Raises:
+            OSError: one of the names is not there.
+        """
+        path = root = os.path.realpath(self.directory)
+        below = os.path.join(root, "")  # noqa: PTH118
+        for name in names:
+            path = os.path.join(path, name)  # noqa: PTH118
+            if stat.S_ISLNK(os.lstat(path).st_mode):
+                path = os.path.realpath(path)
+                if path != root and not path.startswith(below):
+                    return None
+        resolved = path[len(below) :].split(os.sep)  # noqa: PTH206
         return resolved if all(map(is_safe_name, resolved)) else None
 
     def _open_resolved(self, names: list[str]) -> io.FileIO | None:
