@@ -441,7 +441,7 @@ def test_what_must_not_be_read_is_not_found_and_logged(
         raise PermissionError(13, "Permission denied", str(path))
 
     serve(path)
-    monkeypatch.setattr(files.os, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with caplog.at_level(logging.WARNING, "ambi.request"):
         assert client.get("/").status_code == 404
     (record,) = caplog.records
@@ -455,7 +455,7 @@ def test_running_out_of_descriptors_is_a_500(
         raise OSError(24, "Too many open files")
 
     serve(path)
-    monkeypatch.setattr(files.os, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     assert client.get("/").status_code == 500
 
 
@@ -468,7 +468,7 @@ def test_a_descriptor_of_which_nothing_is_known_is_closed(
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patch, pytest.raises(OSError, match="Input/output"):
-        patch.setattr(files.os, "fstat", fail)
+        patch.setattr(os, "fstat", fail)
         files.open_regular(str(path))
 
 

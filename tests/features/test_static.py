@@ -222,7 +222,7 @@ def test_what_must_not_be_read_is_not_found_and_logged(
         return opening(path, *args, **kwargs)
 
     serve()
-    monkeypatch.setattr(static.os, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     assert client.get("/static/sub/b.txt").status_code == 404
     assert "Permission denied" in caplog.records[0].getMessage()
 
@@ -232,7 +232,7 @@ def test_running_out_of_descriptors_is_a_500(serve: Serve, client: Client, monke
         raise OSError(24, "Too many open files")
 
     serve()
-    monkeypatch.setattr(static.os, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     assert client.get("/static/a.txt").status_code == 500
 
 

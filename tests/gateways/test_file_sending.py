@@ -70,7 +70,11 @@ def call(app: App, **environ: Any) -> tuple[str, dict[str, str], Any]:
     """Call as a WSGI server does; give status, header fields and the iterable."""
     setup_testing_defaults(environ)
     started: list[Any] = []
-    chunks = app(environ, lambda status, fields, exc_info=None: started.extend((status, dict(fields))))  # type: ignore[arg-type, return-value]
+
+    def start_response(status: str, fields: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        started.extend((status, dict(fields)))
+
+    chunks = app(environ, start_response)
     return started[0], started[1], chunks
 
 
@@ -248,11 +252,9 @@ def test_a_part_is_sent_without_a_path(served: App, path: Path) -> None:
     assert b"".join(body["body"] for body in bodies) == path.read_bytes()[100_000:]
 
 
-@pytest.mark.parametrize(("fields", "offset"), [({}, 0), ({"range": "bytes=100000-"}, 100_000)])
-def test_a_server_that_takes_files_gets_the_open_file(
-    served: App, path: Path, fields: dict[str, str], offset: int
-) -> None:
-    _, message, end = exchange(served, "zerocopysend", "pathsend", **fields)
+@pytest.mark.parametrize("offset", [0, 100_000])
+def test_a_server_that_takes_files_gets_the_open_file(served: App, path: Path, offset: int) -> None:
+    _, message, end = exchange(served, "zerocopysend", "pathsend", range=f"bytes={offset}-")
     assert (message["type"], message["offset"], message["count"]) == (
         "http.response.zerocopysend", offset, SIZE - offset
     )  # fmt: skip

@@ -25,7 +25,7 @@ from .errors import HTTPError
 from .headers import check_value
 from .log import log_unreadable
 from .media_types import media_type_of
-from .preconditions import evaluate, holds_if_range, parse_http_date
+from .preconditions import evaluate, holds_if_range
 from .response import Response, check_status
 from .url import percent_encode
 
@@ -168,7 +168,7 @@ class File(Response):
             HTTPError: 412, 416.
         """
         fields = dict(self._pairs)
-        etag, modified = fields.get("etag", ""), parse_http_date(fields.get("last-modified", ""))
+        etag, modified = fields.get("etag", ""), fields.get("last-modified", "")
         status = evaluate(request, etag, modified)
         if status == 412:
             raise HTTPError(412, "the file is another one than the request asks for")
