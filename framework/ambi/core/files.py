@@ -318,7 +318,7 @@ def _check_file(file: Any) -> BinaryIO:
 
 def _name_of(source: object) -> str:
     """Give the name of a file without its directories; "" where it has none."""
-    name = source if isinstance(source, (str, os.PathLike)) else getattr(source, "name", "")
+    name: Any = source if isinstance(source, (str, os.PathLike)) else getattr(source, "name", "")
     return os.path.basename(os.fspath(name)) if isinstance(name, (str, os.PathLike)) else ""  # noqa: PTH119
 
 

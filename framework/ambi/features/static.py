@@ -78,7 +78,7 @@ class StaticFiles:
         immutable: Immutable | None,
         precompressed: bool,
     ) -> None:
-        self.directory = os.path.abspath(os.fspath(directory))  # noqa: PTH100  # the walk is made of text
+        self.directory: str = os.path.abspath(os.fspath(directory))  # noqa: PTH100  # the walk is made of text
         if not os.path.isdir(self.directory):  # noqa: PTH112
             raise ConfigurationError(
                 f"the static directory {os.fspath(directory)!r} does not exist (as {self.directory!r});"

@@ -65,7 +65,7 @@ def file_messages(scope: Any, pairs: list[Pair], body: object) -> list[dict[str,
     """Give the messages by which this server sends a file itself; None where it cannot. See: ASGI, "Extensions"."""
     if not isinstance(body, FileBody):
         return None
-    extensions = scope.get("extensions") or {}
+    extensions: Mapping[str, Any] = scope.get("extensions") or {}
     if ("content-length", str(body.length)) not in pairs:
         return None
     if "http.response.zerocopysend" in extensions and body.is_sendable:
