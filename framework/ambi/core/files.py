@@ -316,9 +316,9 @@ def _check_file(file: Any) -> BinaryIO:
     return found
 
 
-def _name_of(source: object) -> str:
+def _name_of(source: Any) -> str:
     """Give the name of a file without its directories; "" where it has none."""
-    name: Any = source if isinstance(source, (str, os.PathLike)) else getattr(source, "name", "")
+    name: object = source if isinstance(source, (str, os.PathLike)) else getattr(source, "name", "")
     return os.path.basename(os.fspath(name)) if isinstance(name, (str, os.PathLike)) else ""  # noqa: PTH119
 
 
