@@ -14,10 +14,13 @@ Facts (seen in the sources of the servers)
 from __future__ import annotations
 
 from ..core.files import CHUNK_BYTES, FileBody
+from ..core.log import log_disconnect
+from ..core.sides import on_sync_side
+from .asgi_streams import close_body
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
     from typing import Any
 
     from ..core.headers import Pair
@@ -75,3 +78,25 @@ def file_messages(scope: Any, pairs: list[Pair], body: object) -> list[dict[str,
     if "http.response.pathsend" in extensions and body.path is not None:
         return [{"type": "http.response.pathsend", "path": body.path}]
     return None
+
+
+async def send_file(
+    request: Request, body: Any, messages: list[dict[str, Any]], send: Callable[[Any], Awaitable[None]]
+) -> None:
+    """Let the server send a file, then close it.
+
+    Raises:
+        RuntimeError: the file became shorter; the response is not complete, so that the server cuts the connection.
+    """
+    from ..bridge.to_thread import Trip
+
+    context = request._context
+    try:
+        for message in messages:
+            await send(message)
+            if message.get("more_body"):
+                await Trip(request, on_sync_side(body.check_length), context, context)
+    except OSError:  # some servers say so that the client left
+        log_disconnect(request)
+    finally:
+        await close_body(request, body)
