@@ -41,6 +41,7 @@ def root(tmp_path: Path) -> Path:
     (root / "link-out").symlink_to(tmp_path / "outside.txt")
     (root / "link-dir").symlink_to(tmp_path / "dir")
     (root / "link-up").symlink_to("..")
+    (root / "link-loop").symlink_to("link-loop")
     (root / "link-self").symlink_to(".")
     (root / "link-hidden").symlink_to(".env")
     (root / "link-in").symlink_to("sub/b.txt")
@@ -136,7 +137,8 @@ def test_only_get_head_and_options_are_allowed(serve: Serve, client: Client) -> 
         "/static/link-dir/s.txt", "/static/link-dir/", "/static/link-up/outside.txt", "/static/link-up/static/a.txt",
         "/static/link-hidden", "/static/link-nowhere", "/static/fifo", "/static/fifo/x", "/static/" + "a" * 255,
         "/static/" + "a" * 300, "/static/" + "a/" * 500 + "b", "/static/%ff%fe.txt", "/static-secret/s.txt",
-        "/static1.txt", "/static/app.js.gz", "/static/link-nowhere/x", "/static/a.txt%20",
+        "/static1.txt", "/static/app.js.gz", "/static/link-nowhere/x", "/static/link-loop",
+        "/static/link-loop/x", "/static/a.txt%20",
     ],
 )  # fmt: skip
 def test_nothing_else_is(serve: Serve, client: Client, target: str) -> None:

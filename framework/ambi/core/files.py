@@ -318,8 +318,11 @@ def _check_file(file: Any) -> BinaryIO:
 
 def _name_of(source: Any) -> str:
     """Give the name of a file without its directories; "" where it has none."""
-    name: object = source if isinstance(source, (str, os.PathLike)) else getattr(source, "name", "")
-    return os.path.basename(os.fspath(name)) if isinstance(name, (str, os.PathLike)) else ""  # noqa: PTH119
+    try:
+        path: object = os.fspath(getattr(source, "name", source))
+    except TypeError:  # a file in memory, or one that was opened by its descriptor
+        return ""
+    return os.path.basename(path) if isinstance(path, str) else ""  # noqa: PTH119  # it is text that is wanted
 
 
 # --- header fields ---

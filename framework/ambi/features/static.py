@@ -242,7 +242,8 @@ class StaticFiles:
 
     def _open_resolved(self, names: list[str]) -> io.FileIO | None:
         resolved = self._resolve(names)
-        return None if resolved is None else open_regular(os.path.join(self.directory, *resolved))  # noqa: PTH118
+        path = os.path.join(self.directory, *resolved or ())  # noqa: PTH118
+        return open_regular(path) if os.path.isfile(path) else None  # noqa: PTH113  # Windows opens no directory
 
 
 def _matcher(immutable: Immutable | None) -> Callable[[str], Any]:
