@@ -4,6 +4,7 @@ import io
 import logging
 import os
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -601,15 +602,15 @@ def test_an_error_of_a_file_has_handlers(app: App, client: Client, cell: Cell, p
 def test_what_is_to_be_done_after_a_file_is_done_after_it(
     app: App, client: Client, cell: Cell, path: Path, content: bytes
 ) -> None:
-    done: list[str] = []
+    done = threading.Event()
 
     def handler(request: Request) -> File:
-        request.after(done.append, "done")
+        request.after(done.set)
         return File(path)
 
     app.get("/")(cell.handler(handler))
     assert client.get("/").content == content
-    assert done == ["done"]
+    assert done.wait(10)
 
 
 def test_a_wrong_length_of_a_layer_is_found_out(app: App, make_client: MakeClient, cell: Cell, tmp_path: Path) -> None:

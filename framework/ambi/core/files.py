@@ -318,8 +318,9 @@ def _check_file(file: Any) -> BinaryIO:
 
 def _name_of(source: Any) -> str:
     """Give the name of a file without its directories; "" where it has none."""
+    name: str | os.PathLike[str] = getattr(source, "name", source)
     try:
-        path: object = os.fspath(getattr(source, "name", source))
+        path = os.fspath(name)
     except TypeError:  # a file in memory, or one that was opened by its descriptor
         return ""
     return os.path.basename(path) if isinstance(path, str) else ""  # noqa: PTH119  # it is text that is wanted
