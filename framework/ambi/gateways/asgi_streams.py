@@ -65,6 +65,10 @@ async def send_stream(
     context = request._context
     try:
         sender.left = declared_length(pairs)
+    except ValueError as exc:
+        await close_body(request, body)
+        return late_error(request, exc, "the Content-Length of a streamed body")
+    try:
         if hasattr(body, "__aiter__"):
             work: Awaitable[None] = Trip(request, sender.send_items(body, response.encode_item), context, context)
         else:
