@@ -347,7 +347,7 @@ def write_response(
             stream = StreamedBody(request, response, declared_length(pairs), context)
         except Exception as exc:  # before the first item: a clean 500 is still possible
             close_body(response, context)
-            answer = late_error(request, exc, "the first item of a streamed body")
+            answer = context.run(late_error, request, exc, "the first item of a streamed body")
             return write_response(request, answer, start_response, context)
         chunks = stream if stream.has_items else _nothing()
         if not stream.has_items:
