@@ -265,7 +265,7 @@ class RedisHub(Hub):
                 pipe.xrange(key, id_of(position), id_of(position))
                 pipe.xrange(key, f"({id_of(position)}", "+", count=_BATCH)
                 known, entries = pipe.execute()
-            is_known = bool(known) or position == FIRST
+            is_known = bool(known) if position != FIRST else self._is_whole(key)
         batch = [message for entry in entries if (message := self._read(channel, entry)) is not None]
         with self.lock:
             subscription._asked = False
@@ -279,6 +279,14 @@ class RedisHub(Hub):
             self._settle(subscription, _order(entries[-1][0]) if entries else None, is_known)
             waiter, subscription._waiter = subscription._waiter, None
         wake([waiter] if waiter is not None else [])
+
+    def _is_whole(self, key: str) -> bool:
+        """Tell whether a stream still has its first message, as far as Redis can tell: since 7.0."""
+        try:
+            info: Any = self._client.xinfo_stream(key)
+        except redis.ResponseError:  # there is no such stream
+            return True
+        return bool(info.get("entries-added", info["length"]) == info["length"])
 
     def _settle(self, subscription: Subscription, last: Order | None, is_known: bool) -> None:
         """Give a subscription its place in the log, if the log has all that comes after its batch."""
