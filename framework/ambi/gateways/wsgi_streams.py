@@ -1,7 +1,8 @@
 """Sending a streamed body under WSGI: item by item, whichever colour it has, until the server closes it.
 
     sync body                      iterated by the server's own thread, in the request's context
-    sync body with an idle item    one worker thread iterates it and runs ahead; the server's thread can show life
+    the same, that has to be       one worker thread iterates it and runs ahead; the server's thread can show life
+    shown alive, or to be ended    and see a stop
     async body                     one task on the loop thread iterates it and runs ahead
 
 Facts
@@ -58,12 +59,12 @@ class StreamedBody:
 
     def _iterate(self, response: Response, context: Context) -> Any:
         body: Any = response.body
-        if hasattr(body, "__aiter__"):
+        if is_async_only(body):
             from ..bridge.run_ahead import ThreadTaker
             from ..bridge.to_loop import LoopMaker
 
             return ThreadTaker(LoopMaker(body, response.encode_item, context), self._waited)
-        if response.idle_s:
+        if response.idle_s or response.ends_at_stop:
             from ..bridge.run_ahead import ThreadMaker, ThreadTaker
 
             return ThreadTaker(ThreadMaker(body, response.encode_item, context), self._waited)
@@ -184,10 +185,15 @@ class InlineChunks:
                 self._run(close)
 
 
+def is_async_only(body: Any) -> bool:
+    """Tell whether a body needs an event loop; one of both colours is iterated here as any other."""
+    return hasattr(body, "__aiter__") and not hasattr(body, "__iter__")
+
+
 def close_body(response: Response, context: Context) -> None:
     """Close a body that is not sent."""
     body: Any = response.body
-    if hasattr(body, "__aiter__"):
+    if is_async_only(body):
         from ..bridge.to_loop import LoopMaker
 
         LoopMaker(body, response.encode_item, context).drop()

@@ -19,6 +19,7 @@ import time
 import weakref
 from typing import Final
 
+from ...bridge.leaving import current_leaving
 from ...core.events import Event
 from .waiting import LoopWaiter, ThreadWaiter, wake
 
@@ -223,13 +224,13 @@ class Hub:
         if self._policy == "disconnect":
             self._end(subscription)
 
-    def await_placed(self, subscription: Subscription, waiter: Waiter) -> bool:
-        """Tell whether a subscription has its place; if not, `waiter` will be woken. Raises: why it cannot have one."""
+    def await_begun(self, subscription: Subscription, waiter: Waiter) -> bool:
+        """Tell whether a subscription has begun; if not, `waiter` will be woken. Raises: why it cannot begin."""
         with self.lock:
             failure, subscription._failure = subscription._failure, None
             if failure is not None:
                 raise failure
-            if subscription._placed or subscription._batch or subscription._ended:
+            if not subscription._asked or subscription._ended:
                 return True
             subscription._waiter = waiter
             return False
@@ -314,11 +315,23 @@ class Subscription:
             waiter = ThreadWaiter()
             found = self._hub.take(self, waiter)
             if found is None:
-                waiter.wait()
+                self._wait_in_thread(waiter)
                 found = self._hub.take(self, None)
         if found == "ended":
             raise StopIteration
         return found
+
+    def _wait_in_thread(self, waiter: ThreadWaiter) -> None:
+        """Wait; who makes a stream of the messages, however indirectly, is told here that the stream is left."""
+        leaving = current_leaving.get()
+        if leaving is None:
+            waiter.wait()
+            return
+        leaving.add(self.close)
+        try:
+            waiter.wait()
+        finally:
+            leaving.discard(self.close)
 
     def __aiter__(self) -> Self:
         return self
@@ -340,7 +353,7 @@ class Subscription:
 
     def __enter__(self) -> Self:
         try:
-            while not self._hub.await_placed(self, waiter := ThreadWaiter()):
+            while not self._hub.await_begun(self, waiter := ThreadWaiter()):
                 waiter.wait()
         except BaseException:
             self.close()
@@ -349,7 +362,7 @@ class Subscription:
 
     async def __aenter__(self) -> Self:
         try:
-            while not self._hub.await_placed(self, waiter := LoopWaiter()):
+            while not self._hub.await_begun(self, waiter := LoopWaiter()):
                 await waiter.wait()
         except BaseException:
             self.close()

@@ -270,14 +270,15 @@ class RedisHub(Hub):
         with self.lock:
             subscription._asked = False
             subscription._failure = None
-            if subscription._ended:
-                return
-            subscription._batch.extend(batch)
-            if not is_known:
-                subscription.note_missed() if not subscription._behind else self.lose(subscription)
-            subscription._behind = False
-            self._settle(subscription, _order(entries[-1][0]) if entries else None, is_known)
             waiter, subscription._waiter = subscription._waiter, None
+            if not is_known and subscription._behind:
+                self.lose(subscription)
+            elif not is_known:
+                subscription.note_missed()
+            subscription._behind = False
+            if not subscription._ended:
+                subscription._batch.extend(batch)
+                self._settle(subscription, _order(entries[-1][0]) if entries else None, is_known)
         wake([waiter] if waiter is not None else [])
 
     def _is_whole(self, key: str) -> bool:
