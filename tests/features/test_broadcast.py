@@ -1,15 +1,17 @@
 """Messages go to everybody who subscribed, in order, none twice and none lost: in memory and over Redis."""
 
+import contextlib
 import dataclasses
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import anyio
 import pytest
 
 from ambi import SSE, App, Broadcast, ConfigurationError, Event, Request
+from ambi.bridge.stopping import forget_stopping, tell_stopping
 from ambi.features.broadcast.channels import order_of
 from ambi.testing import Client
 from tests.cells import Cell
@@ -167,7 +169,84 @@ def test_a_response_may_be_a_subscription(app: App, client: Client, cell: Cell, 
     assert [(event.data, event.event, event.id) for event in reader.events] == [
         ('{"n":2}', "x", second), ("three", "message", third)
     ]  # fmt: skip
-    until(lambda: not broadcast._hub()._channels["room"].subscriptions)
+    until(lambda: not is_read(broadcast, "room"))
+
+
+def is_read(broadcast: Broadcast, name: str) -> bool:
+    """Tell whether a channel has subscribers."""
+    channel = broadcast._hub()._channels.get(name)
+    return channel is not None and bool(channel.subscriptions)
+
+
+@pytest.fixture(params=["the subscription", "a generator", "a generator of a generator"])
+def events(request: pytest.FixtureRequest, app: App, cell: Cell, broadcast: Broadcast) -> list[str]:
+    """Give what happens to a stream at "/" whose items are messages of "room", however indirectly."""
+    happened: list[str] = []
+
+    def inner() -> Iterator[Any]:
+        try:
+            with broadcast.subscribe("room") as messages:
+                for message in messages:
+                    yield message.data
+        finally:
+            happened.append("closed")
+
+    async def inner_async() -> AsyncIterator[Any]:
+        try:
+            async with broadcast.subscribe("room") as messages:
+                async for message in messages:
+                    yield message.data
+        finally:
+            happened.append("closed")
+
+    def outer() -> Iterator[Any]:
+        yield from inner()
+
+    async def outer_async() -> AsyncIterator[Any]:
+        async with contextlib.aclosing(inner_async()) as items:
+            async for item in items:
+                yield item
+
+    @app.get("/")
+    @cell.handler
+    def stream() -> Any:
+        if request.param == "the subscription":
+            return SSE(broadcast.subscribe("room"), keep_alive_s=0.6)
+        make = {"a generator": (inner, inner_async), "a generator of a generator": (outer, outer_async)}[request.param]
+        return SSE(make[cell.is_async](), keep_alive_s=0.6)
+
+    return happened
+
+
+def test_a_client_that_leaves_ends_the_stream_that_waits_for_a_message(
+    events: list[str], client: Client, broadcast: Broadcast
+) -> None:
+    with client.stream("GET", "/") as response:
+        chunks = response.iter_bytes()
+        assert next(chunks) == b": open\n\n"
+        assert next(chunks) == b": keep-alive\n\n", "so it waits, and the client is shown life"
+        assert is_read(broadcast, "room")
+        begun = time.monotonic()
+    until(lambda: not is_read(broadcast, "room"))
+    assert time.monotonic() - begun < 2, "nobody waited for the thread that waits"
+    assert events in ([], ["closed"])
+
+
+def test_a_server_that_stops_ends_the_stream_that_waits_for_a_message(
+    events: list[str], client: Client, broadcast: Broadcast
+) -> None:
+    begun = time.monotonic()
+    with client.stream("GET", "/") as response:
+        chunks = response.iter_bytes()
+        assert next(chunks) == b": open\n\n"
+        assert next(chunks) == b": keep-alive\n\n"
+        tell_stopping()
+        try:
+            assert b"".join(chunks) in (b"", b": keep-alive\n\n")
+        finally:
+            forget_stopping()
+    until(lambda: not is_read(broadcast, "room"))
+    assert time.monotonic() - begun < 3
 
 
 def test_a_task_that_waits_can_be_cancelled(ask: Any, broadcast: Broadcast) -> None:

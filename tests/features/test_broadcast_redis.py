@@ -124,8 +124,8 @@ def test_entering_a_subscription_fails_without_redis_and_reading_one_waits_for_i
     try:
         with pytest.raises(redis.ConnectionError), broadcast.subscribe("room"):
             pytest.fail("there is no Redis")
-        waiting = in_thread(lambda: taken(messages, 1))
         messages = broadcast.subscribe("room", after="0-0")
+        waiting = in_thread(lambda: taken(messages, 1))
         passing_redis.start()
         broadcast_again = Broadcast(passing_redis.url)
         broadcast_again.publish("room", "there").wait()

@@ -60,7 +60,6 @@ class SSE(Stream):
     __slots__ = ("_codec", "idle_s", "opening")
 
     idle_item = b": keep-alive\n\n"
-    ends_at_stop = True
     _codec: JSONCodec
 
     def __init__(
@@ -73,7 +72,7 @@ class SSE(Stream):
     ) -> None:
         if not keep_alive_s >= 0:
             raise ValueError(f"keep_alive_s must be 0 or more seconds, not {keep_alive_s!r}")
-        super().__init__(iterable, "text/event-stream", headers=_HEADERS)
+        super().__init__(iterable, "text/event-stream", headers=_HEADERS, ends_at_stop=True)
         if headers:
             self.headers.update(headers)
         self.idle_s = keep_alive_s
