@@ -23,7 +23,7 @@ def test_an_event_cannot_be_changed() -> None:
     with pytest.raises(AttributeError, match="tried to delete 'id'"):
         del event.id
     with pytest.raises(AttributeError):
-        event.other = 1  # type: ignore[attr-defined]
+        event.other = 1
 
 
 def test_events_are_equal_by_what_they_hold() -> None:

@@ -29,7 +29,17 @@ class RedisServer:
 
     def start(self) -> None:
         kept = ["--appendonly", "yes", "--appendfsync", "always"] if self._keep else ["--appendonly", "no"]
-        command = [str(BINARY), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", self._folder]
+        command = [
+            str(BINARY),
+            "--port",
+            str(self.port),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--dir",
+            str(self._folder),
+        ]
         with (self._folder / "redis.log").open("ab") as log:
             self._process = subprocess.Popen([*command, *kept], stdout=log, stderr=log)
         deadline = time.monotonic() + 20

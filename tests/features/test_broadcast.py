@@ -4,7 +4,8 @@ import contextlib
 import dataclasses
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from functools import partial
 from typing import Any
 
 import anyio
@@ -192,7 +193,7 @@ def waiting_stream(request: pytest.FixtureRequest, app: App, cell: Cell) -> tupl
         finally:
             happened.append("closed")
 
-    async def inner_async() -> AsyncIterator[Any]:
+    async def inner_async() -> AsyncGenerator[Any]:
         try:
             async with broadcast.subscribe("room") as messages:
                 async for message in messages:
@@ -322,7 +323,7 @@ def test_any_text_is_a_name(broadcast: Broadcast) -> None:
 
 def test_all_subscribers_get_all_messages_in_order(broadcast: Broadcast) -> None:
     subscriptions = [broadcast.subscribe("room").__enter__() for _ in range(20)]
-    results = [in_thread(lambda messages=messages: taken(messages, 200)) for messages in subscriptions]
+    results = [in_thread(partial(taken, messages, 200)) for messages in subscriptions]
     for n in range(200):
         broadcast.publish("room", n)
     assert [result() for result in results] == [list(range(200))] * 20
@@ -415,9 +416,7 @@ def test_a_client_is_told_what_it_may_have_missed(make_broadcast: MakeBroadcast)
     broadcast = make_broadcast(history=100)
     reset = Event("", event="reset")
     first = broadcast.publish("room", 0).wait()
-    for n in range(1, 1000):
-        receipt = broadcast.publish("room", n)
-    last = receipt.wait()
+    last = [broadcast.publish("room", n) for n in range(1, 1000)][-1].wait()
     with broadcast.subscribe("room", after=first, if_missed=reset) as messages:
         assert next(messages) == reset
         oldest = next(messages).data
@@ -433,9 +432,7 @@ def test_a_client_is_told_what_it_may_have_missed(make_broadcast: MakeBroadcast)
 def test_a_slow_subscriber_is_served_from_the_history(make_broadcast: MakeBroadcast) -> None:
     broadcast = make_broadcast(history=3000)
     with broadcast.subscribe("room") as messages:
-        for n in range(1500):
-            receipt = broadcast.publish("room", n)
-        receipt.wait()
+        [broadcast.publish("room", n) for n in range(1500)][-1].wait()
         assert taken(messages, 1500) == list(range(1500))
         assert not messages.missed
 
@@ -443,11 +440,10 @@ def test_a_slow_subscriber_is_served_from_the_history(make_broadcast: MakeBroadc
 def test_a_subscriber_slower_than_the_history_goes_on_with_the_oldest(make_broadcast: MakeBroadcast) -> None:
     broadcast = make_broadcast(history=100)
     with broadcast.subscribe("room", if_missed=Event("", event="reset")) as messages:
-        for n in range(1000):
-            receipt = broadcast.publish("room", n)
-            if n == 0:
-                assert next(messages).data == 0
-        until(lambda: id_of(messages._channel.end) == receipt.wait())
+        broadcast.publish("room", 0)
+        assert next(messages).data == 0
+        last = [broadcast.publish("room", n) for n in range(1, 1000)][-1].wait()
+        until(lambda: id_of(messages._channel.end) == last)
         found = taken(messages, 2)
         while found[-1] != 999:
             found += taken(messages, 1)
@@ -460,9 +456,8 @@ def test_a_subscriber_slower_than_the_history_goes_on_with_the_oldest(make_broad
 def test_a_subscriber_slower_than_the_history_may_be_disconnected(make_broadcast: MakeBroadcast) -> None:
     broadcast = make_broadcast(history=100, policy="disconnect")
     messages = broadcast.subscribe("room").__enter__()
-    for n in range(1000):
-        receipt = broadcast.publish("room", n)
-    until(lambda: id_of(messages._channel.end) == receipt.wait())
+    last = [broadcast.publish("room", n) for n in range(1000)][-1].wait()
+    until(lambda: id_of(messages._channel.end) == last)
     found = in_thread(lambda: [message.data for message in messages])()
     assert found == list(range(len(found)))
     assert len(found) < 1000

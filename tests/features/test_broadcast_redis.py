@@ -217,9 +217,7 @@ def test_redis_keeps_about_the_history_and_forgets_a_silent_channel(
     over_redis: MakeBroadcast, redis_url: str, prefix: str
 ) -> None:
     broadcast = over_redis(history=100, history_s=0.3)
-    for n in range(1000):
-        receipt = broadcast.publish("room", n)
-    receipt.wait()
+    [broadcast.publish("room", n) for n in range(1000)][-1].wait()
     with contextlib.closing(redis.Redis.from_url(redis_url)) as client:
         key = f"{prefix}channel:room"
         assert 100 <= client.xlen(key) <= 300

@@ -263,7 +263,8 @@ class Stream(Response):
             hasattr(iterable, "__iter__") or hasattr(iterable, "__aiter__")
         ):
             raise TypeError(
-                f"{type(self).__name__} takes an iterable or async iterable of items, not {type(iterable).__name__}"
+                f"{type(self).__name__} takes an iterable or async iterable of items,"
+                f" not {type(cast('object', iterable)).__name__}"
             )
         super().__init__(b"", status, headers)
         self._pairs[0] = ("content-type", check_value(content_type))

@@ -53,6 +53,7 @@ _BATCH = 128
 _BACKLOG = 10_000
 """How many messages may be on their way to Redis."""
 
+_redis: Any = redis  # its annotations are too loose to be of use
 _log = logging.getLogger("ambi.broadcast")
 
 
@@ -213,7 +214,7 @@ class RedisHub(Hub):
         try:
             with self._client.pipeline(transaction=False) as pipe:
                 for key, fields, _ in messages:
-                    pipe.xadd(key, fields, maxlen=self._maxlen, approximate=True)  # type: ignore[arg-type]
+                    pipe.xadd(key, fields, maxlen=self._maxlen, approximate=True)
                     pipe.pexpire(key, expiry_ms)
                 results = pipe.execute(raise_on_error=False)[::2]
         except Exception as exc:  # who published is told
@@ -337,7 +338,8 @@ class RedisHub(Hub):
             if lost:
                 _log.warning("Redis can be read again")
             lost, pause_s = False, _FIRST_PAUSE_S
-            for key, entries in reply.items() if isinstance(reply, dict) else reply or ():
+            streams: list[tuple[bytes, list[Entry]]] = reply or []
+            for key, entries in streams:
                 if key.decode() == self._control:
                     seen = entries[-1][0].decode()
                 else:
@@ -371,9 +373,9 @@ class RedisHub(Hub):
         wake(waiting)
 
 
-def _connect(url: str, timeout_s: float) -> redis.Redis:
+def _connect(url: str, timeout_s: float) -> Any:
     """Make a client; it connects when first used. Raises: ValueError for a URL that is none."""
-    return redis.Redis.from_url(
+    return _redis.Redis.from_url(
         url, decode_responses=False, protocol=2, socket_timeout=timeout_s, socket_connect_timeout=_TIMEOUT_S,
         socket_keepalive=True, retry=Retry(NoBackoff(), 0),
     )  # fmt: skip
@@ -382,7 +384,7 @@ def _connect(url: str, timeout_s: float) -> redis.Redis:
 def check_url(url: str) -> bool:
     """Tell whether redis-py can read a URL; nothing is connected."""
     try:
-        redis.ConnectionPool.from_url(url)
+        _redis.ConnectionPool.from_url(url)
     except ValueError:
         return False
     return True
