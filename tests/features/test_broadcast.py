@@ -19,6 +19,7 @@ from tests.cells import Cell
 from tests.children import run_python
 from tests.features.conftest import MakeBroadcast
 from tests.features.event_stream import Reader
+from tests.leaks import busy_workers
 
 
 def taken(subscription: Any, number: int) -> list[Any]:
@@ -219,6 +220,22 @@ def waiting_stream(request: pytest.FixtureRequest, app: App, cell: Cell) -> tupl
     return broadcast, happened
 
 
+def test_under_wsgi_a_subscription_takes_no_thread_but_the_servers(
+    app: App, client: Client, cell: Cell, broadcast: Broadcast
+) -> None:
+    """WSGI alone: an ASGI server iterates it on its loop."""
+    if cell.gateway == "asgi":
+        pytest.skip("there is no thread for it at all")
+    app.get("/")(cell.handler(lambda: SSE(broadcast.subscribe("room"))))
+    before = busy_workers()
+    with client.stream("GET", "/") as response:
+        chunks = response.iter_bytes()
+        assert next(chunks) == b": open\n\n"
+        broadcast.publish("room", "hello")
+        assert next(chunks).endswith(b"data: hello\n\n")
+        assert busy_workers() == before
+
+
 def test_a_client_that_leaves_ends_the_stream_that_waits_for_a_message(
     waiting_stream: tuple[Broadcast, list[str]], client: Client
 ) -> None:
@@ -292,6 +309,27 @@ def test_data_comes_out_as_json_gives_it_back(broadcast: Broadcast, data: Any, d
     with broadcast.subscribe("room") as messages:
         broadcast.publish("room", data)
         assert next(messages).data == delivered
+
+
+def test_who_subscribes_and_then_publishes_gets_the_message(broadcast: Broadcast) -> None:
+    """Without waiting for anything between."""
+    for n in range(20):
+        messages = broadcast.subscribe(f"room {n}")
+        broadcast.publish(f"room {n}", n)
+        assert messages.next_within(10).data == n
+
+
+def test_a_wait_may_have_an_end(broadcast: Broadcast) -> None:
+    with broadcast.subscribe("room") as messages:
+        begun = time.monotonic()
+        with pytest.raises(TimeoutError):
+            messages.next_within(0.05)
+        assert 0.04 < time.monotonic() - begun < 2
+        assert not messages._channel.waiting, "nobody is left to be woken"
+        broadcast.publish("room", 1)
+        assert messages.next_within(10).data == 1
+    with pytest.raises(StopIteration):
+        messages.next_within(10)
 
 
 @pytest.mark.parametrize("data", [None, b"bytes", object(), Event("a"), float("nan")])

@@ -3,6 +3,7 @@
     sync body                      iterated by the server's own thread, in the request's context
     the same, that has to be       one worker thread iterates it and runs ahead; the server's thread can show life
     shown alive, or to be ended    and see a stop
+    one that can be waited for     iterated by the server's own thread, which looks at the time itself
     async body                     one task on the loop thread iterates it and runs ahead
 
 Facts
@@ -64,6 +65,8 @@ class StreamedBody:
             from ..bridge.to_loop import LoopMaker
 
             return ThreadTaker(LoopMaker(body, response.encode_item, context), self._waited)
+        if (response.idle_s or response.ends_at_stop) and hasattr(body, "next_within"):
+            return PolledChunks(body, response.encode_item, context, self._waited)
         if response.idle_s or response.ends_at_stop:
             from ..bridge.run_ahead import ThreadMaker, ThreadTaker
 
@@ -129,6 +132,40 @@ class StreamedBody:
     def close(self) -> None:
         """Close the body where it was iterated. Idempotent, from any thread."""
         self._chunks.close()
+
+
+class PolledChunks:
+    """The chunks of a body that can be waited for with a time-out: so the server's own thread looks at the time.
+
+    Args:
+        body: has `next_within(timeout_s)`, which raises TimeoutError, and `close`, which any thread may call.
+        waited: called about twice a second while nothing comes; gives a chunk to send meanwhile, or b"".
+    """
+
+    __slots__ = ("_body", "_encode", "_run", "_waited")
+
+    def __init__(
+        self, body: Any, encode: Callable[[Any], bytes], context: Context, waited: Callable[[], bytes]
+    ) -> None:
+        self._body = body
+        self._encode = encode
+        self._run = context.run
+        self._waited = waited
+
+    def __next__(self) -> bytes:
+        while True:
+            try:
+                item = self._run(self._body.next_within, _LOOK_EVERY_S)
+            except TimeoutError:
+                chunk = b""
+            else:
+                chunk = self._run(self._encode, item)
+            if chunk or (chunk := self._waited()):
+                return chunk
+
+    def close(self) -> None:
+        """Close the body; who waits for its next item gets no more."""
+        self._body.close()
 
 
 class InlineChunks:

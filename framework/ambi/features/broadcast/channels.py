@@ -310,28 +310,42 @@ class Subscription:
         return self
 
     def __next__(self) -> Event:
+        return self._next(None)
+
+    def next_within(self, timeout_s: float) -> Event:
+        """Give the next message, waiting for so many seconds at most.
+
+        Raises:
+            TimeoutError: there was none.
+            StopIteration: it has ended.
+        """
+        return self._next(time.monotonic() + timeout_s)
+
+    def _next(self, deadline_s: float | None) -> Event:
         found = self._hub.take(self, None)
         while found is None:
             waiter = ThreadWaiter()
             found = self._hub.take(self, waiter)
             if found is None:
-                self._wait_in_thread(waiter)
+                self._wait_in_thread(waiter, deadline_s)
                 found = self._hub.take(self, None)
+                if found is None and deadline_s is not None and time.monotonic() >= deadline_s:
+                    raise TimeoutError("no message came in time")
         if found == "ended":
             raise StopIteration
         return found
 
-    def _wait_in_thread(self, waiter: ThreadWaiter) -> None:
+    def _wait_in_thread(self, waiter: ThreadWaiter, deadline_s: float | None) -> None:
         """Wait; who makes a stream of the messages, however indirectly, is told here that the stream is left."""
         leaving = current_leaving.get()
-        if leaving is None:
-            waiter.wait()
-            return
-        leaving.add(self.close)
+        if leaving is not None:
+            leaving.add(self.close)
         try:
-            waiter.wait()
+            waiter.wait(None if deadline_s is None else max(0.0, deadline_s - time.monotonic()))
         finally:
-            leaving.discard(self.close)
+            self._hub.forget_waiter(self, waiter)
+            if leaving is not None:
+                leaving.discard(self.close)
 
     def __aiter__(self) -> Self:
         return self

@@ -179,10 +179,8 @@ class RedisHub(Hub):
         pause_s = _FIRST_PAUSE_S
         while True:
             errands, stop = self._collect(pause_s if later else None)
-            self._send([errand for errand in errands if isinstance(errand, _Message)])
-            asking = later + [errand for errand in errands if isinstance(errand, Subscription)]
-            later = [] if stop else [one for one in asking if not self._serve(one)]
-            del errands, asking  # nothing of a subscription is held while this waits
+            later = self._do_in_order([*later, *errands], stopping=stop)
+            errands.clear()  # nothing of a subscription is held while this waits
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S) if later else _FIRST_PAUSE_S
             if stop:
                 break
@@ -191,6 +189,24 @@ class RedisHub(Hub):
         except redis.RedisError:
             _log.debug("Redis could not be told of the end", exc_info=True)
         self._client.close()
+
+    def _do_in_order(self, errands: list[_Message | Subscription], *, stopping: bool) -> list[Subscription]:
+        """Do what was asked for; give those who have to ask again.
+
+        Who subscribes and then publishes gets the message: so nothing is sent before what was asked for earlier.
+        """
+        again: list[Subscription] = []
+        messages: list[_Message] = []
+        for errand in errands:
+            if isinstance(errand, _Message):
+                messages.append(errand)
+                continue
+            self._send(messages)
+            messages = []
+            if not stopping and not self._serve(errand):
+                again.append(errand)
+        self._send(messages)
+        return again
 
     def _collect(self, timeout_s: float | None) -> tuple[list[_Message | Subscription], bool]:
         """Wait for errands and take all there are; and whether these are the last."""

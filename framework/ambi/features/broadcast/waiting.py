@@ -27,10 +27,9 @@ class ThreadWaiter:
         self.loop = None
         self._event = threading.Event()
 
-    def wait(self) -> None:
-        """Wait until woken. On Windows a wait without a time-out cannot be interrupted, so it has one."""
-        while not self._event.wait(3600):
-            pass
+    def wait(self, timeout_s: float | None = None) -> None:
+        """Wait until woken, for so long at most."""
+        self._event.wait(timeout_s)
 
     def set(self) -> None:
         """Wake it."""
