@@ -13,6 +13,7 @@ import pytest
 
 from ambi import SSE, App, Broadcast, ConfigurationError, Event, Request
 from ambi.bridge.stopping import forget_stopping, tell_stopping
+from ambi.features.broadcast import Subscription
 from ambi.features.broadcast.channels import id_of, order_of
 from ambi.testing import Client
 from tests.cells import Cell
@@ -515,6 +516,17 @@ def test_closing_the_broadcast_ends_all_that_wait_and_it_can_be_used_again(broad
     with broadcast.subscribe("room") as messages:
         broadcast.publish("room", "again")
         assert next(messages).data == "again"
+
+
+def test_who_comes_while_it_is_closed_does_not_wait_for_ever(broadcast: Broadcast) -> None:
+    """In a thread that has begun to use it just before."""
+    hub = broadcast._hub()
+    broadcast.close()
+    assert list(Subscription(hub, "room", None, None)) == []
+    assert list(Subscription(hub, "room", "0-0", None)) == []
+    if broadcast.scheme == "redis":
+        with pytest.raises(RuntimeError, match="was closed meanwhile"):
+            hub.publish("room", b"1", Event(1)).wait()
 
 
 def test_a_subscription_that_is_dropped_is_forgotten(broadcast: Broadcast) -> None:

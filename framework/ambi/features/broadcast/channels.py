@@ -122,6 +122,7 @@ class Hub:
         self._history = history
         self._history_s = history_s
         self._policy = policy
+        self._is_closed = False
         self._channels: collections.OrderedDict[str, Channel] = collections.OrderedDict()
 
     # --- publishing ---
@@ -165,6 +166,7 @@ class Hub:
             subscription._channel = channel = self.channel(name)
             channel.subscriptions.add(subscription)
             self.place(subscription)
+            subscription._ended = self._is_closed
 
     def place(self, subscription: Subscription) -> None:
         """Find the place of a subscription in the log; called under the lock."""
@@ -259,8 +261,9 @@ class Hub:
         return waiter
 
     def close(self) -> None:
-        """End every subscription."""
+        """End every subscription, those too that somebody is about to make."""
         with self.lock:
+            self._is_closed = True
             subscriptions = [one for channel in self._channels.values() for one in channel.subscriptions]
         self.end(subscriptions)
 

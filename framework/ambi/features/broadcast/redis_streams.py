@@ -97,8 +97,10 @@ class RedisHub(Hub):
         """Send a message on its way to Redis."""
         self._start()
         receipt = Receipt(self.lock)
-        if self._errands.qsize() >= _BACKLOG:
-            receipt.settle(None, BufferError(f"{_BACKLOG} messages are waiting for Redis already"))
+        if self._is_closed or self._errands.qsize() >= _BACKLOG:
+            closed = RuntimeError("the broadcast was closed meanwhile")
+            full = BufferError(f"{_BACKLOG} messages are waiting for Redis already")
+            receipt.settle(None, closed if self._is_closed else full)
             return receipt
         fields = {"data": data} if event.event is None else {"data": data, "event": event.event.encode()}
         self._errands.put(_Message(self._prefix + name, fields, receipt))
@@ -110,6 +112,7 @@ class RedisHub(Hub):
         with self.lock:
             subscription._channel = channel = self.channel(name)
             channel.subscriptions.add(subscription)
+            subscription._ended = self._is_closed
             position = subscription._position
             if channel.followed and (position is None or channel.start <= position <= channel.end):
                 self.place(subscription)
