@@ -26,6 +26,7 @@ from __future__ import annotations
 from .app import App
 from .core.body import BodyStream
 from .core.errors import AmbiError, ClientDisconnected, ConfigurationError, HTTPError
+from .core.files import File
 from .core.forms import Form, UploadFile
 from .core.headers import Headers
 from .core.limits import Limits
@@ -58,6 +59,7 @@ __all__ = [
     "ClientDisconnected",
     "ConfigurationError",
     "Event",
+    "File",
     "Form",
     "HTTPError",
     "Headers",
