@@ -273,6 +273,15 @@ class Request:
         scheme, space, credentials = (self._edge.header(self.native, "authorization") or "").partition(" ")
         return (scheme.lower(), credentials.strip(" \t")) if space and scheme else None
 
+    @property
+    def last_event_id(self) -> str | None:
+        """The id of the last event the client saw, when it comes back to an event stream; None when it saw none.
+
+        Browsers send it as UTF-8. See: the HTML standard, "Server-sent events".
+        """
+        value = self._edge.header(self.native, "last-event-id")
+        return value.encode("latin-1", "replace").decode("utf-8", "replace") if value else None
+
     def accepts(self, *offers: str) -> str | None:
         """Choose the media type the client likes best; None when it likes none. See: RFC 9110 12.5.1."""
         return best_media_type(self._edge.header(self.native, "accept"), offers)

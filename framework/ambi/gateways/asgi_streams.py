@@ -141,6 +141,7 @@ class StreamSender:
         try:
             if self._response.opening:
                 await self._send_chunk(self._response.opening)
+                self._last_s = now()
             turn_s = now() + _TURN_EVERY_S
             async for item in iterator:
                 chunk: bytes = item if is_plain and item.__class__ is bytes else encode(item)
