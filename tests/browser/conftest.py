@@ -1,0 +1,64 @@
+"""Browsers and servers for the tests of pages."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from importlib.util import find_spec
+
+import pytest
+
+if find_spec("selenium") is None:  # it is in the dependency group `browser` only
+    collect_ignore_glob = ["test_*.py"]
+else:
+    from tests.browser.chromium import Browser, open_browser, why_missing
+    from tests.browser.serving import COMMANDS, running_redis
+
+
+def new_browser() -> Iterator[Browser]:
+    if reason := why_missing():
+        pytest.skip(reason)
+    with open_browser() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def one_browser() -> Iterator[Browser]:
+    yield from new_browser()
+
+
+@pytest.fixture(scope="session")
+def another_browser() -> Iterator[Browser]:
+    yield from new_browser()
+
+
+@pytest.fixture
+def browser(one_browser: Browser) -> Iterator[Browser]:
+    """A browser; a page on which something went wrong fails the test."""
+    one_browser.complaints()
+    yield one_browser
+    one_browser.leave()
+
+
+@pytest.fixture
+def second(another_browser: Browser) -> Iterator[Browser]:
+    """A second browser, which shares nothing with the first."""
+    another_browser.complaints()
+    yield another_browser
+    another_browser.leave()
+
+
+@pytest.fixture(params=["gunicorn", "uvicorn"])
+def server(request: pytest.FixtureRequest) -> str:
+    """The same test under both."""
+    assert request.param in COMMANDS
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """Where a Redis of our own listens."""
+    if shutil.which("redis-server") is None:
+        pytest.skip("redis-server not found; Debian's package is redis-server")
+    with running_redis() as url:
+        yield url
