@@ -105,17 +105,20 @@ $("form").onsubmit = event => {
     $("status").textContent = `${percent} % of ${mebibytes(total)}`;
   };
   request.onload = () => finish(file, request);
-  request.onerror = () => finish(null, null);
+  request.onerror = request.onabort = () => finish(file, null);
   request.open("PUT", "files/" + encodeURIComponent(file.name));
   request.setRequestHeader("content-type", "application/octet-stream");
   request.responseType = "json";
   request.send(file);
+  $("cancel").onclick = () => request.abort();
   $("send").disabled = true;
+  $("cancel").disabled = false;
   $("bar").value = 0;
 };
 
 async function finish(file, request) {
   $("send").disabled = false;
+  $("cancel").disabled = true;
   if (request?.status !== 200) {
     $("status").textContent = request?.response?.detail ?? "The upload broke off.";
     return;
@@ -150,6 +153,7 @@ PAGE = f"""<!doctype html>
   <label for="file">A file, up to {MAX_BYTES // 1024**3} GiB</label>
   <input id="file" type="file" required>
   <button id="send">Upload</button>
+  <button id="cancel" type="button" disabled>Cancel</button>
   <label for="bar">Progress</label>
   <progress id="bar" max="100" value="0"></progress>
   <p id="status" role="status">Nothing sent yet.</p>

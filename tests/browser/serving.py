@@ -18,9 +18,10 @@ from tests.servers.processes import Running, free_port, running
 
 ROOT = Path(__file__).parents[2]
 START_S, STOP_S = 20.0, 10.0
+# The time to end is short: gunicorn waits for connections that a browser has opened in case it needs them.
 COMMANDS = {
-    "gunicorn": "gunicorn --bind 127.0.0.1:{{port}} -k gthread --threads 16 --graceful-timeout 5 {app}",
-    "uvicorn": "uvicorn --port {{port}} --timeout-graceful-shutdown 5 {app}",
+    "gunicorn": "gunicorn --bind 127.0.0.1:{{port}} -k gthread --threads 16 --graceful-timeout 2 {app}",
+    "uvicorn": "uvicorn --port {{port}} --timeout-graceful-shutdown 2 {app}",
 }
 ERRORS = ("Traceback", "ERROR", "CRITICAL", "WARNING")
 

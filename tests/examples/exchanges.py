@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
+BYTES = {"content-type": "application/octet-stream"}
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
@@ -44,5 +45,16 @@ EXCHANGES: dict[str, list[Exchange]] = {
         Exchange("GET", "/nowhere", 404),
         Exchange("GET", "/%FF", 400),
         Exchange("DELETE", "/users/1", 405),
+    ],
+    "upload": [
+        Exchange("GET", "/", 200),
+        Exchange("HEAD", "/", 200),
+        Exchange("PUT", "/files/notes%20%C3%BC.txt", 200, BYTES, b"streamed to disk"),
+        Exchange("PUT", "/files/empty", 200, BYTES),
+        Exchange("PUT", "/files/.hidden", 400, BYTES, b"x"),
+        Exchange("PUT", "/files/a%5Cb", 400, BYTES, b"x"),
+        Exchange("PUT", "/files/..%2Fb", 404, BYTES, b"x"),
+        Exchange("PUT", f"/files/{300 * 'a'}", 400, BYTES, b"x"),
+        Exchange("POST", "/files/notes.txt", 405),
     ],
 }
