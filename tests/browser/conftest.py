@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from importlib.util import find_spec
+from itertools import count
 
 import pytest
 
@@ -13,6 +14,9 @@ if find_spec("selenium") is None:  # it is in the dependency group `browser` onl
 else:
     from tests.browser.chromium import Browser, open_browser, why_missing
     from tests.browser.serving import COMMANDS, running_redis
+
+
+DATABASES = count()
 
 
 def new_browser() -> Iterator[Browser]:
@@ -56,9 +60,15 @@ def server(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def redis_url() -> Iterator[str]:
+def redis() -> Iterator[str]:
     """Where a Redis of our own listens."""
     if shutil.which("redis-server") is None:
         pytest.skip("redis-server not found; Debian's package is redis-server")
     with running_redis() as url:
         yield url
+
+
+@pytest.fixture
+def redis_url(redis: str) -> str:
+    """A database that no other test has used."""
+    return f"{redis}/{next(DATABASES)}"

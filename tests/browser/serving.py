@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from socket import create_connection
@@ -17,7 +17,7 @@ from tests.servers.catalogue import Server, Start
 from tests.servers.processes import Running, free_port, running
 
 ROOT = Path(__file__).parents[2]
-START_S, STOP_S = 20.0, 10.0
+START_S, STOP_S, ATTEMPTS = 20.0, 10.0, 40
 # The time to end is short: gunicorn waits for connections that a browser has opened in case it needs them.
 COMMANDS = {
     "gunicorn": "gunicorn --bind 127.0.0.1:{{port}} -k gthread --threads 16 --graceful-timeout 2 {app}",
@@ -62,7 +62,7 @@ def running_redis() -> Iterator[str]:
             )  # fmt: skip
         try:
             await_redis(process, port, Path(folder, "log"))
-            yield f"redis://127.0.0.1:{port}/0"
+            yield f"redis://127.0.0.1:{port}"
         finally:
             process.terminate()
             process.wait(STOP_S)
@@ -80,3 +80,17 @@ def await_redis(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"redis-server did not start:\n{log.read_text(errors='replace')}") from None
             time.sleep(0.05)
+
+
+def on_different_workers(*connections: Callable[[], str]) -> list[str]:
+    """Connect until each connection is on a worker of its own; give the workers' pids.
+
+    Args:
+        connections: each connects anew when called, and gives the pid of the worker that it reached.
+    """
+    pids = [connect() for connect in connections]
+    for _ in range(ATTEMPTS):
+        if len(set(pids)) == len(pids):
+            return pids
+        pids[-1] = connections[-1]()
+    raise AssertionError(f"all connections were on one worker, {pids[0]}, {ATTEMPTS} times")
