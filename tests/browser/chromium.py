@@ -21,7 +21,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 T = TypeVar("T")
 PROGRAMS = ("chromium", "chromedriver")
-WAIT_S = 20
+WAIT_S = 15
 FLAGS = (
     "--headless",
     "--no-sandbox",  # it needs what containers do not lend; these pages are our own
