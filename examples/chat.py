@@ -11,10 +11,14 @@ Several processes or machines share the rooms through Redis: `pip install 'ambi[
 import os
 from asyncio import TaskGroup
 from base64 import b64encode
+from collections.abc import AsyncIterable
 from contextlib import suppress
 from hashlib import sha256
 
-from ambi import HTML, App, Broadcast, Middleware, Redirect, Request, Subscription, WebSocket, WebSocketClosed
+try:
+    from ambi import HTML, App, Broadcast, Event, Middleware, Redirect, Request, WebSocket, WebSocketClosed
+except ModuleNotFoundError as missing:
+    raise SystemExit(f"{missing}. In a clone, `pip install -e .` comes first.") from None
 
 app = App()
 broadcast = Broadcast(os.environ.get("BROADCAST_URL", "memory://"), history=100)
@@ -54,7 +58,7 @@ async def join(ws: WebSocket, room: str) -> None:
         said.close()  # the page has left; this ends `pass_on`
 
 
-async def pass_on(said: Subscription, ws: WebSocket) -> None:
+async def pass_on(said: AsyncIterable[Event], ws: WebSocket) -> None:
     with suppress(WebSocketClosed):
         async for event in said:
             await ws.send_json({"id": event.id, **event.data})
@@ -130,7 +134,7 @@ PAGE = f"""<!doctype html>
   <label>Message <input id="text" maxlength="1000" required autocomplete="off"></label>
   <button id="send" disabled>Send</button>
 </form>
-<footer>Connected to process <span id="worker"></span>.</footer>
+<footer>Connected to process <span id="worker">…</span>.</footer>
 <script>{SCRIPT}</script>
 </html>
 """
@@ -139,3 +143,6 @@ POLICY = (
     "default-src 'none'; connect-src 'self'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'none'; "
     f"script-src 'sha256-{b64encode(sha256(SCRIPT.encode()).digest()).decode()}'"
 )
+
+if __name__ == "__main__":
+    raise SystemExit("The standard library has no server for WebSockets; start this with one of:\n" + (__doc__ or ""))

@@ -18,7 +18,7 @@ def enter(browser: Browser, started: Running, name: str, room: str = "lobby") ->
 
 
 def connected(browser: Browser) -> str:
-    return browser.until(lambda: browser.text("status") == "Connected." and browser.text("worker"))
+    return browser.until(lambda: browser.text("status") == "Connected." and browser.text("worker").strip("…"))
 
 
 def say(browser: Browser, text: str) -> None:

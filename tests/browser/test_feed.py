@@ -48,7 +48,7 @@ def shown(browser: Browser) -> list[str]:
 def open_live(browser: Browser, started: Running) -> str:
     """Open the page, wait until it is live, and give the process that sends to it."""
     browser.open(address(started))
-    return browser.until(lambda: browser.text("status") == "Live." and browser.text("worker"))
+    return browser.until(lambda: browser.text("status") == "Live." and browser.text("worker").strip("…"))
 
 
 def await_posts(browser: Browser, posted: list[str]) -> None:
