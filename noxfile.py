@@ -20,7 +20,7 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "arch", "tests", "docs", "examples"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
-ELSEWHERE = ["--ignore=tests/servers", "--ignore=tests/browser"]  # each has a session of its own
+REAL_SERVERS = ["--ignore=tests/servers", "--ignore=tests/browser"]  # they have a session of their own
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 SUPPORTED = sorted({"3.11", "3.12", "3.13", RUNNING}, key=lambda version: int(version.partition(".")[2]))
 
@@ -117,10 +117,10 @@ def tests(session: nox.Session, version: str) -> None:
     install(session, "test", extras=True)
     # A part of the suite cannot cover the whole package, so words after `--` switch the measurement off.
     if version == RUNNING and not session.posargs:
-        session.run("coverage", "run", "-m", "pytest", *ELSEWHERE)
+        session.run("coverage", "run", "-m", "pytest", *REAL_SERVERS)
         session.run("coverage", "report")
     else:
-        session.run("pytest", *ELSEWHERE, *session.posargs)
+        session.run("pytest", *REAL_SERVERS, *session.posargs)
 
 
 @nox.session
