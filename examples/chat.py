@@ -49,8 +49,8 @@ async def join(ws: WebSocket, room: str) -> None:
     """
     name = ws.query.get("name", "").strip()[:40] or "Somebody"
     channel = f"room:{room}"
+    await ws.send_json({"worker": os.getpid()})
     async with broadcast.subscribe(channel, after=ws.query.get("after") or "0") as said, TaskGroup() as tasks:
-        await ws.send_json({"worker": os.getpid()})
         tasks.create_task(pass_on(said, ws))
         async for text in ws:
             if isinstance(text, str) and text.strip():
