@@ -36,6 +36,9 @@ FLAGS = (
     "--window-size=1000,800",
 )
 
+# A connection that a browser opens in case it needs one holds up a server that is asked to end.
+NO_PREDICTIONS = {"net": {"network_prediction_options": 2}}
+
 
 def why_missing() -> str | None:
     """Return why there can be no browser here, or None where there can."""
@@ -115,6 +118,7 @@ def open_browser() -> Iterator[Browser]:
         options = ChromeOptions()
         options.binary_location = str(shutil.which("chromium"))
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        options.add_experimental_option("prefs", NO_PREDICTIONS)
         for flag in (*FLAGS, f"--user-data-dir={profile}"):
             options.add_argument(flag)
         # With its path given, Selenium looks for no driver elsewhere, and downloads none.

@@ -18,10 +18,10 @@ from tests.servers.processes import Running, free_port, running
 
 ROOT = Path(__file__).parents[2]
 START_S, STOP_S, ATTEMPTS = 20.0, 10.0, 40
-# The time to end is short: gunicorn waits for connections that a browser has opened in case it needs them.
+# gunicorn waits for idle connections before it ends; a browser keeps its own open.
 COMMANDS = {
-    "gunicorn": "gunicorn --bind 127.0.0.1:{{port}} -k gthread --threads 16 --graceful-timeout 2 {app}",
-    "uvicorn": "uvicorn --port {{port}} --timeout-graceful-shutdown 2 {app}",
+    "gunicorn": "gunicorn --bind 127.0.0.1:{{port}} -k gthread --threads 16 --keep-alive 1 --graceful-timeout 8 {app}",
+    "uvicorn": "uvicorn --port {{port}} --timeout-graceful-shutdown 8 {app}",
 }
 ERRORS = ("Traceback", "ERROR", "CRITICAL", "WARNING")
 
