@@ -50,7 +50,7 @@ def events(request: Request) -> SSE:
     A browser that lost the connection says so itself, in Last-Event-ID; a page that was loaded anew has to remember
     it. One that comes for the first time gets what the feed still has.
     """
-    return SSE(feed(request.last_event_id or request.query.get("after") or "0"))
+    return SSE(feed(request.last_event_id or request.query.get("after") or "0"), retry=1000)
 
 
 async def feed(after: str) -> AsyncIterator[Event]:

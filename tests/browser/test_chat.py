@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 from tests.browser.chromium import Browser
 from tests.browser.serving import address, on_different_workers, serving
 from tests.servers.processes import Running
@@ -94,3 +96,21 @@ def test_two_workers_and_a_redis_are_one_room(server: str, browser: Browser, sec
         assert pids[0] != pids[1]
         converse(browser, second)
         browser.picture(f"chat-two-workers-{server}")
+
+
+def test_a_restart_of_all_workers_costs_nothing(server: str, browser: Browser, second: Browser, redis_url: str):
+    with serving(server, APP, workers=2, BROADCAST_URL=redis_url) as started:
+        before = {enter(browser, started, "Ada"), enter(second, started, "Grace")}
+        say(browser, "before")
+        await_said(second, "Ada: before")
+        started.process.send_signal(signal.SIGHUP)
+        for each in (browser, second):
+            assert each.until(lambda: connected_anew(each, before)) not in before  # noqa: B023
+        say(second, "after")
+        for each in (browser, second):
+            await_said(each, "Ada: before", "Grace: after")
+
+
+def connected_anew(browser: Browser, before: set[str]) -> str | None:
+    pid = connected(browser)
+    return None if pid in before else pid

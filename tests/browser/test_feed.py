@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -101,6 +102,16 @@ def test_two_workers_and_a_redis_are_one_feed(server: str, browser: Browser, sec
         for each in (browser, second):
             await_posts(each, posted)
         browser.picture(f"feed-two-workers-{server}")
+
+
+def test_a_restart_of_all_workers_costs_nothing(server: str, browser: Browser, redis_url: str):
+    with serving(server, APP, workers=2, BROADCAST_URL=redis_url) as started:
+        before = open_live(browser, started)
+        with posts_in_the_background(started) as posted:
+            browser.until(lambda: len(posted) > POSTS // 4)
+            started.process.send_signal(signal.SIGHUP)
+            browser.until(lambda: browser.text("worker") != before)
+        await_posts(browser, posted)
 
 
 def test_a_post_that_is_too_long_is_told_to_the_user(server: str, browser: Browser):
