@@ -92,11 +92,10 @@ def install_from_debian(session: nox.Session, programs: Mapping[str, str]) -> No
         return
     # At run level 1 no service is started: the tests start their own.
     settings = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    if not session.run(apt, "-q", "update", external=True, silent=True, success_codes=[0, 100]):
-        session.warn("apt-get update failed; what it knew before will have to do")
-    session.run(
-        apt, "-q", "install", "--yes", "--no-install-recommends", *packages, env=settings, external=True, silent=True
-    )
+    patient = ["-q", "-o", "Acquire::Retries=3", "-o", "DPkg::Lock::Timeout=120"]
+    install = ["install", "--yes", "--no-install-recommends", *packages]
+    session.run(apt, *patient, "update", env=settings, external=True, silent=True, success_codes=[0, 100])
+    session.run(apt, *patient, *install, env=settings, external=True, silent=True)
 
 
 # ------------------------------------------------------------------------------------------- sessions
