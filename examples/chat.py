@@ -62,18 +62,19 @@ async def pass_on(said: AsyncIterable[Event], ws: WebSocket) -> None:
     with suppress(WebSocketClosed):
         async for event in said:
             await ws.send_json({"id": event.id, **event.data})
+        await ws.close(1012)  # nothing more is heard from the room: the page shall come back
 
 
 STYLE = """
 :root { color-scheme: light dark }
 body { font: 1.05em/1.6 system-ui, sans-serif; max-width: 36rem; margin: 3rem auto; padding: 0 1rem }
 h1 { font-size: 1.6rem; margin-bottom: 0 }
-form { display: flex; gap: .6rem; align-items: end; margin: 1.5rem 0 }
-label { font-weight: 600; flex: 3 }
-label:first-child { flex: 1 }
+form { display: flex; flex-wrap: wrap; gap: .6rem; align-items: end; margin: 1.5rem 0 }
+label { font-weight: 600; flex: 3 1 14rem }
+label:first-child { flex: 1 1 7rem }
 input, button { font: inherit; padding: .3rem .6rem; box-sizing: border-box }
-input { width: 100% }
-#said { height: 20rem; overflow-y: auto; border: 1px solid #8886; border-radius: .4rem; padding: .6rem 1rem }
+input { width: 100%; font-weight: 400 }
+#said { height: 15rem; overflow-y: auto; border: 1px solid #8886; border-radius: .4rem; padding: .6rem 1rem }
 #said p { margin: .2rem 0; overflow-wrap: anywhere }
 #said b { margin-right: .6rem; color: #2a7 }
 footer { opacity: .7; font-size: .9em }

@@ -68,7 +68,7 @@ h1 { font-size: 1.6rem; margin-bottom: 0 }
 form { display: flex; gap: .6rem; align-items: end; margin: 1.5rem 0 }
 label { flex: 1; font-weight: 600 }
 input, button { font: inherit; padding: .3rem .6rem; box-sizing: border-box }
-input { width: 100% }
+input { width: 100%; font-weight: 400 }
 ol { list-style: none; padding: 0 }
 li { padding: .5rem .8rem; border-left: 3px solid #2a7; margin: .5rem 0; background: #8881; overflow-wrap: anywhere }
 footer { opacity: .7; font-size: .9em }
