@@ -17,8 +17,9 @@ from tests.servers.catalogue import Server, Start
 from tests.servers.processes import Running, free_port, running
 
 ROOT = Path(__file__).parents[2]
-START_S, STOP_S, ATTEMPTS = 20.0, 10.0, 40
-# gunicorn waits for idle connections before it ends; a browser keeps its own open.
+START_S, STOP_S, ATTEMPTS = 20.0, 6.0, 40
+# What is open is to end by itself: the servers would wait longer than the test does. gunicorn waits for idle connections
+# too, and a browser keeps its own open.
 COMMANDS = {
     "gunicorn": "gunicorn --bind 127.0.0.1:{{port}} -k gthread --threads 16 --keep-alive 1 --graceful-timeout 8 {app}",
     "uvicorn": "uvicorn --port {{port}} --timeout-graceful-shutdown 8 {app}",
