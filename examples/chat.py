@@ -135,7 +135,7 @@ PAGE = f"""<!doctype html>
   <label>Message <input id="text" maxlength="1000" required autocomplete="off"></label>
   <button id="send" disabled>Send</button>
 </form>
-<footer>Connected to process <span id="worker">…</span>.</footer>
+<footer>Connected to process <span id="worker">…</span></footer>
 <script>{SCRIPT}</script>
 </html>
 """

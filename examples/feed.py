@@ -125,7 +125,7 @@ PAGE = f"""<!doctype html>
 </form>
 <p id="status" role="status">Connecting …</p>
 <ol id="posts" aria-label="Posts, the latest first" aria-live="polite"></ol>
-<footer>The feed comes from process <span id="worker">…</span>.</footer>
+<footer>The feed comes from process <span id="worker">…</span></footer>
 <script>{SCRIPT}</script>
 </html>
 """

@@ -79,6 +79,7 @@ body { font: 1.05em/1.6 system-ui, sans-serif; max-width: 36rem; margin: 3rem au
 h1 { font-size: 1.6rem; margin-bottom: 0 }
 label { display: block; margin: 1.5rem 0 .3rem; font-weight: 600 }
 input, button { font: inherit }
+input { display: block; width: 100%; margin-bottom: .8rem }
 button { padding: .3rem 1.1rem }
 progress { width: 100%; height: 1.2rem }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .3rem 1.2rem }
