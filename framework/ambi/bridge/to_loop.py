@@ -12,6 +12,7 @@ import contextlib
 import queue
 from typing import TypeVar
 
+from ..core.errors import ClientDisconnected
 from .loop_thread import get_loop_thread
 from .run_ahead import Closed, LoopBell
 from .travel import CROSSED, CROSSING, RAISED, RETURNED, Leg, contexts_of, step
@@ -30,14 +31,28 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def finish_over_loop(request: Request, coroutine: Coroutine[Any, Any, T], context: Context) -> T:
-    """Drive a coroutine that has asked, in this thread, for the async side; give what it returns."""
-    loop_side = request._loop_side = LoopSide(context)
+def finish_over_loop(
+    request: Request,
+    coroutine: Coroutine[Any, Any, T],
+    context: Context,
+    has_left: Callable[[], bool] | None = None,
+) -> T:
+    """Drive a coroutine that has asked, in this thread, for the async side; give what it returns.
+
+    Args:
+        has_left: asked a few times a second, while it is on the loop; where it says so, the coroutine is cancelled.
+
+    Raises:
+        ClientDisconnected: it was.
+    """
+    loop_side = request._loop_side = LoopSide(context, has_left)
     outcome = CROSSED
     while outcome[0] is CROSSING:
         outcome = loop_side.visit(coroutine)
         if outcome[0] is CROSSING:
             outcome = step(coroutine, context)
+    if loop_side.has_been_left and isinstance(outcome[1], asyncio.CancelledError):
+        raise ClientDisconnected("the client left before its answer was ready")
     result: T = _unpack(outcome)
     return result
 
@@ -52,40 +67,49 @@ def _unpack(outcome: Outcome) -> Any:
 
 
 _LOOK_AFTER_S = 1.0
+_LOOK_AT_CLIENT_S = 0.2
 _DROP_S = 5.0
 
 
-def _take(inbox: queue.SimpleQueue[T], loop: asyncio.AbstractEventLoop) -> T:
-    """Wait for what comes from the loop.
-
-    Raises:
-        RuntimeError: the loop thread was stopped, so that nothing will come.
-    """
-    while True:
-        try:
-            return inbox.get(timeout=_LOOK_AFTER_S)
-        except queue.Empty:
-            if loop.is_closed() and inbox.empty():
-                raise RuntimeError("the loop thread was stopped") from None
-
-
 class LoopSide:
-    """The async side of one request under WSGI, with the server's thread at its service."""
+    """The async side of one request under WSGI, with the server's thread at its service.
 
-    def __init__(self, context: Context) -> None:
+    Attributes:
+        has_been_left: the client left, so the coroutine was cancelled.
+    """
+
+    def __init__(self, context: Context, has_left: Callable[[], bool] | None = None) -> None:
         self._context = context
         self._inbox: queue.SimpleQueue[Outcome | Errand] = queue.SimpleQueue()
         self._loop = get_loop_thread().loop
         self._errand: Errand | None = None
+        self._has_left = has_left
+        self.has_been_left = False
 
     def visit(self, coroutine: Coroutine[Any, Any, Any]) -> Outcome:
-        """Let a coroutine run on the loop until it comes to rest; meanwhile run here what it asks this thread for."""
+        """Let a coroutine run on the loop until it comes to rest; meanwhile run here what it asks this thread for.
+
+        Raises:
+            RuntimeError: the loop thread was stopped, so that nothing will come.
+        """
         self._loop.call_soon_threadsafe(self._start, coroutine)
         while True:
-            item = _take(self._inbox, self._loop)
+            try:
+                item = self._inbox.get(timeout=_LOOK_AFTER_S if self._has_left is None else _LOOK_AT_CLIENT_S)
+            except queue.Empty:
+                self._look()
+                continue
             if not isinstance(item, Errand):
                 return item
             item.run()
+
+    def _look(self) -> None:
+        if self._loop.is_closed() and self._inbox.empty():
+            raise RuntimeError("the loop thread was stopped") from None
+        if self._has_left is not None and self._has_left():
+            self._has_left = None
+            self.has_been_left = True
+            self._loop.call_soon_threadsafe(self._task.cancel)
 
     def _start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         self._task = self._loop.create_task(self._travel(coroutine))

@@ -16,13 +16,15 @@ from typing import TypeVar
 
 from ..core.ending import finish
 from ..core.errors import REASONS, ClientDisconnected, HTTPError
+from ..core.log import log_disconnect
 from ..core.pipeline import respond
 from ..core.recovery import late_error
 from ..core.request import Request
-from ..core.response import WITHOUT_BODY, declared_length, finalize
+from ..core.response import WITHOUT_BODY, Response, declared_length, finalize
 from ..core.sides import SYNC
 from ..core.url import decode_path, decode_utf8_path, encode_raw_query, path_of_absolute_form, percent_decode
 from .entry import check_host, headers_too_large, parse_content_length, target_too_long
+from .wsgi_connection import client_has_left
 from .wsgi_streams import StreamedBody, close_body
 
 TYPE_CHECKING = False
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
     from ..core.limits import Limits
     from ..core.plan import Plan
     from ..core.request import Application
-    from ..core.response import Response
     from ..core.sides import Side
 
     class ServedApplication(Application, Protocol):
@@ -195,6 +196,9 @@ class _Edge:
     def body_source(self, request: Request) -> WSGIBody:
         return WSGIBody(request)
 
+    def is_disconnected(self, request: Request) -> bool:
+        return client_has_left(request.native)
+
     async def travel(self, request: Request, coroutine: Coroutine[Any, Any, Response]) -> Response:
         from ..bridge.to_loop import travel  # loads asyncio; a request that comes here needs it
 
@@ -277,13 +281,18 @@ def run(app: ServedApplication, request: Request, refusal: HTTPError | None, con
     try:
         if app.lifespans is not None and app.lifespans.pending:
             app.lifespans.start_in_process()
-        coroutine = respond(request, app.plan_for(request, refusal), SYNC)
+        plan = app.plan_for(request, refusal)
+        coroutine = respond(request, plan, SYNC)
         try:
             context.run(coroutine.send, None)
         except StopIteration as stop:  # nothing of it was async: it ran to its end right here
             response: Response = stop.value
             return response
-        return _over_loop(request, coroutine, context)
+        has_left = partial(client_has_left, request.native) if plan.cancel_on_disconnect else None
+        return _over_loop(request, coroutine, context, has_left)
+    except ClientDisconnected:  # and its handler was cancelled
+        log_disconnect(request)
+        return Response(b"", _CLIENT_CLOSED_REQUEST)
     except Exception as exc:  # a failed start-up, or a loop thread that was stopped; the pipeline itself raises none
         return late_error(request, exc, "the start of the application or the loop thread")
 
@@ -298,10 +307,19 @@ def drive(request: Request, coroutine: Coroutine[Any, Any, T], context: Context)
     return _over_loop(request, coroutine, context)
 
 
-def _over_loop(request: Request, coroutine: Coroutine[Any, Any, T], context: Context) -> T:
+_CLIENT_CLOSED_REQUEST = 499
+"""The status, in the server's log alone, of a request that nobody waits for any more; nginx's."""
+
+
+def _over_loop(
+    request: Request,
+    coroutine: Coroutine[Any, Any, T],
+    context: Context,
+    has_left: Callable[[], bool] | None = None,
+) -> T:
     from ..bridge.to_loop import finish_over_loop  # it asked for the async side, so asyncio is needed
 
-    return finish_over_loop(request, coroutine, context)
+    return finish_over_loop(request, coroutine, context, has_left)
 
 
 # --- write the response ---
