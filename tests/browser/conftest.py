@@ -9,12 +9,12 @@ from itertools import count
 
 import pytest
 
+from tests.browser.serving import SERVERS, running_redis
+
 if find_spec("selenium") is None:  # it is in the dependency group `browser` only
     collect_ignore_glob = ["test_*.py"]
 else:
     from tests.browser.chromium import Browser, open_browser, why_missing
-    from tests.browser.serving import COMMANDS, running_redis
-
 
 DATABASES = count()
 
@@ -38,7 +38,7 @@ def another_browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def browser(one_browser: Browser) -> Iterator[Browser]:
-    """A browser; a page on which something went wrong fails the test."""
+    """A browser on no page, with nothing in its console."""
     one_browser.complaints()
     yield one_browser
     one_browser.leave()
@@ -52,10 +52,9 @@ def second(another_browser: Browser) -> Iterator[Browser]:
     another_browser.leave()
 
 
-@pytest.fixture(params=["gunicorn", "uvicorn"])
+@pytest.fixture(params=SERVERS)
 def server(request: pytest.FixtureRequest) -> str:
     """The same test under both."""
-    assert request.param in COMMANDS
     return request.param
 
 

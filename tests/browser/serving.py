@@ -24,6 +24,7 @@ COMMANDS = {
     "gunicorn": "gunicorn --bind 127.0.0.1:{{port}} -k gthread --threads 16 --keep-alive 1 --graceful-timeout 8 {app}",
     "uvicorn": "uvicorn --port {{port}} --timeout-graceful-shutdown 8 {app}",
 }
+SERVERS = tuple(COMMANDS)
 ERRORS = ("Traceback", "ERROR", "CRITICAL", "WARNING")
 
 

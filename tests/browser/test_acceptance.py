@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.chromium import Browser
-from tests.browser.serving import address, serving
+from tests.browser.serving import SERVERS, address, serving
 
 EVENTS = """
 return new Promise((resolve, reject) => {
@@ -56,7 +56,7 @@ return new Promise((resolve, reject) => {
 """
 
 
-@pytest.fixture(scope="module", params=["gunicorn", "uvicorn"])
+@pytest.fixture(scope="module", params=SERVERS)
 def site(request: pytest.FixtureRequest) -> Iterator[str]:
     """The application's address, under both servers."""
     with serving(request.param, "tests.acceptance.app:app") as started:

@@ -15,7 +15,7 @@ from tests.browser.serving import address, on_different_workers, serving
 from tests.servers.processes import Running
 
 APP = "examples.feed:app"
-POSTS = 120
+POSTS = 90
 PACE_S = 0.02
 
 
@@ -59,7 +59,7 @@ def await_posts(browser: Browser, posted: list[str]) -> None:
 
 def reload_while_posts_come(browser: Browser, posted: list[str]) -> None:
     """Reload three times in the midst of it."""
-    for count in (20, 45, 80):
+    for count in (15, 35, 60):
         browser.until(lambda: len(posted) > count)  # noqa: B023 - it is called before the next round
         browser.reload()
 
