@@ -188,7 +188,7 @@ def browser(session: nox.Session) -> None:
     if absent := [program for program in ("chromium", "chromedriver") if shutil.which(program) is None]:
         session.skip(f"{' and '.join(absent)} not found; Debian's packages are chromium and chromium-driver")
     install(session, "browser", extras=True)
-    session.run("pytest", "tests/browser", *session.posargs)
+    session.run("pytest", "--confcutdir=tests/browser", "tests/browser", *session.posargs)  # as for the examples
 
 
 @nox.session
