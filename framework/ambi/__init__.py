@@ -34,6 +34,7 @@ from .core.response import HTML, JSON, Redirect, Response, Stream, Text
 from .core.routing import Route, Router
 from .core.state import State
 from .core.url import URL
+from .core.websocket import WebSocket, WebSocketClosed
 
 __version__ = "0.1.0"
 
@@ -62,5 +63,7 @@ __all__ = [
     "Stream",
     "Text",
     "UploadFile",
+    "WebSocket",
+    "WebSocketClosed",
     "__version__",
 ]

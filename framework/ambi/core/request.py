@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .limits import Limits
     from .response import Response
     from .routing import Route
+    from .websocket import WebSocket
 
 _LOOPBACK_HOSTS = frozenset(("localhost", "127.0.0.1", "[::1]"))
 
@@ -85,6 +86,7 @@ class Application(Protocol):
     limits: Limits
     debug: bool
     json: JSONCodec
+    allowed_hosts: tuple[str, ...]
 
     @property
     def lifespan_state(self) -> Mapping[str, Any]:
@@ -112,7 +114,7 @@ class Request:
     __slots__ = (
         "_after", "_answer", "_body", "_body_source", "_content_type", "_context", "_cookies", "_dropped", "_edge",
         "_form", "_has_body", "_headers", "_host", "_json", "_loop_side", "_on_response", "_query", "_state",
-        "_sync_side", "_values", "app", "method", "native", "path", "query_string", "root_path", "route",
+        "_sync_side", "_values", "_websocket", "app", "method", "native", "path", "query_string", "root_path", "route",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917  # called by the two gateways only, on every request: names would cost
@@ -157,6 +159,7 @@ class Request:
         _query: MultiDict[str]
         _answer: Exception | Response
         _state: State
+        _websocket: WebSocket
 
     # --- where it was sent to ---
 

@@ -1,0 +1,162 @@
+"""WebSockets of an ASGI server: connect, run the handler through the pipeline, deny or close. See: ASGI 3.0, WebSocket.
+
+Facts (seen on the servers)
+- Sending to a client that has left raises OSError, or RuntimeError, or does nothing at all: so the connection is read
+  beside the handler, and a handler that only sends finds out too.
+- What has come is kept for the handler within bounds; a client that sends more waits. While it does, its leaving is not
+  seen before the handler takes a message.
+- A denial that is a whole response needs the server's `websocket.http.response`; without it there is a plain 403.
+- Pings, the size of a frame and the closing handshake are the server's affair.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from contextvars import copy_context
+from functools import partial
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from ..bridge.inbox import Inbox
+from ..core.pipeline import respond
+from ..core.sides import ASYNC
+from ..core.websocket import WebSocket, WebSocketClosed, closing
+from .asgi import _drive, _encode, _end, _start, read_request, write_response
+from .entry import message_bytes, plan_websocket
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextvars import Context
+    from typing import Any
+
+    from ..core.headers import Pair
+    from ..core.request import Request
+    from ..core.response import Response
+    from .asgi import Receive, Scope, Send, ServedApplication
+
+_CHECKPOINT_EVERY = 16
+"""Messages between two turns of the event loop, where the server's `send` waits for nothing."""
+
+
+async def serve_websocket(app: ServedApplication, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer one WebSocket connection of an ASGI server."""
+    if (await receive())["type"] != "websocket.connect":
+        return  # the client has left already
+    request, refusal = read_request(app, {**scope, "method": "GET"}, receive)
+    request._has_body = False
+    context = request._context = copy_context()
+    link = ASGILink(request, receive, send)
+    request._websocket = ws = WebSocket(request, link)
+    if app.lifespans is not None and app.lifespans.pending:
+        refusal = await _start(app, request) or refusal
+    plan = plan_websocket(app, request, refusal)
+    try:
+        async with anyio.create_task_group() as group:
+            link.start = partial(group.start_soon, link.read)
+            response = await _drive(request, respond(request, plan, ASYNC), context)
+            if not ws.accepted:
+                await _deny(request, response, receive, send, context)
+            elif not ws.closed:
+                await link.close(*closing(ws, response))
+            group.cancel_scope.cancel()
+    finally:
+        if request._after is not None or request._dropped is not None:
+            await _end(request, context)
+        elif request._sync_side is not None:
+            request._sync_side.release()
+
+
+async def _deny(request: Request, response: Response, receive: Receive, send: Send, context: Context) -> None:
+    """Answer the handshake with a response: the whole of it where the server can, else its plain 403."""
+    if "websocket.http.response" not in (request.native.get("extensions") or ()):
+        with suppress(OSError, RuntimeError):  # the client has left
+            await send({"type": "websocket.close", "code": 1008, "reason": ""})
+        return
+
+    async def send_denial(message: Any) -> None:
+        await send({**message, "type": "websocket." + message["type"]})
+
+    async def receive_as_http() -> Any:
+        while (await receive())["type"] != "websocket.disconnect":
+            pass
+        return {"type": "http.disconnect"}
+
+    await write_response(request, response, receive_as_http, send_denial, context)
+
+
+class ASGILink:
+    """A connection in messages of ASGI."""
+
+    start: Callable[[], object]
+
+    def __init__(self, request: Request, receive: Receive, send: Send) -> None:
+        self.subprotocols: tuple[str, ...] = tuple(request.native.get("subprotocols") or ())
+        self._receive = receive
+        self._send = send
+        self._inbox = Inbox()
+        self._lock = anyio.Lock(fast_acquire=True)
+        self._max_message_bytes = 0
+        self._sent = 0
+        self._is_closed = False
+
+    @property
+    def gone(self) -> WebSocketClosed | None:
+        """How the connection ended; None while it is open."""
+        return self._inbox.gone
+
+    async def accept(self, subprotocol: str | None, pairs: list[Pair], max_message_bytes: int) -> None:
+        """Answer the handshake. Raises: WebSocketClosed."""
+        self._max_message_bytes = max_message_bytes
+        await self._transmit({"type": "websocket.accept", "subprotocol": subprotocol, "headers": _encode(pairs)})
+        self.start()
+
+    async def receive(self) -> str | bytes:
+        """Give the next message. Raises: WebSocketClosed when there will be none."""
+        return await self._inbox.take()
+
+    async def send(self, message: str | bytes) -> None:
+        """Send a message. Raises: WebSocketClosed."""
+        kind = "text" if isinstance(message, str) else "bytes"
+        await self._transmit({"type": "websocket.send", kind: message})
+        self._sent += 1
+        if not self._sent % _CHECKPOINT_EVERY:
+            await checkpoint()
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close the connection; the closing handshake is the server's."""
+        self._inbox.discard()
+        with suppress(WebSocketClosed):
+            await self._transmit({"type": "websocket.close", "code": code, "reason": reason}, last=True)
+        self._inbox.end(WebSocketClosed(code, reason))
+
+    async def _transmit(self, message: Any, *, last: bool = False) -> None:
+        async with self._lock:
+            gone = self.gone
+            if gone is not None or self._is_closed:
+                raise WebSocketClosed() if gone is None else WebSocketClosed(gone.code, gone.reason)
+            self._is_closed = last
+            try:
+                await self._send(message)
+            except (OSError, RuntimeError) as exc:  # how servers say that the client has left
+                self._inbox.end(WebSocketClosed())
+                raise WebSocketClosed from exc
+
+    async def read(self) -> None:
+        """Read what comes, until the connection ends."""
+        gone = WebSocketClosed()
+        try:
+            while (message := await self._receive())["type"] == "websocket.receive":
+                data = message.get("text")
+                if data is None:
+                    data = message["bytes"]
+                if message_bytes(data) > self._max_message_bytes:
+                    await self.close(1009, f"a message has {self._max_message_bytes} bytes at most")
+                    return
+                await self._inbox.put(data)
+            gone = WebSocketClosed(message.get("code") or 1005, message.get("reason") or "")
+        except (OSError, RuntimeError) as exc:
+            gone.__cause__ = exc
+        finally:
+            self._inbox.end(gone)
