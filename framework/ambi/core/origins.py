@@ -88,7 +88,7 @@ def check_host_patterns(patterns: Iterable[str]) -> tuple[str, ...]:
             name, port = "", None
         if port is not None or not name or "*" in name:
             raise ConfigurationError(
-                f"an allowed host is a name without scheme and port, as 'example.com' or '*.example.com'; not {pattern!r}"
+                f"an allowed host is a name alone, as 'example.com' or '*.example.com', not {pattern!r}"
             )
     return checked
 

@@ -6,6 +6,9 @@ Facts (seen on the servers)
 - What has come is kept for the handler within bounds; a client that sends more waits. While it does, its leaving is not
   seen before the handler takes a message.
 - A denial that is a whole response needs the server's `websocket.http.response`; without it there is a plain 403.
+- granian does not close a connection while its `receive` waits, cancelled or not, and its `send` never tells that the
+  client has left: so there it is read when the handler waits for a message, or has sent many without doing so.
+- daphne closes with 1000 or with 3000 and more, and raises for any other code.
 - Pings, the size of a frame and the closing handshake are the server's affair.
 """
 
@@ -39,6 +42,9 @@ if TYPE_CHECKING:
 _CHECKPOINT_EVERY = 16
 """Messages between two turns of the event loop, where the server's `send` waits for nothing."""
 
+_READ_AFTER = 16
+"""Messages sent, with none awaited, after which it is read from granian all the same."""
+
 
 async def serve_websocket(app: ServedApplication, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer one WebSocket connection of an ASGI server."""
@@ -52,16 +58,23 @@ async def serve_websocket(app: ServedApplication, scope: Scope, receive: Receive
     if app.lifespans is not None and app.lifespans.pending:
         refusal = await _start(app, request) or refusal
     plan = plan_websocket(app, request, refusal)
+    failure: Exception | None = None
     try:
         async with anyio.create_task_group() as group:
             link.start = partial(group.start_soon, link.read)
-            response = await _drive(request, respond(request, plan, ASYNC), context)
-            if not ws.accepted:
-                await _deny(request, response, receive, send, context)
-            elif not ws.closed:
-                await link.close(*closing(ws, response))
+            try:
+                response = await _drive(request, respond(request, plan, ASYNC), context)
+                if not ws.accepted:
+                    await _deny(request, response, receive, send, context)
+                elif not ws.closed:
+                    await link.close(*closing(ws, response))
+            except Exception as exc:  # of the server or a denial; kept out of the group, which would wrap it
+                failure = exc
             group.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
     finally:
+        failure = None
         if request._after is not None or request._dropped is not None:
             await _end(request, context)
         elif request._sync_side is not None:
@@ -95,7 +108,7 @@ class ASGILink:
         self.subprotocols: tuple[str, ...] = tuple(request.native.get("subprotocols") or ())
         self._receive = receive
         self._send = send
-        self._inbox = Inbox()
+        self._inbox = Inbox(ahead=not type(getattr(receive, "__self__", None)).__module__.startswith("granian"))
         self._lock = anyio.Lock(fast_acquire=True)
         self._max_message_bytes = 0
         self._sent = 0
@@ -114,6 +127,7 @@ class ASGILink:
 
     async def receive(self) -> str | bytes:
         """Give the next message. Raises: WebSocketClosed when there will be none."""
+        self._sent = 0
         return await self._inbox.take()
 
     async def send(self, message: str | bytes) -> None:
@@ -123,12 +137,21 @@ class ASGILink:
         self._sent += 1
         if not self._sent % _CHECKPOINT_EVERY:
             await checkpoint()
+        if not self._inbox.ahead and self._sent >= _READ_AFTER:
+            self._inbox.read_ahead()
 
     async def close(self, code: int, reason: str) -> None:
         """Close the connection; the closing handshake is the server's."""
         self._inbox.discard()
-        with suppress(WebSocketClosed):
-            await self._transmit({"type": "websocket.close", "code": code, "reason": reason}, last=True)
+        message = {"type": "websocket.close", "code": code, "reason": reason}
+        try:
+            await self._transmit(message, last=True)
+        except WebSocketClosed:  # the other side was faster
+            pass
+        except Exception:  # daphne's
+            if code >= 3000:
+                raise
+            await self._send({**message, "code": code + 3000})
         self._inbox.end(WebSocketClosed(code, reason))
 
     async def _transmit(self, message: Any, *, last: bool = False) -> None:
@@ -147,6 +170,7 @@ class ASGILink:
         """Read what comes, until the connection ends."""
         gone = WebSocketClosed()
         try:
+            await self._inbox.room()
             while (message := await self._receive())["type"] == "websocket.receive":
                 data = message.get("text")
                 if data is None:
@@ -154,7 +178,8 @@ class ASGILink:
                 if message_bytes(data) > self._max_message_bytes:
                     await self.close(1009, f"a message has {self._max_message_bytes} bytes at most")
                     return
-                await self._inbox.put(data)
+                self._inbox.put(data)
+                await self._inbox.room()
             gone = WebSocketClosed(message.get("code") or 1005, message.get("reason") or "")
         except (OSError, RuntimeError) as exc:
             gone.__cause__ = exc

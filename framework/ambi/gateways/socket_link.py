@@ -223,7 +223,8 @@ class SocketLink:
         if event.message_finished:
             parts, self._parts, self._size = self._parts, [], 0
             self._message_at = self._socket.loop.time()
-            await self._inbox.put(parts[0] if len(parts) == 1 else type(parts[0])().join(parts))
+            await self._inbox.room()
+            self._inbox.put(parts[0] if len(parts) == 1 else type(parts[0])().join(parts))
             self._heard_at = self._socket.loop.time()  # nothing could be heard while there was no room
         return True
 
