@@ -10,6 +10,7 @@ import pytest
 from ambi import App, HTTPError, Limits, Middleware, Request, Response, Router, Text, WebSocket, WebSocketClosed
 from ambi.testing import Client
 from tests.cells import GATEWAYS, Cell
+from tests.conftest import MakeClient
 from tests.gateways.peers import Closed, Connect, connecting
 
 
@@ -327,7 +328,7 @@ def test_a_crash_before_accept_is_a_500(app: App, connect: Connect, caplog: pyte
     assert len(errors(caplog)) == 1
 
 
-def test_paths_and_methods_that_are_none(app: App, connect: Connect, make_client: Any) -> None:
+def test_paths_and_methods_that_are_none(app: App, connect: Connect) -> None:
     @app.get("/page")
     def page() -> str:
         return "page"
@@ -360,7 +361,13 @@ def test_an_ordinary_request_to_a_websocket_is_told_to_upgrade(app: App, client:
     assert client.options("/ws").headers["allow"] == "GET, OPTIONS"
     assert client.get("/both").text == "page"
     assert client.post("/both").headers["allow"] == "GET, HEAD, OPTIONS"
-    assert client.request("WEBSOCKET", "/ws").status_code == 405
+
+
+def test_no_method_of_a_client_reaches_a_websocket(app: App, make_client: MakeClient) -> None:
+    @app.websocket("/ws")
+    async def handler(ws: WebSocket) -> None: ...
+
+    assert make_client(app, judged=False).request("WEBSOCKET", "/ws").status_code == 405
 
 
 # --- closing ---

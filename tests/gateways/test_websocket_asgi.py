@@ -1,6 +1,5 @@
 """WebSockets under ASGI: habits of servers, which WSGI does not have."""
 
-import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -143,28 +142,22 @@ def test_a_code_that_daphne_does_not_send_is_sent_as_a_private_one(app: App, con
 
 
 def test_an_error_of_the_server_is_raised_as_it_is(app: App, connect: Connect) -> None:
+    """It is not wrapped into the group of tasks in which the connection is read."""
+
     @app.websocket("/")
     async def handler(ws: WebSocket) -> None:
         await ws.accept()
-        await ws.close(4000)
-
-    @app.websocket("/quiet")
-    async def quiet(ws: WebSocket) -> None:
-        await ws.accept()
-        with contextlib.suppress(WebSocketClosed):
-            await ws.receive()
 
     async def broken(scope: Any, receive: Any, send: Any) -> None:
-        async def checked(message: Any) -> None:
+        async def failing(message: Any) -> None:
             if message["type"] == "websocket.close":
                 raise LookupError("of the server")
             await send(message)
 
-        await app(scope, receive, checked)
+        await app(scope, receive, failing)
 
-    peer = connect(broken)
-    with pytest.raises(Closed, match="1011|1006"):
-        peer.receive()
+    with pytest.raises(LookupError, match="of the server"):
+        connect(broken).ended()
 
 
 def test_a_server_whose_receive_fails_has_lost_the_client(app: App, connect: Connect) -> None:
