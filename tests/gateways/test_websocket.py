@@ -1,6 +1,7 @@
 """WebSockets behave the same on both gateways. The handler is an `async def`, so a cell is a way in; layers have colours."""
 
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +9,7 @@ import anyio
 import pytest
 
 from ambi import App, HTTPError, Limits, Middleware, Request, Response, Router, Text, WebSocket, WebSocketClosed
+from ambi.bridge.stopping import forget_stopping, tell_stopping
 from ambi.testing import Client
 from tests.cells import GATEWAYS, Cell
 from tests.conftest import MakeClient
@@ -543,6 +545,74 @@ def test_the_limit_of_the_application_holds_without_one_of_the_route(connect: Co
     assert closed(peer)[0] == 1009
 
 
+# --- a server that stops ---
+
+
+@pytest.fixture
+def stop() -> Iterator[Any]:
+    """Give what makes the server be about to stop, until the test is over."""
+    yield tell_stopping
+    forget_stopping()
+
+
+def test_a_server_that_stops_closes_with_1001(app: App, connect: Connect, stop: Any, events: list[Any]) -> None:
+    @app.websocket("/")
+    async def handler(ws: WebSocket) -> None:
+        async for _ in ws:
+            pass
+        events.append((ws.close_code, ws.close_reason))
+
+    peers = [connect(app), connect(app)]
+    stop()
+    for peer in peers:
+        assert closed(peer) == (1001, "the server stops")
+        peer.ended()
+    assert events == [(1001, "the server stops")] * 2
+
+
+def test_a_handler_that_goes_on_when_the_server_stops_is_cancelled(
+    connect: Connect, stop: Any, events: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    app = App(limits=Limits(graceful_stop_s=0.1))
+
+    @app.middleware
+    def layer(request: Request) -> Middleware:
+        try:
+            yield
+        finally:
+            events.append("layer")
+
+    @app.websocket("/")
+    async def handler(ws: WebSocket) -> None:
+        await ws.accept()
+        try:
+            await anyio.sleep(60)
+        finally:
+            events.append("handler")
+
+    peer = connect(app)
+    stop()
+    assert closed(peer)[0] in (1001, 1006)
+    peer.ended()
+    assert events == ["handler", "layer"]
+    assert errors(caplog) == []
+
+
+def test_a_handler_may_ask_whether_its_client_has_left(app: App, connect: Connect, events: list[Any]) -> None:
+    @app.websocket("/")
+    async def handler(ws: WebSocket) -> None:
+        await ws.send("x")
+        while not ws.closed:
+            await anyio.sleep(0.01)
+        events.append(ws.close_code)
+
+    peer = connect(app)
+    assert peer.receive() == "x"
+    peer.vanish()
+    peer.ended()
+    assert events == [1006]
+
+
 # --- layers ---
 
 
@@ -648,6 +718,9 @@ def test_what_was_asked_for_after_the_response_runs_when_it_is_over(
     peer.send("x")
     peer.close()
     peer.ended()
+    deadline = time.monotonic() + 5  # it runs beside the server's call
+    while len(events) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
     assert events == ["x", "after"]
 
 

@@ -468,24 +468,6 @@ def test_a_ping_is_answered_while_a_large_message_is_written(connect: Any) -> No
 # --- the end ---
 
 
-def test_a_server_that_stops_closes_with_1001(connect: Any) -> None:
-    app, seen = App(), []
-
-    @app.websocket("/")
-    async def handler(ws: WebSocket) -> None:
-        async for _ in ws:
-            pass
-        seen.append((ws.close_code, ws.close_reason))
-
-    peers = [connect(app), connect(app)]
-    wsgi_websocket.close_websockets()
-    for peer in peers:
-        assert closed(peer) == (1001, "the server stops")
-        peer.ended()
-    wsgi_websocket.close_websockets()
-    assert seen == [(1001, "the server stops")] * 2
-
-
 def test_both_sides_may_close_at_once(connect: Any) -> None:
     app, go_on = App(), threading.Event()
 

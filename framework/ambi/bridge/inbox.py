@@ -1,8 +1,7 @@
 """Messages of a WebSocket that have come and are not taken yet: bounded, so that a client cannot run ahead for ever.
 
-Who reads from the connection waits for room, reads, and puts; the handler takes. While there is no room nothing is read,
-and so the client waits.
-It works on asyncio and on trio, within one event loop.
+Who reads from the connection waits for room, reads, and puts; the handler takes. While there is no room nothing is
+read, and so the client waits. It works on asyncio and on trio, within one event loop.
 """
 
 from __future__ import annotations
@@ -67,6 +66,11 @@ class Inbox:
         self._bytes -= len(message)
         self._notify()
         return message
+
+    async def ended(self) -> None:
+        """Wait until the connection has ended."""
+        while self.gone is None:
+            await self._change()
 
     def end(self, gone: WebSocketClosed) -> None:
         """Say that no more messages come; the first to say so tells how it ended. What is there can still be taken."""

@@ -16,25 +16,27 @@ from __future__ import annotations
 
 from contextlib import suppress
 from contextvars import copy_context
-from functools import partial
 
 import anyio
 from anyio.lowlevel import checkpoint
 
 from ..bridge.inbox import Inbox
+from ..bridge.ticking import ticker_here
+from ..core.log import log_disconnect
 from ..core.pipeline import respond
 from ..core.sides import ASYNC
 from ..core.websocket import WebSocket, WebSocketClosed, closing
-from .asgi import _drive, _encode, _end, _start, read_request, write_response
+from .asgi import _drive, _encode, _finish, _start, read_request, write_response
 from .entry import message_bytes, plan_websocket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextvars import Context
     from typing import Any
 
+    from anyio.abc import TaskGroup
+
     from ..core.headers import Pair
+    from ..core.plan import Plan
     from ..core.request import Request
     from ..core.response import Response
     from .asgi import Receive, Scope, Send, ServedApplication
@@ -54,34 +56,49 @@ async def serve_websocket(app: ServedApplication, scope: Scope, receive: Receive
     request._has_body = False
     context = request._context = copy_context()
     link = ASGILink(request, receive, send)
-    request._websocket = ws = WebSocket(request, link)
+    request._receive = link.receive_leaving
+    request._websocket = WebSocket(request, link)
     if app.lifespans is not None and app.lifespans.pending:
         refusal = await _start(app, request) or refusal
     plan = plan_websocket(app, request, refusal)
-    failure: Exception | None = None
     try:
-        async with anyio.create_task_group() as group:
-            link.start = partial(group.start_soon, link.read)
-            try:
-                response = await _drive(request, respond(request, plan, ASYNC), context)
-                if not ws.accepted:
-                    await _deny(request, response, receive, send, context)
-                elif not ws.closed:
-                    await link.close(*closing(ws, response))
-            except Exception as exc:  # of the server or a denial; kept out of the group, which would wrap it
-                failure = exc
-            group.cancel_scope.cancel()
+        failure = await _run(request, plan, link, send)
         if failure is not None:
             raise failure
     finally:
         failure = None
+        if request._body_source is not None:
+            request._body_source.close()
         if request._after is not None or request._dropped is not None:
-            await _end(request, context)
+            await _finish(request, context)
         elif request._sync_side is not None:
             request._sync_side.release()
 
 
-async def _deny(request: Request, response: Response, receive: Receive, send: Send, context: Context) -> None:
+async def _run(request: Request, plan: Plan, link: ASGILink, send: Send) -> Exception | None:
+    """Run the pipeline with a reader beside it; then deny, or close what is open. Give an exception of the server's."""
+    ws = request._websocket
+    response: Response | None = None
+    failure: Exception | None = None
+    async with anyio.create_task_group() as group:
+        link.group = group
+        try:
+            response = await _drive(request, respond(request, plan, ASYNC), request._context)
+            if not ws.accepted:
+                await _deny(request, response, send)
+            elif not ws.closed:
+                await link.close(*closing(ws, response))
+        except Exception as exc:  # kept out of the group, which would wrap it
+            failure = exc
+        finally:
+            ticker_here().remove(link)
+        group.cancel_scope.cancel()
+    if response is None and failure is None:  # the server stops, and the handler took too long over that
+        log_disconnect(request)
+    return failure
+
+
+async def _deny(request: Request, response: Response, send: Send) -> None:
     """Answer the handshake with a response: the whole of it where the server can, else its plain 403."""
     if "websocket.http.response" not in (request.native.get("extensions") or ()):
         with suppress(OSError, RuntimeError):  # the client has left
@@ -91,18 +108,19 @@ async def _deny(request: Request, response: Response, receive: Receive, send: Se
     async def send_denial(message: Any) -> None:
         await send({**message, "type": "websocket." + message["type"]})
 
-    async def receive_as_http() -> Any:
-        while (await receive())["type"] != "websocket.disconnect":
-            pass
-        return {"type": "http.disconnect"}
-
-    await write_response(request, response, receive_as_http, send_denial, context)
+    await write_response(request, response, send_denial)
 
 
 class ASGILink:
-    """A connection in messages of ASGI."""
+    """A connection in messages of ASGI.
 
-    start: Callable[[], object]
+    Attributes:
+        group: of the tasks beside the handler.
+        tick_every_s: see `bridge.ticking`.
+    """
+
+    group: TaskGroup
+    tick_every_s = 1.0
 
     def __init__(self, request: Request, receive: Receive, send: Send) -> None:
         self.subprotocols: tuple[str, ...] = tuple(request.native.get("subprotocols") or ())
@@ -112,7 +130,8 @@ class ASGILink:
         self._lock = anyio.Lock(fast_acquire=True)
         self._max_message_bytes = 0
         self._sent = 0
-        self._is_closed = False
+        self._is_accepted = self._is_closed = False
+        self._streams_stop_s = request.limits.streams_stop_s
 
     @property
     def gone(self) -> WebSocketClosed | None:
@@ -123,7 +142,9 @@ class ASGILink:
         """Answer the handshake. Raises: WebSocketClosed."""
         self._max_message_bytes = max_message_bytes
         await self._transmit({"type": "websocket.accept", "subprotocol": subprotocol, "headers": _encode(pairs)})
-        self.start()
+        self._is_accepted = True
+        self.group.start_soon(self.read)
+        ticker_here().add(self)
 
     async def receive(self) -> str | bytes:
         """Give the next message. Raises: WebSocketClosed when there will be none."""
@@ -153,6 +174,24 @@ class ASGILink:
                 raise
             await self._send({**message, "code": code + 3000})
         self._inbox.end(WebSocketClosed(code, reason))
+
+    async def receive_leaving(self) -> Any:
+        """Be the `receive` of whoever asks the request whether its client has left."""
+        if self._is_accepted:
+            await self._inbox.ended()
+        else:
+            while (await self._receive())["type"] != "websocket.disconnect":
+                pass
+        return {"type": "http.disconnect"}
+
+    def tick(self, now: float, stopping_s: float | None) -> None:
+        """Close when the server is about to stop; cancel a handler that goes on for too long."""
+        if stopping_s is None:
+            return
+        if stopping_s > self._streams_stop_s:
+            self.group.cancel_scope.cancel()
+        elif not self._is_closed and self.gone is None:
+            self.group.start_soon(self.close, 1001, "the server stops")
 
     async def _transmit(self, message: Any, *, last: bool = False) -> None:
         async with self._lock:

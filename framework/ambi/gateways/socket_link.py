@@ -23,6 +23,7 @@ from wsproto.utilities import LocalProtocolError
 
 from ..bridge.inbox import Inbox
 from ..bridge.lent_socket import LentSocket
+from ..bridge.ticking import ticker_here
 from ..core.errors import HTTPError
 from ..core.websocket import WebSocketClosed
 from .deflate import agree
@@ -57,12 +58,20 @@ def check_handshake(environ: WSGIEnvironment) -> None:
 
 
 class SocketLink:
-    """A connection on a socket that a WSGI server lends."""
+    """A connection on a socket that a WSGI server lends.
+
+    Attributes:
+        accepted: the handshake has been answered, so nothing can be in HTTP any more.
+        is_abandoned: the server stops, and the handler took too long over that.
+        tick_every_s: see `bridge.ticking`.
+    """
+
+    tick_every_s = 1.0
 
     def __init__(self, environ: WSGIEnvironment, lent: socket.socket, limits: Limits) -> None:
         self._key, protocols, self._extensions = (environ.get(name, "") for name in _FIELDS)
         self.subprotocols = tuple(name for part in protocols.split(",") if (name := part.strip(" \t")))
-        self.accepted = False
+        self.accepted = self.is_abandoned = False
         self._limits = limits
         self._socket = LentSocket(lent)
         self._inbox = Inbox()
@@ -100,6 +109,7 @@ class SocketLink:
         async with self._lock:
             await self._write(f"HTTP/1.1 101 Switching Protocols\r\n{head}\r\n".encode("latin-1"))
         self._socket.start(self._read())
+        ticker_here().add(self)
 
     async def receive(self) -> str | bytes:
         """Give the next message. Raises: WebSocketClosed when there will be none."""
@@ -126,6 +136,7 @@ class SocketLink:
 
     async def leave(self) -> None:
         """Stop reading, and end the connection."""
+        ticker_here().remove(self)
         await self._socket.stop_tasks()
         if not self._is_clean:
             self._socket.shut_down_writing()
@@ -140,14 +151,13 @@ class SocketLink:
             self._socket.shut_down()
             self._socket.give_back()
 
-    def close_from_outside(self, code: int, reason: str) -> None:
-        """Close an open connection from another thread; its handler sees that it is over."""
-        with suppress(RuntimeError):  # the loop thread has been stopped, which ended the handler too
-            self._socket.loop.call_soon_threadsafe(self._close_soon, code, reason)
-
-    def _close_soon(self, code: int, reason: str) -> None:
-        if self.accepted and self._closing is None and self.gone is None:
-            self._socket.start(self.close(code, reason))
+    def tick(self, now: float, stopping_s: float | None) -> None:
+        """Close when the server is about to stop; abandon a handler that goes on for too long."""
+        if stopping_s is None:
+            return
+        self.is_abandoned = stopping_s > self._limits.streams_stop_s
+        if self._closing is None and self.gone is None:
+            self._socket.start(self.close(1001, "the server stops"))
 
     # --- writing ---
 

@@ -16,14 +16,16 @@ from __future__ import annotations
 
 from contextvars import copy_context
 
-from ..core.ending import finish
-from ..core.errors import HTTPError
+from ..core.errors import ClientDisconnected, HTTPError
+from ..core.log import log_disconnect
 from ..core.pipeline import respond
 from ..core.recovery import late_error
+from ..core.response import Switched
 from ..core.sides import ASYNC, SYNC
 from ..core.websocket import WebSocket, closing
 from .entry import plan_websocket
-from .wsgi import drive, read_request, write_response
+from .wsgi import FinishedBody, _over_loop, drive, read_request, write_response
+from .wsgi_connection import lent_socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ def serve_websocket(app: ServedApplication, environ: WSGIEnvironment, start_resp
         if app.lifespans is not None and app.lifespans.pending:
             app.lifespans.start_in_process()
         plan, link = _plan(app, request, refusal)
-        response = drive(request, respond(request, plan, SYNC), context)
+        response = _run(request, plan, link)
         if link is not None and link.accepted:
             drive(request, _close(link, request, response), context)
     except Exception as exc:
@@ -75,7 +77,7 @@ def serve_websocket(app: ServedApplication, environ: WSGIEnvironment, start_resp
     if link is None or not link.accepted:
         return write_response(request, response, start_response, context)
     if request._after is not None or request._dropped is not None:
-        drive(request, finish(request, SYNC), context)
+        FinishedBody((), request, context).close()
     raise next(ending for key, ending in _ENDINGS.items() if key in environ)
 
 
@@ -95,7 +97,7 @@ def _plan(app: ServedApplication, request: Request, refusal: HTTPError | None) -
 def _link(request: Request) -> SocketLink:
     """Make the connection of a handshake. Raises: HTTPError 400, 426, 501, 503."""
     environ = request.native
-    lent: Any = next((environ[key] for key in _ENDINGS if environ.get(key) is not None), None)
+    lent: Any = lent_socket(environ)
     if lent is None:
         raise HTTPError(501, "this server lends no socket for WebSockets; gunicorn, Werkzeug and all ASGI servers can")
     if hasattr(lent, "unwrap"):  # an SSLSocket: an event loop cannot read what TLS holds back
@@ -115,15 +117,24 @@ def _link(request: Request) -> SocketLink:
     return link
 
 
+def _run(request: Request, plan: Plan, link: SocketLink | None) -> Response:
+    """Run the pipeline, and cancel it where it goes on for too long when the server stops."""
+    context, coroutine = request._context, respond(request, plan, SYNC)
+    try:
+        context.run(coroutine.send, None)
+    except StopIteration as stop:  # it was denied by what runs in this thread
+        response: Response = stop.value
+        return response
+    try:
+        return _over_loop(request, coroutine, context, None if link is None else lambda: link.is_abandoned)
+    except ClientDisconnected:
+        log_disconnect(request)
+        return Switched(request._websocket)
+
+
 async def _close(link: SocketLink, request: Request, response: Response) -> None:
     """Close what is still open, as the response says, and leave the socket."""
     await ASYNC
     if not request._websocket.closed:
         await link.close(*closing(request._websocket, response))
     await link.leave()
-
-
-def close_websockets() -> None:
-    """Close the connections of this process with 1001: the server is about to stop. From any thread."""
-    for link in tuple(_open):
-        link.close_from_outside(1001, "the server stops")
