@@ -13,7 +13,20 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from ambi import JSON, App, BodyStream, HTTPError, Limits, Request, Response, Router, Stream, Text, UploadFile
+from ambi import (
+    JSON,
+    App,
+    BodyStream,
+    HTTPError,
+    Limits,
+    Request,
+    Response,
+    Router,
+    Stream,
+    Text,
+    UploadFile,
+    WebSocket,
+)
 
 counts: Counter[str] = Counter()
 
@@ -235,3 +248,21 @@ routing.route("/a/b/c", methods=["GET"], name="abc")(matched_async)
 routing.route("/a/b/{y}", methods=["GET"], name="abd")(matched)
 
 app.include(routing)
+
+
+# ------------------------------------------------------------------ websockets
+
+
+@app.websocket("/ws")
+async def echo_messages(ws: WebSocket) -> None:
+    async for message in ws:
+        await ws.send(message)
+
+
+@app.websocket("/b/ws", subprotocols=["chat"])
+async def converse(ws: WebSocket) -> None:
+    async for message in ws:
+        if message == "bye":
+            await ws.close(4001, "done")
+        else:
+            await ws.send(message)
