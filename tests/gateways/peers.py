@@ -114,7 +114,8 @@ class SocketPeer:
         self.socket.settimeout(WAIT_S)
         self.lent.settimeout(WAIT_S)
         self.raised: BaseException | None = None
-        self.status, self.headers, self.body, self.subprotocol = 0, {}, b"", None
+        self.status, self.headers, self.body = 0, dict[str, str](), b""
+        self.subprotocol: str | None = None
         self.connection = WSConnection(ConnectionType.CLIENT)
         self._events: list[Any] = []
         extensions = [PerMessageDeflate()] if offer_deflate else []
@@ -241,7 +242,8 @@ class MessagePeer:
     ) -> None:
         self._portal = portal
         self._after_close = after_close
-        self.status, self.headers, self.body, self.subprotocol = 0, {}, b"", None
+        self.status, self.headers, self.body = 0, dict[str, str](), b""
+        self.subprotocol: str | None = None
         self.violations: list[str] = []
         self._state = "connecting"
         self._sent: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
@@ -331,7 +333,7 @@ class MessagePeer:
             raise Closed(message.get("code", 1000), message.get("reason") or "")
         if message["type"] == "left":
             raise Closed(1006, "")
-        return message["text"] if message.get("text") is not None else message["bytes"]  # type: ignore[no-any-return]
+        return message["text"] if message.get("text") is not None else message["bytes"]
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         self._leave({"type": "websocket.disconnect", "code": code, "reason": reason})

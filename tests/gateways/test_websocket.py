@@ -41,7 +41,7 @@ def closed(peer: Any) -> tuple[int, str]:
     with pytest.raises(Closed) as caught:
         while True:
             peer.receive()
-    return caught.value.args  # type: ignore[return-value]
+    return caught.value.args
 
 
 def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -158,7 +158,7 @@ def test_messages_of_several_tasks_go_out_whole(app: App, connect: Connect) -> N
 
     peer = connect(app)
     received = [peer.receive() for _ in range(60)]
-    assert sorted(message[:1] for message in received) == sorted("abc" * 20)  # type: ignore[type-var]
+    assert sorted(message[:1] for message in received) == sorted("abc" * 20)
     assert all(len(message) == 10_000 and len(set(message)) == 1 for message in received)
     assert closed(peer) == (1000, "")
 

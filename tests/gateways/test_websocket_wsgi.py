@@ -28,6 +28,12 @@ HANDSHAKE: dict[str, Any] = {
 }  # fmt: skip
 
 
+def handshake(**changes: Any) -> dict[str, Any]:
+    """Make the environ of a handshake."""
+    keys: dict[str, Any] = {**HANDSHAKE, **changes}
+    return environ_of(**keys)
+
+
 @pytest.fixture
 def cell(no_leaks: None, no_blocking: None) -> Cell:
     """Give the one way in."""
@@ -70,7 +76,7 @@ def closed(peer: SocketPeer) -> tuple[int, str]:
     with pytest.raises(Closed) as caught:
         while True:
             peer.receive()
-    return caught.value.args  # type: ignore[return-value]
+    return caught.value.args
 
 
 # --- the handshake ---
@@ -107,13 +113,13 @@ def test_a_handshake_that_is_none_is_answered_in_http(
 ) -> None:
     here, there = socket.socketpair()
     with here, there:
-        environ = environ_of(**{**HANDSHAKE, "gunicorn.socket": there, **changes})
+        environ = handshake(**{"gunicorn.socket": there, **changes})
         found, headers, _ = call_wsgi(echo_app(), environ)
     assert (found, {name: headers.get(name) for name in fields}) == (status, fields)
 
 
 def test_a_server_without_a_socket_is_told_apart(cell: Cell) -> None:
-    status, _, body = call_wsgi(echo_app(), environ_of(**HANDSHAKE))
+    status, _, body = call_wsgi(echo_app(), handshake())
     assert (status, b"lends no socket" in body) == (501, True)
 
 
@@ -121,7 +127,7 @@ def test_a_socket_with_tls_is_told_apart(cell: Cell) -> None:
     class Encrypted:
         def unwrap(self) -> None: ...
 
-    status, _, body = call_wsgi(echo_app(), environ_of(**HANDSHAKE, **{"gunicorn.socket": Encrypted()}))
+    status, _, body = call_wsgi(echo_app(), handshake(**{"gunicorn.socket": Encrypted()}))
     assert (status, b"TLS" in body) == (501, True)
 
 
@@ -138,7 +144,7 @@ def test_without_the_extra_the_answer_names_it(cell: Cell, monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, name, None)
     here, there = socket.socketpair()
     with here, there:
-        status, _, body = call_wsgi(echo_app(), environ_of(**HANDSHAKE, **{"gunicorn.socket": there}))
+        status, _, body = call_wsgi(echo_app(), handshake(**{"gunicorn.socket": there}))
     if missing == "wsproto":
         assert (status, b"pip install 'ambi[websocket]'" in body) == (501, True)
     else:

@@ -78,12 +78,13 @@ async def serve_websocket(app: ServedApplication, scope: Scope, receive: Receive
 async def _run(request: Request, plan: Plan, link: ASGILink, send: Send) -> Exception | None:
     """Run the pipeline with a reader beside it; then deny, or close what is open. Give an exception of the server's."""
     ws = request._websocket
-    response: Response | None = None
+    is_cancelled = True
     failure: Exception | None = None
     async with anyio.create_task_group() as group:
         link.group = group
         try:
-            response = await _drive(request, respond(request, plan, ASYNC), request._context)
+            response: Response = await _drive(request, respond(request, plan, ASYNC), request._context)
+            is_cancelled = False
             if not ws.accepted:
                 await _deny(request, response, send)
             elif not ws.closed:
@@ -93,7 +94,7 @@ async def _run(request: Request, plan: Plan, link: ASGILink, send: Send) -> Exce
         finally:
             ticker_here().remove(link)
         group.cancel_scope.cancel()
-    if response is None and failure is None:  # the server stops, and the handler took too long over that
+    if is_cancelled and failure is None:  # the server stops, and the handler took too long over that
         log_disconnect(request)
     return failure
 

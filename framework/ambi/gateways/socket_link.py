@@ -18,7 +18,7 @@ from hashlib import sha1
 
 import anyio
 from wsproto.connection import Connection, ConnectionState, ConnectionType
-from wsproto.events import BytesMessage, CloseConnection, Message, Ping, TextMessage
+from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 from wsproto.utilities import LocalProtocolError
 
 from ..bridge.inbox import Inbox
@@ -214,7 +214,7 @@ class SocketLink:
         self._heard_at, self._pinged_at = self._socket.loop.time(), None
         self._connection.receive_data(data)
         for event in self._connection.events():
-            if isinstance(event, Message):
+            if isinstance(event, (TextMessage, BytesMessage)):
                 if not await self._take_part(event):
                     return await self._fail(1009, f"a message has {self._max_message_bytes} bytes at most")
             elif isinstance(event, Ping):
@@ -224,12 +224,13 @@ class SocketLink:
                 return await self._be_closed(event)
         return None
 
-    async def _take_part(self, event: Message[Any]) -> bool:
+    async def _take_part(self, event: TextMessage | BytesMessage) -> bool:
         """Take a part of a message, or the last of it; False when it is too large."""
-        self._size += message_bytes(event.data)
+        part = event.data if isinstance(event.data, str) else bytes(event.data)
+        self._size += message_bytes(part)
         if self._size > self._max_message_bytes:
             return False
-        self._parts.append(event.data)
+        self._parts.append(part)
         if event.message_finished:
             parts, self._parts, self._size = self._parts, [], 0
             self._message_at = self._socket.loop.time()
