@@ -471,6 +471,38 @@ def test_a_ping_is_answered_while_a_large_message_is_written(connect: Any) -> No
     assert event.data == "x"
 
 
+def test_a_flood_of_pings_does_not_keep_the_loop_from_others(connect: Any) -> None:
+    app = echo_app()
+    flooding, other = connect(app), connect(app)
+    over = threading.Event()
+
+    def flood() -> None:
+        with contextlib.suppress(OSError):
+            while not over.is_set():
+                flooding.socket.sendall(frame(9) * 10_000)
+
+    def drain() -> None:
+        with contextlib.suppress(OSError):
+            while flooding.socket.recv(1 << 20):
+                pass
+
+    threads = [threading.Thread(target=work) for work in (flood, drain)]
+    for thread in threads:
+        thread.start()
+    try:
+        time.sleep(0.1)
+        for number in range(10):
+            began = time.monotonic()
+            other.send(str(number))
+            assert other.receive() == str(number)
+            assert time.monotonic() - began < 1
+    finally:
+        over.set()
+        flooding.socket.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join(10)
+
+
 # --- the end ---
 
 

@@ -32,10 +32,13 @@ class LentSocket:
         self._timeout_s = lent.gettimeout()
         self.loop = get_loop_thread().loop
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_fast = False
 
     def borrow(self) -> None:
         """Begin to use it."""
         self._socket.settimeout(0)
+        with contextlib.suppress(OSError):  # a Unix socket
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a small message goes out at once
 
     def start(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run something beside the handler, until it ends or the socket is given back."""
@@ -55,11 +58,14 @@ class LentSocket:
 
     async def read(self, timeout_s: float) -> bytes | None:
         """Give the next bytes, b"" when there will be none, None when nothing came in time. Raises: OSError."""
+        if self._is_fast:  # a client that is always faster than we are leaves the loop to others as well
+            await _give_turn()
+        self._is_fast = True
         while True:
             try:
                 return self._socket.recv(_READ_BYTES)
             except (BlockingIOError, InterruptedError):
-                pass
+                self._is_fast = False
             if not await self._ready(self.loop.add_reader, self.loop.remove_reader, timeout_s):
                 return None
 
@@ -101,6 +107,12 @@ class LentSocket:
         """Let it block as it did before."""
         with contextlib.suppress(OSError):  # the server has closed it already
             self._socket.settimeout(self._timeout_s)
+
+
+async def _give_turn() -> None:
+    import asyncio
+
+    await asyncio.sleep(0)
 
 
 def _settle(waiter: asyncio.Future[bool], is_ready: bool) -> None:

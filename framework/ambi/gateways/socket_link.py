@@ -17,6 +17,7 @@ from contextlib import suppress
 from hashlib import sha1
 
 import anyio
+from anyio.lowlevel import checkpoint
 from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 from wsproto.utilities import LocalProtocolError
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _LINGER_S = 1.0
+_TURN_EVERY = 16
+"""Frames written between two turns of the event loop, where the socket takes all at once."""
 _FIELDS = ("HTTP_SEC_WEBSOCKET_KEY", "HTTP_SEC_WEBSOCKET_PROTOCOL", "HTTP_SEC_WEBSOCKET_EXTENSIONS")
 
 
@@ -83,6 +86,7 @@ class SocketLink:
         self._closing: WebSocketClosed | None = None
         self._is_clean = False
         self._pinged_at: float | None = None
+        self._written = 0
 
     @property
     def gone(self) -> WebSocketClosed | None:
@@ -172,6 +176,9 @@ class SocketLink:
 
     async def _write(self, data: bytes) -> None:
         """Write a frame, then what fell due meanwhile. Under the lock. Raises: WebSocketClosed."""
+        self._written += 1
+        if not self._written % _TURN_EVERY:
+            await checkpoint()
         try:
             await self._socket.write(data, self._limits.websocket_pong_s)
             while self._urgent:
