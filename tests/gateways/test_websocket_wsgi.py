@@ -492,8 +492,8 @@ def test_a_flood_of_pings_leaves_turns_of_the_loop_to_others(connect: Any) -> No
 
     peer = connect(app)
     assert peer.receive() == "ready"
-    peer.socket.sendall(frame(1, b"begin") + frame(9) * 5000 + frame(1, b"end"))
-    assert int(peer.receive()) > 100
+    peer.socket.sendall(frame(1, b"begin") + frame(9) * 200 + frame(1, b"end"))  # as many answers as the socket takes at once
+    assert int(peer.receive()) >= 10
 
 
 # --- the end ---
