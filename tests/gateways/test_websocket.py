@@ -601,16 +601,22 @@ def test_a_handler_that_goes_on_when_the_server_stops_is_cancelled(
 def test_a_handler_may_ask_whether_its_client_has_left(app: App, connect: Connect, events: list[Any]) -> None:
     @app.websocket("/")
     async def handler(ws: WebSocket) -> None:
-        await ws.send("x")
+        assert not ws.request.is_disconnected()
+        await anyio.sleep(0.02)
+        await ws.send("ready")
+        events.append(await ws.receive())  # which asking has not taken away
+        while not ws.request.is_disconnected():
+            await anyio.sleep(0.01)
         while not ws.closed:
             await anyio.sleep(0.01)
         events.append(ws.close_code)
 
     peer = connect(app)
-    assert peer.receive() == "x"
+    assert peer.receive() == "ready"
+    peer.send("x")
     peer.vanish()
     peer.ended()
-    assert events == [1006]
+    assert events == ["x", 1006]
 
 
 # --- layers ---

@@ -6,7 +6,7 @@ from typing import Any
 import anyio
 import pytest
 
-from ambi import App, Text, WebSocket, WebSocketClosed
+from ambi import App, Stream, Text, WebSocket, WebSocketClosed
 from ambi.bridge.inbox import MAX_MESSAGES
 from tests.cells import GATEWAYS, Cell
 from tests.gateways.peers import Closed, Connect, connecting
@@ -219,3 +219,40 @@ def test_http_2_has_no_body_here(app: App, connect: Connect) -> None:
         await ws.send(ws.request.body)
 
     assert connect(app, scope={"http_version": "2"}).receive() == b""
+
+
+def test_a_denial_that_is_a_stream_ends_when_the_client_leaves(app: App, connect: Connect) -> None:
+    ended: list[str] = []
+
+    @app.websocket("/")
+    async def handler(ws: WebSocket) -> Any:
+        async def items() -> Any:
+            try:
+                while True:
+                    yield "x"
+                    await anyio.sleep(0.01)
+            finally:
+                ended.append("closed")
+
+        return Stream(items(), status=403)
+
+    async def short_of_patience(scope: Any, receive: Any, send: Any) -> None:
+        count = 0
+
+        async def counted() -> Any:
+            nonlocal count
+            count += 1
+            if count > 1:
+                await anyio.sleep(0.1)
+                return {"type": "websocket.disconnect", "code": 1006}
+            return await receive()
+
+        async def dropped(message: Any) -> None:
+            if message["type"] == "websocket.http.response.start":
+                await send({"type": "websocket.http.response.start", "status": 403, "headers": []})
+                await send({"type": "websocket.http.response.body", "body": b""})
+
+        await app(scope, counted, dropped)
+
+    connect(short_of_patience).ended()
+    assert ended == ["closed"]

@@ -492,7 +492,9 @@ def test_a_flood_of_pings_leaves_turns_of_the_loop_to_others(connect: Any) -> No
 
     peer = connect(app)
     assert peer.receive() == "ready"
-    peer.socket.sendall(frame(1, b"begin") + frame(9) * 200 + frame(1, b"end"))  # as many answers as the socket takes at once
+    peer.socket.sendall(
+        frame(1, b"begin") + frame(9) * 200 + frame(1, b"end")
+    )  # as many answers as the socket takes at once
     assert int(peer.receive()) >= 10
 
 

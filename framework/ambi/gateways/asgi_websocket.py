@@ -86,6 +86,7 @@ async def _run(request: Request, plan: Plan, link: ASGILink, send: Send) -> Exce
             response: Response = await _drive(request, respond(request, plan, ASYNC), request._context)
             is_cancelled = False
             if not ws.accepted:
+                link.is_denying = True
                 await _deny(request, response, send)
             elif not ws.closed:
                 await link.close(*closing(ws, response))
@@ -117,6 +118,7 @@ class ASGILink:
 
     Attributes:
         group: of the tasks beside the handler.
+        is_denying: it was not accepted, and its answer is being sent.
         tick_every_s: see `bridge.ticking`.
     """
 
@@ -131,7 +133,7 @@ class ASGILink:
         self._lock = anyio.Lock(fast_acquire=True)
         self._max_message_bytes = 0
         self._sent = 0
-        self._is_accepted = self._is_closed = False
+        self.is_denying = self._is_closed = False
         self._streams_stop_s = request.limits.streams_stop_s
 
     @property
@@ -143,7 +145,6 @@ class ASGILink:
         """Answer the handshake. Raises: WebSocketClosed."""
         self._max_message_bytes = max_message_bytes
         await self._transmit({"type": "websocket.accept", "subprotocol": subprotocol, "headers": _encode(pairs)})
-        self._is_accepted = True
         self.group.start_soon(self.read)
         ticker_here().add(self)
 
@@ -178,11 +179,10 @@ class ASGILink:
 
     async def receive_leaving(self) -> Any:
         """Be the `receive` of whoever asks the request whether its client has left."""
-        if self._is_accepted:
-            await self._inbox.ended()
-        else:
-            while (await self._receive())["type"] != "websocket.disconnect":
-                pass
+        if not self.is_denying:
+            await self._inbox.ended()  # the messages of the connection are the reader's alone
+        while self.is_denying and (await self._receive())["type"] != "websocket.disconnect":
+            pass
         return {"type": "http.disconnect"}
 
     def tick(self, now: float, stopping_s: float | None) -> None:
