@@ -28,6 +28,7 @@ from wsproto.events import (
 )
 from wsproto.extensions import PerMessageDeflate
 
+from ambi.bridge.stopping import forget_stopping
 from tests.cells import Cell
 
 WAIT_S = 10.0
@@ -67,6 +68,7 @@ Connect = Callable[..., Peer]
 @contextlib.contextmanager
 def connecting(cell: Cell) -> Iterator[Connect]:
     """Give what connects to an application in a cell; what is open at the end is broken off."""
+    forget_stopping()  # of a server that another test has stopped in this process
     with contextlib.ExitStack() as stack:
         if cell.gateway == "wsgi":
 
