@@ -37,7 +37,7 @@ def executable_of(python: Path, version: str) -> str | None:
     A file of the right name proves nothing: a shim of pyenv stands on PATH for every version ever installed,
     and fails when the version is not selected.
     """
-    ask = "import sys; print('%d.%d' % sys.version_info[:2], sys.executable)"
+    ask = "import sys; sys.stdout.write('%d.%d ' % sys.version_info[:2] + sys.executable)"  # 2.7 has to understand it
     try:
         answer = subprocess.run([python, "-c", ask], capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
@@ -155,6 +155,25 @@ def servers(session: nox.Session) -> None:
         session.run("pytest", "tests/servers", *(word for word in session.posargs if word != "--quick"))
     else:
         session.run("python", "-m", "tests.servers", *session.posargs)
+
+
+@nox.session
+def autobahn(session: nox.Session) -> None:
+    """Run the Autobahn WebSocket suite against our own implementation and against uvicorn; `-- --quick` for a part."""
+    old = find_interpreter("2.7")
+    if old is None:
+        session.skip("the suite runs on Python 2.7 only, and none that runs was found on PATH or under pyenv")
+    install(session, "autobahn", extras=True)
+    home = Path(session.cache_dir, "autobahn").resolve()  # apart from all environments of the project
+    wstest = home / "suite" / "bin" / "wstest"
+    if not wstest.exists():
+        session.run("python", "-m", "venv", "--clear", str(home / "maker"))
+        maker = str(home / "maker" / "bin" / "python")
+        # The last release that makes environments of Python 2.7.
+        session.run(maker, "-m", "pip", "install", "--quiet", "virtualenv<20.22", external=True)
+        session.run(maker, "-m", "virtualenv", "--quiet", "-p", old, str(home / "suite"), external=True)
+        session.run(str(home / "suite" / "bin" / "pip"), "install", "--quiet", "autobahntestsuite", external=True)
+    session.run("python", "-m", "tests.autobahn", "--wstest", str(wstest), *session.posargs)
 
 
 @nox.session

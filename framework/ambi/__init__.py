@@ -34,8 +34,9 @@ from .core.middleware import CallNext, Layer, Middleware
 from .core.request import Request
 from .core.response import HTML, JSON, Redirect, Response, Stream, Text
 from .core.routing import Route, Router
-from .core.state import State
+from .core.state import State as State  # noqa: PLC0414  # for annotations; the map below is short
 from .core.url import URL
+from .core.websocket import WebSocket, WebSocketClosed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,11 +73,11 @@ __all__ = [
     "Response",
     "Route",
     "Router",
-    "State",
     "Stream",
     "Text",
     "UploadFile",
-    "__version__",
+    "WebSocket",
+    "WebSocketClosed",
 ]
 
 _LOADED_WHEN_NAMED = {

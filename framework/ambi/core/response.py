@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .headers import Pair
     from .json import JSONCodec
     from .request import Request
+    from .websocket import WebSocket
 
     Body = bytes | Iterable[bytes | str] | AsyncIterable[bytes | str]
 
@@ -272,6 +273,24 @@ class Stream(Response):
         self.ends_at_stop = ends_at_stop
 
 
+class Switched(Response):
+    """What layers are shown when the handler of an accepted WebSocket is through. Nothing of it is sent.
+
+    Attributes:
+        status: 101.
+        websocket: the connection; `websocket.closed` and `close_code` tell whether and how it ended.
+    """
+
+    __slots__ = ("websocket",)
+
+    def __init__(self, websocket: WebSocket) -> None:
+        self.websocket = websocket
+        self.status = 101
+        self._cookies = None
+        self._pairs = []
+        self.body = b""
+
+
 def check_status(status: int) -> int:
     """Give the status as a plain int. Raises: ValueError unless it is one that a response can have."""
     if not isinstance(status, int) or isinstance(status, bool) or not 200 <= status <= 599:
@@ -281,6 +300,8 @@ def check_status(status: int) -> int:
 
 def settle_status(response: Response) -> ValueError | None:
     """Make a status that was set later (an `http.HTTPStatus`) a plain int; give the error for one that cannot be."""
+    if response.__class__ is Switched and response.status == 101:
+        return None
     try:
         response.status = check_status(response.status)
     except ValueError as exc:
@@ -400,7 +421,7 @@ _MAKERS: dict[type, Callable[[Any, JSONCodec, HasFunction], Response]] = {
     str: _from_text, bytes: _from_bytes, type(None): _from_none, dict: _from_data, list: _from_data,
     tuple: _from_tuple, GeneratorType: _from_generator, AsyncGeneratorType: _from_generator,
     Text: _unchanged, HTML: _unchanged, JSON: _from_json, Redirect: _unchanged,
-    Stream: _unchanged,
+    Stream: _unchanged, Switched: _unchanged,
 }  # fmt: skip
 
 

@@ -59,6 +59,11 @@ _READ_BYTES = 65536
 
 def serve(app: ServedApplication, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Answer one request of a WSGI server."""
+    if "HTTP_UPGRADE" in environ and environ["HTTP_UPGRADE"].lower() == "websocket":
+        from .wsgi_websocket import is_handshake, serve_websocket
+
+        if is_handshake(environ):
+            return serve_websocket(app, environ, start_response)
     request, refusal = read_request(app, environ)
     context = request._context = copy_context()
     response = run(app, request, refusal, context)
