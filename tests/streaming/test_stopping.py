@@ -1,0 +1,152 @@
+"""A server that is told to stop while something of the application still runs: it ends, in time and cleanly.
+
+    a stream that ends by itself    arrives whole
+    a feed (`ends_at_stop`)         ends at once, with its framing complete
+    a stream without end            is cut when the time is over
+    a function to run after         runs to its end
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from tests.servers.wire import Connection, Ending, NoAnswerError, collect
+from tests.streaming.serving import COLOURS, Served, served
+
+GRACE_S = 3.0
+MARGIN_S = 2.0
+"""What a server may take for itself: some look every second whether they are to stop."""
+
+# The server's own patience, beside that of the application: gunicorn has 30 s, uvicorn waits for ever. Others have
+# less than `GRACE_S`, and would cut a stream that the application is ready to wait for.
+PATIENT = {"hypercorn asyncio": "--graceful-timeout 30", "hypercorn trio": "--graceful-timeout 30"}
+SERVERS = [
+    "gunicorn gthread",
+    "gunicorn sync",
+    "gunicorn asgi",
+    "uvicorn h11",
+    "hypercorn asyncio",
+    "granian asgi",
+    "granian wsgi",
+]
+ONE_AT_A_TIME = {"gunicorn sync"}
+USUAL_STATUS = {"uvicorn h11": {0, -15}}
+"""Exit statuses; uvicorn raises the signal again once it has stopped. The rest exit with 0."""
+
+
+@dataclass
+class Stop:
+    """What was seen of a stop: how long the server took, its status, its complaints, and what the clients got."""
+
+    took_s: float
+    status: int | None
+    trouble: list[str]
+    bodies: list[tuple[bytes, Ending]]
+    ends: list[str | None]
+
+
+@contextmanager
+def patiently_served(name: str) -> Iterator[Served]:
+    with served(name, PATIENT.get(name, ""), AMBI_GRACEFUL_STOP_S=str(GRACE_S)) as server:
+        yield server
+
+
+def stop_during(server: Served, way: str, colours: tuple[str, ...]) -> Stop:
+    """Ask for a way in some colours, tell the server to stop when all have begun, and see what comes of it."""
+    with ExitStack() as stack:
+        marks = [server.marks.new() for _ in colours]
+        connections = [
+            stack.enter_context(server.open(f"/{colour}/{way}", mark))
+            for colour, mark in zip(colours, marks, strict=True)
+        ]
+        begun = [begin(connection) for connection in connections]
+        size = server.process.log_size()
+        time.sleep(0.2)  # some servers have a thread or a loop that looks for signals, and which must have started
+        told = time.monotonic()
+        server.process.terminate()
+        bodies = [finish(connection, head) for connection, head in begun]
+        ended = server.process.ended_within(GRACE_S + MARGIN_S + 3)
+        took_s = time.monotonic() - told
+        status = server.process.process.returncode if ended else None
+        return Stop(took_s, status, server.trouble_since(size), bodies, [server.marks.end(mark) for mark in marks])
+
+
+def begin(connection: Connection) -> tuple[Connection, object]:
+    """Wait until the stream has begun; leave all of its body to be read."""
+    connection.wait_at_most(GRACE_S + MARGIN_S + 3)
+    return connection, connection.read_head()
+
+
+def finish(connection: Connection, head) -> tuple[bytes, Ending]:
+    pieces, ending = collect(connection.read_body(head))
+    return b"".join(piece for piece, _ in pieces), ending
+
+
+CASES = [
+    pytest.param(name, colours, id=f"{name}-{'+'.join(colours)}")
+    for name in SERVERS
+    for colours in ([(colour,) for colour in COLOURS] if name in ONE_AT_A_TIME else [COLOURS])
+]
+
+
+def must_have_ended_well(name: str, way: str, stop: Stop, within_s: float) -> None:
+    print(f"{name}, {way}: ended after {stop.took_s:.2f} s with {stop.status}; {stop.ends}")
+    assert stop.status is not None, "the server did not end"
+    assert stop.took_s < within_s
+    assert stop.trouble == []
+    assert stop.status in USUAL_STATUS.get(name, {0})
+    assert None not in stop.ends, "a `finally` did not run"
+
+
+@pytest.mark.parametrize(("name", "colours"), CASES)
+def test_a_stream_that_ends_by_itself_arrives_whole(name: str, colours: tuple[str, ...]) -> None:
+    with patiently_served(name) as server:
+        stop = stop_during(server, "ending", colours)
+    must_have_ended_well(name, "a stream that ends", stop, GRACE_S + MARGIN_S)
+    whole = b"".join(b"piece %d\n" % number for number in range(10))
+    assert stop.bodies == [(whole, "complete")] * len(colours)
+    assert stop.ends == ["end"] * len(colours)
+
+
+@pytest.mark.parametrize(("name", "colours"), CASES)
+def test_a_feed_ends_at_once(name: str, colours: tuple[str, ...]) -> None:
+    with patiently_served(name) as server:
+        stop = stop_during(server, "events", colours)
+    must_have_ended_well(name, "a feed", stop, MARGIN_S)
+    assert [ending for _, ending in stop.bodies] == ["complete"] * len(colours)
+
+
+@pytest.mark.parametrize(("name", "colours"), CASES)
+def test_a_stream_without_end_is_cut_when_the_time_is_over(name: str, colours: tuple[str, ...]) -> None:
+    with patiently_served(name) as server:
+        stop = stop_during(server, "ticking", colours)
+    must_have_ended_well(name, "an endless stream", stop, GRACE_S + MARGIN_S)
+
+
+@pytest.mark.parametrize(("name", "colours"), CASES)
+def test_what_runs_after_the_response_runs_to_its_end(name: str, colours: tuple[str, ...]) -> None:
+    with patiently_served(name) as server:
+        stop = stop_during(server, "after", colours)
+    must_have_ended_well(name, "a function after the response", stop, GRACE_S + MARGIN_S)
+    assert stop.bodies == [(b"answered", "complete")] * len(colours)
+    assert stop.ends == ["ran"] * len(colours)
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_a_server_with_nothing_to_do_stops_at_once(name: str) -> None:
+    """What the others are to be compared with."""
+    with patiently_served(name) as server:
+        server.process.get("/ping")
+        size, told = server.process.log_size(), time.monotonic()
+        server.process.terminate()
+        assert server.process.ended_within(MARGIN_S)
+        print(f"{name}, idle: ended after {time.monotonic() - told:.2f} s with {server.process.process.returncode}")
+        assert server.trouble_since(size) == []
+        assert server.process.process.returncode in USUAL_STATUS.get(name, {0})
+        with pytest.raises((NoAnswerError, OSError)):
+            server.process.get("/ping")
