@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from ambi import JSON, App, BodyStream, HTTPError, Limits, Request, Response, Router, Stream, Text, UploadFile
+from tests.acceptance.browsing import browsing
 
 counts: Counter[str] = Counter()
 
@@ -235,3 +236,7 @@ routing.route("/a/b/c", methods=["GET"], name="abc")(matched_async)
 routing.route("/a/b/{y}", methods=["GET"], name="abd")(matched)
 
 app.include(routing)
+
+# ------------------------------------------------------------------ what a browser is led through
+
+app.include(browsing)
