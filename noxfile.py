@@ -137,7 +137,7 @@ def servers(session: nox.Session) -> None:
         session.run("pytest", "tests/servers", "tests/streaming", *rest)
     else:
         session.run("python", "-m", "tests.servers", *session.posargs)
-        session.run("pytest", "tests/streaming")
+        session.run("pytest", "tests/streaming", env={"AMBI_SERVERS": "all"})
 
 
 @nox.session

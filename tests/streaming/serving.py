@@ -8,7 +8,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
@@ -28,6 +28,12 @@ _numbers = count()
 
 # How servers and libraries head a record of a failure in their logs. granian writes "[ERROR]" as gunicorn does.
 TROUBLE = re.compile(r"\[ERROR\]|\[CRITICAL\]|\bERROR\b|\bCRITICAL\b|Traceback|Exception ignored|was never (awaited|retrieved)")
+
+
+def chosen(names: Sequence[str], quick: Sequence[str]) -> Sequence[str]:
+    """Give those of the servers that `AMBI_SERVERS` names, with commas, or `all`; without it the quick ones."""
+    wanted = os.environ.get("AMBI_SERVERS", ",".join(quick))
+    return names if wanted == "all" else [name for name in names if name in wanted.split(",")]
 
 
 class Marks:
