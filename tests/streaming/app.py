@@ -26,6 +26,7 @@ MARKS = Path(os.environ.get("AMBI_MARKS", "/nonexistent"))
 SECRETS = "a secret of the application"
 KIB = b"x" * 1023 + b"\n"
 WIDE = b"w" * 16 * 1024
+HERE = b": here\n\n"
 EVENT = b"event: tick\ndata: now\n\n"
 
 app = App(
@@ -276,6 +277,84 @@ async def after_async(request: Request) -> str:
 async def run_after_async(name: str) -> None:
     await anyio.sleep(1)
     leave_mark(name, "ran")
+
+
+# ------------------------------------------------------------------ one feed for many clients
+
+
+class Topic:
+    """Events that are published on one event loop, and are seen by all who wait there."""
+
+    def __init__(self) -> None:
+        self.events: list[bytes] = []
+        self.changed = anyio.Event()
+
+    def publish(self, event: bytes) -> None:
+        self.events.append(event)
+        self.changed.set()
+        self.changed = anyio.Event()
+
+    async def follow(self) -> AsyncIterator[bytes]:
+        seen = len(self.events)
+        yield HERE
+        while True:
+            while seen < len(self.events):
+                seen += 1
+                yield self.events[seen - 1]
+            await self.changed.wait()
+
+
+class BlockingTopic:
+    """The same for threads."""
+
+    def __init__(self) -> None:
+        self.events: list[bytes] = []
+        self.changed = threading.Condition()
+
+    def publish(self, event: bytes) -> None:
+        with self.changed:
+            self.events.append(event)
+            self.changed.notify_all()
+
+    def follow(self) -> Iterator[bytes]:
+        seen = len(self.events)
+        yield HERE
+        while True:
+            with self.changed:
+                self.changed.wait_for(lambda: seen < len(self.events))
+            while seen < len(self.events):
+                seen += 1
+                yield self.events[seen - 1]
+
+
+topic: list[Topic] = []  # made by the first request: its loop is the one that serves
+blocking_topic = BlockingTopic()
+
+
+def the_topic() -> Topic:
+    if not topic:
+        topic.append(Topic())
+    return topic[0]
+
+
+@blocking.get("/feed")
+def follow() -> Response:
+    return Events(blocking_topic.follow())
+
+
+@awaiting.get("/feed")
+async def follow_async() -> Response:
+    return Events(the_topic().follow())
+
+
+@blocking.post("/feed")
+def publish(request: Request) -> None:
+    blocking_topic.publish(b"data: %b\n\n" % request.body)
+
+
+@awaiting.post("/feed")
+async def publish_async(request: Request) -> None:
+    the_topic().publish(b"data: %b\n\n" % request.body)
 
 
 # ------------------------------------------------------------------ large bodies

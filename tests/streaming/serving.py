@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -112,13 +113,21 @@ class Served:
 
 
 @contextlib.contextmanager
-def served(name: str, arguments: str = "", **variables: str) -> Iterator[Served]:
-    """Start a server by its name in the catalogue; skip the test where it is not installed."""
-    server: Server = BY_NAME[name]
+def served(name: str, arguments: str = "", app: str = "app:app", **variables: str) -> Iterator[Served]:
+    """Start a server by its name in the catalogue; skip the test where it is not installed.
+
+    Args:
+        name: as in the catalogue.
+        arguments: that stand after those of its command, and so win.
+        app: what it serves, from the folder of this file.
+        variables: of its environment.
+    """
+    plain: Server = BY_NAME[name]
+    server = replace(plain, command=plain.command.replace("app:app", f"{arguments} {app}"))
     if why := why_missing(server):
         pytest.skip(f"{name}: {why}")
     path = os.pathsep.join([str(HERE), *filter(None, sys.path)])
     with tempfile.TemporaryDirectory(prefix="ambi-marks-") as folder:
-        how = Start(arguments, {"AMBI_MARKS": folder, "PYTHONPATH": path, **variables})
+        how = Start(variables={"AMBI_MARKS": folder, "PYTHONPATH": path, **variables})
         with running(server, how, HERE) as process:
             yield Served(process, Marks(Path(folder)))
