@@ -188,6 +188,21 @@ class App(Router):
         other._hosts.append(self)
         self._collect_lifespans()
 
+    def spawn(self, function: Callable[..., Any], *args: Any, wait_at_stop: bool = True) -> None:
+        """Run a function in the background: beside the request that asks for it, and beyond its end.
+
+        It runs on the server's event loop or, under WSGI, on the process's; a `def` runs in a worker thread. It is
+        supervised: a failure is logged, and a stop waits for it within `Limits.graceful_stop_s`, then cancels it.
+
+        Args:
+            function: an `async def` or a `def`.
+            args: what it is called with.
+            wait_at_stop: False for work without end, which is cancelled as soon as the application stops.
+        """
+        from .bridge.background import spawn  # loads inspect, which registration has loaded already
+
+        spawn(self, function, args, wait_at_stop=wait_at_stop)
+
     def _all_mounted(self) -> set[App]:
         return {app for mount in self._mounts for app in {mount.app} | mount.app._all_mounted()}
 
@@ -326,6 +341,7 @@ class App(Router):
             layers=layers,
             errors=_scopes(route.routers),
             loads_body=not route.streams_body,
+            cancel_on_disconnect=route.cancel_on_disconnect,
         )
         self._planned.append(route)
         return plan

@@ -11,6 +11,7 @@ from __future__ import annotations
 from functools import partial
 
 from .app import App
+from .bridge.background import drain_in_process
 from .bridge.loop_thread import stop_loop_thread
 
 TYPE_CHECKING = False
@@ -49,7 +50,8 @@ def post_worker_init(worker: Any) -> None:
 
 
 def worker_exit(server: Any, worker: Any) -> None:
-    """Stop the application and the loop thread of a worker."""
+    """Stop what runs in the background of a worker, the application, and the loop thread."""
+    drain_in_process()
     app = find_app(getattr(worker, "wsgi", None))
     if app is not None and app.lifespans is not None:
         app.lifespans.stop_in_process()

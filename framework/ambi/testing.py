@@ -17,6 +17,7 @@ import queue
 import sys
 from typing import NamedTuple
 
+from .bridge.background import settle_in_process, settled_on_loop
 from .core.cookies import http_date
 from .core.headers import Headers, parse_parameters
 from .core.preconditions import parse_http_date
@@ -198,7 +199,10 @@ class Client:
         files: Mapping[str, File] | Sequence[tuple[str, File]] | None = None,
         json: Any = None,
     ) -> Iterator[Response]:
-        """Send a request; the answer's body is read item by item. Leaving the `with` block closes it."""
+        """Send a request; the answer's body is read item by item.
+
+        Leaving the `with` block closes it, and waits for what `request.after` runs.
+        """
         target = percent_encode(url, _TARGET_SAFE)
         if params:
             target += ("&" if "?" in target else "?") + encode_query(_pairs(params))
@@ -330,6 +334,7 @@ class _WSGITransport:
         finally:
             if hasattr(iterable, "close"):
                 iterable.close()
+            settle_in_process()
 
     def _environ(self, sent: _SentRequest) -> dict[str, Any]:
         path, _, query = sent.target.partition("?")
@@ -433,7 +438,10 @@ class _ASGITransport:
                 yield Response(status, lines, exchange.chunks())
             finally:
                 portal.call(exchange.disconnect)
-                future.result()
+                try:
+                    future.result()
+                finally:
+                    portal.call(settled_on_loop)
 
     def _scope(self, sent: _SentRequest) -> dict[str, Any]:
         path, _, query = sent.target.partition("?")

@@ -75,7 +75,9 @@ def test_it_runs_after_a_stream_has_ended(make_client: MakeClient, cell: Cell, l
         return Stream(items_async() if cell.is_async else items())
 
     assert make_client(ResponseTap(app, events)).get("/").text == "ab"
-    assert [event for event in events if event != "end"] == ["start", "a", "b", "closed", "after"]
+    assert [event for event in events if event not in ("end", "closed")] == ["start", "a", "b", "after"]
+    assert events[-1] == "after"
+    assert "closed" in events
 
 
 def test_functions_run_in_order_though_one_fails(
@@ -210,7 +212,7 @@ def test_a_def_that_runs_after_may_block(app: App, client: Client, cell: Cell) -
         return "sent"
 
     client.get("/")
-    assert threads == ["MainThread" if cell.gateway == "wsgi" else "ambi-worker"]
+    assert threads == ["ambi-worker"]
 
 
 def test_it_may_ask_for_more(app: App, client: Client, cell: Cell, late: Any) -> None:

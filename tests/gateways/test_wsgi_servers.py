@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ambi import App, BodyStream, Request
+from ambi.bridge.background import settle_in_process
 from tests.calls import call_wsgi, environ_of
 from tests.cells import CELLS, Cell
 from tests.gateways.taps import in_threads
@@ -236,6 +237,7 @@ def stream_app(cell: Cell, events: list[str]) -> App:
 def test_an_iterable_may_be_closed_before_it_is_read(cell: Cell) -> None:
     events: list[str] = []
     started(stream_app(cell, events)).close()
+    settle_in_process()
     assert events == ["closed", "after"]
 
 
@@ -245,6 +247,7 @@ def test_an_iterable_may_be_closed_twice(cell: Cell) -> None:
     assert next(iter(chunks)) == b"a"
     chunks.close()
     chunks.close()
+    settle_in_process()
     assert events == ["closed", "after"]
     assert list(chunks) == []
 
@@ -257,6 +260,7 @@ def test_an_iterable_may_be_closed_by_another_thread(cell: Cell) -> None:
     thread = threading.Thread(target=chunks.close)
     thread.start()
     thread.join()
+    settle_in_process()
     assert events == ["closed", "after"]
 
 
@@ -265,6 +269,7 @@ def test_an_iterable_may_be_read_in_another_thread(cell: Cell) -> None:
     chunks = started(stream_app(cell, events))
     assert in_threads(1, lambda _: list(chunks)) == [[b"a", b"b"]]
     chunks.close()
+    settle_in_process()
     assert events == ["closed", "after"]
 
 

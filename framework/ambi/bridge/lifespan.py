@@ -23,6 +23,7 @@ from functools import partial
 from ..core.binding import is_async_generator, is_generator, parameters_of
 from ..core.errors import ConfigurationError
 from .exits import at_exit
+from .stopping import forget_stopping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -189,6 +190,7 @@ class Lifespans:
         with self._lock():
             if not self.pending:
                 return
+            forget_stopping()
             context = copy_context()  # what a start-up sets is not left behind in the thread of one request
             self._stop = partial(context.run, context.run(self._enter_all_here))
             self.pending = False
@@ -209,7 +211,11 @@ class Lifespans:
         stack.callback(get_loop_thread().live(lifespan.enter_async))
 
     def stop_in_process(self) -> None:
-        """Stop what `start_in_process` started. Idempotent."""
+        """Stop what `start_in_process` started, when what runs in the background has ended. Idempotent."""
+        if self._stop is not None:
+            from .background import drain_in_process
+
+            drain_in_process()
         with self._lock():
             stop, self._stop = self._stop, None
             if stop is not None:

@@ -101,6 +101,11 @@ def get_loop_thread() -> LoopThread:
     return _running[""]
 
 
+def is_loop_thread(loop: object) -> bool:
+    """Tell whether an event loop is that of this process's loop thread."""
+    return "" in _running and _running[""].loop is loop
+
+
 def stop_loop_thread(timeout_s: float = 5) -> None:
     """Stop the loop thread if there is one; a later request starts another."""
     stopped = _running.pop("", None)

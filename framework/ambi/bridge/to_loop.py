@@ -12,31 +12,47 @@ import contextlib
 import queue
 from typing import TypeVar
 
-from ..core.response import as_bytes
+from ..core.errors import ClientDisconnected
 from .loop_thread import get_loop_thread
+from .run_ahead import Closed, LoopBell
 from .travel import CROSSED, CROSSING, RAISED, RETURNED, Leg, contexts_of, step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine
+    from collections.abc import Callable, Coroutine
     from contextvars import Context
     from typing import Any
 
     from ..core.request import Request
+    from .run_ahead import RunAhead
     from .travel import Outcome
 
 
 T = TypeVar("T")
 
 
-def finish_over_loop(request: Request, coroutine: Coroutine[Any, Any, T], context: Context) -> T:
-    """Drive a coroutine that has asked, in this thread, for the async side; give what it returns."""
-    loop_side = request._loop_side = LoopSide(context)
+def finish_over_loop(
+    request: Request,
+    coroutine: Coroutine[Any, Any, T],
+    context: Context,
+    has_left: Callable[[], bool] | None = None,
+) -> T:
+    """Drive a coroutine that has asked, in this thread, for the async side; give what it returns.
+
+    Args:
+        has_left: asked a few times a second, while it is on the loop; where it says so, the coroutine is cancelled.
+
+    Raises:
+        ClientDisconnected: it was.
+    """
+    loop_side = request._loop_side = LoopSide(context, has_left)
     outcome = CROSSED
     while outcome[0] is CROSSING:
         outcome = loop_side.visit(coroutine)
         if outcome[0] is CROSSING:
             outcome = step(coroutine, context)
+    if loop_side.has_been_left and isinstance(outcome[1], asyncio.CancelledError):
+        raise ClientDisconnected("the client left before its answer was ready")
     result: T = _unpack(outcome)
     return result
 
@@ -51,39 +67,49 @@ def _unpack(outcome: Outcome) -> Any:
 
 
 _LOOK_AFTER_S = 1.0
-
-
-def _take(inbox: queue.SimpleQueue[T], loop: asyncio.AbstractEventLoop) -> T:
-    """Wait for what comes from the loop.
-
-    Raises:
-        RuntimeError: the loop thread was stopped, so that nothing will come.
-    """
-    while True:
-        try:
-            return inbox.get(timeout=_LOOK_AFTER_S)
-        except queue.Empty:
-            if loop.is_closed() and inbox.empty():
-                raise RuntimeError("the loop thread was stopped") from None
+_LOOK_AT_CLIENT_S = 0.2
+_DROP_S = 5.0
 
 
 class LoopSide:
-    """The async side of one request under WSGI, with the server's thread at its service."""
+    """The async side of one request under WSGI, with the server's thread at its service.
 
-    def __init__(self, context: Context) -> None:
+    Attributes:
+        has_been_left: the client left, so the coroutine was cancelled.
+    """
+
+    def __init__(self, context: Context, has_left: Callable[[], bool] | None = None) -> None:
         self._context = context
         self._inbox: queue.SimpleQueue[Outcome | Errand] = queue.SimpleQueue()
         self._loop = get_loop_thread().loop
         self._errand: Errand | None = None
+        self._has_left = has_left
+        self.has_been_left = False
 
     def visit(self, coroutine: Coroutine[Any, Any, Any]) -> Outcome:
-        """Let a coroutine run on the loop until it comes to rest; meanwhile run here what it asks this thread for."""
+        """Let a coroutine run on the loop until it comes to rest; meanwhile run here what it asks this thread for.
+
+        Raises:
+            RuntimeError: the loop thread was stopped, so that nothing will come.
+        """
         self._loop.call_soon_threadsafe(self._start, coroutine)
         while True:
-            item = _take(self._inbox, self._loop)
+            try:
+                item = self._inbox.get(timeout=_LOOK_AFTER_S if self._has_left is None else _LOOK_AT_CLIENT_S)
+            except queue.Empty:
+                self._look()
+                continue
             if not isinstance(item, Errand):
                 return item
             item.run()
+
+    def _look(self) -> None:
+        if self._loop.is_closed() and self._inbox.empty():
+            raise RuntimeError("the loop thread was stopped") from None
+        if self._has_left is not None and self._has_left():
+            self._has_left = None
+            self.has_been_left = True
+            self._loop.call_soon_threadsafe(self._task.cancel)
 
     def _start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         self._task = self._loop.create_task(self._travel(coroutine))
@@ -172,89 +198,72 @@ async def call_in_thread(request: Request, function: Callable[[], T]) -> T:
     return result
 
 
-class LoopBody:
-    """The iterator of an async body for a WSGI server: one task on the loop makes the items, one when asked.
+class LoopMaker:
+    """Makes the chunks of an async body in a task on the loop thread, in the request's context."""
 
-    `close` may come from any thread, more than once, and before the first item; it ends the task and waits for that
-    within a bounded time.
-    """
-
-    _CLOSE_TIMEOUT_S = 5
-
-    def __init__(self, body: AsyncIterable[bytes | str], context: Context) -> None:
+    def __init__(self, body: Any, encode: Callable[[Any], bytes], context: Context) -> None:
         self._body = body
+        self._encode = encode
         self._context = context
-        self._inbox: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
         self._loop = get_loop_thread().loop
         self._task: asyncio.Task[None] | None = None
-        self._asked: asyncio.Future[None] | None = None
-        self._ended = False
+        self._is_closing = False
+        self.bell = LoopBell(self._loop.call_soon_threadsafe, asyncio.Event)
 
-    def __iter__(self) -> LoopBody:
-        return self
+    @property
+    def is_dead(self) -> bool:
+        """Whether the loop thread was stopped."""
+        return self._loop.is_closed()
 
-    def __next__(self) -> bytes:
-        if self._ended:
-            raise StopIteration
-        self._loop.call_soon_threadsafe(self._ask)
-        kind, value = _take(self._inbox, self._loop)
-        if kind is CROSSING:
-            item: bytes = value
-            return item
-        self._ended = True
-        if kind is RETURNED:
-            raise StopIteration
-        _unpack((kind, value))
-        raise StopIteration
+    def begin(self, ahead: RunAhead) -> None:
+        """Let a task on the loop begin."""
+        self._loop.call_soon_threadsafe(self._begin, ahead)
 
-    def close(self) -> None:
-        """End the task that makes the items; its `finally` blocks have run when this returns, or the time is up."""
-        if self._ended:
-            return
-        self._ended = True
-        with contextlib.suppress(queue.Empty, RuntimeError):  # a loop that is closed has ended the task already
-            self._loop.call_soon_threadsafe(self._end)
-            while self._inbox.get(timeout=self._CLOSE_TIMEOUT_S)[0] is CROSSING:
-                pass
+    def _begin(self, ahead: RunAhead) -> None:
+        self._task = self._loop.create_task(self._make(ahead), context=self._context)
 
-    def _ask(self) -> None:
-        if self._task is None:
-            self._task = self._loop.create_task(self._make(), context=self._context)
-        elif self._asked is not None and not self._asked.done():
-            self._asked.set_result(None)
+    async def _make(self, ahead: RunAhead) -> None:
+        """Iterate the body in this task, from its first step to its closing."""
+        failure: BaseException | None = None
+        try:
+            await self._iterate(ahead)
+        except Closed:
+            pass
+        except asyncio.CancelledError as exc:  # by the taker, who has left; or by a loop that stops
+            if not ahead.is_left:
+                failure = RuntimeError("the async part of the request was cancelled")
+                failure.__cause__ = exc
+        except BaseException as exc:
+            failure = exc
+        ahead.finish(failure)
 
-    def _end(self) -> None:
-        if self._task is None:
-            self._task = self._loop.create_task(self._drop(), context=self._context)
-        else:
+    async def _iterate(self, ahead: RunAhead) -> None:
+        iterator = aiter(self._body)
+        try:
+            async for item in iterator:
+                chunk = self._encode(item)
+                if chunk and ahead.put(chunk):
+                    while ahead.is_full:
+                        await self.bell.wait()
+        finally:
+            self._is_closing = True
+            for closable in (iterator, self._body) if self._body is not iterator else (iterator,):
+                if hasattr(closable, "aclose"):
+                    await closable.aclose()
+
+    def cancel(self) -> None:
+        """Cancel the task; what it waits for is interrupted."""
+        with contextlib.suppress(RuntimeError):  # a loop that is closed has ended the task already
+            self._loop.call_soon_threadsafe(self._cancel)
+
+    def _cancel(self) -> None:
+        if self._task is not None and not self._is_closing:  # what it closes already is not to be interrupted
             self._task.cancel()
 
-    async def _make(self) -> None:
-        outcome: Outcome = (RETURNED, None)
-        try:
-            async with _closing(self._body):
-                async for item in self._body:
-                    self._asked = self._loop.create_future()
-                    self._inbox.put((CROSSING, as_bytes(item)))
-                    await self._asked
-        except BaseException as exc:
-            outcome = (RAISED, exc)
-        self._inbox.put(outcome)
+    def drop(self) -> None:
+        """Close a body that was never begun. Raises what its closing raises."""
+        if hasattr(self._body, "aclose") and not self.is_dead:
+            asyncio.run_coroutine_threadsafe(self._drop(), self._loop).result(_DROP_S)
 
     async def _drop(self) -> None:
-        try:
-            async with _closing(self._body):
-                pass
-        finally:
-            self._inbox.put((RETURNED, None))
-
-
-@contextlib.asynccontextmanager
-async def _closing(body: object) -> AsyncIterator[None]:
-    """Close an async generator in the task that iterated it, on every exit."""
-    try:
-        yield
-    finally:
-        aclose = getattr(body, "aclose", None)
-        if aclose is not None:
-            await aclose()
+        await self._loop.create_task(self._body.aclose(), context=self._context)

@@ -13,6 +13,7 @@ Facts
 from __future__ import annotations
 
 import contextlib
+import threading
 import weakref
 from contextvars import copy_context
 from typing import TypeVar
@@ -22,6 +23,7 @@ import anyio.from_thread
 from anyio.lowlevel import RunVar, checkpoint_if_cancelled, current_token
 
 from ..core.sides import ASYNC, SYNC
+from .loop_thread import is_loop_thread
 from .travel import CROSSED, RAISED, RETURNED, contexts_of, step
 from .workers import give_back, take_worker
 
@@ -57,6 +59,34 @@ def limiter_of(app: Application, kind: str) -> anyio.CapacityLimiter:
     return limiters[kind]
 
 
+_here = threading.local()
+"""Of a worker thread: `token`, that of the loop whose request it works for."""
+
+
+def soon_of(token: EventLoopToken) -> Callable[..., object]:
+    """Give what runs a function on that loop soon, from any thread."""
+    native: Any = token.native_token
+    soon: Callable[..., object] = getattr(native, "call_soon_threadsafe", None) or native.run_sync_soon
+    return soon
+
+
+def is_in_worker() -> bool:
+    """Tell whether this is a worker thread that works for a request of an event loop."""
+    return getattr(_here, "token", None) is not None
+
+
+def loop_of_caller() -> tuple[Callable[..., object], object] | None:
+    """Give what runs a function soon on the server's loop, and that loop; None under WSGI."""
+    token: EventLoopToken | None = getattr(_here, "token", None)
+    if token is None:
+        try:
+            token = current_token()
+        except anyio.NoEventLoopError:
+            return None
+    native: Any = token.native_token
+    return None if is_loop_thread(native) else (soon_of(token), native)
+
+
 class SyncSide:
     """The sync side of one request under ASGI: at most one worker, taken when first needed."""
 
@@ -67,7 +97,7 @@ class SyncSide:
         self.token = current_token()
         self._limiter: anyio.CapacityLimiter | None = None
         self._worker: Worker | None = None
-        self._errand: _Errand | None = None
+        self._errand: Errand | None = None
 
     async def resume(
         self, coroutine: Coroutine[Any, Any, Any], context: Context, *, inside: bool
@@ -81,13 +111,24 @@ class SyncSide:
             BaseException: cancelled while waiting for a worker; the coroutine has not been resumed.
         """
         worker = await self._engage()
-        errand = self._errand = _Errand(step, (coroutine, context), self.token)
+        errand = self._errand = Errand(step, (coroutine, context), self.token)
         if inside:
             errand.soon(worker.submit, errand.run)
         else:
             worker.submit(errand.run)
         cancelled = await errand.ended()
         return errand.outcome[1], cancelled
+
+    def start(self, function: Callable[..., Any], *args: Any) -> Errand:
+        """Let the worker, which it has, run a function; the caller waits for its end."""
+        worker: Any = self._worker
+        errand = self._errand = Errand(function, args, self.token)
+        worker.submit(errand.run)
+        return errand
+
+    def soon(self, function: Callable[[], None]) -> None:
+        """Run a function on the loop, soon. Raises: RuntimeError when the loop is closed."""
+        soon_of(self.token)(function)
 
     async def settled(self) -> None:
         """Wait until the worker runs nothing."""
@@ -127,14 +168,14 @@ async def _acquire(limiter: anyio.CapacityLimiter, borrower: object) -> anyio.Ca
     return limiter
 
 
-class _Errand:
+class Errand:
     """A function on its way to a worker."""
 
-    __slots__ = ("_args", "_arrived", "_function", "outcome", "soon")
+    __slots__ = ("_args", "_arrived", "_function", "_token", "outcome", "soon")
 
     def __init__(self, function: Callable[..., Any], args: tuple[Any, ...], token: EventLoopToken) -> None:
-        native: Any = token.native_token
-        self.soon = native.call_soon_threadsafe if hasattr(native, "call_soon_threadsafe") else native.run_sync_soon
+        self.soon = soon_of(token)
+        self._token = token
         self._function = function
         self._args = args
         self._arrived = anyio.Event()
@@ -142,10 +183,12 @@ class _Errand:
 
     def run(self) -> None:
         """Run it, in the worker."""
+        _here.token = self._token
         try:
             outcome: Outcome = (RETURNED, self._function(*self._args))
         except BaseException as exc:
             outcome = (RAISED, exc)
+        _here.token = None
         with contextlib.suppress(RuntimeError):  # the loop is closed; nobody waits any more
             self.soon(self._arrive, outcome)
 
@@ -258,12 +301,17 @@ async def travel(request: Request, coroutine: Coroutine[Any, Any, T]) -> T:
 
 async def run_io(app: Application, function: Callable[..., Any], *args: Any) -> Any:
     """Run blocking file work of the framework in a thread, under a limiter of its own."""
-    limiter = limiter_of(app, "io_threads")
+    return await run_in_worker(app, "io_threads", function, *args)
+
+
+async def run_in_worker(app: Application, kind: str, function: Callable[..., Any], *args: Any) -> Any:
+    """Run a function in a worker thread, in a copy of this context, under one of the application's limiters."""
+    limiter = limiter_of(app, kind)
     borrower = object()
     await _acquire(limiter, borrower)
     worker = take_worker()
     try:
-        errand = _Errand(copy_context().run, (function, *args), current_token())
+        errand = Errand(copy_context().run, (function, *args), current_token())
         worker.submit(errand.run)
         cancelled = await errand.ended()
     finally:

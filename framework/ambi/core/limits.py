@@ -64,6 +64,11 @@ class Limits:
         object.__setattr__(self, "harmless_name_bytes", share // 4)
         object.__setattr__(self, "harmless_value_bytes", share - share // 4)
 
+    @property
+    def streams_stop_s(self) -> float:
+        """For how long a stop waits for a stream: what comes after it, tasks and lifespans, wants time as well."""
+        return self.graceful_stop_s * 2 / 3
+
     if TYPE_CHECKING:
         harmless_name_bytes: int
         harmless_value_bytes: int

@@ -42,6 +42,22 @@ def log_disconnect(request: Request) -> None:
     )
 
 
+def log_cut(request: Request) -> None:
+    """Warn that a stream was cut, unfinished, since the server stops."""
+    import logging
+
+    logging.getLogger("ambi.request").warning(
+        "%s %s: the stream was cut, as the server stops", quote_for_log(request.method, 40), quote_for_log(request.path)
+    )
+
+
+def log_left_behind(what: str) -> None:
+    """Warn of work in the background that did not end within the time a stop has."""
+    import logging
+
+    logging.getLogger("ambi.error").warning("%s did not end in time and was left behind", what)
+
+
 def log_ignored_cookies(request: Request) -> None:
     """Note at debug level that cookies beyond the limits were not read."""
     import logging

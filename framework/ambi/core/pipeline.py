@@ -86,7 +86,7 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
         response, failure, here = await open_late(request, plan, response, here)
     if response is not None and not (response.status.__class__ is int and 200 <= response.status <= 599):
         failure = settle_status(response)
-    if outermost and isinstance(failure, Exception):
+    if failure is not None and outermost and isinstance(failure, Exception):
         response, failure, here = await crash(request, plan, failure, here)
     if not outermost and here is not side and not isinstance(failure, GeneratorExit):
         await side  # the user's `await call_next(request)` goes on where it was

@@ -28,12 +28,13 @@ class Plan:
         loads_body: the body is loaded before the handler is called.
         body_first: a layer wants the body before it is opened.
         max_body_bytes: of this route.
+        cancel_on_disconnect: the handler is cancelled when the client leaves.
         function: the handler itself.
     """
 
     __slots__ = (
-        "blocking", "body_first", "call", "codec", "depth", "errors", "function", "is_async", "layers", "loads_body",
-        "max_body_bytes",
+        "blocking", "body_first", "call", "cancel_on_disconnect", "codec", "depth", "errors", "function", "is_async",
+        "layers", "loads_body", "max_body_bytes",
     )  # fmt: skip
 
     def __init__(
@@ -48,6 +49,7 @@ class Plan:
         layers: tuple[Layer, ...] = (),
         errors: tuple[ErrorHandlers, ...] = (),
         loads_body: bool = False,
+        cancel_on_disconnect: bool = False,
     ) -> None:
         self.function = function
         self.call = call
@@ -60,13 +62,14 @@ class Plan:
         self.loads_body = loads_body
         self.body_first = loads_body and any(layer.body for layer in layers)
         self.max_body_bytes = max_body_bytes
+        self.cancel_on_disconnect = cancel_on_disconnect
 
     def within(self, layers: tuple[Layer, ...], errors: tuple[ErrorHandlers, ...]) -> Plan:
         """Give this plan inside further layers and error scopes: those of the application it is mounted in."""
         return Plan(
             self.function, self.call, codec=self.codec, max_body_bytes=self.max_body_bytes, is_async=self.is_async,
             blocking=self.blocking, layers=layers + self.layers, errors=self.errors + errors,
-            loads_body=self.loads_body,
+            loads_body=self.loads_body, cancel_on_disconnect=self.cancel_on_disconnect,
         )  # fmt: skip
 
     @property

@@ -74,6 +74,10 @@ class Edge(Protocol):
         """Give where the body comes from."""
         ...
 
+    def is_disconnected(self, request: Request) -> bool:
+        """Tell whether the client is known to have left."""
+        ...
+
     def travel(self, request: Request, coroutine: Coroutine[Any, Any, Response]) -> Awaitable[Response]:
         """Drive a part of the pipeline that user code awaits; it may change sides on its way."""
         ...
@@ -111,8 +115,8 @@ class Request:
 
     __slots__ = (
         "_after", "_answer", "_body", "_body_source", "_content_type", "_context", "_cookies", "_dropped", "_edge",
-        "_form", "_has_body", "_headers", "_host", "_json", "_loop_side", "_on_response", "_query", "_state",
-        "_sync_side", "_values", "app", "method", "native", "path", "query_string", "root_path", "route",
+        "_form", "_has_body", "_headers", "_host", "_json", "_loop_side", "_on_response", "_query", "_receive",
+        "_state", "_sync_side", "_values", "app", "method", "native", "path", "query_string", "root_path", "route",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917  # called by the two gateways only, on every request: names would cost
@@ -139,6 +143,7 @@ class Request:
         self.route: Route | None = None
         self._values: tuple[Any, ...] = ()
         self._body: bytes | None = None
+        self._body_source: Any = None
         self._form: Form | None = None
         self._on_response: list[Callable[[Response], object]] | None = None
         self._sync_side: Any = None
@@ -147,7 +152,6 @@ class Request:
 
     # Slots that are absent until first used; declared for type checkers.
     if TYPE_CHECKING:
-        _body_source: Any
         _content_type: tuple[str, dict[str, str]]
         _context: Context
         _cookies: Mapping[str, str]
@@ -155,6 +159,7 @@ class Request:
         _json: Any
         _loop_side: Any
         _query: MultiDict[str]
+        _receive: Any
         _answer: Exception | Response
         _state: State
 
@@ -386,6 +391,19 @@ class Request:
             given = self._edge.lifespan_state(self.native)
             self._state = State({**given, **self.app.lifespan_state} if given else self.app.lifespan_state)
             return self._state
+
+    def is_disconnected(self) -> bool:
+        """Tell whether the client is known to have left; never waits for it, and reads nothing of the body.
+
+        Under ASGI the first call begins to watch the connection: an `async def` handler learns what that finds at a
+        later call, a `def` handler at once. Under WSGI it is known where the server lends its socket (gunicorn,
+        Werkzeug) or tells (waitress), else always False. A client that closed only its sending half counts as gone.
+
+        Example:
+            while not request.is_disconnected():
+                row = next_row()
+        """
+        return self._edge.is_disconnected(self)
 
     def on_response(self, function: Callable[[Response], object]) -> None:
         """Call `function(response)` with whatever is sent at last, the 500 of a crash included. It must not block."""

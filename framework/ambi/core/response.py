@@ -244,16 +244,20 @@ class Stream(Response):
     Args:
         iterable: its items are sent as they come; it is closed on every exit.
         content_type: "text/plain; charset=utf-8" by default.
+        ends_at_stop: it has no end of its own, so a server that stops ends it at once. Any other stream is waited for,
+            and cut when it takes too long: a client must not take a part for the whole.
     """
 
-    __slots__ = ()
+    __slots__ = ("ends_at_stop",)
 
     def __init__(
         self,
-        iterable: Iterable[bytes | str] | AsyncIterable[bytes | str],
+        iterable: Iterable[Any] | AsyncIterable[Any],
         content_type: str = "text/plain; charset=utf-8",
         status: int = 200,
         headers: Mapping[str, str] | None = None,
+        *,
+        ends_at_stop: bool = False,
     ) -> None:
         if isinstance(iterable, (bytes, str)) or not (hasattr(iterable, "__iter__") or hasattr(iterable, "__aiter__")):
             raise TypeError(
@@ -262,6 +266,7 @@ class Stream(Response):
         super().__init__(b"", status, headers)
         self._pairs[0] = ("content-type", check_value(content_type))
         self.body = iterable
+        self.ends_at_stop = ends_at_stop
 
 
 def check_status(status: int) -> int:

@@ -43,12 +43,16 @@ class RouteOptions(TypedDict, total=False):
     middleware: Iterable[Any]
     max_body_bytes: int | None
     blocking: bool
+    cancel_on_disconnect: bool
 
 
 class Definition:
     """A route as it was registered, before it is known what it is included in."""
 
-    __slots__ = ("blocking", "handler", "layers", "max_body_bytes", "methods", "name", "parameters", "path")
+    __slots__ = (
+        "blocking", "cancel_on_disconnect", "handler", "layers", "max_body_bytes", "methods", "name", "parameters",
+        "path",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -75,6 +79,7 @@ class Definition:
         except ConfigurationError as exc:
             raise ConfigurationError.at(handler, str(exc)) from None
         self.blocking = options.get("blocking", True)
+        self.cancel_on_disconnect = options.get("cancel_on_disconnect", False)
         self.parameters = parameters_of(handler, local_names)
 
 
@@ -102,8 +107,8 @@ class Route:
     """
 
     __slots__ = (
-        "_plan", "blocking", "call", "handler", "host", "is_async", "layers", "max_body_bytes", "methods", "name",
-        "param_names", "parameters", "path", "routers", "segments", "streams_body",
+        "_plan", "blocking", "call", "cancel_on_disconnect", "handler", "host", "is_async", "layers", "max_body_bytes",
+        "methods", "name", "param_names", "parameters", "path", "routers", "segments", "streams_body",
     )  # fmt: skip
 
     def __init__(
@@ -136,6 +141,11 @@ class Route:
         self._choose_converters(parameters, converters, types)
         self.call, self.streams_body = bind(self.handler, parameters, self.param_names)
         self.is_async = is_async(self.handler)
+        self.cancel_on_disconnect = definition.cancel_on_disconnect
+        if self.cancel_on_disconnect and not self.is_async:
+            raise ConfigurationError.at(
+                self.handler, "cancel_on_disconnect=True is for an `async def`; a thread cannot be cancelled"
+            )
         if is_generator(self.handler) or is_async_generator(self.handler):
             self.blocking = False  # calling it runs nothing of it; its items are made where they belong
         self._plan: Plan | None = None
@@ -320,6 +330,7 @@ class Router:
         middleware: Iterable[Any] = (),
         max_body_bytes: int | None = None,
         blocking: bool = True,
+        cancel_on_disconnect: bool = False,
     ) -> Callable[[F], F]:
         """Register a handler for a path and methods; the function comes back unchanged.
 
@@ -331,12 +342,15 @@ class Router:
             middleware: layers of this route alone, outermost first.
             max_body_bytes: instead of the application's limit.
             blocking: False says that a `def` handler never blocks, so that it runs on the event loop under ASGI.
+            cancel_on_disconnect: cancel an `async def` handler when its client leaves; under WSGI where the server
+                lends its socket (gunicorn, Werkzeug).
 
         Raises:
             ConfigurationError: at once, with the file and line of the function.
         """
         options: RouteOptions = {
             "name": name, "middleware": middleware, "max_body_bytes": max_body_bytes, "blocking": blocking,
+            "cancel_on_disconnect": cancel_on_disconnect,
         }  # fmt: skip
         return self._decorator(path, methods, options, sys._getframe(1).f_locals)
 

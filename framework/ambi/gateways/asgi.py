@@ -11,28 +11,27 @@ Facts (seen on the servers)
 from __future__ import annotations
 
 from contextvars import copy_context
+from functools import partial
 from itertools import chain
 
 from ..core.ending import finish
-from ..core.errors import ClientDisconnected, HTTPError
+from ..core.errors import HTTPError
 from ..core.log import log_crash, log_disconnect, log_failure
 from ..core.pipeline import respond
-from ..core.recovery import late_error
 from ..core.request import Request
-from ..core.response import as_bytes, declared_length, finalize
-from ..core.sides import ASYNC, on_sync_side
+from ..core.response import finalize
+from ..core.sides import ASYNC
 from ..core.url import decode_path, encode_raw_query, percent_decode, strip_root
+from .asgi_connection import Connection, connection_of
+from .asgi_streams import close_body, send_stream
 from .entry import check_host, headers_too_large, parse_content_length, target_too_long
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import (
-        AsyncGenerator,
-        AsyncIterable,
         Awaitable,
         Callable,
         Coroutine,
-        Iterator,
         Mapping,
     )
     from contextvars import Context
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
     from ..core.plan import Plan
     from ..core.request import Application
     from ..core.response import Response
-    from ..core.sides import Side
 
     Scope = Any
     Receive = Callable[[], Awaitable[Any]]
@@ -73,21 +71,39 @@ async def serve(app: ServedApplication, scope: Scope, receive: Receive, send: Se
     if app.lifespans is not None and app.lifespans.pending:
         refusal = await _start(app, request) or refusal
     try:
-        coroutine = respond(request, app.plan_for(request, refusal), ASYNC)
-        try:
-            wanted = context.run(coroutine.send, None)
-        except StopIteration as stop:  # nothing of it had to wait: it ran to its end in one go
-            response = stop.value
+        plan = app.plan_for(request, refusal)
+        coroutine = respond(request, plan, ASYNC)
+        if plan.cancel_on_disconnect:
+            response = await _run_while_connected(request, coroutine, context)
         else:
-            response = await _go_on(request, coroutine, context, wanted)
+            try:
+                wanted = context.run(coroutine.send, None)
+            except StopIteration as stop:  # nothing of it had to wait: it ran to its end in one go
+                response = stop.value
+            else:
+                response = await _go_on(request, coroutine, context, wanted)
+        if response is None:
+            return
         if response.status not in _CLOSING and has_unread_body(request):
             await request._body_source.drain()
-        await write_response(request, response, receive, send, context)
+        await write_response(request, response, send)
     finally:
+        if request._body_source is not None:
+            request._body_source.close()
         if request._after is not None or request._form is not None or request._dropped is not None:
-            await _end(request, context)
+            await _finish(request, context)
         elif request._sync_side is not None:
             request._sync_side.release()
+
+
+async def _finish(request: Request, context: Context) -> None:
+    """Finish the request: here, but what runs after the response in a task of its own, as the client waits."""
+    if request._after is None:
+        await _end(request, context)
+        return
+    from ..bridge.background import finish_on_loop
+
+    finish_on_loop(request.app, f"what runs after {request!r}", partial(_end, request, context))
 
 
 async def _end(request: Request, context: Context) -> None:
@@ -161,8 +177,9 @@ def read_request(  # noqa: C901, PLR0912, PLR0915  # one pass over what every re
     if query and not query.isascii():
         query = encode_raw_query(query)
     request = Request(app, EDGE, scope, scope["method"], path, query, root_path, host, has_body)
+    request._receive = receive
     if has_body:
-        request._body_source = ASGIBody(request, receive, length)
+        request._body_source = Connection(request, receive, length, has_body=True)
     return request, refusal
 
 
@@ -259,9 +276,14 @@ class _Edge:
         state: Mapping[str, Any] | None = scope.get("state")
         return state
 
-    def body_source(self, request: Request) -> ASGIBody:
-        source: ASGIBody = request._body_source
-        return source
+    def body_source(self, request: Request) -> Connection:
+        return connection_of(request)
+
+    def is_disconnected(self, request: Request) -> bool:
+        from ..bridge.to_thread import call_on_loop, is_in_worker
+
+        connection = connection_of(request)
+        return call_on_loop(request, connection.look_now) if is_in_worker() else connection.look()
 
     async def travel(self, request: Request, coroutine: Coroutine[Any, Any, Response]) -> Response:
         from ..bridge.to_thread import travel  # loads anyio; the user's code on the loop may not
@@ -281,7 +303,6 @@ def _address(value: Any) -> tuple[str, int | None] | None:
 
 
 _DRAIN_BYTES = 65536
-_DRAIN_S = 1.0
 
 
 def has_unread_body(request: Request) -> bool:
@@ -296,66 +317,6 @@ def has_unread_body(request: Request) -> bool:
     return declared is not None and declared <= _DRAIN_BYTES and EDGE.header(request.native, "expect") is None
 
 
-class ASGIBody:
-    """The body of a request in `http.request` events."""
-
-    side: Side = ASYNC
-
-    def __init__(self, request: Request, receive: Receive, length: bytes | None) -> None:
-        self._request = request
-        self._receive = receive
-        self.ended = False
-        self.declared = int(length) if length is not None and length.isdigit() else None
-
-    async def read(self) -> bytes:
-        """Give the next bytes, b"" at the end.
-
-        Raises:
-            ClientDisconnected: the client left first.
-            HTTPError: 408 without progress for `Limits.body_timeout_s`.
-        """
-        from ..bridge.timeouts import within  # a server of ASGI has loaded what this loads
-
-        timeout_s = self._request.limits.body_timeout_s
-        while not self.ended:
-            try:
-                message = await within(self._receive(), timeout_s)
-            except TimeoutError:
-                raise HTTPError(408, f"no byte of the body arrived for {timeout_s:g} seconds") from None
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnected("the client left before the end of its body")
-            self.ended = not message.get("more_body", False)
-            chunk: bytes = message.get("body", b"")
-            if chunk:
-                return chunk
-        return b""
-
-    read_async = read
-
-    async def drain(self) -> None:
-        """Take what is on its way, for a second at most; what it is does not matter, nor whether it comes."""
-        from ..bridge.timeouts import within
-
-        try:
-            while not self.ended:
-                message = await within(self._receive(), _DRAIN_S)
-                self.ended = not message.get("more_body", False)
-        except TimeoutError:
-            self.ended = False
-
-    def read_blocking(self) -> bytes:
-        """As `read`, from a worker thread: the server's loop receives."""
-        from ..bridge.to_thread import call_on_loop
-
-        return call_on_loop(self._request, self.read)
-
-    async def run_io(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Run file work in a thread: the loop must not block."""
-        from ..bridge.to_thread import run_io
-
-        return await run_io(self._request.app, function, *args)
-
-
 # --- run ---
 
 
@@ -367,6 +328,25 @@ async def _start(app: ServedApplication, request: Request) -> HTTPError | None:
         log_crash(request, exc, "the start of the application")
         return HTTPError(500)
     return None
+
+
+async def _run_while_connected(
+    request: Request, coroutine: Coroutine[Any, Any, Response], context: Context
+) -> Response | None:
+    """Run the pipeline, and cancel it when the client leaves, which gives None."""
+    from ..bridge.interrupting import Interrupted, unless
+    from ..bridge.to_thread import Trip
+
+    async def watch(interrupt: Callable[[], None]) -> None:
+        await connection_of(request).gone()
+        interrupt()
+
+    try:
+        response: Response = await unless(Trip(request, coroutine, context, context), watch)
+    except Interrupted:
+        log_disconnect(request)
+        return None
+    return response
 
 
 async def _drive(request: Request, coroutine: Coroutine[Any, Any, Any], context: Context) -> Any:
@@ -408,24 +388,27 @@ def _encode(pairs: list[Pair]) -> list[tuple[bytes, bytes]]:
     return headers
 
 
-async def write_response(request: Request, response: Response, receive: Receive, send: Send, context: Context) -> None:
+async def write_response(request: Request, response: Response, send: Send) -> None:
     """Send the response; streams item by item."""
     if request._dropped is not None:
         request.sends(response)
     pairs, body = finalize(request, response)
-    if type(body) is not bytes and body is not None:
-        await _drive(request, _send_stream(request, response, pairs, body, receive, send), context)
-        return
-    if body is None and response.body.__class__ is not bytes:
-        await _drive(request, _close(response.body), context)
     try:
         headers = [_encoded[pair] for pair in pairs]
     except KeyError:
         headers = _encode(pairs)
     if response.status in _CLOSING:
         headers += _close_connection(request)
+    start = {"type": "http.response.start", "status": response.status, "headers": headers}
+    if type(body) is not bytes and body is not None:
+        instead = await send_stream(request, response, start, pairs, send)
+        if instead is not None:
+            await write_response(request, instead, send)
+        return
+    if body is None and response.body.__class__ is not bytes:
+        await close_body(request, response.body)
     try:
-        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send(start)
         await send({"type": "http.response.body", "body": body or b""})
     except OSError:  # some servers say so that the client left
         log_disconnect(request)
@@ -439,158 +422,14 @@ def _close_connection(request: Request) -> list[tuple[bytes, bytes]]:
     return [(b"connection", b"close")] if request.native.get("http_version", "1.1") <= "1.1" else []
 
 
-_CHECKPOINT_EVERY = 16
-"""Items between two turns of the event loop, where neither the body nor `send` waits for anything."""
-
-
-async def _send_stream(
-    request: Request, response: Response, pairs: list[Pair], body: Any, receive: Receive, send: Send
-) -> None:
-    """Send a streamed body. The response starts with its first item, so that a failure before is a clean 500.
-
-    Raises:
-        Exception: what the body raised after its first item; the server then cuts the connection.
-    """
-    items = body if hasattr(body, "__aiter__") else _from_thread(request, body)
-    headers = _encode(pairs)
-    stream = _Sending(send, {"type": "http.response.start", "status": response.status, "headers": headers})
-    try:
-        stream.left = declared_length(pairs)
-        if await _while_connected(request, receive, stream.send_items(items)):
-            await stream.send_end()
-    except _ClientGone:
-        log_disconnect(request)
-    except Exception as exc:
-        if stream.start is None:
-            raise
-        answer = late_error(request, exc, "the first item of a streamed body")
-        await write_response(request, answer, receive, send, request._context)
-    finally:
-        if items is not body:
-            await items.aclose()
-        await _close(body)
-
-
-class _ClientGone(Exception):
-    """The server says by an OSError of its `send` that the client left."""
-
-
-class _Sending:
-    """A streamed body on its way; `start` is the first message, None once it is sent."""
-
-    __slots__ = ("_send", "left", "start")
-
-    def __init__(self, send: Send, start: Any) -> None:
-        self._send = send
-        self.start = start
-        self.left: int | None = None
-
-    async def send_items(self, items: AsyncIterable[bytes | str]) -> None:
-        """Send the items as far as a Content-Length allows."""
-        from anyio.lowlevel import checkpoint
-
-        send, count = self._send, 0
-        async for item in items:
-            chunk = item if isinstance(item, bytes) else as_bytes(item)
-            if self.left is not None:
-                chunk = chunk[: self.left]
-                self.left -= len(chunk)
-            if chunk:
-                if self.start is not None:
-                    await self._begin()
-                try:
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                except OSError as exc:
-                    raise _ClientGone from exc
-                count += 1
-                if not count % _CHECKPOINT_EVERY:
-                    await checkpoint()
-            if self.left == 0:
-                return
-
-    async def send_end(self) -> None:
-        """Say that the body is over. Raises: RuntimeError if it is shorter than its Content-Length."""
-        if self.left:
-            raise RuntimeError(f"the streamed body ended {self.left} bytes before its Content-Length")
-        if self.start is not None:
-            await self._begin()
-        try:
-            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
-        except OSError as exc:
-            raise _ClientGone from exc
-
-    async def _begin(self) -> None:
-        start, self.start = self.start, None
-        try:
-            await self._send(start)
-        except OSError as exc:
-            raise _ClientGone from exc
-
-
-async def _while_connected(request: Request, receive: Receive, sending: Coroutine[Any, Any, None]) -> bool:
-    """Await `sending`, and cancel it when the client leaves; tell whether it came to its end."""
-    from anyio import create_task_group
-
-    failure: Exception | None = None
-    ended = False
-    async with create_task_group() as group:
-        if not request._has_body or request._body_source.ended:
-            group.start_soon(_watch, receive, group.cancel_scope)
-        try:
-            await sending
-            ended = True
-        except Exception as exc:  # kept out of the group, which would wrap it
-            failure = exc
-        group.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
-    return ended
-
-
-async def _watch(receive: Receive, scope: Any) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    scope.cancel()
-
-
-_END: Any = object()
-
-
-async def _from_thread(request: Request, body: Any) -> AsyncGenerator[bytes | str]:
-    """Give the items of a body that may block: one worker thread makes them all, one when asked."""
-    from ..bridge.to_thread import sync_side_of
-
-    await sync_side_of(request).become_stream()
-    iterator: Iterator[Any] = await on_sync_side(iter, body)
-    while True:
-        item: Any = await on_sync_side(next, iterator, _END)
-        if item is _END:
-            return
-        yield item
-
-
-async def _close(body: Any) -> None:
-    """Close a body on its own side; idempotent."""
-    from anyio import CancelScope
-
-    with CancelScope(shield=True):
-        if hasattr(body, "aclose"):
-            await body.aclose()
-        elif hasattr(body, "close"):
-            await on_sync_side(body.close)
-
-
 # --- lifespan ---
 
 
 async def serve_lifespan(app: ServedApplication, scope: Scope, receive: Receive, send: Send) -> None:
     """Start and stop the application as the server says. A failure is told to the server, which then does not serve."""
-    await receive()
-    if app.lifespans is None:
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        await send({"type": "lifespan.shutdown.complete"})
-        return
+    from ..bridge.background import drain_on_loop
+    from ..bridge.stopping import forget_stopping, tell_stopping
+
     phase = "startup"
 
     async def started() -> None:
@@ -602,9 +441,17 @@ async def serve_lifespan(app: ServedApplication, scope: Scope, receive: Receive,
 
     async def stopping() -> None:
         await receive()
+        tell_stopping()
+        await drain_on_loop()
 
+    await receive()
+    forget_stopping()
     try:
-        await app.lifespans.run(started, stopping)
+        if app.lifespans is None:
+            await started()
+            await stopping()
+        else:
+            await app.lifespans.run(started, stopping)
     except Exception as exc:
         log_failure(f"the {phase} of the application failed", exc)
         await send({"type": f"lifespan.{phase}.failed", "message": f"{type(exc).__name__}: {exc}"})

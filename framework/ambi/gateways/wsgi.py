@@ -11,17 +11,21 @@ from __future__ import annotations
 
 import io
 from contextvars import copy_context
+from functools import partial
 from typing import TypeVar
 
 from ..core.ending import finish
 from ..core.errors import REASONS, ClientDisconnected, HTTPError
+from ..core.log import log_disconnect
 from ..core.pipeline import respond
 from ..core.recovery import late_error
 from ..core.request import Request
-from ..core.response import WITHOUT_BODY, as_bytes, declared_length, finalize
+from ..core.response import WITHOUT_BODY, Response, declared_length, finalize
 from ..core.sides import SYNC
 from ..core.url import decode_path, decode_utf8_path, encode_raw_query, path_of_absolute_form, percent_decode
 from .entry import check_host, headers_too_large, parse_content_length, target_too_long
+from .wsgi_connection import client_has_left
+from .wsgi_streams import StreamedBody, close_body
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +38,6 @@ if TYPE_CHECKING:
     from ..core.limits import Limits
     from ..core.plan import Plan
     from ..core.request import Application
-    from ..core.response import Response
     from ..core.sides import Side
 
     class ServedApplication(Application, Protocol):
@@ -193,6 +196,9 @@ class _Edge:
     def body_source(self, request: Request) -> WSGIBody:
         return WSGIBody(request)
 
+    def is_disconnected(self, request: Request) -> bool:
+        return client_has_left(request.native)
+
     async def travel(self, request: Request, coroutine: Coroutine[Any, Any, Response]) -> Response:
         from ..bridge.to_loop import travel  # loads asyncio; a request that comes here needs it
 
@@ -275,13 +281,18 @@ def run(app: ServedApplication, request: Request, refusal: HTTPError | None, con
     try:
         if app.lifespans is not None and app.lifespans.pending:
             app.lifespans.start_in_process()
-        coroutine = respond(request, app.plan_for(request, refusal), SYNC)
+        plan = app.plan_for(request, refusal)
+        coroutine = respond(request, plan, SYNC)
         try:
             context.run(coroutine.send, None)
         except StopIteration as stop:  # nothing of it was async: it ran to its end right here
             response: Response = stop.value
             return response
-        return _over_loop(request, coroutine, context)
+        has_left = partial(client_has_left, request.native) if plan.cancel_on_disconnect else None
+        return _over_loop(request, coroutine, context, has_left)
+    except ClientDisconnected:  # and its handler was cancelled
+        log_disconnect(request)
+        return Response(b"", _CLIENT_CLOSED_REQUEST)
     except Exception as exc:  # a failed start-up, or a loop thread that was stopped; the pipeline itself raises none
         return late_error(request, exc, "the start of the application or the loop thread")
 
@@ -296,10 +307,19 @@ def drive(request: Request, coroutine: Coroutine[Any, Any, T], context: Context)
     return _over_loop(request, coroutine, context)
 
 
-def _over_loop(request: Request, coroutine: Coroutine[Any, Any, T], context: Context) -> T:
+_CLIENT_CLOSED_REQUEST = 499
+"""The status, in the server's log alone, of a request that nobody waits for any more; nginx's."""
+
+
+def _over_loop(
+    request: Request,
+    coroutine: Coroutine[Any, Any, T],
+    context: Context,
+    has_left: Callable[[], bool] | None = None,
+) -> T:
     from ..bridge.to_loop import finish_over_loop  # it asked for the async side, so asyncio is needed
 
-    return finish_over_loop(request, coroutine, context)
+    return finish_over_loop(request, coroutine, context, has_left)
 
 
 # --- write the response ---
@@ -316,12 +336,12 @@ def write_response(
     if type(body) is bytes:
         chunks = (body,)
     elif body is None:
-        _close(response.body, context)
+        close_body(response, context)
         # A HEAD of a stream: servers that make a length of `len` say 0 here, others would send an empty last chunk.
         chunks = (b"",) if response.status not in WITHOUT_BODY else _nothing()
     else:
         try:
-            stream = StreamedBody(body, declared_length(pairs), context)
+            stream = StreamedBody(request, response, declared_length(pairs), context)
         except Exception as exc:  # before the first item: a clean 500 is still possible
             answer = late_error(request, exc, "the first item of a streamed body")
             return write_response(request, answer, start_response, context)
@@ -340,80 +360,6 @@ def _nothing() -> Iterator[bytes]:
     from which others make a Content-Length.
     """
     return iter((b"",))
-
-
-def _close(body: Any, context: Context) -> None:
-    """Close a body that is not sent."""
-    if hasattr(body, "__aiter__"):
-        from ..bridge.to_loop import LoopBody
-
-        LoopBody(body, context).close()
-    elif hasattr(body, "close"):
-        context.run(body.close)
-
-
-_END = object()
-
-
-class StreamedBody:
-    """The iterator of a streamed body, begun: its first item is there, so the response may begin.
-
-    Counts bytes against a Content-Length: what is too much is cut, what is missing raises, so that the server drops
-    the connection.
-    """
-
-    def __init__(self, body: Any, length: int | None, context: Context) -> None:
-        self._left = length
-        self._call: Callable[..., Any] = context.run
-        if hasattr(body, "__aiter__"):
-            from ..bridge.to_loop import LoopBody
-
-            body = LoopBody(body, context)
-            self._call = _call  # the task on the loop is in the context, so this thread cannot be
-        self._body = body
-        self._iterator: Iterator[Any] = self._call(iter, body)
-        self._first: bytes | None = None
-        try:
-            self._first = next(self, b"")
-        except BaseException:
-            self.close()
-            raise
-        self.has_items = bool(self._first)
-
-    def __iter__(self) -> StreamedBody:
-        return self
-
-    def __next__(self) -> bytes:
-        chunk, self._first = self._first, None
-        if chunk is None:
-            while (item := self._call(next, self._iterator, _END)) is not _END:
-                chunk = item if isinstance(item, bytes) else as_bytes(item)
-                if chunk:
-                    return chunk if self._left is None else self._count(chunk)
-        if chunk:
-            return chunk
-        if self._left:
-            raise RuntimeError(f"the streamed body ended {self._left} bytes before its Content-Length")
-        raise StopIteration
-
-    def _count(self, chunk: bytes) -> bytes:
-        """Cut what is more than the Content-Length; raise StopIteration when nothing is left of the item."""
-        left = self._left or 0
-        self._left = left - min(left, len(chunk))
-        if not left:
-            raise StopIteration
-        return chunk[:left]
-
-    def close(self) -> None:
-        """Close the body's iterator. Idempotent, from any thread."""
-        for closable in (self._iterator, self._body) if self._iterator is not self._body else (self._body,):
-            close: Any = getattr(closable, "close", None)
-            if close is not None:
-                self._call(close)
-
-
-def _call(function: Callable[..., Any], *args: Any) -> Any:
-    return function(*args)
 
 
 class FinishedBody:
@@ -440,7 +386,17 @@ class FinishedBody:
             if isinstance(self._chunks, StreamedBody):
                 self._chunks.close()
         finally:
+            self._finish(request)
+
+    def _finish(self, request: Request) -> None:
+        """Finish the request: here, but what runs after the response in a thread of its own, as the client waits."""
+        if request._after is None:
             drive(request, finish(request, SYNC), self._context)
+            return
+        from ..bridge.background import finish_in_thread
+
+        name, work = f"what runs after {request!r}", partial(drive, request, finish(request, SYNC), self._context)
+        finish_in_thread(request.app, name, work)
 
 
 class FinishedWhole(FinishedBody):

@@ -1,0 +1,151 @@
+"""Awaiting something that may be interrupted: by a deadline, or by the client's leaving.
+
+Facts
+- Most of what is awaited here is there already: a request body, a short stream that a server takes. Then nothing
+  suspends, and a timer or a task beside it would cost more than all the rest. So on asyncio both are set when the first
+  step has suspended.
+- Then it is too late for a cancel scope, which must be entered before those inside of it. An interruption is a native
+  cancellation of the task, taken back by `uncancel` where it comes out again.
+- On trio a scope is what there is; there it is always set beforehand.
+- What `__await__` gives need only be an iterator (granian's is no more): it may have neither `send` nor `throw`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Generator
+    from typing import Any
+
+    Interrupt = Callable[[], None]
+
+
+class Interrupted(Exception):
+    """What was awaited came to no end: the client left, or the server stops."""
+
+
+async def within(awaitable: Awaitable[Any], timeout_s: float) -> Any:
+    """Await something for so long at most. Raises: TimeoutError."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        from anyio import fail_after
+
+        with fail_after(timeout_s):
+            return await awaitable
+
+    def arm(interrupt: Interrupt) -> Callable[[], object]:
+        return loop.call_later(timeout_s, interrupt).cancel
+
+    return await _Interruptible(awaitable, arm, TimeoutError)
+
+
+async def unless(awaitable: Awaitable[Any], happens: Callable[[Interrupt], Coroutine[Any, Any, None]]) -> Any:
+    """Await something while another coroutine runs beside it, which may interrupt it.
+
+    Args:
+        awaitable: is awaited in this task.
+        happens: an `async def` that takes the function which interrupts; it is cancelled at the end.
+
+    Raises:
+        Interrupted: it was.
+    """
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return await _unless_on_trio(awaitable, happens)
+
+    def arm(interrupt: Interrupt) -> Callable[[], object]:
+        return loop.create_task(happens(interrupt)).cancel
+
+    return await _Interruptible(awaitable, arm, Interrupted)
+
+
+async def _unless_on_trio(awaitable: Awaitable[Any], happens: Callable[[Interrupt], Coroutine[Any, Any, None]]) -> Any:
+    from anyio import create_task_group
+
+    failure: Exception | None = None
+    result: Any = None
+    is_done = False
+    async with create_task_group() as group:
+        group.start_soon(happens, group.cancel_scope.cancel)
+        try:
+            result = await awaitable
+        except Exception as exc:  # kept out of the group, which would wrap it
+            failure = exc
+        is_done = True
+        group.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+    if not is_done:
+        raise Interrupted
+    return result
+
+
+class _Interruptible:
+    """An awaitable on asyncio; `arm` is called when it first suspends, and gives what disarms.
+
+    An interruption cancels the task; where that comes out again it becomes the error.
+    """
+
+    __slots__ = ("_arm", "_awaitable", "_error", "_is_interrupted", "_task")
+
+    def __init__(
+        self,
+        awaitable: Awaitable[Any],
+        arm: Callable[[Interrupt], Callable[[], object]],
+        error: type[Exception],
+    ) -> None:
+        self._awaitable = awaitable
+        self._arm = arm
+        self._error = error
+        self._is_interrupted = False
+        self._task: asyncio.Task[Any] | None = None
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        steps: Any = self._awaitable.__await__()
+        try:
+            wanted = next(steps)
+        except StopIteration as stop:
+            return stop.value
+        self._task = asyncio.current_task()
+        disarm = self._arm(self._interrupt)
+        try:
+            return (yield from _rest(steps, wanted))
+        except asyncio.CancelledError:
+            if self._is_interrupted and self._take_back():
+                raise self._error from None
+            raise
+        finally:
+            disarm()
+            if self._is_interrupted:  # and it came to its end all the same
+                self._take_back()
+            self._task = None
+
+    def _take_back(self) -> bool:
+        """Take the cancellation back; tell whether it was the only one."""
+        task, self._task = self._task, None
+        return task is not None and task.uncancel() == 0
+
+    def _interrupt(self) -> None:
+        if self._task is not None and not self._is_interrupted:
+            self._is_interrupted = True
+            self._task.cancel()
+
+
+def _rest(steps: Any, wanted: Any) -> Generator[Any, Any, Any]:
+    """Yield what the first step wanted, then go on with the others."""
+    try:
+        yield wanted
+    except BaseException as exc:
+        if not hasattr(steps, "throw"):
+            raise
+        try:
+            wanted = steps.throw(exc)
+        except StopIteration as stop:
+            return stop.value
+        return (yield from _rest(steps, wanted))
+    return (yield from cast("Generator[Any, Any, Any]", steps))

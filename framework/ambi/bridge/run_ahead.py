@@ -1,0 +1,354 @@
+"""Running ahead: the chunks of a stream between the side that makes them and the side that sends them.
+
+Where a stream has not the colour of its server, each chunk would cost a crossing. So the maker runs ahead into a
+buffer, and the taker takes all there is at once; who has to wait is woken by the other, and nobody who does not wait.
+
+Facts
+- A chunk that is made can be taken at once: nothing is held back until there is more of it.
+- The buffer holds 32 chunks and 512 KiB; as many may be with the taker, who sends them. A maker that has filled it
+  waits; so a client that stops reading stops the maker.
+- The maker closes what it iterated, where it iterated it: one thread and one context for all steps of a generator, one
+  task for all steps of an async one. A taker that leaves early says so, and the maker stops at its next chunk.
+"""
+
+from __future__ import annotations
+
+import collections
+import queue
+import threading
+import time
+from typing import Protocol
+
+from ..core.log import log_failure
+from .stopping import LOOK_EVERY_S
+from .workers import give_back, take_worker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from contextvars import Context
+    from typing import Any
+
+    class Bell(Protocol):
+        """What wakes one who waits."""
+
+        def ring(self) -> None:
+            """Wake whoever waits, or will wait next. From any thread."""
+            ...
+
+
+MAX_CHUNKS = 32
+MAX_BYTES = 512 * 1024
+
+
+class Closed(Exception):
+    """The taker wants no more."""
+
+
+class ThreadBell:
+    """Wakes a thread."""
+
+    __slots__ = ("_rung",)
+
+    def __init__(self) -> None:
+        self._rung: queue.SimpleQueue[None] = queue.SimpleQueue()  # of gevent's, where that has patched it
+
+    def ring(self) -> None:
+        """Wake it."""
+        self._rung.put(None)
+
+    def wait(self, timeout_s: float | None = None) -> None:
+        """Wait for the next ring; for so long at most."""
+        try:
+            self._rung.get(timeout=timeout_s)
+        except queue.Empty:
+            return
+
+
+class LoopBell:
+    """Wakes a task on an event loop.
+
+    Args:
+        soon: runs a function on that loop, from any thread.
+        make_event: an `Event` of that loop's.
+    """
+
+    __slots__ = ("_event", "_make_event", "_soon")
+
+    def __init__(self, soon: Callable[[Callable[[], None]], object], make_event: Callable[[], Any]) -> None:
+        self._soon = soon
+        self._make_event = make_event
+        self._event: Any = None
+
+    def ring(self) -> None:
+        """Wake it; where the loop is closed there is nobody to wake."""
+        try:
+            self._soon(self._ring)
+        except RuntimeError:
+            return
+
+    def _ring(self) -> None:
+        if self._event is not None:
+            self._event.set()
+
+    def wait(self) -> Awaitable[Any]:
+        """Wait for the next ring. What rings from now on is heard, so look at what is waited for before, not after."""
+        self._event = event = self._make_event()
+        waiting: Awaitable[Any] = event.wait()
+        return waiting
+
+
+class RunAhead:
+    """The buffer. One maker puts chunks, one taker takes them; each has a bell.
+
+    Attributes:
+        failure: what ended the maker; raised from `take` behind the last chunk.
+    """
+
+    __slots__ = (
+        "_bytes", "_chunks", "_closed", "_ended", "_lock", "_maker", "_maker_waits", "_taker", "_taker_waits",
+        "failure",
+    )  # fmt: skip
+
+    def __init__(self, *, maker: Bell, taker: Bell) -> None:
+        self._maker = maker
+        self._taker = taker
+        self._lock = threading.Lock()
+        self._chunks: list[bytes] = []
+        self._bytes = 0
+        self._maker_waits = self._taker_waits = False
+        self._closed = self._ended = False
+        self.failure: BaseException | None = None
+
+    # --- the maker's ---
+
+    def put(self, chunk: bytes) -> bool:
+        """Give one chunk; tell whether the maker has to wait for room before the next.
+
+        Raises:
+            Closed: the taker wants no more.
+        """
+        with self._lock:
+            if self._closed:
+                raise Closed
+            self._chunks.append(chunk)
+            self._bytes += len(chunk)
+            wakes, self._taker_waits = self._taker_waits, False
+            self._maker_waits = is_full = len(self._chunks) >= MAX_CHUNKS or self._bytes >= MAX_BYTES
+        if wakes:
+            self._taker.ring()
+        return is_full
+
+    @property
+    def is_left(self) -> bool:
+        """Whether the taker wants no more."""
+        return self._closed
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the maker still has to wait."""
+        return self._maker_waits
+
+    def finish(self, failure: BaseException | None = None) -> None:
+        """Say that nothing more comes, and why if it is for a failure."""
+        with self._lock:
+            self._ended = True
+            self.failure = failure
+            wakes, self._taker_waits = self._taker_waits, False
+        if wakes:
+            self._taker.ring()
+
+    # --- the taker's ---
+
+    def take(self) -> list[bytes] | None:
+        """Take all chunks there are; none when the taker has to wait for its bell; None at the end.
+
+        Raises:
+            BaseException: what ended the maker, once all its chunks are taken.
+        """
+        with self._lock:
+            chunks, self._chunks = self._chunks, []
+            self._bytes = 0
+            wakes, self._maker_waits = self._maker_waits, False
+            self._taker_waits = not chunks and not self._ended
+        if wakes:
+            self._maker.ring()
+        if chunks or not self._ended:
+            return chunks
+        if self.failure is not None:
+            failure, self.failure = self.failure, None
+            raise failure
+        return None
+
+    def close(self) -> None:
+        """Take no more; the maker stops at its next chunk."""
+        with self._lock:
+            self._closed = True
+            self._chunks.clear()
+            wakes, self._maker_waits = self._maker_waits, False
+        if wakes:
+            self._maker.ring()
+
+
+# --- the maker in a thread ---
+
+
+def make_in_thread(ahead: RunAhead, bell: ThreadBell, body: Any, encode: Callable[[Any], bytes]) -> None:
+    """Iterate a body in this thread, from its first step to its closing."""
+    failure: BaseException | None = None
+    try:
+        iterator = iter(body)
+        try:
+            for item in iterator:
+                chunk = encode(item)
+                if chunk and ahead.put(chunk):
+                    while ahead.is_full:
+                        bell.wait()
+        finally:
+            _close(iterator, body)
+    except Closed:
+        pass
+    except BaseException as exc:
+        failure = exc
+    ahead.finish(failure)
+
+
+def _close(iterator: Any, body: Any) -> None:
+    try:
+        if hasattr(iterator, "close"):
+            iterator.close()
+    finally:
+        if body is not iterator and hasattr(body, "close"):
+            body.close()
+
+
+class ThreadMaker:
+    """Makes the chunks of a sync body in a worker thread, for a server's thread that must not wait for ever."""
+
+    def __init__(self, body: Any, encode: Callable[[Any], bytes], context: Context) -> None:
+        self._body = body
+        self._encode = encode
+        self._context = context
+        self.bell = ThreadBell()
+
+    def begin(self, ahead: RunAhead) -> None:
+        """Let a worker begin."""
+        worker = take_worker()
+
+        def work() -> None:
+            self._context.run(make_in_thread, ahead, self.bell, self._body, self._encode)
+            give_back(worker)
+
+        worker.submit(work)
+
+    def cancel(self) -> None:
+        """Nobody can interrupt a thread: it stops at its next chunk."""
+
+    def drop(self) -> None:
+        """Close a body that was never begun."""
+        if hasattr(self._body, "close"):
+            self._context.run(self._body.close)
+
+    is_dead = False
+
+
+# --- the taker in a server's thread ---
+
+
+class Maker(Protocol):
+    """What makes chunks elsewhere for a thread that takes them.
+
+    Attributes:
+        bell: wakes the maker.
+        is_dead: it will make nothing more, though it did not say so.
+    """
+
+    bell: Any
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether the thread or loop it lives on is gone."""
+        ...
+
+    def begin(self, ahead: RunAhead) -> None:
+        """Begin to make chunks."""
+        ...
+
+    def cancel(self) -> None:
+        """Interrupt it, where that can be."""
+        ...
+
+    def drop(self) -> None:
+        """Close a body that was never begun."""
+        ...
+
+
+class ThreadTaker:
+    """The iterator of a stream for a server's thread, whose chunks are made elsewhere.
+
+    Args:
+        maker: begins with the first chunk that is asked for.
+        waited: called about twice a second while nothing comes; gives a chunk to send meanwhile, or b"".
+
+    `close` may come from any thread, more than once, and before the first chunk; it waits for the maker's end, for a
+    bounded time.
+    """
+
+    _CLOSE_S = 5.0
+
+    def __init__(self, maker: Maker, waited: Callable[[], bytes]) -> None:
+        self._maker = maker
+        self._waited = waited
+        self._news = ThreadBell()
+        self._ahead = RunAhead(maker=maker.bell, taker=self._news)
+        self._taken: collections.deque[bytes] = collections.deque()
+        self._has_begun = self._has_ended = False
+
+    def __iter__(self) -> ThreadTaker:
+        return self
+
+    def __next__(self) -> bytes:
+        while not self._taken:
+            if self._has_ended:
+                raise StopIteration
+            if not self._has_begun:
+                self._has_begun = True
+                self._maker.begin(self._ahead)
+            chunks = self._take()
+            if chunks is None:
+                raise StopIteration
+            self._taken.extend(chunks)
+            if not chunks:
+                self._news.wait(LOOK_EVERY_S)
+                if meanwhile := self._waited():
+                    return meanwhile
+                if self._maker.is_dead:
+                    raise RuntimeError("the loop thread was stopped")
+        return self._taken.popleft()
+
+    def _take(self) -> list[bytes] | None:
+        try:
+            chunks = self._ahead.take()
+        except BaseException:
+            self._has_ended = True
+            raise
+        self._has_ended = chunks is None
+        return chunks
+
+    def close(self) -> None:
+        """Take no more, and wait until the maker has closed what it iterated, or the time is up."""
+        self._taken.clear()
+        if self._has_ended:
+            return
+        self._has_ended = True
+        if not self._has_begun:
+            self._maker.drop()
+            return
+        self._ahead.close()
+        self._maker.cancel()
+        deadline = time.monotonic() + self._CLOSE_S
+        try:
+            while self._ahead.take() is not None and time.monotonic() < deadline and not self._maker.is_dead:
+                self._news.wait(LOOK_EVERY_S)
+        except Exception as exc:
+            log_failure("a stream that was left did not close", exc)

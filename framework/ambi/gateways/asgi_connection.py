@@ -1,0 +1,172 @@
+"""The receiving half of an ASGI connection: the body of the request, then the news that the client has left.
+
+Facts
+- One reader owns `receive()`: while there is a body it reads that, afterwards it waits for `http.disconnect`.
+- `receive()` is called only when the body is wanted: on several servers that call answers `Expect: 100-continue`.
+- A request whose client nobody asks about costs no task: the reader begins to wait when a stream suspends, when the
+  handler asks, or for a route with `cancel_on_disconnect`.
+"""
+
+from __future__ import annotations
+
+from ..core.errors import ClientDisconnected, HTTPError
+from ..core.sides import ASYNC
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+    from typing import Any
+
+    from ..core.request import Request
+    from ..core.sides import Side
+
+    Receive = Callable[[], Awaitable[Any]]
+
+_DRAIN_S = 1.0
+
+
+class Connection:
+    """What comes in from the client of one request.
+
+    Attributes:
+        ended: the body has been read, or there is none.
+        declared: the Content-Length; None without one.
+        is_gone: the client has left, as far as is known.
+    """
+
+    side: Side = ASYNC
+
+    def __init__(self, request: Request, receive: Receive, length: bytes | None, *, has_body: bool) -> None:
+        self._request = request
+        self._receive = receive
+        self._watch: _Watch | None = None
+        self._body_ended: Any = None
+        self.ended = not has_body
+        self.declared = int(length) if length is not None and length.isdigit() else None
+        self.is_gone = False
+
+    # --- the body ---
+
+    async def read(self) -> bytes:
+        """Give the next bytes, b"" at the end.
+
+        Raises:
+            ClientDisconnected: the client left first.
+            HTTPError: 408 without progress for `Limits.body_timeout_s`.
+        """
+        from ..bridge.interrupting import within  # a server of ASGI has loaded what this loads
+
+        timeout_s = self._request.limits.body_timeout_s
+        while not self.ended:
+            try:
+                message = await within(self._receive(), timeout_s)
+            except TimeoutError:
+                raise HTTPError(408, f"no byte of the body arrived for {timeout_s:g} seconds") from None
+            if message["type"] == "http.disconnect":
+                self.is_gone = True
+                raise ClientDisconnected("the client left before the end of its body")
+            if not message.get("more_body", False):
+                self._end_body()
+            chunk: bytes = message.get("body", b"")
+            if chunk:
+                return chunk
+        return b""
+
+    read_async = read
+
+    def _end_body(self) -> None:
+        self.ended = True
+        if self._body_ended is not None:
+            self._body_ended.set()
+
+    async def drain(self) -> None:
+        """Take what is on its way, for a second at most; what it is does not matter, nor whether it comes."""
+        from ..bridge.interrupting import within
+
+        try:
+            while not self.ended:
+                message = await within(self._receive(), _DRAIN_S)
+                self.ended = not message.get("more_body", False)
+        except TimeoutError:
+            self.ended = False
+
+    def read_blocking(self) -> bytes:
+        """As `read`, from a worker thread: the server's loop receives."""
+        from ..bridge.to_thread import call_on_loop
+
+        return call_on_loop(self._request, self.read)
+
+    async def run_io(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Run file work in a thread: the loop must not block."""
+        from ..bridge.to_thread import run_io
+
+        return await run_io(self._request.app, function, *args)
+
+    # --- the client ---
+
+    async def gone(self) -> None:
+        """Wait until the client has left; while its body is being read, that comes first."""
+        if self._watch is not None:
+            await self._watch.left.wait()
+        else:
+            await self._read_leaving()
+
+    async def _read_leaving(self) -> None:
+        if not self.ended:
+            import anyio
+
+            self._body_ended = anyio.Event()
+            await self._body_ended.wait()
+        while not self.is_gone:
+            try:
+                message = await self._receive()
+            except Exception:  # whatever a server raises here: nobody is there to receive from any more
+                message = {"type": "http.disconnect"}
+            self.is_gone = message["type"] == "http.disconnect"
+
+    def look(self) -> bool:
+        """Tell whether the client is known to have left; from now on, a task waits for that. On the loop."""
+        if self._watch is None and self.ended and not self.is_gone:
+            self._watch = _Watch(self._read_leaving)
+        return self.is_gone
+
+    async def look_now(self) -> bool:
+        """Tell whether the client has left, for one who may wait for the answer."""
+        from anyio.lowlevel import checkpoint
+
+        for _ in range(3):  # the task begins, the server's news wakes it, it takes note
+            if self.look():
+                break
+            await checkpoint()
+        return self.is_gone
+
+    def close(self) -> None:
+        """Ask about the client no longer."""
+        if self._watch is not None:
+            self._watch.scope.cancel()
+
+
+class _Watch:
+    """A task that waits for a client to leave."""
+
+    def __init__(self, gone: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        import anyio
+
+        from ..bridge.to_thread import spawn
+
+        self.left = anyio.Event()
+        self.scope = anyio.CancelScope()
+        spawn(self._wait, gone())
+
+    async def _wait(self, gone: Coroutine[Any, Any, None]) -> None:
+        with self.scope:
+            await gone
+            self.left.set()
+
+
+def connection_of(request: Request) -> Connection:
+    """Give the connection of a request, made when first asked for."""
+    connection: Connection | None = request._body_source
+    if connection is None:
+        connection = request._body_source = Connection(request, request._receive, None, has_body=False)
+    return connection

@@ -1,0 +1,278 @@
+"""Sending a streamed body under ASGI: item by item, whichever colour it has, until the client leaves.
+
+    async body     iterated by the server's own task, in the request's context
+    sync body      one worker thread iterates it and runs ahead; the server's task sends what there is
+
+Facts
+- The response starts with its first item, so that a failure before is a clean 500; one with an `opening` at once.
+- After a disconnect `send` is silent and does not suspend on five servers. So the loop gets a turn after 16 items or a
+  millisecond, and a task beside the stream waits for `http.disconnect`. An OSError of `send` says the same.
+- A short stream that never waits needs no such task: it is made when the stream first suspends.
+"""
+
+from __future__ import annotations
+
+import time
+
+from ..core.log import log_cut, log_disconnect, log_failure
+from ..core.recovery import late_error
+from ..core.response import as_bytes, declared_length
+from ..core.sides import on_sync_side
+from .asgi_connection import connection_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+    from typing import Any
+
+    from ..bridge.interrupting import Interrupt
+    from ..bridge.run_ahead import LoopBell, RunAhead
+    from ..core.headers import Pair
+    from ..core.request import Request
+    from ..core.response import Response
+
+    Send = Callable[[Any], Awaitable[None]]
+
+_TURN_EVERY = 16
+_TURN_EVERY_S = 0.001
+"""How many items, and for how long, the loop may get no turn where neither the body nor `send` waits for anything."""
+
+
+class ClientGone(Exception):
+    """The server says by an OSError of its `send` that the client left."""
+
+
+async def send_stream(
+    request: Request, response: Response, start: dict[str, Any], pairs: list[Pair], send: Send
+) -> Response | None:
+    """Send a response whose body is an iterable.
+
+    Args:
+        start: the message that begins the response.
+
+    Returns:
+        The response to send instead, a 500, where the body failed before its first item.
+
+    Raises:
+        Exception: what the body raised after its first item; the server then cuts the connection.
+    """
+    from ..bridge.interrupting import Interrupted, unless
+    from ..bridge.to_thread import Trip
+
+    sender = StreamSender(request, response, start, send)
+    body: Any = response.body
+    context = request._context
+    try:
+        sender.left = declared_length(pairs)
+        if hasattr(body, "__aiter__"):
+            work: Awaitable[None] = Trip(request, sender.send_items(body, response.encode_item), context, context)
+        else:
+            work = sender.send_ahead(body)
+        await unless(work, sender.watch)
+        await sender.end()
+    except ClientGone:
+        log_disconnect(request)
+    except Interrupted:
+        await sender.interrupted()
+    except Exception as exc:
+        if sender.start is None:
+            raise
+        return late_error(request, exc, "the first item of a streamed body")
+    return None
+
+
+class StreamSender:
+    """A streamed body on its way to one client.
+
+    Attributes:
+        start: the message that begins the response; None once it is sent.
+        left: bytes that a Content-Length still allows; None without one.
+        tick_every_s: see `bridge.ticking`.
+    """
+
+    __slots__ = (
+        "_interrupt", "_is_stopped", "_last_s", "_lock", "_request", "_response", "_send", "left", "start",
+        "tick_every_s",
+    )  # fmt: skip
+
+    def __init__(self, request: Request, response: Response, start: dict[str, Any], send: Send) -> None:
+        from anyio import Lock
+
+        self._request = request
+        self._response = response
+        self._send = send
+        self._lock = Lock() if response.idle_s else None
+        self._last_s = 0.0
+        self._is_stopped = False
+        self._interrupt: Interrupt | None = None
+        self.start: dict[str, Any] | None = start
+        self.left: int | None = None
+        self.tick_every_s = response.idle_s / 2 if response.idle_s else 1.0
+
+    # --- the items ---
+
+    async def send_items(self, body: AsyncIterable[Any], encode: Callable[[Any], bytes] = as_bytes) -> None:
+        """Send the items of an async body as far as a Content-Length allows, and close it."""
+        from anyio.lowlevel import checkpoint
+
+        is_plain, count, now = encode is as_bytes, 0, time.monotonic
+        iterator = aiter(body)
+        try:
+            if self._response.opening:
+                await self._send_chunk(self._response.opening)
+            turn_s = now() + _TURN_EVERY_S
+            async for item in iterator:
+                chunk: bytes = item if is_plain and item.__class__ is bytes else encode(item)
+                if self.left is not None:
+                    chunk = self._count(chunk)
+                if chunk:
+                    await self._send_chunk(chunk)
+                    count += 1
+                    self._last_s = now_s = now()
+                    if count == _TURN_EVERY or now_s > turn_s:
+                        await checkpoint()
+                        count, turn_s = 0, now() + _TURN_EVERY_S
+                if self.left == 0:
+                    break
+        finally:
+            self._interrupt = None  # what is closed is not to be interrupted
+            await close_iterated(iterator, body)
+
+    async def send_ahead(self, body: Any) -> None:
+        """Send the items of a sync body, which one worker thread makes, from the first step to the closing."""
+        from anyio import Event
+
+        from ..bridge.run_ahead import LoopBell, RunAhead, ThreadBell, make_in_thread
+        from ..bridge.to_thread import sync_side_of
+
+        side = sync_side_of(self._request)
+        try:
+            await side.become_stream()
+        except BaseException:  # cancelled while it waited for a thread
+            await close_body(self._request, body)
+            raise
+        room, news = ThreadBell(), LoopBell(side.soon, Event)
+        ahead = RunAhead(maker=room, taker=news)
+        context, encode = self._request._context, self._response.encode_item
+        making = side.start(context.run, make_in_thread, ahead, room, body, encode)
+        try:
+            await self.send_items(_taken(ahead, news))
+        finally:
+            ahead.close()
+            await making.ended()
+            if ahead.failure is not None:
+                log_failure(f"a stream that was left did not close: {body!r}", ahead.failure)
+
+    def _count(self, chunk: bytes) -> bytes:
+        left = self.left or 0
+        self.left = left - min(left, len(chunk))
+        return chunk[:left]
+
+    async def _send_chunk(self, chunk: bytes) -> None:
+        try:
+            if self.start is not None:
+                start, self.start = self.start, None
+                await self._send(start)
+            if self._lock is None:
+                await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+            else:
+                async with self._lock:
+                    await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+        except OSError as exc:
+            raise ClientGone from exc
+
+    async def end(self) -> None:
+        """Say that the body is over. Raises: RuntimeError if it is shorter than its Content-Length."""
+        if self.left:
+            raise RuntimeError(f"the streamed body ended {self.left} bytes before its Content-Length")
+        try:
+            if self.start is not None:
+                start, self.start = self.start, None
+                await self._send(start)
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        except OSError as exc:
+            raise ClientGone from exc
+
+    # --- what may come between ---
+
+    async def watch(self, interrupt: Interrupt) -> None:
+        """Interrupt the stream when the client leaves, or when the server has stopped for long enough."""
+        from ..bridge.ticking import ticker_here
+
+        self._interrupt = interrupt
+        ticker = ticker_here()
+        ticker.add(self)
+        try:
+            await connection_of(self._request).gone()
+        finally:
+            ticker.remove(self)
+        if self._interrupt is not None:
+            interrupt()
+
+    def tick(self, now: float, stopping_s: float | None) -> None:
+        """Look at the time: the stream may have to end, or to show that it is alive."""
+        response = self._response
+        if stopping_s is not None and self._interrupt is not None:
+            if response.ends_at_stop or stopping_s > self._request.limits.streams_stop_s:
+                self._is_stopped = True
+                self._interrupt()
+        elif self._lock is not None and now - self._last_s >= response.idle_s and self.start is None:
+            from ..bridge.to_thread import spawn
+
+            self._last_s = now
+            if not self._lock.locked():
+                spawn(self._send_idle, self._lock)
+
+    async def _send_idle(self, lock: Any) -> None:
+        try:
+            async with lock:
+                await self._send({"type": "http.response.body", "body": self._response.idle_item, "more_body": True})
+        except Exception:  # however this server says that nobody is there; the stream itself will learn of it
+            log_disconnect(self._request)
+
+    async def interrupted(self) -> None:
+        """End what was interrupted: one that has no end of its own ends well, any other is cut."""
+        if not self._is_stopped:
+            log_disconnect(self._request)
+        elif self._response.ends_at_stop:
+            self.left = None
+            await self.end()
+        else:
+            log_cut(self._request)
+
+
+async def _taken(ahead: RunAhead, news: LoopBell) -> AsyncIterator[bytes]:
+    """Give the chunks that a maker in a thread has made."""
+    while (chunks := ahead.take()) is not None:
+        for chunk in chunks:
+            yield chunk
+        if not chunks:
+            await news.wait()
+
+
+async def close_iterated(iterator: Any, body: Any) -> None:
+    """Close an async iterator and what it came from, in the task that iterated it, be that cancelled or not."""
+    for closable in (iterator, body) if body is not iterator else (body,):
+        if hasattr(closable, "aclose"):
+            from anyio import CancelScope
+
+            with CancelScope(shield=True):
+                await closable.aclose()
+
+
+async def close_body(request: Request, body: Any) -> None:
+    """Close a body that was not iterated, on its own side and in the request's context."""
+    from anyio import CancelScope
+
+    from ..bridge.to_thread import Trip
+
+    context = request._context
+    with CancelScope(shield=True):
+        await Trip(request, _close(body), context, context)
+
+
+async def _close(body: Any) -> None:
+    if hasattr(body, "aclose"):
+        await body.aclose()
+    elif hasattr(body, "close"):
+        await on_sync_side(body.close)
