@@ -203,10 +203,9 @@ class Events(Stream):
 
     __slots__ = ()
     opening = b": welcome\n\n"
-    ends_at_stop = True
 
     def __init__(self, iterable: Any) -> None:
-        super().__init__(iterable, "text/event-stream", headers={"cache-control": "no-cache"})
+        super().__init__(iterable, "text/event-stream", headers={"cache-control": "no-cache"}, ends_at_stop=True)
 
 
 # ------------------------------------------------------------------ the routes
