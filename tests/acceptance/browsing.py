@@ -16,8 +16,7 @@ answered: Counter[int] = Counter()
 """How often `/b/static` was answered with which status, in this process."""
 
 FORM = (
-    "<form id=f method=post action=/b/upload enctype=multipart/form-data>"
-    "<input name=t><input name=u type=file></form>"
+    "<form id=f method=post action=/b/upload enctype=multipart/form-data><input name=t><input name=u type=file></form>"
 )
 ETAG = '"seen-before"'
 

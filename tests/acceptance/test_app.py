@@ -298,7 +298,7 @@ def upload(client: Client, file: bytes) -> Any:
 @pytest.mark.parametrize(
     ("file", "told"),
     [
-        ("ü%.txt\"\r\ncontent-type: text/plain\r\n\r\nabc".encode(), {"name": "ü%.txt", "size": "3", "t": "ä & b"}),
+        ('ü%.txt"\r\ncontent-type: text/plain\r\n\r\nabc'.encode(), {"name": "ü%.txt", "size": "3", "t": "ä & b"}),
         (b'"\r\ncontent-type: application/octet-stream\r\n\r\n', {"name": "", "size": "0", "t": "ä & b"}),
     ],
     ids=["a file", "no file chosen"],

@@ -1,9 +1,9 @@
 """Measure streams: ``python -m tests.benchmarks streams``, some minutes; name parts of it to run only those.
 
-    chunks     2,000 chunks of 1 KiB in process: what one costs, in the four cells
-    stopped    a client that stops reading: how far an endless stream runs ahead of it, and the memory it takes
-    feeds      1,000 clients of one feed on a uvicorn process, 100 on a gthread worker; Starlette beside it
-    bodies     1 GiB up to a file and 1 GiB down, on gunicorn and uvicorn: the highest memory
+chunks     2,000 chunks of 1 KiB in process: what one costs, in the four cells
+stopped    a client that stops reading: how far an endless stream runs ahead of it, and the memory it takes
+feeds      1,000 clients of one feed on a uvicorn process, 100 on a gthread worker; Starlette beside it
+bodies     1 GiB up to a file and 1 GiB down, on gunicorn and uvicorn: the highest memory
 """
 
 from __future__ import annotations
@@ -128,9 +128,9 @@ def run_ahead(gateway: str, colour: str, size: int, stopped_s: float = 0.3) -> A
     return seen[0]
 
 
-def stop_under_wsgi(app: App, case: Case, traced: Callable[[], Any], stopped_s: float) -> None:
+def stop_under_wsgi(app: Any, case: Case, traced: Callable[[], Any], stopped_s: float) -> None:
     with traced():
-        body: Any = app(WSGI.request(case), ignore_start)
+        body = app(WSGI.request(case), ignore_start)
         next(iter(body))
         time.sleep(stopped_s)
     body.close()
@@ -147,8 +147,7 @@ def stop_under_asgi(app: App, case: Case, traced: Callable[[], Any], stopped_s: 
                 await has_left.wait()  # as a server does whose buffer is full
 
         async def receive() -> dict[str, Any]:
-            message = await exchange.receive() if not exchange.ended else {"type": "http.disconnect"}
-            return message
+            return {"type": "http.disconnect"} if exchange.ended else await exchange.receive()
 
         with traced():
             call = asyncio.ensure_future(app(ASGI.request(case) | {"state": {}}, receive, send))
@@ -220,14 +219,18 @@ def measure_bodies(mebibytes: int) -> None:
 def report_chunks(rounds: int) -> None:
     for (gateway, colour), figures in time_chunks(rounds).items():
         crossed = "crossed" if (gateway == "asgi") == (colour == "def") else "native"
-        print(f"{gateway}, {colour} ({crossed}): {statistics.median(figures):.2f} us a chunk, {min(figures):.2f} at best")
+        print(
+            f"{gateway}, {colour} ({crossed}): {statistics.median(figures):.2f} us a chunk, {min(figures):.2f} at best"
+        )
 
 
 def report_stopped() -> None:
     for size in (1024, 64 * 1024, 1 << 20):
         for gateway, colour in CELLS:
             ahead = run_ahead(gateway, colour, size)
-            print(f"{gateway}, {colour}, items of {size >> 10} KiB: {ahead.items} made, {ahead.peak_bytes >> 10} KiB at most")
+            print(
+                f"{gateway}, {colour}, items of {size >> 10} KiB: {ahead.items} made, {ahead.peak_bytes >> 10} KiB at most"
+            )
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], None]] = {

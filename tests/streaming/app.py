@@ -11,10 +11,11 @@ with `?mark=NAME` these are, in the folder that `AMBI_MARKS` names:
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -239,7 +240,7 @@ async def feed_async(request: Request) -> Response:
 
 @blocking.get("/unstarted")
 def unstarted(request: Request) -> Response:
-    return Stream(Unstarted(request.query["mark"]))  # type: ignore[arg-type]
+    return Stream(Unstarted(request.query["mark"]))
 
 
 @awaiting.get("/unstarted")
@@ -286,14 +287,20 @@ class Topic:
 
     def __init__(self) -> None:
         self.events: list[bytes] = []
-        self.changed = anyio.Event()
+        self.changed = asyncio.Event()
+        self.loop: asyncio.AbstractEventLoop | None = None
 
     def publish(self, event: bytes) -> None:
+        if self.loop is not None:
+            self.loop.call_soon_threadsafe(self._publish, event)
+
+    def _publish(self, event: bytes) -> None:
         self.events.append(event)
         self.changed.set()
-        self.changed = anyio.Event()
+        self.changed = asyncio.Event()
 
     async def follow(self) -> AsyncIterator[bytes]:
+        self.loop = asyncio.get_running_loop()
         seen = len(self.events)
         yield HERE
         while True:
@@ -320,20 +327,14 @@ class BlockingTopic:
         yield HERE
         while True:
             with self.changed:
-                self.changed.wait_for(lambda: seen < len(self.events))
+                while seen == len(self.events):
+                    self.changed.wait()
             while seen < len(self.events):
                 seen += 1
                 yield self.events[seen - 1]
 
 
-topic: list[Topic] = []  # made by the first request: its loop is the one that serves
-blocking_topic = BlockingTopic()
-
-
-def the_topic() -> Topic:
-    if not topic:
-        topic.append(Topic())
-    return topic[0]
+topic, blocking_topic = Topic(), BlockingTopic()
 
 
 @blocking.get("/feed")
@@ -343,17 +344,30 @@ def follow() -> Response:
 
 @awaiting.get("/feed")
 async def follow_async() -> Response:
-    return Events(the_topic().follow())
+    return Events(topic.follow())
 
 
-@blocking.post("/feed")
-def publish(request: Request) -> None:
-    blocking_topic.publish(b"data: %b\n\n" % request.body)
+def publish_what_is_written(topics: Sequence[Topic | BlockingTopic]) -> None:
+    """Publish each line of the file `feed` among the marks: no request is needed, for which there may be no thread."""
+    published = 0
+    while True:
+        time.sleep(0.005)
+        try:
+            lines = (MARKS / "feed").read_bytes().split(b"\n")[:-1]
+        except FileNotFoundError:
+            continue
+        for line in lines[published:]:
+            for each in topics:
+                each.publish(b"data: %b\n\n" % line)
+        published = len(lines)
 
 
-@awaiting.post("/feed")
-async def publish_async(request: Request) -> None:
-    the_topic().publish(b"data: %b\n\n" % request.body)
+def start_publishing(*topics: Topic | BlockingTopic) -> None:
+    if MARKS.is_dir():
+        threading.Thread(target=publish_what_is_written, args=(topics,), name="publisher", daemon=True).start()
+
+
+start_publishing(topic, blocking_topic)
 
 
 # ------------------------------------------------------------------ large bodies
@@ -406,7 +420,12 @@ def ping() -> str:
 @app.get("/census", blocking=False)
 def census() -> dict[str, int]:
     """Tell what this process holds: after all clients have left it must be what it was."""
-    return {"pid": os.getpid(), "threads": threading.active_count(), "tasks": count_tasks(), "descriptors": descriptors()}
+    return {
+        "pid": os.getpid(),
+        "threads": threading.active_count(),
+        "tasks": count_tasks(),
+        "descriptors": descriptors(),
+    }
 
 
 def descriptors() -> int:
@@ -415,8 +434,6 @@ def descriptors() -> int:
 
 def count_tasks() -> int:
     """Count the tasks of this loop, where one runs, and those of the loop thread."""
-    import asyncio
-
     from tests.leaks import living_tasks
 
     try:

@@ -28,7 +28,9 @@ BY_NAME = {server.name: server for server in SERVERS}
 _numbers = count()
 
 # How servers and libraries head a record of a failure in their logs. granian writes "[ERROR]" as gunicorn does.
-TROUBLE = re.compile(r"\[ERROR\]|\[CRITICAL\]|\bERROR\b|\bCRITICAL\b|Traceback|Exception ignored|was never (awaited|retrieved)")
+TROUBLE = re.compile(
+    r"\[ERROR\]|\[CRITICAL\]|\bERROR\b|\bCRITICAL\b|Traceback|Exception ignored|was never (awaited|retrieved)"
+)
 
 
 def chosen(names: Sequence[str], quick: Sequence[str]) -> Sequence[str]:

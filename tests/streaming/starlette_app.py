@@ -9,18 +9,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from tests.streaming.app import Topic, census
-
-topic = Topic()
+from tests.streaming.app import census, topic
 
 
 async def follow(request: Request) -> Response:
     return StreamingResponse(topic.follow(), media_type="text/event-stream", headers={"cache-control": "no-cache"})
-
-
-async def publish(request: Request) -> Response:
-    topic.publish(b"data: %b\n\n" % await request.body())
-    return Response(status_code=204)
 
 
 async def tell(request: Request) -> Response:
@@ -30,7 +23,6 @@ async def tell(request: Request) -> Response:
 app = Starlette(
     routes=[
         Route("/async/feed", follow),
-        Route("/async/feed", publish, methods=["POST"]),
         Route("/census", tell),
     ]
 )

@@ -4,6 +4,8 @@
     a feed (`ends_at_stop`)         ends at once, with its framing complete
     a stream without end            is cut when the time is over
     a function to run after         runs to its end
+
+Servers that do not tell that they stop are listed below, with what can be expected of them.
 """
 
 from __future__ import annotations
