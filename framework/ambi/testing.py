@@ -299,6 +299,9 @@ def _encode_multipart(fields: Sequence[tuple[str, Any]], files: Sequence[tuple[s
 class _WSGITransport:
     """Calls the application as a WSGI server would, in the thread of the test."""
 
+    settle = True
+    """Whether an exchange waits for what runs after it."""
+
     def __init__(self, app: Any, root_path: str) -> None:
         self._app = app
         self._root_path = root_path
@@ -334,7 +337,8 @@ class _WSGITransport:
         finally:
             if hasattr(iterable, "close"):
                 iterable.close()
-            settle_in_process()
+            if self.settle:
+                settle_in_process()
 
     def _environ(self, sent: _SentRequest) -> dict[str, Any]:
         path, _, query = sent.target.partition("?")
@@ -362,6 +366,9 @@ class _WSGITransport:
 
 class _ASGITransport:
     """Calls the application as an ASGI server would, on an event loop in a thread."""
+
+    settle = True
+    """Whether an exchange waits for what runs after it."""
 
     def __init__(self, app: Any, root_path: str, backend: str) -> None:
         self._app = app
@@ -441,7 +448,8 @@ class _ASGITransport:
                 try:
                     future.result()
                 finally:
-                    portal.call(settled_on_loop)
+                    if self.settle:
+                        portal.call(settled_on_loop)
 
     def _scope(self, sent: _SentRequest) -> dict[str, Any]:
         path, _, query = sent.target.partition("?")

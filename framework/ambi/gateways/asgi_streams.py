@@ -96,18 +96,16 @@ class StreamSender:
     )  # fmt: skip
 
     def __init__(self, request: Request, response: Response, start: dict[str, Any], send: Send) -> None:
-        from anyio import Lock
-
         self._request = request
         self._response = response
         self._send = send
-        self._lock = Lock() if response.idle_s else None
+        self._lock = _lock() if response.idle_s else None
         self._last_s = 0.0
         self._is_stopped = False
         self._interrupt: Interrupt | None = None
         self.start: dict[str, Any] | None = start
         self.left: int | None = None
-        self.tick_every_s = response.idle_s / 2 if response.idle_s else 1.0
+        self.tick_every_s = response.idle_s / 4 or 1.0
 
     # --- the items ---
 
@@ -115,7 +113,7 @@ class StreamSender:
         """Send the items of an async body as far as a Content-Length allows, and close it."""
         from anyio.lowlevel import checkpoint
 
-        is_plain, count, now = encode is as_bytes, 0, time.monotonic
+        send, is_plain, count, now = self._send, encode is as_bytes, 0, time.monotonic
         iterator = aiter(body)
         try:
             if self._response.opening:
@@ -126,7 +124,13 @@ class StreamSender:
                 if self.left is not None:
                     chunk = self._count(chunk)
                 if chunk:
-                    await self._send_chunk(chunk)
+                    if self.start is None and self._lock is None:
+                        try:
+                            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                        except OSError as exc:
+                            raise ClientGone from exc
+                    else:
+                        await self._send_chunk(chunk)
                     count += 1
                     self._last_s = now_s = now()
                     if count == _TURN_EVERY or now_s > turn_s:
@@ -241,6 +245,13 @@ class StreamSender:
             log_cut(self._request)
 
 
+def _lock() -> Any:
+    """Make what keeps two tasks from sending at once: the stream's own, and the one of an idle item."""
+    from anyio import Lock
+
+    return Lock()
+
+
 async def _taken(ahead: RunAhead, news: LoopBell) -> AsyncIterator[bytes]:
     """Give the chunks that a maker in a thread has made."""
     while (chunks := ahead.take()) is not None:
@@ -252,10 +263,10 @@ async def _taken(ahead: RunAhead, news: LoopBell) -> AsyncIterator[bytes]:
 
 async def close_iterated(iterator: Any, body: Any) -> None:
     """Close an async iterator and what it came from, in the task that iterated it, be that cancelled or not."""
+    from anyio import CancelScope
+
     for closable in (iterator, body) if body is not iterator else (body,):
         if hasattr(closable, "aclose"):
-            from anyio import CancelScope
-
             with CancelScope(shield=True):
                 await closable.aclose()
 
