@@ -62,6 +62,10 @@ class Marks:
         except FileNotFoundError:
             return None
 
+    def ended_at(self, name: str) -> float:
+        """Tell when it ended, in seconds since the epoch."""
+        return (self.folder / f"{name}.end").stat().st_mtime
+
     def await_end(self, name: str, within_s: float = PATIENCE_S) -> str:
         """Wait for the `finally`. Raises: AssertionError when it has not run within so many seconds."""
         deadline = time.monotonic() + within_s

@@ -28,6 +28,10 @@ SERVERS = [
 AT_MOST = 100
 """Items that may still be made once the client has gone."""
 
+# granian's connections live in threads of its own, which need a moment to notice, and the interpreter's lock to tell:
+# on a busy machine some milliseconds, in which a tight stream makes hundreds of items, each followed by a turn or not.
+TOLD_LATE_S = {"granian asgi": 0.1}
+
 
 @pytest.fixture(scope="module", params=SERVERS)
 def server(request: pytest.FixtureRequest) -> Iterator[Served]:
@@ -51,11 +55,11 @@ def test_a_tight_stream_stops_soon_after_its_client_has_gone(server: Served, rud
             connection.leave_rudely()
         else:
             connection.socket.close()
-    made = server.marks.made(mark)
+    made, left = server.marks.made(mark), time.time()
     how = server.marks.await_end(mark)
-    more = server.marks.made(mark) - made
-    print(f"{server.name}: {more} more items after the client had gone, then {how}")
-    assert more <= AT_MOST
+    more, took_s = server.marks.made(mark) - made, server.marks.ended_at(mark) - left
+    print(f"{server.name}: {more} more items and {took_s * 1000:.1f} ms after the client had gone, then {how}")
+    assert more <= AT_MOST or took_s < TOLD_LATE_S.get(server.name, 0)
     assert how in {"GeneratorExit", "CancelledError", "Cancelled"}  # the last is trio's
     assert server.trouble_since(size) == []
 
