@@ -25,6 +25,7 @@ from __future__ import annotations
 from .app import App
 from .core.body import BodyStream
 from .core.errors import AmbiError, ClientDisconnected, ConfigurationError, HTTPError
+from .core.files import File
 from .core.forms import Form, UploadFile
 from .core.headers import Headers
 from .core.limits import Limits
@@ -47,6 +48,7 @@ __all__ = [
     "CallNext",
     "ClientDisconnected",
     "ConfigurationError",
+    "File",
     "Form",
     "HTTPError",
     "Headers",

@@ -201,16 +201,16 @@ def measure_bodies(mebibytes: int) -> None:
                     told = upload(server, f"/{colour}/upload?mark={mark}", mebibytes)
                     up_s = time.monotonic() - began
                 assert told.strip() == str(mebibytes << 20).encode()
-                (server.marks.folder / mark).unlink()
-                with Peak(pid) as down:
-                    began = time.monotonic()
-                    assert download(server, f"/{colour}/download/{mebibytes}") == mebibytes << 20
-                    down_s = time.monotonic() - began
                 print(
-                    f"{name}, {colour}, {mebibytes} MiB: up {up.growth_kib / KIB_A_MIB:.1f} MiB more at most"
-                    f" ({up_s:.1f} s), down {down.growth_kib / KIB_A_MIB:.1f} ({down_s:.1f} s)",
-                    flush=True,
+                    f"{name}, {colour}, {mebibytes} MiB, MiB more at most: up {up.growth_kib / KIB_A_MIB:.1f} ({up_s:.1f} s)"
                 )
+                for target in (f"/{colour}/download/{mebibytes}", f"/{colour}/file?mark={mark}"):
+                    with Peak(pid) as down:
+                        began = time.monotonic()
+                        assert download(server, target) == mebibytes << 20
+                        down_s = time.monotonic() - began
+                    print(f"    down {down.growth_kib / KIB_A_MIB:.1f} ({down_s:.1f} s) {target}", flush=True)
+                (server.marks.folder / mark).unlink()
 
 
 # ------------------------------------------------------------------ the command

@@ -21,7 +21,7 @@ from typing import Any
 
 import anyio
 
-from ambi import App, BodyStream, Limits, Middleware, Request, Response, Router, Stream, Text
+from ambi import App, BodyStream, File, Limits, Middleware, Request, Response, Router, Stream, Text
 
 MARKS = Path(os.environ.get("AMBI_MARKS", "/nonexistent"))
 SECRETS = "a secret of the application"
@@ -406,6 +406,16 @@ async def download_async(mebibytes: int) -> Response:
             yield BLOCK
 
     return Stream(blocks(), headers={"content-length": str(mebibytes << 20)})
+
+
+@blocking.get("/file")
+def file(request: Request) -> Response:
+    return File(MARKS / request.query["mark"])
+
+
+@awaiting.get("/file")
+async def file_async(request: Request) -> Response:
+    return File(MARKS / request.query["mark"])
 
 
 app.include(blocking)

@@ -10,11 +10,11 @@ from anyio import CancelScope, sleep
 from anyio.lowlevel import RunVar, current_token
 
 from .stopping import LOOK_EVERY_S, stopping_for
-from .to_thread import spawn
+from .to_thread import start_task
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from typing import Any
 
 
@@ -43,7 +43,8 @@ class Ticker:
     One timer for all of it, however much there is; none when nothing is open.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, loop: Any) -> None:
+        self._loop = loop
         self._open: dict[Ticked, None] = {}
         self._stop: Callable[[], object] | None = None
 
@@ -63,13 +64,17 @@ class Ticker:
     def _begin(self) -> None:
         if self._stop is not None:
             self._stop()
-        loop: Any = current_token().native_token
-        if hasattr(loop, "call_later"):
-            self._stop = loop.call_later(self._pause_s(), self._beat, context=Context()).cancel  # of no request
+        if hasattr(self._loop, "call_later"):
+            timer = self._loop.call_later(self._pause_s(), self._beat, context=Context())  # of no request
+            self._stop = timer.cancel
         else:
             scope = CancelScope()
             self._stop = scope.cancel
-            spawn(self._beat_on_trio, scope)
+            Context().run(self.start_task, self._beat_on_trio, scope)
+
+    def start_task(self, function: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
+        """Start a task, for what has to be done now and may take its time."""
+        start_task(self._loop, function, *args)
 
     def _pause_s(self) -> float:
         return min(LOOK_EVERY_S, *(entry.tick_every_s for entry in self._open))
@@ -100,5 +105,5 @@ def ticker_here() -> Ticker:
     try:
         return _tickers.get()
     except LookupError:
-        _tickers.set(ticker := Ticker())
+        _tickers.set(ticker := Ticker(current_token().native_token))
         return ticker

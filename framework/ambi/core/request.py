@@ -18,6 +18,7 @@ from .log import log_ignored_cookies
 from .multidict import MultiDict
 from .negotiation import best_encoding, best_language, best_media_type
 from .preconditions import ETags, parse_http_date
+from .ranges import ByteRange
 from .state import State
 from .url import URL, encode_path, parse_urlencoded, split_host
 
@@ -303,6 +304,14 @@ class Request:
     def if_unmodified_since(self) -> datetime | None:
         """The date of If-Unmodified-Since; None when there is no valid one. See: RFC 9110 13.1.4."""
         return parse_http_date(self._edge.header(self.native, "if-unmodified-since") or "")
+
+    @property
+    def range(self) -> ByteRange | None:
+        """The one range of bytes that is asked for; None for the whole, which is also what several ranges get.
+
+        See: RFC 9110 14.2.
+        """
+        return ByteRange.parse(self._edge.header(self.native, "range") or "")
 
     # --- the body, there when the handler runs ---
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from ..bridge.interrupting import Interrupt
     from ..bridge.run_ahead import LoopBell, RunAhead
+    from ..bridge.ticking import Ticker
     from ..core.headers import Pair
     from ..core.request import Request
     from ..core.response import Response
@@ -64,6 +65,10 @@ async def send_stream(
     context = request._context
     try:
         sender.left = declared_length(pairs)
+    except ValueError as exc:
+        await close_body(request, body)
+        return late_error(request, exc, "the Content-Length of a streamed body")
+    try:
         if hasattr(body, "__aiter__"):
             work: Awaitable[None] = Trip(request, sender.send_items(body, response.encode_item), context, context)
         else:
@@ -91,7 +96,7 @@ class StreamSender:
     """
 
     __slots__ = (
-        "_interrupt", "_is_stopped", "_last_s", "_lock", "_request", "_response", "_send", "left", "start",
+        "_interrupt", "_is_stopped", "_last_s", "_lock", "_request", "_response", "_send", "_ticker", "left", "start",
         "tick_every_s",
     )  # fmt: skip
 
@@ -106,6 +111,9 @@ class StreamSender:
         self.start: dict[str, Any] | None = start
         self.left: int | None = None
         self.tick_every_s = response.idle_s / 4 or 1.0
+
+    if TYPE_CHECKING:
+        _ticker: Ticker
 
     # --- the items ---
 
@@ -204,12 +212,12 @@ class StreamSender:
         from ..bridge.ticking import ticker_here
 
         self._interrupt = interrupt
-        ticker = ticker_here()
-        ticker.add(self)
+        self._ticker = ticker_here()
+        self._ticker.add(self)
         try:
             await connection_of(self._request).gone()
         finally:
-            ticker.remove(self)
+            self._ticker.remove(self)
         if self._interrupt is not None:
             interrupt()
 
@@ -221,11 +229,9 @@ class StreamSender:
                 self._is_stopped = True
                 self._interrupt()
         elif self._lock is not None and now - self._last_s >= response.idle_s and self.start is None:
-            from ..bridge.to_thread import spawn
-
             self._last_s = now
             if not self._lock.locked():
-                spawn(self._send_idle, self._lock)
+                self._ticker.start_task(self._send_idle, self._lock)
 
     async def _send_idle(self, lock: Any) -> None:
         try:
