@@ -135,6 +135,12 @@ def events(name: str) -> Script:
         yield 0.1
 
 
+def waiting_events(name: str) -> Script:
+    yield EVENT
+    while True:
+        yield 3600.0
+
+
 WAYS = [finite, endless, wide, ticking, silent, ending, asked, failing, failing_midway]
 
 # ------------------------------------------------------------------ the generators
@@ -204,6 +210,8 @@ class Events(Stream):
 
     __slots__ = ()
     opening = b": welcome\n\n"
+    idle_s = 15
+    idle_item = b": still here\n\n"
 
     def __init__(self, iterable: Any) -> None:
         super().__init__(iterable, "text/event-stream", headers={"cache-control": "no-cache"}, ends_at_stop=True)
@@ -228,14 +236,18 @@ for each in WAYS:
     add_way(each)
 
 
-@blocking.get("/events")
-def feed(request: Request) -> Response:
-    return Events(play(events(request.query["mark"]), request.query["mark"]))
+def add_feed(way: Callable[[str], Script]) -> None:
+    @blocking.get(f"/{way.__name__}")
+    def feed(request: Request) -> Response:
+        return Events(play(way(request.query["mark"]), request.query["mark"]))
+
+    @awaiting.get(f"/{way.__name__}")
+    async def feed_async(request: Request) -> Response:
+        return Events(play_async(way(request.query["mark"]), request.query["mark"]))
 
 
-@awaiting.get("/events")
-async def feed_async(request: Request) -> Response:
-    return Events(play_async(events(request.query["mark"]), request.query["mark"]))
+add_feed(events)
+add_feed(waiting_events)
 
 
 @blocking.get("/unstarted")

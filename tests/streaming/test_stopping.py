@@ -146,6 +146,26 @@ def test_a_feed_ends_at_once(name: str, colours: tuple[str, ...]) -> None:
     assert [ending for _, ending in stop.bodies] == ["complete"] * len(colours)
 
 
+@pytest.mark.parametrize("name", [name for name in chosen(SERVERS, QUICK) if name not in BY_THEMSELVES])
+def test_a_feed_that_waits_ends_at_once(name: str) -> None:
+    """Async alone."""
+    with patiently_served(name) as server:
+        stop = stop_during(server, "waiting_events", ("async",))
+    must_have_ended_well(name, "a feed that waits", stop, MARGIN_S)
+    assert [ending for _, ending in stop.bodies] == ["complete"]
+    assert stop.ends == ["CancelledError"]
+
+
+@pytest.mark.parametrize("name", [name for name in chosen(SERVERS, QUICK) if name not in BY_THEMSELVES])
+def test_a_thread_that_waits_for_the_next_item_of_a_feed_holds_up_no_stop(name: str) -> None:
+    """A `def` cannot be interrupted, so its `finally` may never run; the server ends in time all the same."""
+    with patiently_served(name) as server:
+        stop = stop_during(server, "waiting_events", ("def",))
+    print(f"{name}, a thread that waits: ended after {stop.took_s:.2f} s with {stop.status}; {stop.bodies}")
+    assert stop.status is not None, "the server did not end"
+    assert stop.took_s < GRACE_S + MARGIN_S
+
+
 @pytest.mark.parametrize(("name", "colours"), CASES)
 def test_a_stream_without_end_is_cut_when_the_time_is_over(name: str, colours: tuple[str, ...]) -> None:
     with patiently_served(name) as server:
