@@ -30,6 +30,7 @@ from ambi import (
     UploadFile,
     WebSocket,
 )
+from tests.acceptance.browsing import browsing
 
 counts: Counter[str] = Counter()
 
@@ -276,3 +277,8 @@ async def converse(ws: WebSocket) -> None:
             await ws.close(4001, "done")
         else:
             await ws.send(message)
+
+
+# ------------------------------------------------------------------ what a browser is led through
+
+app.include(browsing)
