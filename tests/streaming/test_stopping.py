@@ -21,8 +21,10 @@ from tests.servers.wire import Connection, Ending, Head, NoAnswerError
 from tests.streaming.serving import COLOURS, Served, chosen, served
 
 GRACE_S = 2.0
-MARGIN_S = 2.0
-"""What a server may take for itself: some look every second whether they are to stop."""
+MARGIN_S = 3.0
+"""What a server may take for itself: some look every second whether they are to stop, and gunicorn's threaded worker
+now and then waits two seconds more for a connection that is closed already.
+"""
 
 # These tell nobody that they stop, and end what is open by themselves when their own time is over; given as long here.
 # hypercorn cancels it, and then reports its own cancelled tasks; granian kills the process, so that nothing runs.
