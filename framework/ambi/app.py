@@ -16,10 +16,12 @@ from .core.json import StandardJSON
 from .core.limits import Limits
 from .core.log import log_refusal
 from .core.matching import RouteTable
+from .core.origins import check_host_patterns
 from .core.plan import Plan
 from .core.response import Redirect, Response
 from .core.routing import Route, Router, match_host, parse_host_template
 from .core.url import encode_query, percent_encode, split_host
+from .core.websocket import WEBSOCKET
 from .gateways import asgi, wsgi
 
 TYPE_CHECKING = False
@@ -52,6 +54,8 @@ class App(Router):
         json: an object or module with `dumps(value)` and `loads(bytes)`; the standard library's by default.
         debug: never in production.
         middleware: functions or `Layer`s around everything, outermost first.
+        allowed_hosts: names of this site, as "example.com" or "*.example.com": pages of these hosts may open
+            WebSockets, besides those of the host that a request names.
 
     Attributes:
         wsgi, asgi: the two callables; assign to wrap one side: `app.wsgi = ProxyFix(app.wsgi)`.
@@ -77,8 +81,10 @@ class App(Router):
         json: JSONCodec | None = None,
         debug: bool = False,
         middleware: Iterable[Any] = (),
+        allowed_hosts: Iterable[str] = (),
     ) -> None:
         super().__init__(middleware=middleware)
+        self.allowed_hosts = check_host_patterns(allowed_hosts)
         self.limits = limits or Limits()
         self.json: JSONCodec = json or StandardJSON()
         self.debug = debug
@@ -392,8 +398,13 @@ class App(Router):
         return plan
 
     def _plan_for_miss(self, request: Request, others: list[dict[str, Route]]) -> Plan:
-        if others:
-            allow = {"allow": ", ".join(sorted({"OPTIONS"}.union(*others)))}
+        if others and request.method != WEBSOCKET:
+            methods = {"OPTIONS"}.union(*others)
+            if WEBSOCKET in methods:
+                if request.method in ("GET", "HEAD") and "GET" not in methods:
+                    return self._answer(request, HTTPError(426, "this path is for WebSocket connections"))
+                methods = {"GET" if method == WEBSOCKET else method for method in methods}
+            allow = {"allow": ", ".join(sorted(methods))}
             if request.method == "OPTIONS":
                 return self._answer(request, Response(b"", 204, allow))
             return self._answer(request, HTTPError(405, headers=allow))

@@ -308,6 +308,9 @@ class _WSGITransport:
 
     def start(self) -> None:
         """Run the start-up of the lifespan."""
+        from .bridge.stopping import forget_stopping
+
+        forget_stopping()
         lifespans = getattr(self._app, "lifespans", None)
         if lifespans is not None:
             lifespans.start_in_process()

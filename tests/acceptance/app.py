@@ -15,7 +15,21 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from ambi import JSON, App, BodyStream, File, HTTPError, Limits, Request, Response, Router, Stream, Text, UploadFile
+from ambi import (
+    JSON,
+    App,
+    BodyStream,
+    File,
+    HTTPError,
+    Limits,
+    Request,
+    Response,
+    Router,
+    Stream,
+    Text,
+    UploadFile,
+    WebSocket,
+)
 from tests.acceptance.browsing import browsing
 
 counts: Counter[str] = Counter()
@@ -245,6 +259,25 @@ routing.route("/a/b/c", methods=["GET"], name="abc")(matched_async)
 routing.route("/a/b/{y}", methods=["GET"], name="abd")(matched)
 
 app.include(routing)
+
+
+# ------------------------------------------------------------------ websockets
+
+
+@app.websocket("/ws")
+async def echo_messages(ws: WebSocket) -> None:
+    async for message in ws:
+        await ws.send(message)
+
+
+@app.websocket("/b/ws", subprotocols=["chat"])
+async def converse(ws: WebSocket) -> None:
+    async for message in ws:
+        if message == "bye":
+            await ws.close(4001, "done")
+        else:
+            await ws.send(message)
+
 
 # ------------------------------------------------------------------ what a browser is led through
 

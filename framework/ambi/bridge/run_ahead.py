@@ -20,6 +20,7 @@ import time
 from typing import Protocol
 
 from ..core.log import log_failure
+from .leaving import Leaving, current_leaving
 from .stopping import LOOK_EVERY_S
 from .workers import give_back, take_worker
 
@@ -103,11 +104,12 @@ class RunAhead:
 
     Attributes:
         failure: what ended the maker; raised from `take` behind the last chunk.
+        leaving: tells what the maker waits for that the taker wants no more.
     """
 
     __slots__ = (
         "_bytes", "_chunks", "_closed", "_ended", "_lock", "_maker", "_maker_waits", "_taker", "_taker_waits",
-        "failure",
+        "failure", "leaving",
     )  # fmt: skip
 
     def __init__(self, *, maker: Bell, taker: Bell) -> None:
@@ -119,6 +121,7 @@ class RunAhead:
         self._maker_waits = self._taker_waits = False
         self._closed = self._ended = False
         self.failure: BaseException | None = None
+        self.leaving = Leaving()
 
     # --- the maker's ---
 
@@ -188,6 +191,7 @@ class RunAhead:
             wakes, self._maker_waits = self._maker_waits, False
         if wakes:
             self._maker.ring()
+        self.leaving.leave()
 
 
 # --- the maker in a thread ---
@@ -196,6 +200,7 @@ class RunAhead:
 def make_in_thread(ahead: RunAhead, bell: ThreadBell, body: Any, encode: Callable[[Any], bytes]) -> None:
     """Iterate a body in this thread, from its first step to its closing."""
     failure: BaseException | None = None
+    current_leaving.set(ahead.leaving)
     try:
         iterator = iter(body)
         try:

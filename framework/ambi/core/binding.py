@@ -1,7 +1,8 @@
 """Binding: from a handler's signature to one call that gives it what it asks for, decided when it is registered.
 
-A parameter is a name of the path, or annotated `Request` or `BodyStream`; a parameter named `request` may go without
-annotation. Anything else is an error at registration, with the file and line of the function.
+A parameter is a name of the path, or annotated `Request` or `BodyStream`, or `WebSocket` where the route is one;
+parameters named `request`, `ws` and `websocket` may go without annotation. Anything else is an error at registration,
+with the file and line of the function.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Annotated, get_args, get_origin
 from .body import BodyStream, CountedSource
 from .errors import ConfigurationError
 from .request import Request
+from .websocket import WebSocket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,9 +97,9 @@ def _globals_of(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def bind(
-    function: Callable[..., Any], parameters: Mapping[str, Any], path_names: Sequence[str]
+    function: Callable[..., Any], parameters: Mapping[str, Any], path_names: Sequence[str], *, websocket: bool = False
 ) -> tuple[Callable[[Request], Any], bool]:
-    """Make the call of a handler.
+    """Make the call of a handler; `websocket` says that it is one of a WebSocket.
 
     Returns:
         A function of the request that calls the handler, and whether the handler streams the body itself.
@@ -112,13 +114,16 @@ def bind(
             getters.append(_value_getter(path_names.index(name)))
         elif is_request(name, annotation):
             getters.append(_the_request)
-        elif annotation is BodyStream:
+        elif websocket and is_websocket(name, annotation):
+            getters.append(_the_websocket)
+        elif annotation is BodyStream and not websocket:
             if streams:
                 raise ConfigurationError.at(function, "it takes two BodyStreams; a body can be streamed once")
             streams = True
             getters.append(_body_stream)
         else:
-            raise ConfigurationError.at(function, _unknown(name, annotation, path_names))
+            kinds = "Request or WebSocket" if websocket else "Request or BodyStream"
+            raise ConfigurationError.at(function, _unknown(name, annotation, path_names, kinds))
     in_order = [name for name in parameters if name in path_names] == list(path_names)
     return _call(function, getters, in_order), streams
 
@@ -128,19 +133,30 @@ def is_request(name: str, annotation: Any) -> bool:
     return annotation is Request or (annotation is None and name == "request")
 
 
-def _unknown(name: str, annotation: Any, path_names: Sequence[str]) -> str:
+def is_websocket(name: str, annotation: Any) -> bool:
+    """Tell whether a parameter asks for the WebSocket."""
+    return annotation is WebSocket or (annotation is None and name in ("ws", "websocket"))
+
+
+def _unknown(name: str, annotation: Any, path_names: Sequence[str], kinds: str) -> str:
+    if annotation is WebSocket:
+        return f"it takes a WebSocket as {name!r}, which only a handler registered with @app.websocket(...) is given"
     if name in ("self", "cls"):
         return f"it takes {name!r}: register the bound method, or a whole object with app.resource()"
     shown = f"{name}: {getattr(annotation, '__name__', annotation)}" if annotation is not None else name
     known = ", ".join(f"{n!r}" for n in path_names) or "none"
     return (
         f"nothing can be given for the parameter {shown!r}; parameters of the path are {known};"
-        " others are annotated Request or BodyStream"
+        f" others are annotated {kinds}"
     )
 
 
 def _the_request(request: Request) -> Request:
     return request
+
+
+def _the_websocket(request: Request) -> WebSocket:
+    return request._websocket
 
 
 def _body_stream(request: Request) -> BodyStream:
@@ -170,7 +186,7 @@ def _call(function: Callable[..., Any], getters: list[Getter], in_order: bool) -
     if getters == [_the_request]:
         return function
     rest = getters[1:] if getters[0] is _the_request else getters
-    only_values = in_order and all(get is not _the_request and get is not _body_stream for get in rest)
+    only_values = in_order and not {_the_request, _body_stream, _the_websocket}.intersection(rest)
     if only_values and rest is getters:
         return lambda request: function(*request._values)
     if only_values:

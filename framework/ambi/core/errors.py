@@ -4,6 +4,7 @@
     ├── ConfigurationError    the application is put together wrongly; raised at registration or start-up
     ├── HTTPError             an answer that is not a success; raised by handlers, middlewares and the framework
     └── ClientDisconnected    the client left before its request was complete
+        └── WebSocketClosed   a WebSocket is closed, by whichever side (in `websocket.py`)
 
 A `ConfigurationError` names the file and line of the user's function. An `HTTPError` is shown to clients, so its
 detail never holds what only the operator may know.

@@ -31,6 +31,15 @@ class Limits:
         io_threads: worker threads for ambi's own file work under ASGI.
         stream_threads: worker threads that may be busy with streamed bodies of `def` generators under ASGI.
         graceful_stop_s: seconds that a stop waits for what still runs.
+        max_message_bytes: one WebSocket message, all its fragments together, inflated; past it the connection is closed
+            with 1009. A route may have its own. ASGI servers have a limit of their own in front of it.
+        max_websockets: how many may be open in a process under WSGI, where each takes a thread of the server; 503.
+
+    For WebSockets under WSGI; ASGI servers do this by settings of their own:
+        websocket_ping_s: seconds of silence after which the client is pinged.
+        websocket_pong_s: seconds that a client has to answer a ping, or to take some of what is sent to it.
+        websocket_idle_s: seconds without any message, either way, after which the connection is closed; 1001.
+        websocket_close_s: seconds that the client has to answer a close frame.
 
     Raises:
         ConfigurationError: an unknown name, or a value that is no positive number.
@@ -56,6 +65,12 @@ class Limits:
     io_threads: int = 8
     stream_threads: int = 100
     graceful_stop_s: float = 30
+    max_message_bytes: int = 16 * MIB
+    max_websockets: int = 100
+    websocket_ping_s: float = 20
+    websocket_pong_s: float = 20
+    websocket_idle_s: float = 3600
+    websocket_close_s: float = 5
 
     def __init__(self, **values: float) -> None:
         for name, value in values.items():

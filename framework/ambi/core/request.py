@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .limits import Limits
     from .response import Response
     from .routing import Route
+    from .websocket import WebSocket
 
 _LOOPBACK_HOSTS = frozenset(("localhost", "127.0.0.1", "[::1]"))
 
@@ -90,6 +91,7 @@ class Application(Protocol):
     limits: Limits
     debug: bool
     json: JSONCodec
+    allowed_hosts: tuple[str, ...]
 
     @property
     def lifespan_state(self) -> Mapping[str, Any]:
@@ -117,7 +119,8 @@ class Request:
     __slots__ = (
         "_after", "_answer", "_body", "_body_source", "_content_type", "_context", "_cookies", "_dropped", "_edge",
         "_form", "_has_body", "_headers", "_host", "_json", "_loop_side", "_on_response", "_query", "_receive",
-        "_state", "_sync_side", "_values", "app", "method", "native", "path", "query_string", "root_path", "route",
+        "_state", "_sync_side", "_values", "_websocket", "app", "method", "native", "path", "query_string", "root_path",
+        "route",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917  # called by the two gateways only, on every request: names would cost
@@ -163,6 +166,7 @@ class Request:
         _receive: Any
         _answer: Exception | Response
         _state: State
+        _websocket: WebSocket
 
     # --- where it was sent to ---
 
@@ -272,6 +276,15 @@ class Request:
         """Scheme in lower case and credentials of the Authorization header. See: RFC 9110 11.6.2."""
         scheme, space, credentials = (self._edge.header(self.native, "authorization") or "").partition(" ")
         return (scheme.lower(), credentials.strip(" \t")) if space and scheme else None
+
+    @property
+    def last_event_id(self) -> str | None:
+        """The id of the last event the client saw, when it comes back to an event stream; None when it saw none.
+
+        Browsers send it as UTF-8. See: the HTML standard, "Server-sent events".
+        """
+        value = self._edge.header(self.native, "last-event-id")
+        return value.encode("latin-1", "replace").decode("utf-8", "replace") if value else None
 
     def accepts(self, *offers: str) -> str | None:
         """Choose the media type the client likes best; None when it likes none. See: RFC 9110 12.5.1."""

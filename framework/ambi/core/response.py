@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .headers import Pair
     from .json import JSONCodec
     from .request import Request
+    from .websocket import WebSocket
 
     Body = bytes | Iterable[bytes | str] | AsyncIterable[bytes | str]
 
@@ -259,14 +260,35 @@ class Stream(Response):
         *,
         ends_at_stop: bool = False,
     ) -> None:
-        if isinstance(iterable, (bytes, str)) or not (hasattr(iterable, "__iter__") or hasattr(iterable, "__aiter__")):
+        if isinstance(iterable, (bytes, str, dict)) or not (
+            hasattr(iterable, "__iter__") or hasattr(iterable, "__aiter__")
+        ):
             raise TypeError(
-                f"Stream takes an iterable or async iterable of bytes or str, not {type(iterable).__name__}"
+                f"{type(self).__name__} takes an iterable or async iterable of items,"
+                f" not {type(cast('object', iterable)).__name__}"
             )
         super().__init__(b"", status, headers)
         self._pairs[0] = ("content-type", check_value(content_type))
         self.body = iterable
         self.ends_at_stop = ends_at_stop
+
+
+class Switched(Response):
+    """What layers are shown when the handler of an accepted WebSocket is through. Nothing of it is sent.
+
+    Attributes:
+        status: 101.
+        websocket: the connection; `websocket.closed` and `close_code` tell whether and how it ended.
+    """
+
+    __slots__ = ("websocket",)
+
+    def __init__(self, websocket: WebSocket) -> None:
+        self.websocket = websocket
+        self.status = 101
+        self._cookies = None
+        self._pairs = []
+        self.body = b""
 
 
 def check_status(status: int) -> int:
@@ -278,6 +300,8 @@ def check_status(status: int) -> int:
 
 def settle_status(response: Response) -> ValueError | None:
     """Make a status that was set later (an `http.HTTPStatus`) a plain int; give the error for one that cannot be."""
+    if response.__class__ is Switched and response.status == 101:
+        return None
     try:
         response.status = check_status(response.status)
     except ValueError as exc:
@@ -397,7 +421,7 @@ _MAKERS: dict[type, Callable[[Any, JSONCodec, HasFunction], Response]] = {
     str: _from_text, bytes: _from_bytes, type(None): _from_none, dict: _from_data, list: _from_data,
     tuple: _from_tuple, GeneratorType: _from_generator, AsyncGeneratorType: _from_generator,
     Text: _unchanged, HTML: _unchanged, JSON: _from_json, Redirect: _unchanged,
-    Stream: _unchanged,
+    Stream: _unchanged, Switched: _unchanged,
 }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from .limits import check_limit
 from .matching import Parameter, parse_template
 from .middleware import Layer
 from .url import percent_encode
+from .websocket import WEBSOCKET, WebSocketRules, serve_websocket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Definition:
 
     __slots__ = (
         "blocking", "cancel_on_disconnect", "handler", "layers", "max_body_bytes", "methods", "name", "parameters",
-        "path",
+        "path", "websocket",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +62,7 @@ class Definition:
         handler: Handler,
         options: RouteOptions,
         local_names: Mapping[str, Any],
+        websocket: WebSocketRules | None = None,
     ) -> None:
         from .binding import parameters_of  # loads inspect, at registration only
 
@@ -70,7 +72,8 @@ class Definition:
             raise ConfigurationError.at(handler, f"the path {path!r} must begin with a slash")
         self.path = path
         self.handler = handler
-        self.methods = _check_methods(methods, path, handler)
+        self.methods = _check_methods(methods, path, handler) if websocket is None else (WEBSOCKET,)
+        self.websocket = websocket
         self.name = options.get("name")
         self.layers = as_layers(options.get("middleware", ()))
         limit = options.get("max_body_bytes")
@@ -81,6 +84,17 @@ class Definition:
         self.blocking = options.get("blocking", True)
         self.cancel_on_disconnect = options.get("cancel_on_disconnect", False)
         self.parameters = parameters_of(handler, local_names)
+        if websocket is not None:
+            _check_colour(handler)
+
+
+def _check_colour(handler: Handler) -> None:
+    from .binding import is_async
+
+    if not is_async(handler):
+        raise ConfigurationError.at(
+            handler, "a WebSocket handler waits for messages, so it must be an `async def` without `yield`"
+        )
 
 
 def _check_methods(methods: Iterable[str], path: str, handler: Handler) -> tuple[str, ...]:
@@ -101,14 +115,14 @@ class Route:
     Attributes:
         path: the whole template, as `/users/{id:int}`.
         name: for `url_for`; with the names of its routers, as "api.user".
-        methods: those it was registered for.
+        methods: those it was registered for; "web socket" stands for one where the route is a WebSocket's.
         handler: the user's function.
         param_names: of the path's parameters (and the host's), in order.
     """
 
     __slots__ = (
         "_plan", "blocking", "call", "cancel_on_disconnect", "handler", "host", "is_async", "layers", "max_body_bytes",
-        "methods", "name", "param_names", "parameters", "path", "routers", "segments", "streams_body",
+        "methods", "name", "param_names", "parameters", "path", "routers", "segments", "streams_body", "websocket",
     )  # fmt: skip
 
     def __init__(
@@ -118,7 +132,7 @@ class Route:
         converters: Mapping[str, Converter],
         types: Mapping[Any, Converter],
     ) -> None:
-        from .binding import bind, is_async, is_async_generator, is_generator  # loads inspect, at registration only
+        from .binding import is_async, is_async_generator, is_generator  # loads inspect, at registration only
 
         self.handler = definition.handler
         self.methods = definition.methods
@@ -139,7 +153,8 @@ class Route:
         self.parameters = parameters = definition.parameters
         self._check_host_parameters(host_names, parameters)
         self._choose_converters(parameters, converters, types)
-        self.call, self.streams_body = bind(self.handler, parameters, self.param_names)
+        self.websocket = definition.websocket
+        self.streams_body = self._bind()
         self.is_async = is_async(self.handler)
         self.cancel_on_disconnect = definition.cancel_on_disconnect
         if self.cancel_on_disconnect and not self.is_async:
@@ -149,6 +164,16 @@ class Route:
         if is_generator(self.handler) or is_async_generator(self.handler):
             self.blocking = False  # calling it runs nothing of it; its items are made where they belong
         self._plan: Plan | None = None
+
+    def _bind(self) -> bool:
+        """Make the call of the handler; tell whether the handler streams the body itself."""
+        from .binding import bind
+
+        is_websocket = self.websocket is not None
+        self.call, streams = bind(self.handler, self.parameters, self.param_names, websocket=is_websocket)
+        if self.websocket is not None:
+            self.call = serve_websocket(self.call, self.websocket)
+        return streams
 
     def _host_of(self, routers: tuple[Router, ...]) -> str:
         hosts = [router.host for router in routers if router.host]
@@ -227,15 +252,20 @@ class Route:
         return {name: getattr(self, name) for name in self.__slots__ if name not in made}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        from .binding import bind
-
         for name, value in state.items():
             setattr(self, name, value)
-        self.call, _ = bind(self.handler, self.parameters, self.param_names)
+        self._bind()
         self._plan = None
 
     def __repr__(self) -> str:
         return f"<Route {','.join(self.methods)} {self.path}>"
+
+
+def _rules_for(handler: Handler, options: Mapping[str, Any]) -> WebSocketRules:
+    try:
+        return WebSocketRules(**options)
+    except ConfigurationError as exc:
+        raise ConfigurationError.at(handler, str(exc)) from None
 
 
 def _would_match(converter: Converter, text: str) -> bool:
@@ -406,8 +436,50 @@ class Router:
             named: RouteOptions = {**options, "name": f"{base}.{verb.lower()}"}
             self._decorator(path, (verb,), named, local_names)(handler)
 
+    def websocket(
+        self,
+        path: str,
+        *,
+        name: str | None = None,
+        middleware: Iterable[Any] = (),
+        origins: Iterable[str] = (),
+        max_message_bytes: int | None = None,
+        subprotocols: Iterable[str] = (),
+    ) -> Callable[[F], F]:
+        """Register an `async def` for WebSockets to a path; the function comes back unchanged.
+
+        It takes the connection as a parameter annotated `WebSocket` (or named `ws`), and parameters of the path and the
+        request as other handlers do. Layers and error handlers apply as to any request, around the whole connection.
+
+        Args:
+            path: as for `route`.
+            name: for `url_for`; the function's name by default.
+            middleware: layers of this route alone, outermost first. They may refuse the connection.
+            origins: pages that may connect, as "https://app.example.com", besides those of the same host and of the
+                application's `allowed_hosts`; "*" for every page.
+            max_message_bytes: instead of the application's limit.
+            subprotocols: those that the handler speaks, the preferred one first.
+
+        Raises:
+            ConfigurationError: at once, with the file and line of the function.
+
+        Example:
+            @app.websocket("/rooms/{name}")
+            async def room(ws: WebSocket, name: str):
+                async for message in ws:
+                    await ws.send(f"{name}: {message}")
+        """
+        options: RouteOptions = {"name": name, "middleware": middleware}
+        limits = {"origins": origins, "max_message_bytes": max_message_bytes, "subprotocols": subprotocols}
+        return self._decorator(path, (), options, sys._getframe(1).f_locals, limits)
+
     def _decorator(
-        self, path: str, methods: Iterable[str], options: RouteOptions, local_names: Mapping[str, Any]
+        self,
+        path: str,
+        methods: Iterable[str],
+        options: RouteOptions,
+        local_names: Mapping[str, Any],
+        websocket: Mapping[str, Any] | None = None,
     ) -> Callable[[F], F]:
         unknown = set(options) - RouteOptions.__annotations__.keys()
 
@@ -415,7 +487,8 @@ class Router:
             if unknown:
                 known = ", ".join(RouteOptions.__annotations__)
                 raise ConfigurationError.at(handler, f"a route has no option {min(unknown)!r}; it has {known}")
-            self._publish(Definition(path, methods, handler, options, local_names), (self,))
+            rules = None if websocket is None else _rules_for(handler, websocket)
+            self._publish(Definition(path, methods, handler, options, local_names, rules), (self,))
             return handler
 
         return register

@@ -120,9 +120,15 @@ async def _end(request: Request, context: Context) -> None:
 
 
 async def _serve_other(app: ServedApplication, scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] != "lifespan":
-        raise RuntimeError(f"the ASGI scope type {scope['type']!r} is not served; 'http' and 'lifespan' are")
-    await serve_lifespan(app, scope, receive, send)
+    if scope["type"] == "websocket":
+        from .asgi_websocket import serve_websocket  # loads anyio, which an application without one does not need
+
+        await serve_websocket(app, scope, receive, send)
+    elif scope["type"] == "lifespan":
+        await serve_lifespan(app, scope, receive, send)
+    else:
+        kinds = "'http', 'websocket' and 'lifespan' are"
+        raise RuntimeError(f"the ASGI scope type {scope['type']!r} is not served; {kinds}")
 
 
 # --- read the request ---
@@ -241,6 +247,9 @@ _hosts = _Hosts()
 _EMPTY_IS_NONE = frozenset((b"content-type", b"content-length"))  # as WSGI has it
 
 
+_HTTP_SCHEMES = {"ws": "http", "wss": "https"}  # the handshake of a WebSocket is an HTTP request
+
+
 class _Edge:
     """What the core may ask of a scope."""
 
@@ -261,7 +270,8 @@ class _Edge:
         ]
 
     def scheme(self, scope: Scope, /) -> str:
-        return str(scope.get("scheme", "http"))
+        scheme = str(scope.get("scheme", "http"))
+        return _HTTP_SCHEMES.get(scheme, scheme)
 
     def client(self, scope: Scope, /) -> tuple[str, int | None] | None:
         return _address(scope.get("client"))
@@ -399,7 +409,7 @@ async def write_response(request: Request, response: Response, send: Send) -> No
     except KeyError:
         headers = _encode(pairs)
     if response.status in _CLOSING:
-        headers += _close_connection(request)
+        headers += _connection_fields(request, response)
     start = {"type": "http.response.start", "status": response.status, "headers": headers}
     if type(body) is not bytes and body is not None:
         messages = file_messages(request.native, pairs, body)
@@ -419,12 +429,20 @@ async def write_response(request: Request, response: Response, send: Send) -> No
         log_disconnect(request)
 
 
-_CLOSING = frozenset((408, 413))
+_CLOSING = frozenset((408, 413, 426))
 
 
-def _close_connection(request: Request) -> list[tuple[bytes, bytes]]:
-    """Ask the server to close the connection: what is left of a refused body is not worth reading."""
-    return [(b"connection", b"close")] if request.native.get("http_version", "1.1") <= "1.1" else []
+def _connection_fields(request: Request, response: Response) -> list[tuple[bytes, bytes]]:
+    """Ask the server to close the connection: what is left of a refused body is not worth reading.
+
+    A 426 names the protocol that is wanted instead. WSGI forbids both fields. See: RFC 9110 7.8 and 15.5.22.
+    """
+    if request.native.get("http_version", "1.1") > "1.1":
+        return []
+    return [(b"connection", b"upgrade"), (b"upgrade", b"websocket")] if response.status == 426 else _CLOSE
+
+
+_CLOSE = [(b"connection", b"close")]
 
 
 # --- lifespan ---

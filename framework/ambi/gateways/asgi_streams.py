@@ -40,7 +40,7 @@ _TURN_EVERY_S = 0.001
 
 
 class ClientGone(Exception):
-    """The server says by an OSError of its `send` that the client left."""
+    """The client left, as `http.disconnect` says, or an OSError of `send`."""
 
 
 async def send_stream(
@@ -57,32 +57,21 @@ async def send_stream(
     Raises:
         Exception: what the body raised after its first item; the server then cuts the connection.
     """
-    from ..bridge.interrupting import Interrupted, unless
-    from ..bridge.to_thread import Trip
-
     sender = StreamSender(request, response, start, send)
-    body: Any = response.body
     context = request._context
     try:
         sender.left = declared_length(pairs)
     except ValueError as exc:
-        await close_body(request, body)
-        return late_error(request, exc, "the Content-Length of a streamed body")
+        await close_body(request, response.body)
+        return context.run(late_error, request, exc, "the Content-Length of a streamed body")
     try:
-        if hasattr(body, "__aiter__"):
-            work: Awaitable[None] = Trip(request, sender.send_items(body, response.encode_item), context, context)
-        else:
-            work = sender.send_ahead(body)
-        await unless(work, sender.watch)
-        await sender.end()
+        await sender.run(response.body)
     except ClientGone:
         log_disconnect(request)
-    except Interrupted:
-        await sender.interrupted()
     except Exception as exc:
         if sender.start is None:
             raise
-        return late_error(request, exc, "the first item of a streamed body")
+        return context.run(late_error, request, exc, "the first item of a streamed body")
     return None
 
 
@@ -115,6 +104,32 @@ class StreamSender:
     if TYPE_CHECKING:
         _ticker: Ticker
 
+    async def run(self, body: Any) -> None:
+        """Send the body to its end, or until something ends it.
+
+        Raises:
+            ClientGone: the server says so.
+            Exception: what the body raised.
+        """
+        from ..bridge.interrupting import Interrupted, unless
+        from ..bridge.to_thread import Trip
+
+        if hasattr(body, "__aiter__"):
+            context, items = self._request._context, self.send_items(body, self._response.encode_item)
+            work: Awaitable[None] = Trip(self._request, items, context, context)
+        else:
+            work = self.send_ahead(body)
+        try:
+            await unless(work, self.watch)
+        except Interrupted:
+            if not self._is_stopped:
+                raise ClientGone from None
+            if not self._response.ends_at_stop:
+                log_cut(self._request)
+                return
+            self.left = None
+        await self._end()
+
     # --- the items ---
 
     async def send_items(self, body: AsyncIterable[Any], encode: Callable[[Any], bytes] = as_bytes) -> None:
@@ -126,6 +141,7 @@ class StreamSender:
         try:
             if self._response.opening:
                 await self._send_chunk(self._response.opening)
+                self._last_s = now()
             turn_s = now() + _TURN_EVERY_S
             async for item in iterator:
                 chunk: bytes = item if is_plain and item.__class__ is bytes else encode(item)
@@ -193,7 +209,7 @@ class StreamSender:
         except OSError as exc:
             raise ClientGone from exc
 
-    async def end(self) -> None:
+    async def _end(self) -> None:
         """Say that the body is over. Raises: RuntimeError if it is shorter than its Content-Length."""
         if self.left:
             raise RuntimeError(f"the streamed body ended {self.left} bytes before its Content-Length")
@@ -239,16 +255,6 @@ class StreamSender:
                 await self._send({"type": "http.response.body", "body": self._response.idle_item, "more_body": True})
         except Exception:  # however this server says that nobody is there; the stream itself will learn of it
             log_disconnect(self._request)
-
-    async def interrupted(self) -> None:
-        """End what was interrupted: one that has no end of its own ends well, any other is cut."""
-        if not self._is_stopped:
-            log_disconnect(self._request)
-        elif self._response.ends_at_stop:
-            self.left = None
-            await self.end()
-        else:
-            log_cut(self._request)
 
 
 def _lock() -> Any:

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from ..core.errors import HTTPError
 from ..core.url import split_host
+from ..core.websocket import WEBSOCKET
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from ..core.limits import Limits
+    from ..core.plan import Plan
+    from ..core.request import Request
+
+    class Planner(Protocol):
+        """What finds plans: an application."""
+
+        def plan_for(self, request: Request, refusal: HTTPError | None) -> Plan:
+            """Find the plan of a request."""
+            ...
+
 
 _DIGITS = frozenset("0123456789")
 
@@ -36,3 +49,17 @@ def headers_too_large(limits: Limits) -> HTTPError:
         431,
         f"the request has more than {limits.max_header_lines} header fields or {limits.max_header_bytes} bytes of them",
     )
+
+
+def plan_websocket(app: Planner, request: Request, refusal: HTTPError | None) -> Plan:
+    """Find the plan of a WebSocket's handshake, which is a GET to everybody but the table of routes."""
+    request.method = WEBSOCKET
+    try:
+        return app.plan_for(request, refusal)
+    finally:
+        request.method = "GET"
+
+
+def message_bytes(message: str | bytes) -> int:
+    """Count the bytes of a WebSocket message; those of text as UTF-8."""
+    return len(message) if isinstance(message, bytes) or message.isascii() else len(message.encode("utf-8", "replace"))

@@ -59,6 +59,11 @@ _READ_BYTES = 65536
 
 def serve(app: ServedApplication, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Answer one request of a WSGI server."""
+    if "HTTP_UPGRADE" in environ and environ["HTTP_UPGRADE"].lower() == "websocket":
+        from .wsgi_websocket import is_handshake, serve_websocket
+
+        if is_handshake(environ):
+            return serve_websocket(app, environ, start_response)
     request, refusal = read_request(app, environ)
     context = request._context = copy_context()
     response = run(app, request, refusal, context)
@@ -347,7 +352,7 @@ def write_response(
             stream = StreamedBody(request, response, declared_length(pairs), context)
         except Exception as exc:  # before the first item: a clean 500 is still possible
             close_body(response, context)
-            answer = late_error(request, exc, "the first item of a streamed body")
+            answer = context.run(late_error, request, exc, "the first item of a streamed body")
             return write_response(request, answer, start_response, context)
         chunks = stream if stream.has_items else _nothing()
         if not stream.has_items:

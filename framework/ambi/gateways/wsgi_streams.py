@@ -1,7 +1,9 @@
 """Sending a streamed body under WSGI: item by item, whichever colour it has, until the server closes it.
 
     sync body                      iterated by the server's own thread, in the request's context
-    sync body with an idle item    one worker thread iterates it and runs ahead; the server's thread can show life
+    the same, that has to be       one worker thread iterates it and runs ahead; the server's thread can show life
+    shown alive, or to be ended    and see a stop
+    one that can be waited for     iterated by the server's own thread, which looks at the time itself
     async body                     one task on the loop thread iterates it and runs ahead
 
 Facts
@@ -66,15 +68,18 @@ class StreamedBody:
 
     def _chunks_of(self, response: Response, context: Context) -> Any:
         body: Any = response.body
-        if hasattr(body, "__aiter__"):
+        if is_async_only(body):
             from ..bridge.run_ahead import ThreadTaker
             from ..bridge.to_loop import LoopMaker
 
             return ThreadTaker(LoopMaker(body, response.encode_item, context), self._look, response.idle_s / 4 or 1.0)
-        if response.idle_s:
+        if response.idle_s or response.ends_at_stop:
+            look_every_s = response.idle_s / 4 or 1.0
+            if hasattr(body, "next_within"):
+                return PolledChunks(body, response.encode_item, context, self._look, look_every_s)
             from ..bridge.run_ahead import ThreadMaker, ThreadTaker
 
-            return ThreadTaker(ThreadMaker(body, response.encode_item, context), self._look, response.idle_s / 4)
+            return ThreadTaker(ThreadMaker(body, response.encode_item, context), self._look, look_every_s)
         return self._inline(body, response.encode_item)
 
     def _inline(self, body: Any, encode: Callable[[Any], bytes]) -> Iterator[bytes]:
@@ -140,6 +145,62 @@ class StreamedBody:
                     raise
 
 
+class PolledChunks:
+    """The chunks of a body that can be waited for with a time-out: so the server's own thread looks at the time.
+
+    Args:
+        body: has `next_within(timeout_s)`, which raises TimeoutError, and `close`, which any thread may call.
+        look: as for `bridge.run_ahead.ThreadTaker`.
+        look_every_s: how often at least, and about twice a second otherwise.
+    """
+
+    __slots__ = ("_body", "_encode", "_look", "_look_every_s", "_looked_s", "_run", "_sent_s")
+
+    def __init__(
+        self,
+        body: Any,
+        encode: Callable[[Any], bytes],
+        context: Context,
+        look: Callable[[float], bytes | None],
+        look_every_s: float,
+    ) -> None:
+        self._body = body
+        self._encode = encode
+        self._run = context.run
+        self._look = look
+        self._look_every_s = min(look_every_s, _LOOK_EVERY_S)
+        self._sent_s = self._looked_s = time.monotonic()
+
+    def __iter__(self) -> PolledChunks:
+        return self
+
+    def __next__(self) -> bytes:
+        chunk: bytes | None = b""
+        while not chunk:
+            now = time.monotonic()
+            if now - self._looked_s >= self._look_every_s:
+                self._looked_s = now
+                chunk = self._look(now - self._sent_s)
+                if chunk is None:
+                    raise StopIteration
+            if not chunk:
+                chunk = self._make()
+        self._sent_s = time.monotonic()
+        return chunk
+
+    def _make(self) -> bytes:
+        """Give the next chunk, b"" when none came in time. Raises: StopIteration at the end."""
+        try:
+            item = self._run(self._body.next_within, self._look_every_s)
+        except TimeoutError:
+            return b""
+        return self._run(self._encode, item)
+
+    def close(self) -> None:
+        """Close the body; who waits for its next item gets no more."""
+        self._body.close()
+
+
 def _counted(chunks: Iterator[bytes], left: int) -> Iterator[bytes]:
     """Give so many bytes. Raises: RuntimeError when there are fewer."""
     for chunk in chunks:
@@ -152,10 +213,15 @@ def _counted(chunks: Iterator[bytes], left: int) -> Iterator[bytes]:
         raise RuntimeError(f"the streamed body ended {left} bytes before its Content-Length")
 
 
+def is_async_only(body: Any) -> bool:
+    """Tell whether a body needs an event loop; one of both colours is iterated here as any other."""
+    return hasattr(body, "__aiter__") and not hasattr(body, "__iter__")
+
+
 def close_body(response: Response, context: Context) -> None:
     """Close a body that is not sent."""
     body: Any = response.body
-    if hasattr(body, "__aiter__"):
+    if is_async_only(body):
         from ..bridge.to_loop import LoopMaker
 
         LoopMaker(body, response.encode_item, context).drop()

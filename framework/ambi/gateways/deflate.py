@@ -1,0 +1,114 @@
+"""permessage-deflate for our own WebSockets: wsproto's, with a bound on what comes out. See: RFC 7692.
+
+Facts
+- A kilobyte can inflate to a megabyte. zlib is told how much it may give, so that a bomb is noticed before it goes off.
+- Offers stand in order of preference; the first that can be had as it stands is taken. One with a parameter that is not
+  known, twice there, or out of range is declined. See: RFC 7692 5.1 and 7.1.
+- A control frame may stand between the fragments of a message, and does not end its compression. See: RFC 7692 6.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+from wsproto.extensions import PerMessageDeflate
+from wsproto.frame_protocol import CloseReason, Opcode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from wsproto.frame_protocol import FrameDecoder, FrameProtocol, RsvBits
+
+_PARAMETERS = frozenset(
+    ("client_no_context_takeover", "server_no_context_takeover", "client_max_window_bits", "server_max_window_bits")
+)
+
+
+def agree(header: str, max_message_bytes: int) -> tuple[BoundedDeflate, str] | None:
+    """Take the first offer of a Sec-WebSocket-Extensions that can be had; give the extension and what to answer."""
+    for offer in header.split(","):
+        name, *parameters = [part.strip(" \t") for part in offer.split(";")]
+        if name != BoundedDeflate.name or not _are_known(parameters):
+            continue
+        extension = BoundedDeflate(max_message_bytes)
+        try:
+            answer = extension.accept(offer.replace('"', ""))
+        except ValueError:  # a number that is none
+            continue
+        if isinstance(answer, str):
+            return extension, f"{name}; {answer}" if answer else name
+    return None
+
+
+def _are_known(parameters: list[str]) -> bool:
+    names = [parameter.partition("=")[0].rstrip(" \t") for parameter in parameters]
+    valued = {name for parameter, name in zip(parameters, names, strict=True) if "=" in parameter}
+    return (
+        _PARAMETERS.issuperset(names)
+        and len(names) == len(set(names))
+        and valued.issubset(("client_max_window_bits", "server_max_window_bits"))
+        and ("server_max_window_bits" not in names or "server_max_window_bits" in valued)
+    )
+
+
+class BoundedDeflate(PerMessageDeflate):
+    """The extension for one connection, whose messages have so many bytes at most when they are inflated."""
+
+    def __init__(self, max_message_bytes: int) -> None:
+        super().__init__()
+        self._bound = max_message_bytes
+        self._inflater: _Inflater | None = None
+        self._set_aside: bool | None = None
+
+    def frame_inbound_header(
+        self, proto: FrameDecoder | FrameProtocol, opcode: Opcode, rsv: RsvBits, payload_length: int
+    ) -> CloseReason | RsvBits:
+        """See which kind of frame begins."""
+        if opcode.iscontrol():
+            self._set_aside = self._inbound_compressed
+        result = super().frame_inbound_header(proto, opcode, rsv, payload_length)
+        decompressor: Any = self._decompressor
+        if decompressor is not None and decompressor is not self._inflater:
+            decompressor = self._decompressor = self._inflater = _Inflater(decompressor)  # type: ignore[assignment]
+        if self._inflater is not None and not opcode.iscontrol() and opcode is not Opcode.CONTINUATION:
+            self._inflater.left = self._bound
+        return result
+
+    def frame_inbound_payload_data(self, proto: FrameDecoder | FrameProtocol, data: bytes) -> bytes | CloseReason:
+        """Inflate a part of a message."""
+        return self._judged(super().frame_inbound_payload_data(proto, data))
+
+    def frame_inbound_complete(self, proto: FrameDecoder | FrameProtocol, fin: bool) -> bytes | CloseReason | None:
+        """Inflate the rest of a message."""
+        is_control = not self._inbound_is_compressible
+        result = super().frame_inbound_complete(proto, fin)
+        if is_control:
+            self._inbound_compressed = self._set_aside
+        return result if result is None else self._judged(result)
+
+    def _judged(self, result: bytes | CloseReason) -> bytes | CloseReason:
+        is_over = self._inflater is not None and self._inflater.left < 0
+        return CloseReason.MESSAGE_TOO_BIG if is_over else result
+
+
+class _Inflater:
+    """A decompressor of zlib that gives one byte more than is left at most; then `left` is below zero."""
+
+    __slots__ = ("_zlib", "left")
+
+    def __init__(self, decompressor: Any) -> None:
+        self._zlib = decompressor
+        self.left = 0
+
+    def decompress(self, data: bytes) -> bytes:
+        """Inflate. Raises: zlib.error, also for more than is left."""
+        inflated: bytes = self._zlib.decompress(data, self.left + 1)
+        self.left -= len(inflated)
+        if self.left < 0:
+            raise zlib.error("the message is larger than the limit")
+        return inflated
+
+    def flush(self) -> bytes:
+        """Give what is still inside: nothing, unless the message was too large."""
+        return b""

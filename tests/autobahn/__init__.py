@@ -1,0 +1,1 @@
+"""The Autobahn test suite against an echo of ours: `nox -s autobahn`."""
