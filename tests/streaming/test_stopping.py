@@ -52,6 +52,14 @@ USUAL_STATUS = {"uvicorn h11": {0, -15}}
 """Exit statuses; uvicorn raises the signal again once it has stopped. The rest exit with 0."""
 
 
+HANDSHAKE = [
+    ("Connection", "Upgrade"),
+    ("Upgrade", "websocket"),
+    ("Sec-WebSocket-Version", "13"),
+    ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+]
+
+
 @dataclass
 class Stop:
     """What was seen of a stop: how long the server took, its status, its complaints, and what the clients got."""
@@ -166,6 +174,35 @@ def test_a_thread_that_waits_for_the_next_item_of_a_feed_holds_up_no_stop(name: 
     print(f"{name}, a thread that waits: ended after {stop.took_s:.2f} s with {stop.status}; {stop.bodies}")
     assert stop.status is not None, "the server did not end"
     assert stop.took_s < GRACE_S + MARGIN_S
+
+
+@pytest.mark.parametrize("name", [name for name in chosen(SERVERS, QUICK) if name != "granian wsgi"])
+def test_a_websocket_is_closed_at_once(name: str) -> None:
+    """With 1001, going away, or 1012, service restart. granian lends no socket to a WSGI application."""
+    with patiently_served(name) as server:
+        mark, size = server.marks.new(), server.process.log_size()
+        with server.process.connect() as connection:
+            connection.ask("GET", f"/websocket?mark={mark}", HANDSHAKE)
+            assert connection.read_head().status == 101
+            time.sleep(0.2)
+            told = time.monotonic()
+            server.process.terminate()
+            connection.wait_at_most(GRACE_S + MARGIN_S)
+            while len(connection.arrived) < 4 and connection.receive():
+                pass
+            frame, closed_s = connection.arrived[:4], time.monotonic() - told
+            # A close is answered by a close (RFC 6455 s.5.5.1); this one is masked with zeros.
+            connection.send(b"\x88\x82\0\0\0\0" + frame[2:])
+        assert server.process.ended_within(GRACE_S + MARGIN_S + 3)
+        took_s = time.monotonic() - told
+        print(f"{name}, a websocket: {frame!r} after {closed_s:.2f} s, ended after {took_s:.2f} s")
+        if name in KILLED:
+            return
+        assert frame[:1] == b"\x88"
+        assert int.from_bytes(frame[2:], "big") in {1001, 1012} | ({1011} if name in BY_THEMSELVES else set())
+        assert took_s < (GRACE_S if name in BY_THEMSELVES else 0) + MARGIN_S
+        assert server.marks.end(mark) is not None
+        assert name in BY_THEMSELVES or server.trouble_since(size) == []
 
 
 @pytest.mark.parametrize(("name", "colours"), CASES)
