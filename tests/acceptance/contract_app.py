@@ -14,7 +14,7 @@ from typing import Any
 
 import anyio
 
-from ambi import App, BodyStream, HTTPError, Request, Response, Stream, Text
+from ambi import App, BodyStream, HTTPError, Request, Response, Stream, Text, WebSocket
 
 MIB = 1 << 20
 LARGEST, LONGEST_S = 10 * MIB, 30.0
@@ -54,7 +54,7 @@ def scope_of(request: Request) -> dict[str, Any]:
     if request.gateway == "asgi":
         return {name: as_json(value) for name, value in native.items() if name not in ("state", "extensions")}
     return {
-        "type": "http",
+        "type": "websocket" if request.headers.get("upgrade", "").lower() == "websocket" else "http",
         "http_version": native["SERVER_PROTOCOL"].removeprefix("HTTP/"),
         "method": request.method,
         "scheme": request.scheme,
@@ -163,3 +163,36 @@ def lifespan_state(request: Request) -> dict[str, Any]:
 async def lifespan_counter() -> dict[str, int]:
     counts["lifespan"] += 1
     return {"counter": counts["lifespan"]}
+
+
+# ------------------------------------------------------------------ websockets
+
+
+@app.websocket("/ws/echo")
+async def ws_echo(ws: WebSocket) -> None:
+    async for message in ws:
+        await ws.send(message)
+
+
+app.websocket("/ws/echo-binary")(ws_echo)
+
+
+@app.websocket("/ws/scope")
+async def ws_scope(ws: WebSocket) -> None:
+    await ws.send_json(scope_of(ws.request))
+    await ws.close()
+
+
+@app.websocket("/ws/subprotocol")
+async def ws_subprotocol(ws: WebSocket) -> None:
+    requested = list(ws.subprotocols)
+    await ws.accept(requested[0] if requested else None)
+    await ws.send_json({"requested": requested, "selected": ws.subprotocol})
+    await ws.close()
+
+
+@app.websocket("/ws/close")
+async def ws_close(ws: WebSocket) -> None:
+    code = int(number(ws.request, "code", 1000, 4999))
+    await ws.accept()
+    await ws.close(code)

@@ -21,7 +21,7 @@ from typing import Any
 
 import anyio
 
-from ambi import App, BodyStream, File, Limits, Middleware, Request, Response, Router, Stream, Text
+from ambi import App, BodyStream, File, Limits, Middleware, Request, Response, Router, Stream, Text, WebSocket
 
 MARKS = Path(os.environ.get("AMBI_MARKS", "/nonexistent"))
 SECRETS = "a secret of the application"
@@ -289,6 +289,19 @@ async def after_async(request: Request) -> str:
 async def run_after_async(name: str) -> None:
     await anyio.sleep(1)
     leave_mark(name, "ran")
+
+
+@app.websocket("/websocket")
+async def converse(ws: WebSocket) -> None:
+    how = "end"
+    try:
+        async for message in ws:
+            await ws.send(message)
+    except BaseException as exc:
+        how = type(exc).__name__
+        raise
+    finally:
+        leave_mark(ws.query["mark"], how)
 
 
 # ------------------------------------------------------------------ one feed for many clients

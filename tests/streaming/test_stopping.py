@@ -21,8 +21,10 @@ from tests.servers.wire import Connection, Ending, Head, NoAnswerError
 from tests.streaming.serving import COLOURS, Served, chosen, served
 
 GRACE_S = 2.0
-MARGIN_S = 2.0
-"""What a server may take for itself: some look every second whether they are to stop."""
+MARGIN_S = 3.0
+"""What a server may take for itself: some look every second whether they are to stop, and gunicorn's threaded worker
+now and then waits two seconds more for a connection that is closed already.
+"""
 
 # These tell nobody that they stop, and end what is open by themselves when their own time is over; given as long here.
 # hypercorn cancels it, and then reports its own cancelled tasks; granian kills the process, so that nothing runs.
@@ -48,6 +50,14 @@ QUICK = ("gunicorn gthread", "gunicorn sync", "uvicorn h11")
 ONE_AT_A_TIME = {"gunicorn sync"}
 USUAL_STATUS = {"uvicorn h11": {0, -15}}
 """Exit statuses; uvicorn raises the signal again once it has stopped. The rest exit with 0."""
+
+
+HANDSHAKE = [
+    ("Connection", "Upgrade"),
+    ("Upgrade", "websocket"),
+    ("Sec-WebSocket-Version", "13"),
+    ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+]
 
 
 @dataclass
@@ -164,6 +174,35 @@ def test_a_thread_that_waits_for_the_next_item_of_a_feed_holds_up_no_stop(name: 
     print(f"{name}, a thread that waits: ended after {stop.took_s:.2f} s with {stop.status}; {stop.bodies}")
     assert stop.status is not None, "the server did not end"
     assert stop.took_s < GRACE_S + MARGIN_S
+
+
+@pytest.mark.parametrize("name", [name for name in chosen(SERVERS, QUICK) if name != "granian wsgi"])
+def test_a_websocket_is_closed_at_once(name: str) -> None:
+    """With 1001, going away, or 1012, service restart. granian lends no socket to a WSGI application."""
+    with patiently_served(name) as server:
+        mark, size = server.marks.new(), server.process.log_size()
+        with server.process.connect() as connection:
+            connection.ask("GET", f"/websocket?mark={mark}", HANDSHAKE)
+            assert connection.read_head().status == 101
+            time.sleep(0.2)
+            told = time.monotonic()
+            server.process.terminate()
+            connection.wait_at_most(GRACE_S + MARGIN_S)
+            while len(connection.arrived) < 4 and connection.receive():
+                pass
+            frame, closed_s = connection.arrived[:4], time.monotonic() - told
+            # A close is answered by a close (RFC 6455 s.5.5.1); this one is masked with zeros.
+            connection.send(b"\x88\x82\0\0\0\0" + frame[2:])
+        assert server.process.ended_within(GRACE_S + MARGIN_S + 3)
+        took_s = time.monotonic() - told
+        print(f"{name}, a websocket: {frame!r} after {closed_s:.2f} s, ended after {took_s:.2f} s")
+        if name in KILLED:
+            return
+        assert frame[:1] == b"\x88"
+        assert int.from_bytes(frame[2:], "big") in {1001, 1012} | ({1011} if name in BY_THEMSELVES else set())
+        assert took_s < (GRACE_S if name in BY_THEMSELVES else 0) + MARGIN_S
+        assert server.marks.end(mark) is not None
+        assert name in BY_THEMSELVES or server.trouble_since(size) == []
 
 
 @pytest.mark.parametrize(("name", "colours"), CASES)
