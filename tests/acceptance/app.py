@@ -17,15 +17,16 @@ from typing import Any
 
 from ambi import (
     JSON,
+    SSE,
     App,
     BodyStream,
+    Event,
     File,
     HTTPError,
     Limits,
     Request,
     Response,
     Router,
-    Stream,
     Text,
     UploadFile,
     WebSocket,
@@ -68,12 +69,12 @@ def stream() -> Iterator[str]:
 
 
 @app.get("/events")
-async def events() -> Response:
-    async def ticks() -> AsyncIterator[str]:
+async def events() -> SSE:
+    async def ticks() -> AsyncIterator[Event]:
         for number in range(3):
-            yield f"event: tick\nid: {number}\ndata: {number}\n\n"
+            yield Event(number, event="tick", id=str(number))
 
-    return Stream(ticks(), content_type="text/event-stream")
+    return SSE(ticks())
 
 
 @app.get("/big")

@@ -6,10 +6,9 @@ import json
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
 from urllib.parse import urlencode
 
-from ambi import HTML, Redirect, Request, Response, Router, Stream, Text, UploadFile
+from ambi import HTML, SSE, Event, Redirect, Request, Response, Router, Text, UploadFile
 
 browsing = Router(prefix="/b")
 answered: Counter[int] = Counter()
@@ -41,20 +40,16 @@ def done(request: Request) -> Response:
 
 
 @browsing.get("/events")
-async def events(request: Request) -> Response:
-    async def first() -> AsyncIterator[str]:
-        yield "data: one\n\n"
-        yield "event: tick\nid: 7\ndata: a\ndata: b\n\n"
+async def events(request: Request) -> SSE:
+    async def first() -> AsyncIterator[Event | str]:
+        yield "one"
+        yield Event("a\nb", event="tick", id="7")
 
-    async def again(last: str) -> AsyncIterator[str]:
-        yield f"event: back\ndata: {last}\n\n"
+    async def again(last: str) -> AsyncIterator[Event]:
+        yield Event(last, event="back")
 
-    last = request.headers.get("last-event-id")
-    return event_stream(first() if last is None else again(last))
-
-
-def event_stream(items: Any) -> Response:
-    return Stream(items, "text/event-stream", headers={"cache-control": "no-cache"})
+    last = request.last_event_id
+    return SSE(first() if last is None else again(last))
 
 
 @browsing.get("/slow")

@@ -6,7 +6,6 @@ they answer. Some handlers are `def` and some `async def`; no answer may show wh
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -14,7 +13,7 @@ from typing import Any
 
 import anyio
 
-from ambi import App, BodyStream, HTTPError, Request, Response, Stream, Text, WebSocket
+from ambi import SSE, App, BodyStream, Event, HTTPError, Request, Response, Text, WebSocket
 
 MIB = 1 << 20
 LARGEST, LONGEST_S = 10 * MIB, 30.0
@@ -125,14 +124,14 @@ def streaming() -> Iterator[str]:
 
 
 @app.get("/sse")
-async def sse() -> Response:
-    async def events() -> AsyncIterator[str]:
+async def sse() -> SSE:
+    async def events() -> AsyncIterator[Event]:
         for count in range(5):
-            yield f"event: message\ndata: {json.dumps({'count': count})}\n\n"
+            yield Event({"count": count}, event="message")
             await anyio.sleep(0.01)
-        yield "event: done\ndata: {}\n\n"
+        yield Event({}, event="done")
 
-    return Stream(events(), "text/event-stream", headers={"cache-control": "no-cache"})
+    return SSE(events())
 
 
 # ------------------------------------------------------------------ what outlives a request
