@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import nox
@@ -19,7 +20,7 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "arch", "tests", "docs", "examples"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
-REAL_SERVERS = ["--ignore=tests/servers"]  # they have a session of their own
+REAL_SERVERS = ["--ignore=tests/servers", "--ignore=tests/browser"]  # they have a session of their own
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 SUPPORTED = sorted({"3.11", "3.12", "3.13", RUNNING}, key=lambda version: int(version.partition(".")[2]))
 
@@ -77,6 +78,24 @@ def install(session: nox.Session, *groups: str, extras: bool = False) -> None:
     optional = [name for name in PYPROJECT["project"]["optional-dependencies"] if name != "dev"]
     project = f".[{','.join(optional)}]" if extras else "."
     session.install("-e", project, *nox.project.dependency_groups(PYPROJECT, *groups))
+
+
+def install_from_debian(session: nox.Session, programs: Mapping[str, str]) -> None:
+    """Install the Debian packages of the programs that are missing, where that can be done without asking.
+
+    Args:
+        programs: program -> the package that it is in.
+    """
+    packages = sorted({package for program, package in programs.items() if shutil.which(program) is None})
+    apt = shutil.which("apt-get")
+    if not packages or apt is None or os.geteuid() != 0:
+        return
+    # At run level 1 no service is started: the tests start their own.
+    settings = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    patient = ["-q", "-o", "Acquire::Retries=3", "-o", "DPkg::Lock::Timeout=120"]
+    install = ["install", "--yes", "--no-install-recommends", *packages]
+    session.run(apt, *patient, "update", env=settings, external=True, silent=True, success_codes=[0, 100])
+    session.run(apt, *patient, *install, env=settings, external=True, silent=True)
 
 
 # ------------------------------------------------------------------------------------------- sessions
@@ -177,6 +196,18 @@ def examples(session: nox.Session) -> None:
     install(session, "examples")
     # What tests/conftest.py imports is not installed either.
     session.run("pytest", "--confcutdir=tests/examples", "tests/examples", *session.posargs)
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """Use the examples as people do, in a real browser, under gunicorn and uvicorn."""
+    install_from_debian(
+        session, {"chromium": "chromium", "chromedriver": "chromium-driver", "redis-server": "redis-server"}
+    )
+    if absent := [program for program in ("chromium", "chromedriver") if shutil.which(program) is None]:
+        session.skip(f"{' and '.join(absent)} not found; Debian's packages are chromium and chromium-driver")
+    install(session, "browser", extras=True)
+    session.run("pytest", "--confcutdir=tests/browser", "tests/browser", *session.posargs)  # as for the examples
 
 
 @nox.session

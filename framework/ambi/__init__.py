@@ -16,6 +16,7 @@ The map of the package:
     core/            pure: requests, responses, routing, and the pipeline that is the life of a request
     bridge/          threads and event loops: how a request travels between `def` and `async def`
     gateways/        WSGI and ASGI
+    features/        what an application may have besides; loaded when it is named
     testing.py       a client for tests, on either gateway
     gunicorn.py      hooks: gunicorn -c python:ambi.gunicorn shop:app
 """
@@ -25,6 +26,7 @@ from __future__ import annotations
 from .app import App
 from .core.body import BodyStream
 from .core.errors import AmbiError, ClientDisconnected, ConfigurationError, HTTPError
+from .core.files import File
 from .core.forms import Form, UploadFile
 from .core.headers import Headers
 from .core.limits import Limits
@@ -36,21 +38,33 @@ from .core.state import State
 from .core.url import URL
 from .core.websocket import WebSocket, WebSocketClosed
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .core.events import Event
+    from .features.broadcast import Broadcast
+    from .features.json_lines import JSONLines
+    from .features.sse import SSE
+
 __version__ = "0.1.0"
 
 __all__ = [
     "HTML",
     "JSON",
+    "SSE",
     "URL",
     "AmbiError",
     "App",
     "BodyStream",
+    "Broadcast",
     "CallNext",
     "ClientDisconnected",
     "ConfigurationError",
+    "Event",
+    "File",
     "Form",
     "HTTPError",
     "Headers",
+    "JSONLines",
     "Layer",
     "Limits",
     "Middleware",
@@ -67,3 +81,18 @@ __all__ = [
     "WebSocketClosed",
     "__version__",
 ]
+
+_LOADED_WHEN_NAMED = {
+    "Broadcast": "features.broadcast", "Event": "core.events", "JSONLines": "features.json_lines",
+    "SSE": "features.sse",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    """Load a feature when it is first named: an application that has no use for it does not wait for it."""
+    if name not in _LOADED_WHEN_NAMED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(f".{_LOADED_WHEN_NAMED[name]}", __name__), name)
+    return value

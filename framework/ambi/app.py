@@ -27,6 +27,7 @@ from .gateways import asgi, wsgi
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from os import PathLike
     from typing import Any
     from wsgiref.types import StartResponse, WSGIApplication
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from .core.middleware import Layer
     from .core.request import Request
     from .core.routing import Definition
+    from .features.static import Immutable
 
     Receive = Callable[[], Awaitable[Any]]
     Send = Callable[[Any], Awaitable[None]]
@@ -193,6 +195,49 @@ class App(Router):
         self._mounts.sort(key=lambda mount: -len(mount.path))
         other._hosts.append(self)
         self._collect_lifespans()
+
+    def static(
+        self,
+        prefix: str,
+        directory: str | PathLike[str],
+        *,
+        index: str | None = "index.html",
+        fallback: str | None = None,
+        cache_control: str | None = "no-cache",
+        immutable: Immutable | None = None,
+        precompressed: bool = True,
+        name: str | None = None,
+        middleware: Iterable[Any] = (),
+    ) -> None:
+        r"""Serve the files of a directory below a prefix: regular files, no dot files, nothing outside of it.
+
+        Args:
+            prefix: begins with "/" and does not end with one; "/" serves what no other route does.
+            directory: must exist. It is not listed.
+            index: the file that a directory is answered with; None for none.
+            fallback: the file that pages which are not there are answered with, for an application that routes in the
+                browser. Scripts and pictures that are missing are a 404 all the same.
+            cache_control: of every answer; "no-cache" lets clients keep a file, and ask each time whether it holds.
+            immutable: which files have a name that changes with their content, so that clients may keep them for a
+                year: a regular expression searched in the path below the prefix, or a function of it.
+            precompressed: answer with `app.js.br`, `.zst` or `.gz` beside `app.js`, if the client takes that and it is
+                no older.
+            name: for `url_for(name, path="app.js")`; "static" by default.
+            middleware: layers of these routes alone, outermost first.
+
+        Raises:
+            ConfigurationError: the directory or the fallback does not exist, or the prefix is wrong or taken.
+
+        Example:
+            app.static("/assets", Path(__file__).parent / "assets", immutable=r"-[0-9a-f]{8}\.")
+        """
+        from .features.static import StaticFiles, add_static  # only an application with static files pays for it
+
+        files = StaticFiles(
+            directory, index=index, fallback=fallback, cache_control=cache_control, immutable=immutable,
+            precompressed=precompressed,
+        )  # fmt: skip
+        add_static(self, prefix, files, name=name, middleware=middleware)
 
     def spawn(self, function: Callable[..., Any], *args: Any, wait_at_stop: bool = True) -> None:
         """Run a function in the background: beside the request that asks for it, and beyond its end.

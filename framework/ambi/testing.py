@@ -299,12 +299,18 @@ def _encode_multipart(fields: Sequence[tuple[str, Any]], files: Sequence[tuple[s
 class _WSGITransport:
     """Calls the application as a WSGI server would, in the thread of the test."""
 
+    settle = True
+    """Whether an exchange waits for what runs after it."""
+
     def __init__(self, app: Any, root_path: str) -> None:
         self._app = app
         self._root_path = root_path
 
     def start(self) -> None:
         """Run the start-up of the lifespan."""
+        from .bridge.stopping import forget_stopping
+
+        forget_stopping()
         lifespans = getattr(self._app, "lifespans", None)
         if lifespans is not None:
             lifespans.start_in_process()
@@ -334,7 +340,8 @@ class _WSGITransport:
         finally:
             if hasattr(iterable, "close"):
                 iterable.close()
-            settle_in_process()
+            if self.settle:
+                settle_in_process()
 
     def _environ(self, sent: _SentRequest) -> dict[str, Any]:
         path, _, query = sent.target.partition("?")
@@ -362,6 +369,9 @@ class _WSGITransport:
 
 class _ASGITransport:
     """Calls the application as an ASGI server would, on an event loop in a thread."""
+
+    settle = True
+    """Whether an exchange waits for what runs after it."""
 
     def __init__(self, app: Any, root_path: str, backend: str) -> None:
         self._app = app
@@ -441,7 +451,8 @@ class _ASGITransport:
                 try:
                     future.result()
                 finally:
-                    portal.call(settled_on_loop)
+                    if self.settle:
+                        portal.call(settled_on_loop)
 
     def _scope(self, sent: _SentRequest) -> dict[str, Any]:
         path, _, query = sent.target.partition("?")

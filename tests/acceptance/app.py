@@ -7,16 +7,19 @@ which of the two must never be seen from outside.
 
 import base64
 import binascii
+import io
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from ambi import (
     JSON,
     App,
     BodyStream,
+    File,
     HTTPError,
     Limits,
     Request,
@@ -136,6 +139,13 @@ def state() -> Response:
 # ------------------------------------------------------------------ what the framework reads out of a request
 
 reading = Router(prefix="/c")
+
+
+@reading.get("/file")
+async def letters() -> Response:
+    alphabet = io.BytesIO(b"abcdefghijklmnopqrstuvwxyz")
+    changed = datetime(2015, 10, 21, 7, 28, tzinfo=UTC)
+    return File(alphabet, content_type="text/plain", etag="v1", last_modified=changed)
 
 
 @reading.get("/cookies")

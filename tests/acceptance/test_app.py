@@ -170,6 +170,27 @@ def test_the_rest_of_the_path_is_decoded_once(client: Client, target: str, rest:
 
 
 @pytest.mark.parametrize(
+    ("fields", "status", "body"),
+    [
+        ({}, 200, "abcdefghijklmnopqrstuvwxyz"),
+        ({"range": "bytes=0-4"}, 206, "abcde"),
+        ({"range": "bytes=-3", "if-range": '"v1"'}, 206, "xyz"),
+        ({"range": "bytes=26-"}, 416, None),
+        ({"if-none-match": '"v1"'}, 304, ""),
+        ({"if-modified-since": "Wed, 21 Oct 2015 07:28:00 GMT"}, 304, ""),
+        ({"if-match": '"v2"'}, 412, None),
+    ],
+)
+def test_a_file_is_whole_in_part_or_unchanged(
+    client: Client, fields: dict[str, str], status: int, body: str | None
+) -> None:
+    response = client.get("/c/file", headers=fields)
+    assert response.status_code == status
+    assert body is None or response.text == body
+    assert status not in (200, 206, 304) or response.headers["etag"] == '"v1"'
+
+
+@pytest.mark.parametrize(
     ("header", "answer"),
     [
         ("text/plain", ["text/plain", {}]),

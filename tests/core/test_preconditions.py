@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ambi.core.preconditions import ETags, parse_http_date
+from ambi.core.preconditions import ETags, evaluate, holds_if_range, parse_http_date
+from tests.core.fakes import make_request
 from tests.core.scaling import assert_linear
 from tests.core.vectors import vectors
 
@@ -151,3 +152,89 @@ def test_a_year_too_long_to_convert_is_none() -> None:
 def test_a_date_takes_linear_time(piece: str) -> None:
     assert_linear(lambda n: piece * n, parse_http_date)
     assert_linear(lambda n: "Sun, 06 Nov 1994 08:" + piece * n + ":37 GMT", parse_http_date)
+
+
+# --- what follows ---
+
+THEN, DATE = datetime(2015, 10, 21, 7, 28, tzinfo=UTC), "Wed, 21 Oct 2015 07:28:00 GMT"
+EARLIER, LATER = "Wed, 21 Oct 2015 07:27:59 GMT", "Wed, 21 Oct 2015 07:28:01 GMT"
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [  # in the order of the steps of RFC 9110 13.2.2
+        ({}, 200),
+        ({"if-match": '"v1"'}, 200),
+        ({"if-match": "*"}, 200),
+        ({"if-match": '"v0", "v1"'}, 200),
+        ({"if-match": '"v2"'}, 412),
+        ({"if-match": 'W/"v1"'}, 412),
+        ({"if-match": "v1"}, 412),
+        ({"if-match": '"v1"', "if-unmodified-since": EARLIER}, 200),
+        ({"if-match": '"v2"', "if-none-match": '"v1"'}, 412),
+        ({"if-unmodified-since": EARLIER}, 412),
+        ({"if-unmodified-since": DATE}, 200),
+        ({"if-unmodified-since": LATER}, 200),
+        ({"if-unmodified-since": "yesterday"}, 200),
+        ({"if-none-match": '"v1"'}, 304),
+        ({"if-none-match": 'W/"v1"'}, 304),
+        ({"if-none-match": "*"}, 304),
+        ({"if-none-match": '"v2"'}, 200),
+        ({"if-none-match": 'abc, "a,b", W/, W/"'}, 200),
+        ({"if-none-match": '"v2"', "if-modified-since": DATE}, 200),
+        ({"if-none-match": '"v1"', "if-modified-since": EARLIER}, 304),
+        ({"if-modified-since": EARLIER}, 200),
+        ({"if-modified-since": DATE}, 304),
+        ({"if-modified-since": LATER}, 304),
+        ({"if-modified-since": "yesterday"}, 200),
+        ({"if-match": '"v1"', "if-none-match": '"v1"'}, 304),
+        ({"if-unmodified-since": DATE, "if-modified-since": DATE}, 304),
+    ],
+)
+def test_conditions_are_evaluated_in_the_order_of_the_standard(fields: dict[str, str], status: int) -> None:
+    assert evaluate(make_request(fields), '"v1"', DATE) == status
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"if-match": '"v1"'}, 412),
+        ({"if-match": '""'}, 412),
+        ({"if-match": "*"}, 200),
+        ({"if-none-match": '""'}, 200),
+        ({"if-none-match": "*"}, 304),
+        ({"if-modified-since": DATE}, 200),
+        ({"if-unmodified-since": EARLIER}, 200),
+    ],
+)
+def test_what_has_neither_tag_nor_date_meets_no_tag_and_no_date(fields: dict[str, str], status: int) -> None:
+    assert evaluate(make_request(fields), "", "") == status
+
+
+@pytest.mark.parametrize(
+    ("header", "holds"),
+    [
+        ("", True),
+        ('"v1"', True),
+        ('"v2"', False),
+        ('W/"v1"', False),
+        ('"v1", "v2"', False),
+        ("*", False),
+        ("v1", False),
+        (DATE, True),
+        (f" {DATE} ", True),
+        (EARLIER, False),
+        (LATER, False),
+        ("not a date", False),
+    ],
+)
+def test_a_range_holds_for_the_very_same_bytes(header: str, holds: bool) -> None:
+    assert holds_if_range(header, '"v1"', DATE, THEN.timestamp() + 100) is holds
+
+
+def test_a_range_holds_for_no_weak_tag_and_no_date_of_this_second() -> None:
+    assert not holds_if_range('W/"v1"', 'W/"v1"', DATE, THEN.timestamp() + 100)
+    assert not holds_if_range('"v1"', 'W/"v1"', DATE, THEN.timestamp() + 100)
+    assert not holds_if_range('""', "", "", THEN.timestamp() + 100)
+    assert not holds_if_range(DATE, '"v1"', DATE, THEN.timestamp() + 0.9)
+    assert not holds_if_range(DATE, '"v1"', "", THEN.timestamp() + 100)

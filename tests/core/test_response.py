@@ -389,7 +389,7 @@ def test_what_cannot_be_json_is_the_codecs_error() -> None:
 @pytest.mark.parametrize("value", ["text", b"bytes", 7, None, object()])
 def test_a_stream_takes_an_iterable(value: Any) -> None:
     with pytest.raises(
-        TypeError, match=f"Stream takes an iterable or async iterable of bytes or str, not {type(value).__name__}"
+        TypeError, match=f"Stream takes an iterable or async iterable of items, not {type(value).__name__}"
     ):
         Stream(value)
 

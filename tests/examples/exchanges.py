@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
+BYTES = {"content-type": "application/octet-stream"}
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """A request, and the status that its answer must have."""
+    """A request, and the status that its answer must have. An endless answer is left when it has begun."""
 
     method: str
     target: str
@@ -19,6 +20,7 @@ class Exchange:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     body: bytes = b""
     remark: str = ""
+    endless: bool = False
 
     def __str__(self) -> str:
         return f"{self.method} {self.target} {self.remark}".rstrip()
@@ -26,6 +28,24 @@ class Exchange:
 
 # One list for each file in examples/; every route of the app has to be in it.
 EXCHANGES: dict[str, list[Exchange]] = {
+    "chat": [
+        Exchange("GET", "/", 303),
+        Exchange("GET", "/rooms/lobby", 200),
+        Exchange("HEAD", "/rooms/lobby", 200),
+        Exchange("POST", "/rooms/lobby", 405),
+    ],
+    "feed": [
+        Exchange("GET", "/", 200),
+        Exchange("HEAD", "/", 200),
+        Exchange("POST", "/posts", 204, FORM, b"text=Hello+%3Cworld%3E"),
+        Exchange("POST", "/posts", 400, FORM, b"text=+"),
+        Exchange("POST", "/posts", 400, FORM, b"other=1"),
+        Exchange("POST", "/posts", 400, FORM, b"text=" + 501 * b"a"),
+        Exchange("GET", "/events", 200, endless=True),
+        Exchange("GET", "/events?after=no-id-at-all", 200, endless=True),
+        Exchange("GET", "/events", 200, {"last-event-id": "1-0"}, endless=True, remark="again"),
+        Exchange("HEAD", "/events", 200),
+    ],
     "hello": [
         Exchange("GET", "/", 200),
         Exchange("HEAD", "/", 200),
@@ -44,5 +64,16 @@ EXCHANGES: dict[str, list[Exchange]] = {
         Exchange("GET", "/nowhere", 404),
         Exchange("GET", "/%FF", 400),
         Exchange("DELETE", "/users/1", 405),
+    ],
+    "upload": [
+        Exchange("GET", "/", 200),
+        Exchange("HEAD", "/", 200),
+        Exchange("PUT", "/files/notes%20%C3%BC.txt", 200, BYTES, b"streamed to disk"),
+        Exchange("PUT", "/files/empty", 200, BYTES),
+        Exchange("PUT", "/files/.hidden", 400, BYTES, b"x"),
+        Exchange("PUT", "/files/a%5Cb", 400, BYTES, b"x"),
+        Exchange("PUT", "/files/..%2Fb", 404, BYTES, b"x"),
+        Exchange("PUT", f"/files/{300 * 'a'}", 400, BYTES, b"x"),
+        Exchange("POST", "/files/notes.txt", 405),
     ],
 }

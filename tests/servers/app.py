@@ -27,6 +27,7 @@ from ambi import (
     App,
     BodyStream,
     CallNext,
+    File,
     HTTPError,
     Layer,
     Middleware,
@@ -64,6 +65,9 @@ async def lifespan() -> AsyncIterator[dict[str, Any]]:
 
 
 app = App(lifespan=lifespan)
+
+
+app.static("/assets", Path(__file__).parent)
 
 
 @app.middleware
@@ -144,6 +148,20 @@ def large_stream() -> Iterator[bytes]:
 async def large_stream_async() -> AsyncIterator[bytes]:
     for _ in range(64):
         yield PIECE
+
+
+# Whoever asks has put it beside the file of events.
+FILES = Path(os.environ.get("AMBI_EVENTS", "events")).parent
+
+
+@blocking.get("/file/{name}")
+def file(name: str) -> Response:
+    return File(FILES / name)
+
+
+@awaiting.get("/file/{name}")
+async def file_async(name: str) -> Response:
+    return File(FILES / name)
 
 
 @blocking.get("/boom")

@@ -193,6 +193,7 @@ DIFFERENCES: tuple[Difference, ...] = (
             "an_error_midway_is_seen_by_the_client",
             "an_error_midway_of_a_known_length_is_seen_by_the_client",
             "a_body_shorter_than_its_length_is_seen_by_the_client",
+            "a_file_that_is_cut_ends_the_connection",
         ),
         ("daphne",),
         "the connection stays open, and the client waits",

@@ -6,6 +6,7 @@ to_loop.py       WSGI: from the server's thread to the loop thread and back
 to_thread.py     ASGI: from the server's loop to one worker thread and back
 loop_thread.py   the process's loop thread
 workers.py       the worker threads
+leaving.py       reaching a thread that waits for an item of a stream that was left
 lifespan.py      start-up and shutdown of an application, on either gateway
 exits.py         what runs when the process ends
 """

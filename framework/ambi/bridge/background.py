@@ -50,7 +50,7 @@ class Job:
         is_after: it belongs to a request whose response is sent.
     """
 
-    __slots__ = ("cancel", "home", "is_after", "limit_s", "name", "waits")
+    __slots__ = ("_cancel", "_is_cancelled", "home", "is_after", "limit_s", "name", "waits")
 
     def __init__(self, app: Application, name: str, home: object, *, waits: bool, is_after: bool) -> None:
         self.name = name
@@ -58,8 +58,22 @@ class Job:
         self.limit_s = app.limits.graceful_stop_s
         self.waits = waits
         self.is_after = is_after
-        self.cancel: Callable[[], object] | None = None
+        self._cancel: Callable[[], object] | None = None
+        self._is_cancelled = False
         _jobs.add(self)
+
+    def may_be_cancelled(self, cancel: Callable[[], object]) -> None:
+        """Take what cancels it; a thread has nothing of the kind."""
+        self._cancel = cancel
+        if self._is_cancelled:
+            self.cancel()
+
+    def cancel(self) -> None:
+        """Cancel it now, or as soon as it begins. From any thread."""
+        self._is_cancelled = True
+        if self._cancel is not None:
+            with contextlib.suppress(RuntimeError):  # its loop is closed, and the work over
+                self._cancel()
 
 
 _jobs: set[Job] = set()
@@ -75,13 +89,13 @@ def spawn(app: Application, function: Callable[..., Any], args: tuple[Any, ...],
     if loop is None:
         _spawn_in_process(app, name, function, args, waits=wait_at_stop)
         return
-    soon, home = loop
-    context = copy_context()
-    job = Job(app, name, home, waits=wait_at_stop, is_after=False)
-    soon(context.run, _begin_on_loop, job, partial(_call, app, function, args))
+    from .to_thread import soon_of
+
+    job = Job(app, name, loop, waits=wait_at_stop, is_after=False)
+    soon_of(loop)(copy_context().run, _begin_on_loop, job, loop, partial(_call, app, function, args))
 
 
-def _loop_of_caller() -> tuple[Callable[..., object], object] | None:
+def _loop_of_caller() -> object:
     """Give the server's loop under ASGI: the one of this thread, or the one that this worker works for."""
     if "asyncio" not in sys.modules and "trio" not in sys.modules:
         return None
@@ -103,25 +117,25 @@ def finish_on_loop(app: Application, name: str, work: Work) -> None:
     """Run what comes after a response, in a task of this loop."""
     from anyio.lowlevel import current_token
 
-    job = Job(app, name, current_token().native_token, waits=True, is_after=True)
-    _begin_on_loop(job, work)
+    home = current_token().native_token
+    _begin_on_loop(Job(app, name, home, waits=True, is_after=True), home, work)
 
 
-def _begin_on_loop(job: Job, work: Work) -> None:
+def _begin_on_loop(job: Job, loop: object, work: Work) -> None:
+    from .to_thread import start_task
+
+    start_task(loop, _live, job, work)
+
+
+async def _live(job: Job, work: Work) -> None:
     from anyio import CancelScope
     from anyio.lowlevel import current_token
 
     from .to_thread import soon_of
-    from .to_thread import spawn as spawn_task
 
-    scope = CancelScope()
-    job.cancel = partial(soon_of(current_token()), scope.cancel)
-    spawn_task(_live, job, work, scope)
-
-
-async def _live(job: Job, work: Work, scope: Any) -> None:
     try:
-        with scope:
+        with CancelScope() as scope:
+            job.may_be_cancelled(partial(soon_of(current_token().native_token), scope.cancel))
             await work()
     except Exception as exc:
         log_failure(f"{job.name} failed", exc)
@@ -147,7 +161,8 @@ def _spawn_in_process(
         return
     from .loop_thread import get_loop_thread
 
-    get_loop_thread().loop.call_soon_threadsafe(context.run, _begin_on_loop, job, partial(function, *args))
+    loop = get_loop_thread().loop
+    loop.call_soon_threadsafe(context.run, _begin_on_loop, job, loop, partial(function, *args))
 
 
 class _Threads:
@@ -208,13 +223,15 @@ def _time_left_s(jobs: list[Job]) -> float:
 
 def _drain(home: object) -> Iterator[float]:
     """Give the pauses of a stop that waits, then cancels, then gives up."""
-    _cancel([job for job in _left(home) if not job.waits])
+    for job in _left(home):
+        if not job.waits:
+            job.cancel()
     for gives_up in (False, True):
         jobs = _left(home)
         if not jobs:
             return
-        if gives_up:
-            _cancel(jobs)
+        for job in jobs if gives_up else ():
+            job.cancel()
         deadline = time.monotonic() + (_CANCELLED_S if gives_up else _time_left_s(jobs))
         while _left(home) and time.monotonic() < deadline:
             yield _LOOK_EVERY_S
@@ -237,19 +254,12 @@ def drain_in_process() -> None:
         time.sleep(pause_s)
 
 
-def _cancel(jobs: list[Job]) -> None:
-    for job in jobs:
-        if job.cancel is not None:
-            with contextlib.suppress(RuntimeError):  # its loop is closed, and the work over
-                job.cancel()
-
-
 async def settled_on_loop() -> None:
     """Wait until what came after the responses of this loop has ended, as a client for tests does."""
     from anyio import sleep
     from anyio.lowlevel import current_token
 
-    while _left(current_token().native_token, is_after=True):
+    while _left(current_token().native_token, is_after=True):  # noqa: ASYNC110  # in tests alone; an event costs always
         await sleep(0.001)
 
 

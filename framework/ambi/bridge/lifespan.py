@@ -138,12 +138,12 @@ class Lifespans:
         if lifespan.is_async:
             await lifespan.enter_async(stack)
             return
-        from anyio import to_thread
+        from .to_thread import run_in_thread
 
         blocking = contextlib.ExitStack()
 
         async def in_thread(function: Callable[[], None]) -> None:
-            await to_thread.run_sync(partial(context.run, function))
+            await run_in_thread(context.run, function)
 
         stack.push_async_callback(in_thread, blocking.close)
         await in_thread(partial(lifespan.enter_sync, blocking))

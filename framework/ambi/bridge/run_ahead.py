@@ -20,6 +20,7 @@ import time
 from typing import Protocol
 
 from ..core.log import log_failure
+from .leaving import Leaving, current_leaving
 from .stopping import LOOK_EVERY_S
 from .workers import give_back, take_worker
 
@@ -103,11 +104,12 @@ class RunAhead:
 
     Attributes:
         failure: what ended the maker; raised from `take` behind the last chunk.
+        leaving: tells what the maker waits for that the taker wants no more.
     """
 
     __slots__ = (
         "_bytes", "_chunks", "_closed", "_ended", "_lock", "_maker", "_maker_waits", "_taker", "_taker_waits",
-        "failure",
+        "failure", "leaving",
     )  # fmt: skip
 
     def __init__(self, *, maker: Bell, taker: Bell) -> None:
@@ -119,6 +121,7 @@ class RunAhead:
         self._maker_waits = self._taker_waits = False
         self._closed = self._ended = False
         self.failure: BaseException | None = None
+        self.leaving = Leaving()
 
     # --- the maker's ---
 
@@ -188,6 +191,7 @@ class RunAhead:
             wakes, self._maker_waits = self._maker_waits, False
         if wakes:
             self._maker.ring()
+        self.leaving.leave()
 
 
 # --- the maker in a thread ---
@@ -196,6 +200,7 @@ class RunAhead:
 def make_in_thread(ahead: RunAhead, bell: ThreadBell, body: Any, encode: Callable[[Any], bytes]) -> None:
     """Iterate a body in this thread, from its first step to its closing."""
     failure: BaseException | None = None
+    current_leaving.set(ahead.leaving)
     try:
         iterator = iter(body)
         try:
@@ -288,7 +293,9 @@ class ThreadTaker:
 
     Args:
         maker: begins with the first chunk that is asked for.
-        waited: called about twice a second while nothing comes; gives a chunk to send meanwhile, or b"".
+        look: called with the seconds that nothing was sent for; gives a chunk to send meanwhile, b"" for none, None to
+            end the stream.
+        look_every_s: how often at least, and about twice a second otherwise.
 
     `close` may come from any thread, more than once, and before the first chunk; it waits for the maker's end, for a
     bounded time.
@@ -296,13 +303,15 @@ class ThreadTaker:
 
     _CLOSE_S = 5.0
 
-    def __init__(self, maker: Maker, waited: Callable[[], bytes]) -> None:
+    def __init__(self, maker: Maker, look: Callable[[float], bytes | None], look_every_s: float = LOOK_EVERY_S) -> None:
         self._maker = maker
-        self._waited = waited
+        self._look = look
+        self._look_every_s = min(look_every_s, LOOK_EVERY_S)
         self._news = ThreadBell()
         self._ahead = RunAhead(maker=maker.bell, taker=self._news)
         self._taken: collections.deque[bytes] = collections.deque()
         self._has_begun = self._has_ended = False
+        self._sent_s = self._looked_s = time.monotonic()
 
     def __iter__(self) -> ThreadTaker:
         return self
@@ -314,17 +323,33 @@ class ThreadTaker:
             if not self._has_begun:
                 self._has_begun = True
                 self._maker.begin(self._ahead)
+            is_dead = self._maker.is_dead
             chunks = self._take()
             if chunks is None:
                 raise StopIteration
+            if not chunks and is_dead:
+                raise RuntimeError("the loop thread was stopped")
             self._taken.extend(chunks)
-            if not chunks:
-                self._news.wait(LOOK_EVERY_S)
-                if meanwhile := self._waited():
-                    return meanwhile
-                if self._maker.is_dead:
-                    raise RuntimeError("the loop thread was stopped")
+            meanwhile = self._wait_or_look()
+            if meanwhile is None:
+                raise StopIteration
+            if meanwhile:
+                return meanwhile
+        self._sent_s = time.monotonic()
         return self._taken.popleft()
+
+    def _wait_or_look(self) -> bytes | None:
+        """Wait for a while if there is nothing to give; look at the time when it is time to."""
+        if not self._taken:
+            self._news.wait(self._look_every_s)
+        now = time.monotonic()
+        if now - self._looked_s < self._look_every_s:
+            return b""
+        self._looked_s = now
+        meanwhile = self._look(0.0 if self._taken else now - self._sent_s)
+        if meanwhile:
+            self._sent_s = now
+        return meanwhile
 
     def _take(self) -> list[bytes] | None:
         try:

@@ -1,4 +1,4 @@
-"""The time, told to all that is open on an event loop: one task for a thousand streams, not one a stream."""
+"""The time, told to all that is open on an event loop: one timer for a thousand streams, not one a stream."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ from contextvars import Context
 from typing import Protocol
 
 from anyio import CancelScope, sleep
-from anyio.lowlevel import RunVar
+from anyio.lowlevel import RunVar, current_token
 
 from .stopping import LOOK_EVERY_S, stopping_for
-from .to_thread import spawn
+from .to_thread import start_task
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any
 
 
 class Ticked(Protocol):
@@ -35,40 +40,61 @@ class Ticked(Protocol):
 class Ticker:
     """Looks after all that is open on one event loop: tells it the time, and whether the server stops.
 
-    One task for all of it, however much there is; it ends with the last.
+    One timer for all of it, however much there is; none when nothing is open.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, loop: Any) -> None:
+        self._loop = loop
         self._open: dict[Ticked, None] = {}
-        self._scope: CancelScope | None = None
+        self._stop: Callable[[], object] | None = None
 
     def add(self, entry: Ticked) -> None:
         """Look after something from now on."""
         self._open[entry] = None
-        if self._scope is None or entry.tick_every_s < LOOK_EVERY_S:  # begins anew, to look as often as it asks for
+        if self._stop is None or entry.tick_every_s < LOOK_EVERY_S:  # begins anew, to look as often as it asks for
             self._begin()
 
     def remove(self, entry: Ticked) -> None:
         """Look after it no longer."""
         self._open.pop(entry, None)
-        if not self._open and self._scope is not None:
-            self._scope.cancel()
-            self._scope = None
+        if not self._open and self._stop is not None:
+            self._stop()
+            self._stop = None
 
     def _begin(self) -> None:
-        if self._scope is not None:
-            self._scope.cancel()
-        self._scope = CancelScope()
-        Context().run(spawn, self._tick, self._scope)  # of no request
+        if self._stop is not None:
+            self._stop()
+        if hasattr(self._loop, "call_later"):
+            timer = self._loop.call_later(self._pause_s(), self._beat, context=Context())  # of no request
+            self._stop = timer.cancel
+        else:
+            scope = CancelScope()
+            self._stop = scope.cancel
+            Context().run(self.start_task, self._beat_on_trio, scope)
 
-    async def _tick(self, scope: CancelScope) -> None:
+    def start_task(self, function: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
+        """Start a task, for what has to be done now and may take its time."""
+        start_task(self._loop, function, *args)
+
+    def _pause_s(self) -> float:
+        return min(LOOK_EVERY_S, *(entry.tick_every_s for entry in self._open))
+
+    def _beat(self) -> None:
+        self._tell()
+        if self._open:
+            self._begin()
+
+    async def _beat_on_trio(self, scope: CancelScope) -> None:
         with scope:
             while self._open:
-                await sleep(min(LOOK_EVERY_S, *(entry.tick_every_s for entry in self._open)))
-                stopping_s = stopping_for()
-                now = time.monotonic()
-                for entry in list(self._open):
-                    entry.tick(now, stopping_s)
+                await sleep(self._pause_s())
+                self._tell()
+
+    def _tell(self) -> None:
+        stopping_s = stopping_for()
+        now = time.monotonic()
+        for entry in list(self._open):
+            entry.tick(now, stopping_s)
 
 
 _tickers: RunVar[Ticker] = RunVar("ambi_ticker")
@@ -79,5 +105,5 @@ def ticker_here() -> Ticker:
     try:
         return _tickers.get()
     except LookupError:
-        _tickers.set(ticker := Ticker())
+        _tickers.set(ticker := Ticker(current_token().native_token))
         return ticker

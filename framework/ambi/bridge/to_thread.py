@@ -63,10 +63,9 @@ _here = threading.local()
 """Of a worker thread: `token`, that of the loop whose request it works for."""
 
 
-def soon_of(token: EventLoopToken) -> Callable[..., object]:
-    """Give what runs a function on that loop soon, from any thread."""
-    native: Any = token.native_token
-    soon: Callable[..., object] = getattr(native, "call_soon_threadsafe", None) or native.run_sync_soon
+def soon_of(loop: Any) -> Callable[..., object]:
+    """Give what runs a function soon on a loop, asyncio's or trio's own object, from any thread."""
+    soon: Callable[..., object] = getattr(loop, "call_soon_threadsafe", None) or loop.run_sync_soon
     return soon
 
 
@@ -75,16 +74,15 @@ def is_in_worker() -> bool:
     return getattr(_here, "token", None) is not None
 
 
-def loop_of_caller() -> tuple[Callable[..., object], object] | None:
-    """Give what runs a function soon on the server's loop, and that loop; None under WSGI."""
+def loop_of_caller() -> object:
+    """Give the server's loop, asyncio's or trio's own object; None under WSGI."""
     token: EventLoopToken | None = getattr(_here, "token", None)
     if token is None:
         try:
             token = current_token()
         except anyio.NoEventLoopError:
             return None
-    native: Any = token.native_token
-    return None if is_loop_thread(native) else (soon_of(token), native)
+    return None if is_loop_thread(token.native_token) else token.native_token
 
 
 class SyncSide:
@@ -128,7 +126,7 @@ class SyncSide:
 
     def soon(self, function: Callable[[], None]) -> None:
         """Run a function on the loop, soon. Raises: RuntimeError when the loop is closed."""
-        soon_of(self.token)(function)
+        soon_of(self.token.native_token)(function)
 
     async def settled(self) -> None:
         """Wait until the worker runs nothing."""
@@ -174,7 +172,7 @@ class Errand:
     __slots__ = ("_args", "_arrived", "_function", "_token", "outcome", "soon")
 
     def __init__(self, function: Callable[..., Any], args: tuple[Any, ...], token: EventLoopToken) -> None:
-        self.soon = soon_of(token)
+        self.soon = soon_of(token.native_token)
         self._token = token
         self._function = function
         self._args = args
@@ -309,14 +307,21 @@ async def run_in_worker(app: Application, kind: str, function: Callable[..., Any
     limiter = limiter_of(app, kind)
     borrower = object()
     await _acquire(limiter, borrower)
+    try:
+        return await run_in_thread(copy_context().run, function, *args)
+    finally:
+        limiter.release_on_behalf_of(borrower)
+
+
+async def run_in_thread(function: Callable[..., Any], *args: Any) -> Any:
+    """Run a function in a worker thread, and wait for its end through cancellations, of which the last is raised."""
     worker = take_worker()
     try:
-        errand = Errand(copy_context().run, (function, *args), current_token())
+        errand = Errand(function, args, current_token())
         worker.submit(errand.run)
         cancelled = await errand.ended()
     finally:
         give_back(worker)
-        limiter.release_on_behalf_of(borrower)
     kind, value = errand.outcome
     failure: BaseException | None = value if kind is RAISED else cancelled
     if failure is not None:
@@ -330,16 +335,20 @@ def call_on_loop(request: Request, function: Callable[[], Coroutine[Any, Any, T]
 
 
 def spawn(function: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
-    """Start a task on the server's loop that outlives the request which starts it."""
-    native: Any = current_token().native_token
-    if hasattr(native, "create_task"):
-        task = native.create_task(function(*args))
+    """Start a task on this loop that outlives the request which starts it."""
+    start_task(current_token().native_token, function, *args)
+
+
+def start_task(loop: Any, function: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
+    """Start a task on a loop, asyncio's or trio's own object; from a task or a callback of it."""
+    if hasattr(loop, "create_task"):
+        task = loop.create_task(function(*args))
         _tasks.add(task)  # the loop keeps only weak references
         task.add_done_callback(_tasks.discard)
     else:
         import trio
 
-        trio.lowlevel.spawn_system_task(function, *args)
+        trio.lowlevel.spawn_system_task(function, *args, context=copy_context())
 
 
 _tasks: set[Any] = set()

@@ -65,6 +65,15 @@ def log_ignored_cookies(request: Request) -> None:
     logging.getLogger("ambi.request").debug("%s: cookies beyond the limits are ignored", quote_for_log(request.path))
 
 
+def log_unreadable(request: Request, error: OSError) -> None:
+    """Write the one warning of a file that is there and must not be read: the client is told that there is none."""
+    import logging
+
+    logging.getLogger("ambi.request").warning(
+        "%s %s: %s", quote_for_log(request.method, 40), quote_for_log(request.path), quote_for_log(error)
+    )
+
+
 def log_failure(what: str, error: BaseException) -> None:
     """Write the one error line of a failure that no client sees."""
     import logging

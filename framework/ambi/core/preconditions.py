@@ -1,4 +1,4 @@
-"""What a conditional request says: entity tags and dates. Reading only; who has a file decides."""
+"""What a conditional request says: entity tags and dates, and which answer follows for what one has."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from .cookies import MONTHS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from .request import Request
 
 _MAX_TAGS = 256
 
@@ -61,6 +63,52 @@ class ETags:
         return f"ETags(any={self.any}, strong={sorted(self.strong)}, weak={sorted(self.weak)})"
 
 
+def evaluate(request: Request, etag: str, last_modified: str) -> int:
+    """Give the status that the conditions of a GET or HEAD ask for: 200, 304 or 412.
+
+    Args:
+        etag: the entity tag of what would be sent, with its quotes; "" for none.
+        last_modified: the HTTP date of its last modification; "" for unknown.
+
+    See: RFC 9110 13.2.2, whose order of steps this is.
+    """
+    if tags := request.if_match:
+        if not (tags.any or (etag and tags.matches_strong(etag))):
+            return 412
+    elif (date := request.if_unmodified_since) is not None:
+        modified = parse_http_date(last_modified)
+        if modified is not None and modified > date:
+            return 412
+    if tags := request.if_none_match:
+        if tags.any or (etag and tags.matches_weak(etag)):
+            return 304
+    elif (date := request.if_modified_since) is not None:
+        modified = parse_http_date(last_modified)
+        if modified is not None and modified <= date:
+            return 304
+    return 200
+
+
+def holds_if_range(header: str, etag: str, last_modified: str, now: float) -> bool:
+    """Tell whether a Range is still about the same bytes, as If-Range asks; without that header it is.
+
+    Args:
+        etag, last_modified: as for `evaluate`.
+        now: seconds since the epoch. A date that is not over yet is no strong validator: what was modified in this
+            very second may be modified again within it (RFC 9110 8.8.2.2).
+
+    See: RFC 9110 13.1.5.
+    """
+    header = header.strip(" \t")
+    if not header:
+        return True
+    if header.endswith('"'):
+        tags = ETags(header)  # one tag, compared strongly
+        return etag != "" and not tags.any and len(tags.strong) == 1 and not tags.weak and tags.matches_strong(etag)
+    date = parse_http_date(header)
+    return date is not None and date == parse_http_date(last_modified) and now - date.timestamp() >= 1
+
+
 def parse_http_date(text: str) -> datetime | None:
     """Read an HTTP date in any of its three forms; None for what is none, as RFC 9110 13.1.3 asks.
 
@@ -69,6 +117,8 @@ def parse_http_date(text: str) -> datetime | None:
 
     See: RFC 9110 5.6.7.
     """
+    if not text:
+        return None
     words = text.replace(",", " ").replace("-", " ").split(" ")
     words = [word for word in words if word]
     try:

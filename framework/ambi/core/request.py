@@ -18,6 +18,7 @@ from .log import log_ignored_cookies
 from .multidict import MultiDict
 from .negotiation import best_encoding, best_language, best_media_type
 from .preconditions import ETags, parse_http_date
+from .ranges import ByteRange
 from .state import State
 from .url import URL, encode_path, parse_urlencoded, split_host
 
@@ -276,6 +277,15 @@ class Request:
         scheme, space, credentials = (self._edge.header(self.native, "authorization") or "").partition(" ")
         return (scheme.lower(), credentials.strip(" \t")) if space and scheme else None
 
+    @property
+    def last_event_id(self) -> str | None:
+        """The id of the last event the client saw, when it comes back to an event stream; None when it saw none.
+
+        Browsers send it as UTF-8. See: the HTML standard, "Server-sent events".
+        """
+        value = self._edge.header(self.native, "last-event-id")
+        return value.encode("latin-1", "replace").decode("utf-8", "replace") if value else None
+
     def accepts(self, *offers: str) -> str | None:
         """Choose the media type the client likes best; None when it likes none. See: RFC 9110 12.5.1."""
         return best_media_type(self._edge.header(self.native, "accept"), offers)
@@ -307,6 +317,14 @@ class Request:
     def if_unmodified_since(self) -> datetime | None:
         """The date of If-Unmodified-Since; None when there is no valid one. See: RFC 9110 13.1.4."""
         return parse_http_date(self._edge.header(self.native, "if-unmodified-since") or "")
+
+    @property
+    def range(self) -> ByteRange | None:
+        """The one range of bytes that is asked for; None for the whole, which is also what several ranges get.
+
+        See: RFC 9110 14.2.
+        """
+        return ByteRange.parse(self._edge.header(self.native, "range") or "")
 
     # --- the body, there when the handler runs ---
 

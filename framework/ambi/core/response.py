@@ -260,9 +260,12 @@ class Stream(Response):
         *,
         ends_at_stop: bool = False,
     ) -> None:
-        if isinstance(iterable, (bytes, str)) or not (hasattr(iterable, "__iter__") or hasattr(iterable, "__aiter__")):
+        if isinstance(iterable, (bytes, str, dict)) or not (
+            hasattr(iterable, "__iter__") or hasattr(iterable, "__aiter__")
+        ):
             raise TypeError(
-                f"Stream takes an iterable or async iterable of bytes or str, not {type(iterable).__name__}"
+                f"{type(self).__name__} takes an iterable or async iterable of items,"
+                f" not {type(cast('object', iterable)).__name__}"
             )
         super().__init__(b"", status, headers)
         self._pairs[0] = ("content-type", check_value(content_type))

@@ -25,6 +25,7 @@ from ..core.url import decode_path, encode_raw_query, percent_decode, strip_root
 from .asgi_connection import Connection, connection_of
 from .asgi_streams import close_body, send_stream
 from .entry import check_host, headers_too_large, parse_content_length, target_too_long
+from .file_sending import file_messages, send_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -411,6 +412,10 @@ async def write_response(request: Request, response: Response, send: Send) -> No
         headers += _connection_fields(request, response)
     start = {"type": "http.response.start", "status": response.status, "headers": headers}
     if type(body) is not bytes and body is not None:
+        messages = file_messages(request.native, pairs, body)
+        if messages is not None:
+            await send_file(request, body, [start, *messages], send)
+            return
         instead = await send_stream(request, response, start, pairs, send)
         if instead is not None:
             await write_response(request, instead, send)

@@ -86,6 +86,7 @@ class Connection:
         try:
             while not self.ended:
                 message = await within(self._receive(), _DRAIN_S)
+                self.is_gone = message["type"] == "http.disconnect"
                 self.ended = not message.get("more_body", False)
         except TimeoutError:
             self.ended = False

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from ..bridge.interrupting import Interrupt
     from ..bridge.run_ahead import LoopBell, RunAhead
+    from ..bridge.ticking import Ticker
     from ..core.headers import Pair
     from ..core.request import Request
     from ..core.response import Response
@@ -39,7 +40,7 @@ _TURN_EVERY_S = 0.001
 
 
 class ClientGone(Exception):
-    """The server says by an OSError of its `send` that the client left."""
+    """The client left, as `http.disconnect` says, or an OSError of `send`."""
 
 
 async def send_stream(
@@ -56,28 +57,21 @@ async def send_stream(
     Raises:
         Exception: what the body raised after its first item; the server then cuts the connection.
     """
-    from ..bridge.interrupting import Interrupted, unless
-    from ..bridge.to_thread import Trip
-
     sender = StreamSender(request, response, start, send)
-    body: Any = response.body
     context = request._context
     try:
         sender.left = declared_length(pairs)
-        if hasattr(body, "__aiter__"):
-            work: Awaitable[None] = Trip(request, sender.send_items(body, response.encode_item), context, context)
-        else:
-            work = sender.send_ahead(body)
-        await unless(work, sender.watch)
-        await sender.end()
+    except ValueError as exc:
+        await close_body(request, response.body)
+        return context.run(late_error, request, exc, "the Content-Length of a streamed body")
+    try:
+        await sender.run(response.body)
     except ClientGone:
         log_disconnect(request)
-    except Interrupted:
-        await sender.interrupted()
     except Exception as exc:
         if sender.start is None:
             raise
-        return late_error(request, exc, "the first item of a streamed body")
+        return context.run(late_error, request, exc, "the first item of a streamed body")
     return None
 
 
@@ -91,23 +85,50 @@ class StreamSender:
     """
 
     __slots__ = (
-        "_interrupt", "_is_stopped", "_last_s", "_lock", "_request", "_response", "_send", "left", "start",
+        "_interrupt", "_is_stopped", "_last_s", "_lock", "_request", "_response", "_send", "_ticker", "left", "start",
         "tick_every_s",
     )  # fmt: skip
 
     def __init__(self, request: Request, response: Response, start: dict[str, Any], send: Send) -> None:
-        from anyio import Lock
-
         self._request = request
         self._response = response
         self._send = send
-        self._lock = Lock() if response.idle_s else None
+        self._lock = _lock() if response.idle_s else None
         self._last_s = 0.0
         self._is_stopped = False
         self._interrupt: Interrupt | None = None
         self.start: dict[str, Any] | None = start
         self.left: int | None = None
-        self.tick_every_s = response.idle_s / 2 if response.idle_s else 1.0
+        self.tick_every_s = response.idle_s / 4 or 1.0
+
+    if TYPE_CHECKING:
+        _ticker: Ticker
+
+    async def run(self, body: Any) -> None:
+        """Send the body to its end, or until something ends it.
+
+        Raises:
+            ClientGone: the server says so.
+            Exception: what the body raised.
+        """
+        from ..bridge.interrupting import Interrupted, unless
+        from ..bridge.to_thread import Trip
+
+        if hasattr(body, "__aiter__"):
+            context, items = self._request._context, self.send_items(body, self._response.encode_item)
+            work: Awaitable[None] = Trip(self._request, items, context, context)
+        else:
+            work = self.send_ahead(body)
+        try:
+            await unless(work, self.watch)
+        except Interrupted:
+            if not self._is_stopped:
+                raise ClientGone from None
+            if not self._response.ends_at_stop:
+                log_cut(self._request)
+                return
+            self.left = None
+        await self._end()
 
     # --- the items ---
 
@@ -115,18 +136,25 @@ class StreamSender:
         """Send the items of an async body as far as a Content-Length allows, and close it."""
         from anyio.lowlevel import checkpoint
 
-        is_plain, count, now = encode is as_bytes, 0, time.monotonic
+        send, is_plain, count, now = self._send, encode is as_bytes, 0, time.monotonic
         iterator = aiter(body)
         try:
             if self._response.opening:
                 await self._send_chunk(self._response.opening)
+                self._last_s = now()
             turn_s = now() + _TURN_EVERY_S
             async for item in iterator:
                 chunk: bytes = item if is_plain and item.__class__ is bytes else encode(item)
                 if self.left is not None:
                     chunk = self._count(chunk)
                 if chunk:
-                    await self._send_chunk(chunk)
+                    if self.start is None and self._lock is None:
+                        try:
+                            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                        except OSError as exc:
+                            raise ClientGone from exc
+                    else:
+                        await self._send_chunk(chunk)
                     count += 1
                     self._last_s = now_s = now()
                     if count == _TURN_EVERY or now_s > turn_s:
@@ -181,7 +209,7 @@ class StreamSender:
         except OSError as exc:
             raise ClientGone from exc
 
-    async def end(self) -> None:
+    async def _end(self) -> None:
         """Say that the body is over. Raises: RuntimeError if it is shorter than its Content-Length."""
         if self.left:
             raise RuntimeError(f"the streamed body ended {self.left} bytes before its Content-Length")
@@ -200,12 +228,12 @@ class StreamSender:
         from ..bridge.ticking import ticker_here
 
         self._interrupt = interrupt
-        ticker = ticker_here()
-        ticker.add(self)
+        self._ticker = ticker_here()
+        self._ticker.add(self)
         try:
             await connection_of(self._request).gone()
         finally:
-            ticker.remove(self)
+            self._ticker.remove(self)
         if self._interrupt is not None:
             interrupt()
 
@@ -217,11 +245,9 @@ class StreamSender:
                 self._is_stopped = True
                 self._interrupt()
         elif self._lock is not None and now - self._last_s >= response.idle_s and self.start is None:
-            from ..bridge.to_thread import spawn
-
             self._last_s = now
             if not self._lock.locked():
-                spawn(self._send_idle, self._lock)
+                self._ticker.start_task(self._send_idle, self._lock)
 
     async def _send_idle(self, lock: Any) -> None:
         try:
@@ -230,15 +256,12 @@ class StreamSender:
         except Exception:  # however this server says that nobody is there; the stream itself will learn of it
             log_disconnect(self._request)
 
-    async def interrupted(self) -> None:
-        """End what was interrupted: one that has no end of its own ends well, any other is cut."""
-        if not self._is_stopped:
-            log_disconnect(self._request)
-        elif self._response.ends_at_stop:
-            self.left = None
-            await self.end()
-        else:
-            log_cut(self._request)
+
+def _lock() -> Any:
+    """Make what keeps two tasks from sending at once: the stream's own, and the one of an idle item."""
+    from anyio import Lock
+
+    return Lock()
 
 
 async def _taken(ahead: RunAhead, news: LoopBell) -> AsyncIterator[bytes]:
@@ -252,10 +275,10 @@ async def _taken(ahead: RunAhead, news: LoopBell) -> AsyncIterator[bytes]:
 
 async def close_iterated(iterator: Any, body: Any) -> None:
     """Close an async iterator and what it came from, in the task that iterated it, be that cancelled or not."""
+    from anyio import CancelScope
+
     for closable in (iterator, body) if body is not iterator else (body,):
         if hasattr(closable, "aclose"):
-            from anyio import CancelScope
-
             with CancelScope(shield=True):
                 await closable.aclose()
 

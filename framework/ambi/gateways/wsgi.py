@@ -24,6 +24,7 @@ from ..core.response import WITHOUT_BODY, Response, declared_length, finalize
 from ..core.sides import SYNC
 from ..core.url import decode_path, decode_utf8_path, encode_raw_query, path_of_absolute_form, percent_decode
 from .entry import check_host, headers_too_large, parse_content_length, target_too_long
+from .file_sending import wrap_file
 from .wsgi_connection import client_has_left
 from .wsgi_streams import StreamedBody, close_body
 
@@ -344,11 +345,14 @@ def write_response(
         close_body(response, context)
         # A HEAD of a stream: servers that make a length of `len` say 0 here, others would send an empty last chunk.
         chunks = (b"",) if response.status not in WITHOUT_BODY else _nothing()
+    elif (wrapped := wrap_file(request, pairs, body)) is not None:
+        chunks = wrapped
     else:
         try:
             stream = StreamedBody(request, response, declared_length(pairs), context)
         except Exception as exc:  # before the first item: a clean 500 is still possible
-            answer = late_error(request, exc, "the first item of a streamed body")
+            close_body(response, context)
+            answer = context.run(late_error, request, exc, "the first item of a streamed body")
             return write_response(request, answer, start_response, context)
         chunks = stream if stream.has_items else _nothing()
         if not stream.has_items:

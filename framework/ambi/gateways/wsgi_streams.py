@@ -1,7 +1,9 @@
 """Sending a streamed body under WSGI: item by item, whichever colour it has, until the server closes it.
 
     sync body                      iterated by the server's own thread, in the request's context
-    sync body with an idle item    one worker thread iterates it and runs ahead; the server's thread can show life
+    the same, that has to be       one worker thread iterates it and runs ahead; the server's thread can show life
+    shown alive, or to be ended    and see a stop
+    one that can be waited for     iterated by the server's own thread, which looks at the time itself
     async body                     one task on the loop thread iterates it and runs ahead
 
 Facts
@@ -14,9 +16,10 @@ Facts
 
 from __future__ import annotations
 
-import _thread
 import errno
 import time
+from functools import partial
+from itertools import chain
 
 from ..core.log import log_cut
 from ..core.response import as_bytes
@@ -35,7 +38,7 @@ _END = object()
 
 
 class StreamedBody:
-    """The iterator of a streamed body, begun: its first item is there, so the response may begin.
+    """The iterable of a streamed body, begun: its first item is there, so the response may begin.
 
     Counts bytes against a Content-Length: what is too much is cut, what is missing raises, so that the server drops
     the connection.
@@ -44,150 +47,181 @@ class StreamedBody:
     def __init__(self, request: Request, response: Response, length: int | None, context: Context) -> None:
         self._request = request
         self._response = response
-        self._left = length
-        self._sent_s = self._looked_s = time.monotonic()
-        self._chunks = self._iterate(response, context)
-        self._is_over = False
-        self._first: bytes | None = None
+        self._context = context
+        self._has_begun = self._is_left = False
+        self._source = self._chunks_of(response, context)
+        chunks = self._source if length is None else _counted(self._source, length)
         try:
-            self._first = response.opening or next(self, b"")
+            first: bytes = response.opening or next(chunks, b"")
         except BaseException:
             self.close()
             raise
-        self.has_items = bool(self._first)
+        self.has_items = bool(first)
+        self._iterator = chain((first,), chunks)
 
-    def _iterate(self, response: Response, context: Context) -> Any:
+    def __iter__(self) -> Iterator[bytes]:
+        return self._iterator
+
+    def __next__(self) -> bytes:
+        chunk: bytes = next(self._iterator)
+        return chunk
+
+    def _chunks_of(self, response: Response, context: Context) -> Any:
         body: Any = response.body
-        if hasattr(body, "__aiter__"):
+        if is_async_only(body):
             from ..bridge.run_ahead import ThreadTaker
             from ..bridge.to_loop import LoopMaker
 
-            return ThreadTaker(LoopMaker(body, response.encode_item, context), self._waited)
-        if response.idle_s:
+            return ThreadTaker(LoopMaker(body, response.encode_item, context), self._look, response.idle_s / 4 or 1.0)
+        if response.idle_s or response.ends_at_stop:
+            look_every_s = response.idle_s / 4 or 1.0
+            if hasattr(body, "next_within"):
+                return PolledChunks(body, response.encode_item, context, self._look, look_every_s)
             from ..bridge.run_ahead import ThreadMaker, ThreadTaker
 
-            return ThreadTaker(ThreadMaker(body, response.encode_item, context), self._waited)
-        return InlineChunks(body, response.encode_item, context)
+            return ThreadTaker(ThreadMaker(body, response.encode_item, context), self._look, look_every_s)
+        return self._inline(body, response.encode_item)
 
-    def __iter__(self) -> StreamedBody:
-        return self
+    def _inline(self, body: Any, encode: Callable[[Any], bytes]) -> Iterator[bytes]:
+        """Make the chunks of a sync body in the thread that asks, each step in the request's context."""
+        self._has_begun = True
+        run, is_plain, now = self._context.run, encode is as_bytes, time.monotonic
+        iterator: Any = None
+        looked_s = now()
+        try:
+            iterator = run(iter, body)
+            for item in iter(partial(run, next, iterator, _END), _END):
+                chunk: bytes = item if is_plain and item.__class__ is bytes else run(encode, item)
+                if self._is_left:  # closed by another thread while this one made the item
+                    return
+                if now() - looked_s > _LOOK_EVERY_S:
+                    looked_s = now()
+                    if self._look(0.0) is None:
+                        return
+                if chunk:
+                    yield chunk
+        finally:
+            for closable in (iterator, body) if iterator is not body else (body,):
+                if hasattr(closable, "close"):
+                    run(closable.close)
 
-    def __next__(self) -> bytes:
-        chunk, self._first = self._first, None
-        if chunk is None:
-            chunk = b"" if self._is_over else next(self._chunks, b"")
-            self._sent_s = now_s = time.monotonic()
-            if now_s - self._looked_s > _LOOK_EVERY_S:
-                self._looked_s = now_s
-                if self._must_stop():
-                    raise StopIteration
-            if chunk and self._left is not None:
-                chunk = self._count(chunk)
-        if chunk:
-            return chunk
-        if self._left and not self._is_over:
-            raise RuntimeError(f"the streamed body ended {self._left} bytes before its Content-Length")
-        raise StopIteration
+    def _look(self, quiet_s: float) -> bytes | None:
+        """Look at the time: the stream may have to end, or to show that it is alive.
 
-    def _count(self, chunk: bytes) -> bytes:
-        """Cut what is more than the Content-Length; raise StopIteration when nothing is left of the item."""
-        left = self._left or 0
-        self._left = left - min(left, len(chunk))
-        if not left:
-            raise StopIteration
-        return chunk[:left]
+        Args:
+            quiet_s: for how long nothing has been sent.
 
-    def _must_stop(self) -> bool:
-        """Tell whether the stream ends as the server stops.
+        Returns:
+            What to send meanwhile, b"" for nothing; None for a stream that ends now.
 
         Raises:
-            ConnectionResetError: it has an end of its own, which it will not reach: it is cut.
+            ConnectionResetError: the server stops, and the stream would not come to its own end: it is cut.
         """
         from ..bridge.stopping import stopping_for
 
-        stopping_s = stopping_for()
-        if stopping_s is None or self._is_over:
-            return self._is_over
-        if self._response.ends_at_stop:
-            self._is_over = True
-        elif stopping_s > self._request.limits.streams_stop_s:
-            self._is_over = True
+        response, stopping_s = self._response, stopping_for()
+        if stopping_s is not None and response.ends_at_stop:
+            return None
+        if stopping_s is not None and stopping_s > self._request.limits.streams_stop_s:
             log_cut(self._request)
             raise ConnectionResetError(errno.ECONNRESET, "the server stops")
-        return self._is_over
-
-    def _waited(self) -> bytes:
-        """Look at the time while no item comes; give what shows the client that the stream is alive."""
-        response = self._response
-        if self._must_stop():
-            raise StopIteration
-        if response.idle_s and time.monotonic() - self._sent_s >= response.idle_s:
-            return response.idle_item
-        return b""
+        return response.idle_item if response.idle_s and quiet_s >= response.idle_s else b""
 
     def close(self) -> None:
-        """Close the body where it was iterated. Idempotent, from any thread."""
-        self._chunks.close()
+        """Close the body where it was iterated. Idempotent, from any thread, and while an item is being made."""
+        self._is_left = True
+        source = self._source
+        if not hasattr(source, "gi_frame"):
+            source.close()
+        elif not self._has_begun:
+            self._has_begun = True
+            source.close()
+            close_body(self._response, self._context)
+        else:
+            try:
+                source.close()
+            except ValueError as exc:
+                if str(exc) != "generator already executing":  # it ends when the item is made
+                    raise
 
 
-class InlineChunks:
-    """The chunks of a sync body, made by the thread that asks, each step in the request's context."""
+class PolledChunks:
+    """The chunks of a body that can be waited for with a time-out: so the server's own thread looks at the time.
 
-    __slots__ = ("_body", "_encode", "_is_closed", "_is_left", "_is_plain", "_iterator", "_lock", "_run")
+    Args:
+        body: has `next_within(timeout_s)`, which raises TimeoutError, and `close`, which any thread may call.
+        look: as for `bridge.run_ahead.ThreadTaker`.
+        look_every_s: how often at least, and about twice a second otherwise.
+    """
 
-    def __init__(self, body: Any, encode: Callable[[Any], bytes], context: Context) -> None:
+    __slots__ = ("_body", "_encode", "_look", "_look_every_s", "_looked_s", "_run", "_sent_s")
+
+    def __init__(
+        self,
+        body: Any,
+        encode: Callable[[Any], bytes],
+        context: Context,
+        look: Callable[[float], bytes | None],
+        look_every_s: float,
+    ) -> None:
         self._body = body
         self._encode = encode
-        self._is_plain = encode is as_bytes
         self._run = context.run
-        self._lock = _thread.allocate_lock()
-        self._is_left = self._is_closed = False
-        self._iterator: Iterator[Any] | None = None
+        self._look = look
+        self._look_every_s = min(look_every_s, _LOOK_EVERY_S)
+        self._sent_s = self._looked_s = time.monotonic()
+
+    def __iter__(self) -> PolledChunks:
+        return self
 
     def __next__(self) -> bytes:
-        with self._lock:
-            chunk = b"" if self._is_closed else self._make()
-        if self._is_left:  # while it was made
-            self.close()
-            chunk = b""
-        if chunk:
-            return chunk
-        raise StopIteration
+        chunk: bytes | None = b""
+        while not chunk:
+            now = time.monotonic()
+            if now - self._looked_s >= self._look_every_s:
+                self._looked_s = now
+                chunk = self._look(now - self._sent_s)
+                if chunk is None:
+                    raise StopIteration
+            if not chunk:
+                chunk = self._make()
+        self._sent_s = time.monotonic()
+        return chunk
 
     def _make(self) -> bytes:
-        """Give the next chunk that is not empty, b"" at the end."""
-        run = self._run
-        if self._iterator is None:
-            self._iterator = run(iter, self._body)
-        while (item := run(next, self._iterator, _END)) is not _END:
-            chunk: bytes = item if self._is_plain and item.__class__ is bytes else run(self._encode, item)
-            if chunk:
-                return chunk
-        return b""
+        """Give the next chunk, b"" when none came in time. Raises: StopIteration at the end."""
+        try:
+            item = self._run(self._body.next_within, self._look_every_s)
+        except TimeoutError:
+            return b""
+        return self._run(self._encode, item)
 
     def close(self) -> None:
-        """Close what was iterated; where another thread is making an item, that one does it when it is made."""
-        self._is_left = True
-        if not self._lock.acquire(blocking=False):
-            return
-        try:
-            if not self._is_closed:
-                self._is_closed = True
-                self._close()
-        finally:
-            self._lock.release()
+        """Close the body; who waits for its next item gets no more."""
+        self._body.close()
 
-    def _close(self) -> None:
-        for closable in (self._iterator, self._body) if self._iterator is not self._body else (self._body,):
-            close: Any = getattr(closable, "close", None)
-            if close is not None:
-                self._run(close)
+
+def _counted(chunks: Iterator[bytes], left: int) -> Iterator[bytes]:
+    """Give so many bytes. Raises: RuntimeError when there are fewer."""
+    for chunk in chunks:
+        if left:
+            yield chunk[:left]
+        left -= min(left, len(chunk))
+        if not left:
+            return
+    if left:
+        raise RuntimeError(f"the streamed body ended {left} bytes before its Content-Length")
+
+
+def is_async_only(body: Any) -> bool:
+    """Tell whether a body needs an event loop; one of both colours is iterated here as any other."""
+    return hasattr(body, "__aiter__") and not hasattr(body, "__iter__")
 
 
 def close_body(response: Response, context: Context) -> None:
     """Close a body that is not sent."""
     body: Any = response.body
-    if hasattr(body, "__aiter__"):
+    if is_async_only(body):
         from ..bridge.to_loop import LoopMaker
 
         LoopMaker(body, response.encode_item, context).drop()

@@ -1,0 +1,7 @@
+"""What an application may have besides: one module each, each removable, none knows another.
+
+static.py        the files of a directory
+sse.py           event streams, and resuming them
+json_lines.py    streams of JSON values, one a line
+broadcast/       fan-out to many clients, over processes and machines
+"""

@@ -1,0 +1,266 @@
+"""Work in the background: supervised, beside the requests, and waited for by a stop; in every cell."""
+
+import contextvars
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import pytest
+
+from ambi import App, Limits, Request
+from ambi.bridge import background
+from ambi.testing import Client
+from tests.cells import Cell
+from tests.conftest import MakeClient
+
+name: contextvars.ContextVar[str] = contextvars.ContextVar("name", default="nobody")
+
+
+@pytest.fixture(params=["def", "async"])
+def late(request: pytest.FixtureRequest) -> Callable[[Any], Any]:
+    """Give what makes a function of each colour out of a plain one."""
+
+    def make(function: Any) -> Any:
+        if request.param == "def":
+            return function
+
+        async def later(*args: Any) -> None:
+            await anyio.sleep(0)
+            function(*args)
+
+        return later
+
+    return make
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    """Wait until a condition holds, for five seconds at most."""
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.005)
+
+
+def test_what_is_spawned_runs_with_its_arguments(app: App, client: Client, cell: Cell, late: Any) -> None:
+    events: list[Any] = []
+
+    @app.get("/")
+    @cell.handler
+    def handler() -> str:
+        app.spawn(late(lambda *args: events.append(args)), 1, "two")
+        return "spawned"
+
+    assert client.get("/").text == "spawned"
+    wait_for(lambda: events == [(1, "two")])
+
+
+def test_what_is_spawned_sees_the_context_it_was_spawned_in(app: App, client: Client, cell: Cell, late: Any) -> None:
+    seen: list[str] = []
+
+    @app.get("/")
+    @cell.handler
+    def handler() -> str:
+        name.set("ada")
+        app.spawn(late(lambda: seen.append(name.get())))
+        return "spawned"
+
+    client.get("/")
+    wait_for(lambda: seen == ["ada"])
+    assert name.get() == "nobody"
+
+
+def test_a_failure_is_logged_once_and_names_the_function(
+    app: App, client: Client, cell: Cell, late: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise ValueError("of the background")
+
+    @app.get("/")
+    @cell.handler
+    def handler() -> str:
+        app.spawn(late(fail))
+        return "spawned"
+
+    client.get("/")
+    wait_for(lambda: "of the background" in caplog.text)
+    (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert "spawned" in record.getMessage()
+
+
+def test_a_stop_waits_for_what_runs(make_client: MakeClient, cell: Cell) -> None:
+    app, events = App(), []
+
+    def slow() -> None:
+        time.sleep(0.1)
+        events.append("spawned")
+
+    async def slow_async() -> None:
+        await anyio.sleep(0.1)
+        events.append("spawned")
+
+    @app.get("/")
+    @cell.handler
+    def handler() -> str:
+        app.spawn(cell.pick(slow, slow_async))
+        return "ok"
+
+    client = Client(app, gateway=cell.gateway, backend=cell.backend)
+    with client:
+        client.get("/")
+        if cell.gateway == "wsgi":
+            background.drain_in_process()  # as the process does when it ends
+    assert events == ["spawned"]
+
+
+@pytest.mark.parametrize("endless", [False, True])
+def test_a_stop_cancels_what_takes_too_long_or_has_no_end(
+    cell: Cell, endless: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    app, events = App(limits=Limits(graceful_stop_s=30 if endless else 0.2)), []
+
+    async def for_ever() -> None:
+        try:
+            events.append("began")
+            await anyio.sleep(60)
+        finally:
+            events.append("cancelled")
+
+    @app.get("/")
+    @cell.handler
+    def handler() -> str:
+        app.spawn(for_ever, wait_at_stop=not endless)
+        return "ok"
+
+    client = Client(app, gateway=cell.gateway, backend=cell.backend)
+    started = time.monotonic()
+    with client:
+        client.get("/")
+        wait_for(lambda: events == ["began"])
+        if cell.gateway == "wsgi":
+            background.drain_in_process()
+    assert events == ["began", "cancelled"]
+    assert time.monotonic() - started < 5
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_a_thread_that_does_not_end_is_left_behind_with_a_warning(
+    cell: Cell, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(background, "_CANCELLED_S", 0.1)
+    app, go_on = App(limits=Limits(graceful_stop_s=0.1)), threading.Event()
+
+    @app.get("/")
+    @cell.handler
+    def handler() -> str:
+        app.spawn(go_on.wait, 5)
+        return "ok"
+
+    client = Client(app, gateway=cell.gateway, backend=cell.backend)
+    timer = threading.Timer(0.6, go_on.set)
+    with client:
+        client.get("/")
+        timer.start()
+        if cell.gateway == "wsgi":
+            background.drain_in_process()
+    assert "left behind" in caplog.text
+    timer.join()
+
+
+def test_a_lifespan_ends_when_the_background_has(cell: Cell) -> None:
+    events: list[str] = []
+
+    def lifespan() -> Any:
+        yield
+        events.append("lifespan ended")
+
+    app = App(lifespan=lifespan)
+
+    async def slow() -> None:
+        await anyio.sleep(0.05)
+        events.append("spawned")
+
+    @app.get("/")
+    @cell.handler
+    def handler() -> str:
+        app.spawn(slow)
+        return "ok"
+
+    with Client(app, gateway=cell.gateway, backend=cell.backend) as client:
+        client.get("/")
+    assert events == ["spawned", "lifespan ended"]
+
+
+def test_a_lifespan_may_spawn(cell: Cell, late: Any) -> None:
+    events: list[str] = []
+
+    def lifespan(app: App) -> Any:
+        app.spawn(late(events.append), "spawned")
+        yield
+
+    async def lifespan_async(app: App) -> Any:
+        app.spawn(late(events.append), "spawned")
+        yield
+
+    app = App(lifespan=cell.pick(lifespan, lifespan_async))
+    with Client(app, gateway=cell.gateway, backend=cell.backend):
+        wait_for(lambda: events == ["spawned"])
+
+
+def test_no_more_threads_than_the_limit_are_busy(cell: Cell) -> None:
+    app = App(limits=Limits(threads=2))
+    lock = threading.Lock()
+    running = most = ended = 0
+
+    def busy() -> None:
+        nonlocal running, most, ended
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.02)
+        with lock:
+            running -= 1
+            ended += 1
+
+    @app.get("/", blocking=False)
+    @cell.handler
+    def handler() -> str:
+        for _ in range(6):
+            app.spawn(busy)
+        return "ok"
+
+    with Client(app, gateway=cell.gateway, backend=cell.backend) as client:
+        client.get("/")
+        wait_for(lambda: ended == 6)
+    assert most == 2
+
+
+def test_a_request_that_is_over_does_not_wait_for_what_runs_after_it(cell: Cell) -> None:
+    """The client has its answer, and may send its next request, while the function still runs."""
+    app, go_on, events = App(), threading.Event(), []
+
+    def after() -> None:
+        assert go_on.wait(5)
+        events.append("after")
+
+    @app.get("/")
+    @cell.handler
+    def handler(request: Request) -> str:
+        request.after(after)
+        return "answer"
+
+    @app.get("/next")
+    @cell.handler
+    def following() -> str:
+        go_on.set()
+        return "next"
+
+    client = Client(app, gateway=cell.gateway, backend=cell.backend)
+    client._transport.settle = False  # type: ignore[attr-defined]  # as a server, which does not wait either
+    with client:
+        assert client.get("/").text == "answer"
+        assert events == []
+        assert client.get("/next").text == "next"
+        wait_for(lambda: events == ["after"])
