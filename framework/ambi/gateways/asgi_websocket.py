@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+    from ..bridge.ticking import Ticker
     from ..core.headers import Pair
     from ..core.plan import Plan
     from ..core.request import Request
@@ -93,7 +94,7 @@ async def _run(request: Request, plan: Plan, link: ASGILink, send: Send) -> Exce
         except Exception as exc:  # kept out of the group, which would wrap it
             failure = exc
         finally:
-            ticker_here().remove(link)
+            link.leave()
         group.cancel_scope.cancel()
     if is_cancelled and failure is None:  # the server stops, and the handler took too long over that
         log_disconnect(request)
@@ -134,6 +135,7 @@ class ASGILink:
         self._max_message_bytes = 0
         self._sent = 0
         self.is_denying = self._is_closed = False
+        self._ticker: Ticker | None = None
         self._streams_stop_s = request.limits.streams_stop_s
 
     @property
@@ -146,7 +148,8 @@ class ASGILink:
         self._max_message_bytes = max_message_bytes
         await self._transmit({"type": "websocket.accept", "subprotocol": subprotocol, "headers": _encode(pairs)})
         self.group.start_soon(self.read)
-        ticker_here().add(self)
+        self._ticker = ticker_here()
+        self._ticker.add(self)
 
     async def receive(self) -> str | bytes:
         """Give the next message. Raises: WebSocketClosed when there will be none."""
@@ -185,14 +188,20 @@ class ASGILink:
             pass
         return {"type": "http.disconnect"}
 
+    def leave(self) -> None:
+        """Be told the time no longer."""
+        if self._ticker is not None:
+            self._ticker.remove(self)
+            self._ticker = None
+
     def tick(self, now: float, stopping_s: float | None) -> None:
         """Close when the server is about to stop; cancel a handler that goes on for too long."""
-        if stopping_s is None:
+        if stopping_s is None or self._ticker is None:
             return
         if stopping_s > self._streams_stop_s:
             self.group.cancel_scope.cancel()
         elif not self._is_closed and self.gone is None:
-            self.group.start_soon(self.close, 1001, "the server stops")
+            self._ticker.start_task(self.close, 1001, "the server stops")
 
     async def _transmit(self, message: Any, *, last: bool = False) -> None:
         async with self._lock:
