@@ -1,7 +1,7 @@
 """WebSockets under ASGI: habits of servers, which WSGI does not have."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import anyio
@@ -228,7 +228,7 @@ def test_a_denial_that_is_a_stream_ends_when_the_client_leaves(app: App, connect
 
     @app.websocket("/")
     async def handler(ws: WebSocket) -> Any:
-        async def items() -> Any:
+        async def items() -> AsyncIterator[str]:
             try:
                 while True:
                     yield "x"
