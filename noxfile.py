@@ -20,7 +20,7 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "arch", "tests", "docs", "examples"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
-REAL_SERVERS = ["--ignore=tests/servers", "--ignore=tests/browser"]  # they have a session of their own
+REAL_SERVERS = [f"--ignore=tests/{name}" for name in ("servers", "streaming", "browser")]  # have sessions of their own
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 SUPPORTED = sorted({"3.11", "3.12", "3.13", RUNNING}, key=lambda version: int(version.partition(".")[2]))
 
@@ -152,9 +152,11 @@ def servers(session: nox.Session) -> None:
     """Put the same questions to every server there is; `-- --quick` takes a few of them."""
     install(session, "servers", extras=True)
     if "--quick" in session.posargs:
-        session.run("pytest", "tests/servers", *(word for word in session.posargs if word != "--quick"))
+        rest = [word for word in session.posargs if word != "--quick"]
+        session.run("pytest", "tests/servers", "tests/streaming", *rest)
     else:
         session.run("python", "-m", "tests.servers", *session.posargs)
+        session.run("pytest", "tests/streaming", env={"AMBI_SERVERS": "all"})
 
 
 @nox.session

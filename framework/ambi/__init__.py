@@ -34,7 +34,7 @@ from .core.middleware import CallNext, Layer, Middleware
 from .core.request import Request
 from .core.response import HTML, JSON, Redirect, Response, Stream, Text
 from .core.routing import Route, Router
-from .core.state import State
+from .core.state import State as State  # for annotations; the map below is short
 from .core.url import URL
 from .core.websocket import WebSocket, WebSocketClosed
 
@@ -73,13 +73,11 @@ __all__ = [
     "Response",
     "Route",
     "Router",
-    "State",
     "Stream",
     "Text",
     "UploadFile",
     "WebSocket",
     "WebSocketClosed",
-    "__version__",
 ]
 
 _LOADED_WHEN_NAMED = {

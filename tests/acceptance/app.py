@@ -17,19 +17,21 @@ from typing import Any
 
 from ambi import (
     JSON,
+    SSE,
     App,
     BodyStream,
+    Event,
     File,
     HTTPError,
     Limits,
     Request,
     Response,
     Router,
-    Stream,
     Text,
     UploadFile,
     WebSocket,
 )
+from tests.acceptance.browsing import browsing
 
 counts: Counter[str] = Counter()
 
@@ -67,12 +69,12 @@ def stream() -> Iterator[str]:
 
 
 @app.get("/events")
-async def events() -> Response:
-    async def ticks() -> AsyncIterator[str]:
+async def events() -> SSE:
+    async def ticks() -> AsyncIterator[Event]:
         for number in range(3):
-            yield f"event: tick\nid: {number}\ndata: {number}\n\n"
+            yield Event(number, event="tick", id=str(number))
 
-    return Stream(ticks(), content_type="text/event-stream")
+    return SSE(ticks())
 
 
 @app.get("/big")
@@ -276,3 +278,8 @@ async def converse(ws: WebSocket) -> None:
             await ws.close(4001, "done")
         else:
             await ws.send(message)
+
+
+# ------------------------------------------------------------------ what a browser is led through
+
+app.include(browsing)

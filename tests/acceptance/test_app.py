@@ -1,5 +1,7 @@
 """The acceptance application answers as its routes are described, through both gateways."""
 
+import json
+import time
 from typing import Any
 
 import pytest
@@ -30,11 +32,6 @@ def test_one_object_stands_under_both_names() -> None:
     [
         ("/hello", "text/plain", "hello"),
         ("/stream", "text/plain", "a\nb\nc\n"),
-        (
-            "/events",
-            "text/event-stream",
-            "event: tick\nid: 0\ndata: 0\n\nevent: tick\nid: 1\ndata: 1\n\nevent: tick\nid: 2\ndata: 2\n\n",
-        ),
         ("/big", "text/plain", "x" * 20_000),
     ],
 )
@@ -43,6 +40,12 @@ def test_a_text_route_answers_its_text(client: Client, path: str, content_type: 
     assert response.status_code == 200
     assert response.headers["content-type"].partition(";")[0] == content_type
     assert response.text == body
+
+
+def test_three_events_are_told_with_their_ids(client: Client) -> None:
+    response = client.get("/events")
+    assert response.headers["content-type"].partition(";")[0] == "text/event-stream"
+    assert read_events(response.text) == [{"event": "tick", "id": str(n), "data": str(n)} for n in range(3)]
 
 
 def test_a_body_of_known_size_says_its_length(client: Client) -> None:
@@ -294,3 +297,90 @@ def test_a_path_without_the_method_tells_which_it_has(
     response = client.request(method, "/r" + path)
     assert response.status_code == 405
     assert allowed <= set(response.headers["allow"].replace(" ", "").split(","))
+
+
+# ------------------------------------------------------------------ /b
+
+
+def test_the_page_has_the_form(client: Client) -> None:
+    response = client.get("/b/page")
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert "<form id=f method=post action=/b/upload enctype=multipart/form-data>" in response.text
+
+
+def upload(client: Client, file: bytes) -> Any:
+    body = (
+        '--limit\r\ncontent-disposition: form-data; name="t"\r\n\r\nä & b\r\n'
+        '--limit\r\ncontent-disposition: form-data; name="u"; filename="'.encode()
+    )
+    headers = {"content-type": "multipart/form-data; boundary=limit"}
+    return client.post("/b/upload", content=body + file + b"\r\n--limit--\r\n", headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ('ü%.txt"\r\ncontent-type: text/plain\r\n\r\nabc'.encode(), {"name": "ü%.txt", "size": "3", "t": "ä & b"}),
+        (b'"\r\ncontent-type: application/octet-stream\r\n\r\n', {"name": "", "size": "0", "t": "ä & b"}),
+    ],
+    ids=["a file", "no file chosen"],
+)
+def test_an_upload_leads_to_what_was_uploaded(client: Client, file: bytes, told: dict[str, str]) -> None:
+    response = upload(client, file)
+    assert response.status_code == 303
+    location = response.headers["location"]
+    assert location.startswith("/b/done?name=")
+    done = client.get(location)
+    assert done.headers["content-type"].startswith("text/plain")
+    assert json.loads(done.text) == told
+
+
+def test_the_events_end_and_go_on_after_the_last_that_was_seen(client: Client) -> None:
+    first = client.get("/b/events")
+    assert first.headers["content-type"].partition(";")[0] == "text/event-stream"
+    assert read_events(first.text) == [{"data": "one"}, {"event": "tick", "id": "7", "data": "a\nb"}]
+    again = client.get("/b/events", headers={"last-event-id": "7"})
+    assert read_events(again.text) == [{"event": "back", "data": "7"}]
+
+
+def read_events(text: str) -> list[dict[str, str]]:
+    """Take an event stream apart, comments left out."""
+    events: list[dict[str, str]] = []
+    for block in text.split("\n\n")[:-1]:
+        event: dict[str, str] = {}
+        for line in block.split("\n"):
+            name, _, value = line.partition(": ")
+            if name:
+                event[name] = f"{event[name]}\n{value}" if name in event else value
+        events.extend([event] if event else [])
+    return events
+
+
+def test_the_slow_page_comes_in_two_pieces(client: Client) -> None:
+    with client.stream("GET", "/b/slow") as response:
+        pieces = response.iter_bytes()
+        first, began = next(pieces), time.monotonic()
+        assert (first, b"".join(pieces)) == (b"a", b"b")
+    assert time.monotonic() - began > 0.35
+
+
+def test_three_cookies_are_set_and_one_of_them_is_gone(client: Client) -> None:
+    response = client.get("/b/set")
+    assert (response.status_code, response.content) == (204, b"")
+    plain, http, gone = response.set_cookies
+    assert plain.startswith("plain=1;")
+    assert "httponly" not in plain.lower()
+    assert http.startswith("http=2;")
+    assert "httponly" in http.lower()
+    assert gone.startswith("gone=;")
+    assert "max-age=0" in gone.lower()
+    assert client.get("/b/cookies", headers={"cookie": "plain=1; http=2"}).json() == {"plain": "1", "http": "2"}
+
+
+def test_what_was_seen_before_is_not_sent_again_and_counted(client: Client) -> None:
+    before = client.get("/b/static-count").json()
+    first = client.get("/b/static")
+    assert (first.status_code, first.headers["cache-control"]) == (200, "no-cache")
+    again = client.get("/b/static", headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
+    assert client.get("/b/static-count").json() == {"200": before["200"] + 1, "304": before["304"] + 1}

@@ -1,6 +1,7 @@
 """Measure this framework beside its peers: ``python -m tests.benchmarks`` from the root of the project.
 
-Nothing listens on a port; whole run about two minutes. ``--help`` lists what can be left out.
+Nothing listens on a port; whole run about two minutes. ``--help`` lists what can be left out. ``streams`` behind it
+measures streams instead, over real servers as well.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import warnings
 from contextlib import AsyncExitStack
 from typing import Any
 
-from tests.benchmarks import cases, measure, report
+from tests.benchmarks import cases, measure, report, streams
 from tests.benchmarks.gateways import GATEWAYS
 
 # Name -> (module, what is installed for it). "ambi" stands second so that it is read beside "raw".
@@ -28,6 +29,9 @@ PEERS = {
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["streams"]:
+        streams.main(sys.argv[2:])
+        return
     options = parse_arguments()
     logging.disable(logging.CRITICAL)  # a 404 logged by one peer is not what is measured
     warnings.simplefilter("ignore")

@@ -153,10 +153,7 @@ def test_a_stream_that_was_never_begun_is_closed(no_leaks: None) -> None:
     assert body.closed == 1
 
 
-def test_close_does_not_wait_for_ever_for_a_generator_that_blocks(
-    no_leaks: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ThreadTaker, "_CLOSE_S", 0.1)
+def test_close_does_not_wait_for_ever_for_a_generator_that_blocks(no_leaks: None) -> None:
     go_on = threading.Event()
 
     def items() -> Any:
@@ -168,7 +165,7 @@ def test_close_does_not_wait_for_ever_for_a_generator_that_blocks(
     next(taker)
     time.sleep(0.02)
     started = time.monotonic()
-    taker.close()
+    taker.close(0.1)
     assert time.monotonic() - started < 2
     go_on.set()
 

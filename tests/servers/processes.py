@@ -148,13 +148,14 @@ class Running:
         return True
 
 
-def start(server: Server, how: Start, folder: Path) -> Running:
+def start(server: Server, how: Start, folder: Path, home: Path = HERE) -> Running:
+    """Start a server in the folder of its `app.py`, `home`; what it writes is kept in `folder`."""
     port = free_port()
     program, *rest = shlex.split(server.command.format(port=port))
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [program_path(server) or program, *shlex.split(how.arguments), *rest],
-            cwd=HERE,
+            cwd=home,
             env=environment(folder / "events", how.variables),
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -185,10 +186,10 @@ def end(started: Running) -> None:
 
 
 @contextlib.contextmanager
-def running(server: Server, how: Start = PLAIN) -> Iterator[Running]:
+def running(server: Server, how: Start = PLAIN, home: Path = HERE) -> Iterator[Running]:
     """Start a server, wait until it accepts, and end it whatever happens."""
     with tempfile.TemporaryDirectory(prefix="ambi-server-") as folder:
-        started = start(server, how, Path(folder))
+        started = start(server, how, Path(folder), home)
         try:
             await_start(started)
             yield started

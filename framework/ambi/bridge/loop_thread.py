@@ -14,6 +14,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import os
+import sys
 import threading
 
 from .exits import at_exit
@@ -21,6 +22,7 @@ from .exits import at_exit
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from typing import Any
 
 _running: dict[str, LoopThread] = {}  # one a process, and none in a process forked from it
 _locks: dict[str, threading.Lock] = {}  # made when first needed: gevent patches locks after a preload
@@ -97,8 +99,16 @@ def get_loop_thread() -> LoopThread:
         with _locks.setdefault("", threading.Lock()):
             if "" not in _running:
                 _running[""] = LoopThread()
-                at_exit(stop_loop_thread)
+                at_exit(_stop_at_exit)
     return _running[""]
+
+
+def _stop_at_exit() -> None:
+    """Stop it when what runs in the background, which may need it, has ended."""
+    background: Any = sys.modules.get(f"{__package__}.background")
+    if background is not None:
+        background.drain_in_process()
+    stop_loop_thread()
 
 
 def is_loop_thread(loop: object) -> bool:

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 MAX_CHUNKS = 32
 MAX_BYTES = 512 * 1024
+CLOSE_S = 5.0
+"""How long the thread of a WSGI server waits for a stream that is left to be closed."""
 
 
 class Closed(Exception):
@@ -301,8 +303,6 @@ class ThreadTaker:
     bounded time.
     """
 
-    _CLOSE_S = 5.0
-
     def __init__(self, maker: Maker, look: Callable[[float], bytes | None], look_every_s: float = LOOK_EVERY_S) -> None:
         self._maker = maker
         self._look = look
@@ -360,7 +360,7 @@ class ThreadTaker:
         self._has_ended = chunks is None
         return chunks
 
-    def close(self) -> None:
+    def close(self, within_s: float = CLOSE_S) -> None:
         """Take no more, and wait until the maker has closed what it iterated, or the time is up."""
         self._taken.clear()
         if self._has_ended:
@@ -371,9 +371,9 @@ class ThreadTaker:
             return
         self._ahead.close()
         self._maker.cancel()
-        deadline = time.monotonic() + self._CLOSE_S
+        deadline = time.monotonic() + within_s
         try:
             while self._ahead.take() is not None and time.monotonic() < deadline and not self._maker.is_dead:
-                self._news.wait(LOOK_EVERY_S)
+                self._news.wait(min(LOOK_EVERY_S, within_s))
         except Exception as exc:
             log_failure("a stream that was left did not close", exc)

@@ -24,6 +24,7 @@ from anyio.lowlevel import RunVar, checkpoint_if_cancelled, current_token
 
 from ..core.sides import ASYNC, SYNC
 from .loop_thread import is_loop_thread
+from .stopping import LOOK_EVERY_S
 from .travel import CROSSED, RAISED, RETURNED, contexts_of, step
 from .workers import give_back, take_worker
 
@@ -148,6 +149,10 @@ class SyncSide:
         if self._worker is None:
             self._worker = take_worker()
 
+    def leave_behind(self) -> None:
+        """Have a worker no longer, which runs something that does not end."""
+        self._worker = None
+
     def release(self) -> None:
         """Give the worker back. It must not be running anything."""
         if self._worker is not None:
@@ -194,15 +199,27 @@ class Errand:
         self.outcome = outcome
         self._arrived.set()
 
-    async def ended(self) -> BaseException | None:
-        """Wait for its end, through cancellations; the last of those is given."""
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has run."""
+        return self._arrived.is_set()
+
+    async def ended(self, gives_up: Callable[[], bool] | None = None) -> BaseException | None:
+        """Wait for its end, through cancellations; the last of those is given.
+
+        Args:
+            gives_up: asked now and then whether to wait no longer.
+        """
         cancelled: BaseException | None = None
         with anyio.CancelScope(shield=True):
             while not self._arrived.is_set():
                 try:
-                    await self._arrived.wait()
+                    with anyio.move_on_after(None if gives_up is None else LOOK_EVERY_S):
+                        await self._arrived.wait()
                 except anyio.get_cancelled_exc_class() as exc:
                     cancelled = exc
+                if gives_up is not None and gives_up():
+                    break
         try:
             await checkpoint_if_cancelled()
         except anyio.get_cancelled_exc_class() as exc:

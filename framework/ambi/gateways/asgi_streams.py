@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import time
 
-from ..core.log import log_cut, log_disconnect, log_failure
+from ..bridge.stopping import stopping_for
+from ..core.log import log_cut, log_disconnect, log_failure, log_left_behind
 from ..core.recovery import late_error
 from ..core.response import as_bytes, declared_length
 from ..core.sides import on_sync_side
@@ -187,9 +188,17 @@ class StreamSender:
             await self.send_items(_taken(ahead, news))
         finally:
             ahead.close()
-            await making.ended()
-            if ahead.failure is not None:
+            await making.ended(self._gives_up)
+            if not making.has_ended:
+                side.leave_behind()
+                log_left_behind(f"a thread that waits for the next item of {body!r}")
+            elif ahead.failure is not None:
                 log_failure(f"a stream that was left did not close: {body!r}", ahead.failure)
+
+    def _gives_up(self) -> bool:
+        """Tell whether a thread that does not come to its next item would keep a server from stopping in time."""
+        stopping_s = stopping_for()
+        return stopping_s is not None and stopping_s > self._request.limits.streams_stop_s
 
     def _count(self, chunk: bytes) -> bytes:
         left = self.left or 0

@@ -127,12 +127,22 @@ class StreamedBody:
             raise ConnectionResetError(errno.ECONNRESET, "the server stops")
         return response.idle_item if response.idle_s and quiet_s >= response.idle_s else b""
 
+    def _time_to_close_s(self) -> float:
+        """Give how long to wait for a thread that does not come to its next item: less when the server stops."""
+        from ..bridge.run_ahead import CLOSE_S
+        from ..bridge.stopping import stopping_for
+
+        stopping_s = stopping_for()
+        if stopping_s is None:
+            return CLOSE_S
+        return min(CLOSE_S, max(_LOOK_EVERY_S, self._request.limits.streams_stop_s - stopping_s))
+
     def close(self) -> None:
         """Close the body where it was iterated. Idempotent, from any thread, and while an item is being made."""
         self._is_left = True
         source = self._source
         if not hasattr(source, "gi_frame"):
-            source.close()
+            source.close(self._time_to_close_s())
         elif not self._has_begun:
             self._has_begun = True
             source.close()
@@ -196,7 +206,7 @@ class PolledChunks:
             return b""
         return self._run(self._encode, item)
 
-    def close(self) -> None:
+    def close(self, within_s: float = 0.0) -> None:
         """Close the body; who waits for its next item gets no more."""
         self._body.close()
 
