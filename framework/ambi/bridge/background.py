@@ -162,7 +162,8 @@ def _spawn_in_process(
     from .loop_thread import get_loop_thread
 
     loop = get_loop_thread().loop
-    loop.call_soon_threadsafe(context.run, _begin_on_loop, job, loop, partial(function, *args))
+    soon: Callable[..., object] = loop.call_soon_threadsafe
+    soon(context.run, _begin_on_loop, job, loop, partial(function, *args))
 
 
 class _Threads:
