@@ -125,6 +125,7 @@ class ASGILink:
 
     group: TaskGroup
     tick_every_s = 1.0
+
     def __init__(self, request: Request, receive: Receive, send: Send) -> None:
         self.subprotocols: tuple[str, ...] = tuple(request.native.get("subprotocols") or ())
         self._receive = receive
