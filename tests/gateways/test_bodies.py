@@ -1,6 +1,7 @@
 """The body is there when the handler runs, within the limits, in every cell."""
 
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -751,12 +752,14 @@ def test_a_stream_that_reads_the_body_is_left_in_the_middle(app: App, client: Cl
 
     def echo(stream: BodyStream) -> Iterator[bytes]:
         try:
+            yield b"begun"
             yield from stream
         finally:
             ended.append("ended")
 
     async def echo_async(stream: BodyStream) -> AsyncIterator[bytes]:
         try:
+            yield b"begun"
             async for chunk in stream:
                 yield chunk
         finally:
@@ -764,7 +767,8 @@ def test_a_stream_that_reads_the_body_is_left_in_the_middle(app: App, client: Cl
 
     app.post("/")(cell.pick(echo, echo_async))
     with client.stream("POST", "/", content=[b"x" * 65536] * 100) as response:
-        assert next(response.iter_bytes())
+        assert next(response.iter_bytes()) == b"begun"
+        time.sleep(0.05)  # for the stream to ask for the body
     assert ended == ["ended"]
 
 
