@@ -290,18 +290,6 @@ class Maker(Protocol):
         ...
 
 
-class Errand(Protocol):
-    """What the maker asks the server's thread to do meanwhile."""
-
-    def run(self) -> None:
-        """Do it."""
-        ...
-
-    def drop(self) -> None:
-        """Say that it is not done: the stream was left."""
-        ...
-
-
 class ThreadTaker:
     """The iterator of a stream for a server's thread, whose chunks are made elsewhere.
 
@@ -322,7 +310,6 @@ class ThreadTaker:
         self._news = ThreadBell()
         self._ahead = RunAhead(maker=maker.bell, taker=self._news)
         self._taken: collections.deque[bytes] = collections.deque()
-        self._errands: collections.deque[Errand] = collections.deque()
         self._has_begun = self._has_ended = False
         self._sent_s = self._looked_s = time.monotonic()
 
@@ -336,8 +323,6 @@ class ThreadTaker:
             if not self._has_begun:
                 self._has_begun = True
                 self._maker.begin(self._ahead)
-            while self._errands:
-                self._errands.popleft().run()
             is_dead = self._maker.is_dead
             chunks = self._take()
             if chunks is None:
@@ -352,11 +337,6 @@ class ThreadTaker:
                 return meanwhile
         self._sent_s = time.monotonic()
         return self._taken.popleft()
-
-    def run_soon(self, errand: Errand) -> None:
-        """Let the thread that takes do something, while the maker waits for it. From any thread."""
-        self._errands.append(errand)
-        self._news.ring()
 
     def _wait_or_look(self) -> bytes | None:
         """Wait for a while if there is nothing to give; look at the time when it is time to."""
@@ -394,8 +374,6 @@ class ThreadTaker:
         deadline = time.monotonic() + within_s
         try:
             while self._ahead.take() is not None and time.monotonic() < deadline and not self._maker.is_dead:
-                while self._errands:
-                    self._errands.popleft().drop()
                 self._news.wait(min(LOOK_EVERY_S, within_s))
         except Exception as exc:
             log_failure("a stream that was left did not close", exc)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..core.request import Request
-    from .run_ahead import RunAhead, ThreadTaker
+    from .run_ahead import RunAhead
     from .travel import Outcome
 
 
@@ -153,11 +153,6 @@ class Errand:
             outcome = (RAISED, exc)
         self._loop.call_soon_threadsafe(self._arrive, outcome)
 
-    def drop(self) -> None:
-        """Say that it will not run: the stream that asked for it was left."""
-        outcome = RAISED, ClientDisconnected("the stream was left while it read the body of the request")
-        self._loop.call_soon_threadsafe(self._arrive, outcome)
-
     def _arrive(self, outcome: Outcome) -> None:
         self.outcome = outcome
         if not self._waiter.done():
@@ -173,21 +168,6 @@ class Errand:
                 cancelled = exc
                 self._waiter = self._loop.create_future()
         return self.outcome, cancelled
-
-
-class TakingSide:
-    """The server's thread of a request while it takes the chunks of a stream: it reads the body for that."""
-
-    __slots__ = ("_taker",)
-
-    def __init__(self, taker: ThreadTaker) -> None:
-        self._taker = taker
-
-    async def call(self, function: Callable[..., Any]) -> tuple[Outcome, BaseException | None]:
-        """Run a function in the server's thread; how it ended, and the cancellation that came meanwhile."""
-        errand = Errand(function, (), asyncio.get_running_loop())
-        self._taker.run_soon(errand)
-        return await errand.ended()
 
 
 async def travel(request: Request, coroutine: Coroutine[Any, Any, T]) -> T:

@@ -85,7 +85,7 @@ async def serve(app: ServedApplication, scope: Scope, receive: Receive, send: Se
                 response = await _go_on(request, coroutine, context, wanted)
         if response is None:
             return
-        if response.status not in _CLOSING and has_unread_body(request) and not _may_read_on(plan, response):
+        if response.status not in _CLOSING and has_unread_body(request):
             await request._body_source.drain()
         await write_response(request, response, send)
     finally:
@@ -314,11 +314,6 @@ def _address(value: Any) -> tuple[str, int | None] | None:
 
 
 _DRAIN_BYTES = 65536
-
-
-def _may_read_on(plan: Plan, response: Response) -> bool:
-    """Tell whether the response may be a stream that is made of the body."""
-    return not plan.loads_body and type(response.body) is not bytes
 
 
 def has_unread_body(request: Request) -> bool:

@@ -70,13 +70,9 @@ class StreamedBody:
         body: Any = response.body
         if is_async_only(body):
             from ..bridge.run_ahead import ThreadTaker
-            from ..bridge.to_loop import LoopMaker, TakingSide
+            from ..bridge.to_loop import LoopMaker
 
-            maker = LoopMaker(body, response.encode_item, context)
-            taker = ThreadTaker(maker, self._look, response.idle_s / 4 or 1.0)
-            if self._request._has_body and not self._request.is_loaded:  # the stream may be made of the body
-                self._request._loop_side = TakingSide(taker)
-            return taker
+            return ThreadTaker(LoopMaker(body, response.encode_item, context), self._look, response.idle_s / 4 or 1.0)
         if response.idle_s or response.ends_at_stop:
             look_every_s = response.idle_s / 4 or 1.0
             if hasattr(body, "next_within"):
