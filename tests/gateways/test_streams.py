@@ -1,6 +1,9 @@
 """A streamed body is sent item by item, closed on every exit, and honest about its errors, in every cell."""
 
+import contextlib
+import errno
 import itertools
+import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -9,11 +12,12 @@ from typing import Any
 import anyio
 import pytest
 
-from ambi import App, Middleware, Request, Response, Stream, Text
+from ambi import App, BodyStream, HTTPError, Middleware, Request, Response, Stream, Text
 from ambi.testing import Client
+from tests.calls import environ_of
 from tests.cells import CELLS, Cell
 from tests.conftest import MakeClient
-from tests.gateways.taps import ResponseTap
+from tests.gateways.taps import BodyTap, ResponseTap
 
 
 class Items:
@@ -509,6 +513,95 @@ def test_an_item_of_none_is_an_error(streamed: Streamed, client: Client) -> None
     """It must not be taken for the end."""
     streamed(None, "a")
     assert client.get("/").status_code == 500
+
+
+@pytest.mark.parametrize("status", [404, 503])
+def test_an_http_error_before_the_first_item_is_the_answer(
+    streamed: Streamed, client: Client, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    events = streamed(HTTPError(status), "b")
+    response = client.get("/")
+    assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
+    assert not [record for record in caplog.records if record.levelno > logging.INFO]
+    assert events[-1] == "closed"
+
+
+# --- that read the body of the request ---
+
+
+@pytest.fixture(params=["generator handler", "Stream"])
+def echo(request: pytest.FixtureRequest, app: App, cell: Cell) -> list[str]:
+    """Send the body back while it is read."""
+    events: list[str] = []
+
+    def items(stream: BodyStream) -> Iterator[bytes]:
+        try:
+            yield from stream
+        finally:
+            events.append("closed")
+
+    async def items_async(stream: BodyStream) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in stream:
+                yield chunk
+        finally:
+            events.append("closed")
+
+    make: Any = cell.pick(items, items_async)
+
+    def handler(stream: BodyStream) -> Stream:
+        return Stream(make(stream))
+
+    app.post("/")(make if request.param == "generator handler" else cell.handler(handler))
+    return events
+
+
+@pytest.mark.parametrize(
+    "content", [b"hello", [b"abc", b"def"], b"", [b"x" * 70_000] * 30], ids=["short", "chunks", "none", "large"]
+)
+def test_a_stream_may_read_the_body_while_it_is_sent(echo: list[str], client: Client, content: Any) -> None:
+    response = client.post("/", content=content)
+    assert (response.status_code, response.content) == (
+        200,
+        content if isinstance(content, bytes) else b"".join(content),
+    )
+    assert echo == ["closed"]
+
+
+def quiet(caplog: pytest.LogCaptureFixture) -> bool:
+    return not [record for record in caplog.records if record.levelno > logging.INFO]
+
+
+def test_a_body_that_breaks_off_before_the_first_item_is_a_400(
+    echo: list[str], make_client: MakeClient, app: App, caplog: pytest.LogCaptureFixture
+) -> None:
+    response = make_client(BodyTap(app, [None])).post("/", content=b"x" * 9)
+    assert (response.status_code, echo, quiet(caplog)) == (400, ["closed"], True)
+
+
+def test_a_body_that_breaks_off_later_is_no_error(
+    echo: list[str], make_client: MakeClient, app: App, cell: Cell, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A WSGI server is told in the way that it knows: it cuts the connection, and logs nothing."""
+    client = make_client(BodyTap(app, [b"abc", None]), judged=False)
+    raised = pytest.raises(ConnectionResetError) if cell.gateway == "wsgi" else contextlib.nullcontext()
+    with raised as info, client.stream("POST", "/", content=b"x" * 9) as response:
+        assert b"".join(response.iter_bytes()) == b"abc"
+    assert cell.gateway == "asgi" or info.value.errno == errno.ECONNRESET
+    assert (echo, quiet(caplog)) == (["closed"], True)
+
+
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if str(cell) == "wsgi-async"], indirect=True, ids=str)
+def test_a_read_that_nobody_is_there_for_is_refused(echo: list[str], app: App, cell: Cell) -> None:
+    """WSGI with an `async def` alone: there the server's thread reads, when it asks for the next chunk."""
+    environ = environ_of(body=b"x" * 9)
+    environ["wsgi.input"].read = lambda size: b"x"
+    chunks: Any = app(environ, lambda status, headers, exc_info=None: None)
+    assert next(iter(chunks)) == b"x"
+    time.sleep(0.05)  # it asks for the next piece by now
+    begun = time.monotonic()
+    chunks.close()
+    assert (echo, time.monotonic() - begun < 1) == (["closed"], True)
 
 
 # --- with middlewares ---

@@ -154,6 +154,10 @@ class RunAhead:
         """Whether the maker still has to wait."""
         return self._maker_waits
 
+    def wake_taker(self) -> None:
+        """Wake the taker for something else than a chunk."""
+        self._taker.ring()
+
     def finish(self, failure: BaseException | None = None) -> None:
         """Say that nothing more comes, and why if it is for a failure."""
         with self._lock:
@@ -199,25 +203,35 @@ class RunAhead:
 # --- the maker in a thread ---
 
 
-def make_in_thread(ahead: RunAhead, bell: ThreadBell, body: Any, encode: Callable[[Any], bytes]) -> None:
-    """Iterate a body in this thread, from its first step to its closing."""
+def make_in_thread(
+    ahead: RunAhead, bell: ThreadBell, body: Any, encode: Callable[[Any], bytes], context: Context
+) -> None:
+    """Iterate a body in this thread and in that context, from its first step to its closing."""
     failure: BaseException | None = None
-    current_leaving.set(ahead.leaving)
     try:
-        iterator = iter(body)
-        try:
-            for item in iterator:
-                chunk = encode(item)
-                if chunk and ahead.put(chunk):
-                    while ahead.is_full:
-                        bell.wait()
-        finally:
-            _close(iterator, body)
+        context.run(_iterate, ahead, bell, body, encode)
     except Closed:
         pass
     except BaseException as exc:
         failure = exc
-    ahead.finish(failure)
+    ahead.finish(failure)  # outside of the context, which the taker may need at once
+
+
+def _iterate(ahead: RunAhead, bell: ThreadBell, body: Any, encode: Callable[[Any], bytes]) -> None:
+    leaving = current_leaving.set(ahead.leaving)
+    iterator = body
+    try:
+        iterator = iter(body)
+        for item in iterator:
+            chunk = encode(item)
+            if chunk and ahead.put(chunk):
+                while ahead.is_full:
+                    bell.wait()
+    finally:
+        try:
+            _close(iterator, body)
+        finally:
+            current_leaving.reset(leaving)  # what runs after the stream is not left with it
 
 
 def _close(iterator: Any, body: Any) -> None:
@@ -243,10 +257,13 @@ class ThreadMaker:
         worker = take_worker()
 
         def work() -> None:
-            self._context.run(make_in_thread, ahead, self.bell, self._body, self._encode)
+            make_in_thread(ahead, self.bell, self._body, self._encode, self._context)
             give_back(worker)
 
         worker.submit(work)
+
+    def serve(self) -> None:
+        """A thread needs no other."""
 
     def cancel(self) -> None:
         """Nobody can interrupt a thread: it stops at its next chunk."""
@@ -279,6 +296,10 @@ class Maker(Protocol):
 
     def begin(self, ahead: RunAhead) -> None:
         """Begin to make chunks."""
+        ...
+
+    def serve(self) -> None:
+        """Run what it needs the taker's thread for."""
         ...
 
     def cancel(self) -> None:
@@ -330,6 +351,7 @@ class ThreadTaker:
             if not chunks and is_dead:
                 raise RuntimeError("the loop thread was stopped")
             self._taken.extend(chunks)
+            self._maker.serve()
             meanwhile = self._wait_or_look()
             if meanwhile is None:
                 raise StopIteration
@@ -357,7 +379,8 @@ class ThreadTaker:
         except BaseException:
             self._has_ended = True
             raise
-        self._has_ended = chunks is None
+        if chunks is None:  # never back to False: another thread may have closed it meanwhile
+            self._has_ended = True
         return chunks
 
     def close(self, within_s: float = CLOSE_S) -> None:

@@ -85,8 +85,8 @@ async def serve(app: ServedApplication, scope: Scope, receive: Receive, send: Se
                 response = await _go_on(request, coroutine, context, wanted)
         if response is None:
             return
-        if response.status not in _CLOSING and has_unread_body(request):
-            await request._body_source.drain()
+        if response.body.__class__ is bytes and response.status not in _CLOSING and has_unread_body(request):
+            await request._body_source.drain()  # a stream may read the rest of it by itself
         await write_response(request, response, send)
     finally:
         if request._body_source is not None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import time
 
 from ..bridge.stopping import stopping_for
+from ..core.errors import ClientDisconnected
 from ..core.log import log_cut, log_disconnect, log_failure, log_left_behind
 from ..core.recovery import late_error
 from ..core.response import as_bytes, declared_length
@@ -70,6 +71,9 @@ async def send_stream(
     except ClientGone:
         log_disconnect(request)
     except Exception as exc:
+        if sender.start is None and isinstance(exc, ClientDisconnected):  # the stream has read the body
+            log_disconnect(request)
+            return None
         if sender.start is None:
             raise
         return context.run(late_error, request, exc, "the first item of a streamed body")
@@ -183,7 +187,7 @@ class StreamSender:
         room, news = ThreadBell(), LoopBell(side.soon, Event)
         ahead = RunAhead(maker=room, taker=news)
         context, encode = self._request._context, self._response.encode_item
-        making = side.start(context.run, make_in_thread, ahead, room, body, encode)
+        making = side.start(make_in_thread, ahead, room, body, encode, context)
         try:
             await self.send_items(_taken(ahead, news))
         finally:

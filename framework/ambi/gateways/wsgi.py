@@ -15,7 +15,7 @@ from functools import partial
 from typing import TypeVar
 
 from ..core.ending import finish
-from ..core.errors import REASONS, ClientDisconnected, HTTPError
+from ..core.errors import REASONS, ClientDisconnected, ConnectionLost, HTTPError
 from ..core.log import log_disconnect
 from ..core.pipeline import respond
 from ..core.recovery import late_error
@@ -254,12 +254,12 @@ class WSGIBody:
         except TimeoutError:
             raise HTTPError(408, "the request body did not arrive in time") from None
         except OSError as exc:
-            raise ClientDisconnected("the connection broke while the request body was read") from exc
+            raise ConnectionLost("the connection broke while the request body was read") from exc
         except Exception as exc:  # gunicorn raises a plain Exception for a bad chunk, others their own
             raise HTTPError(400, "the framing of the request body is not valid") from exc
         if left is not None:
             if not chunk:
-                raise ClientDisconnected(f"the client left {left} bytes before the end of its body")
+                raise ConnectionLost(f"the client left {left} bytes before the end of its body")
             self._left = left - len(chunk)
         self.ended = not chunk or self._left == 0
         return chunk

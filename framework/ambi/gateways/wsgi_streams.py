@@ -72,7 +72,8 @@ class StreamedBody:
             from ..bridge.run_ahead import ThreadTaker
             from ..bridge.to_loop import LoopMaker
 
-            return ThreadTaker(LoopMaker(body, response.encode_item, context), self._look, response.idle_s / 4 or 1.0)
+            maker = self._request._loop_side = LoopMaker(body, response.encode_item, context)
+            return ThreadTaker(maker, self._look, response.idle_s / 4 or 1.0)
         if response.idle_s or response.ends_at_stop:
             look_every_s = response.idle_s / 4 or 1.0
             if hasattr(body, "next_within"):
