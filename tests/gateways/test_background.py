@@ -2,6 +2,7 @@
 
 import contextvars
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -13,9 +14,11 @@ import pytest
 from ambi import App, Limits, Request
 from ambi.bridge import background
 from ambi.testing import Client
-from tests.cells import Cell
+from tests.cells import CELLS, Cell
 from tests.conftest import MakeClient
 
+ASGI = [cell for cell in CELLS if cell.gateway == "asgi"]
+WSGI = [cell for cell in CELLS if cell.gateway == "wsgi"]
 name: contextvars.ContextVar[str] = contextvars.ContextVar("name", default="nobody")
 
 
@@ -113,6 +116,56 @@ def test_a_stop_waits_for_what_runs(make_client: MakeClient, cell: Cell) -> None
         if cell.gateway == "wsgi":
             background.drain_in_process()  # as the process does when it ends
     assert events == ["spawned"]
+
+
+@pytest.mark.parametrize("cell", ASGI, indirect=True, ids=str)
+def test_a_stop_cancels_what_runs_after_a_response_and_releases_what_it_held(
+    cell: Cell, caplog: pytest.LogCaptureFixture
+) -> None:
+    """ASGI alone: under WSGI it runs in a thread, which nobody can interrupt."""
+    app, events, uploads = App(limits=Limits(graceful_stop_s=0.2)), [], []
+
+    async def for_ever() -> None:
+        try:
+            events.append("began")
+            await anyio.sleep(60)
+        finally:
+            events.append("cancelled")
+
+    @app.post("/")
+    @cell.handler
+    def handler(request: Request) -> str:
+        uploads.append(request.form["file"])
+        request.after(for_ever)
+        request.after(events.append, "too late for this")
+        return "ok"
+
+    client = Client(app, gateway=cell.gateway, backend=cell.backend)
+    client._transport.settle = False
+    started = time.monotonic()
+    with client:
+        client.post("/", files={"file": b"x"})
+        wait_for(lambda: events == ["began"])
+    assert (events, uploads[0].file.closed) == (["began", "cancelled"], True)
+    assert time.monotonic() - started < 1.5
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+@pytest.mark.parametrize("cell", WSGI, indirect=True, ids=str)
+def test_a_function_that_exits_costs_no_thread(cell: Cell, caplog: pytest.LogCaptureFixture) -> None:
+    """WSGI alone: on an event loop an exit ends the loop."""
+    app, events = App(limits=Limits(threads=1)), []
+
+    @app.get("/")
+    @cell.handler
+    def handler() -> str:
+        app.spawn(sys.exit, 3)
+        app.spawn(events.append, "next")
+        return "ok"
+
+    Client(app, gateway="wsgi").get("/")
+    wait_for(lambda: events == ["next"])
+    assert "SystemExit" in caplog.text
 
 
 @pytest.mark.parametrize("endless", [False, True])

@@ -187,7 +187,7 @@ class _Threads:
         while True:
             try:
                 work()
-            except Exception as exc:
+            except BaseException as exc:  # an exit as well: others wait for this thread
                 log_failure(f"{job.name} failed", exc)
             finally:
                 _jobs.discard(job)

@@ -331,7 +331,7 @@ class ThreadTaker:
         self._news = ThreadBell()
         self._ahead = RunAhead(maker=maker.bell, taker=self._news)
         self._taken: collections.deque[bytes] = collections.deque()
-        self._has_begun = self._has_ended = False
+        self._has_begun = self._has_ended = self._is_through = False
         self._sent_s = self._looked_s = time.monotonic()
 
     def __iter__(self) -> ThreadTaker:
@@ -377,26 +377,32 @@ class ThreadTaker:
         try:
             chunks = self._ahead.take()
         except BaseException:
-            self._has_ended = True
+            self._has_ended = self._is_through = True
             raise
         if chunks is None:  # never back to False: another thread may have closed it meanwhile
-            self._has_ended = True
+            self._has_ended = self._is_through = True
         return chunks
 
-    def close(self, within_s: float = CLOSE_S) -> None:
-        """Take no more, and wait until the maker has closed what it iterated, or the time is up."""
+    def close(self, within_s: float = CLOSE_S) -> bool:
+        """Take no more, and wait until the maker has closed what it iterated, or the time is up.
+
+        Returns:
+            Whether it has.
+        """
         self._taken.clear()
         if self._has_ended:
-            return
+            return self._is_through
         self._has_ended = True
         if not self._has_begun:
             self._maker.drop()
-            return
+            return True
         self._ahead.close()
         self._maker.cancel()
         deadline = time.monotonic() + within_s
         try:
-            while self._ahead.take() is not None and time.monotonic() < deadline and not self._maker.is_dead:
-                self._news.wait(min(LOOK_EVERY_S, within_s))
+            while not self._is_through and time.monotonic() < deadline and not self._maker.is_dead:
+                if self._take() is not None:
+                    self._news.wait(min(LOOK_EVERY_S, within_s))
         except Exception as exc:
             log_failure("a stream that was left did not close", exc)
+        return self._is_through or self._maker.is_dead

@@ -195,6 +195,7 @@ class StreamSender:
             await making.ended(self._gives_up)
             if not making.has_ended:
                 side.leave_behind()
+                self._request._context = context.copy()  # that thread is in it, and may stay there
                 log_left_behind(f"a thread that waits for the next item of {body!r}")
             elif ahead.failure is not None:
                 log_failure(f"a stream that was left did not close: {body!r}", ahead.failure)

@@ -71,7 +71,7 @@ async def serve_websocket(app: ServedApplication, scope: Scope, receive: Receive
         if request._body_source is not None:
             request._body_source.close()
         if request._after is not None or request._dropped is not None:
-            await _finish(request, context)
+            await _finish(request)
         elif request._sync_side is not None:
             request._sync_side.release()
 

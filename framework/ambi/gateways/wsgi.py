@@ -14,7 +14,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import TypeVar
 
-from ..core.ending import finish
+from ..core.ending import release, run_after
 from ..core.errors import REASONS, ClientDisconnected, ConnectionLost, HTTPError
 from ..core.log import log_disconnect
 from ..core.pipeline import respond
@@ -357,11 +357,16 @@ def write_response(
         chunks = stream if stream.has_items else _nothing()
         if not stream.has_items:
             stream.close()
-    start_response(_STATUS_LINES[response.status], pairs)
-    if request._after is None and request._form is None and request._dropped is None:
-        return chunks
-    finished = FinishedWhole if isinstance(chunks, tuple) else FinishedBody
-    return finished(chunks, request, context)
+    if request._after is not None or request._form is not None or request._dropped is not None:
+        finished = FinishedWhole if isinstance(chunks, tuple) else FinishedBody
+        chunks = finished(chunks, request, context)
+    try:
+        start_response(_STATUS_LINES[response.status], pairs)
+    except BaseException:  # a server that refuses a header field: it gets nothing that it could close
+        if hasattr(chunks, "close"):
+            chunks.close()
+        raise
+    return chunks
 
 
 def _nothing() -> Iterator[bytes]:
@@ -392,20 +397,26 @@ class FinishedBody:
         if request is None:
             return
         try:
-            if isinstance(self._chunks, StreamedBody):
-                self._chunks.close()
+            if isinstance(self._chunks, StreamedBody) and not self._chunks.close():
+                self._context = self._context.copy()  # another thread is in it, and may stay there for a while
         finally:
             self._finish(request)
 
     def _finish(self, request: Request) -> None:
         """Finish the request: here, but what runs after the response in a thread of its own, as the client waits."""
         if request._after is None:
-            drive(request, finish(request, SYNC), self._context)
+            drive(request, release(request, SYNC), self._context)
             return
         from ..bridge.background import finish_in_thread
 
-        name, work = f"what runs after {request!r}", partial(drive, request, finish(request, SYNC), self._context)
-        finish_in_thread(request.app, name, work)
+        finish_in_thread(request.app, f"what runs after {request!r}", partial(self._run_after, request))
+
+    def _run_after(self, request: Request) -> None:
+        """Run what comes after the response, then release what it could use."""
+        try:
+            drive(request, run_after(request, SYNC), self._context)
+        finally:
+            drive(request, release(request, SYNC), self._context)
 
 
 class FinishedWhole(FinishedBody):

@@ -138,13 +138,18 @@ class StreamedBody:
             return CLOSE_S
         return min(CLOSE_S, max(_LOOK_EVERY_S, self._request.limits.streams_stop_s - stopping_s))
 
-    def close(self) -> None:
-        """Close the body where it was iterated. Idempotent, from any thread, and while an item is being made."""
+    def close(self) -> bool:
+        """Close the body where it was iterated. Idempotent, from any thread, and while an item is being made.
+
+        Returns:
+            Whether it is closed; False while another thread makes an item, in the request's context.
+        """
         self._is_left = True
         source = self._source
         if not hasattr(source, "gi_frame"):
-            source.close(self._time_to_close_s())
-        elif not self._has_begun:
+            is_closed: bool = source.close(self._time_to_close_s())
+            return is_closed
+        if not self._has_begun:
             self._has_begun = True
             source.close()
             close_body(self._response, self._context)
@@ -154,6 +159,8 @@ class StreamedBody:
             except ValueError as exc:
                 if str(exc) != "generator already executing":  # it ends when the item is made
                     raise
+                return False
+        return True
 
 
 class PolledChunks:
@@ -165,7 +172,7 @@ class PolledChunks:
         look_every_s: how often at least, and about twice a second otherwise.
     """
 
-    __slots__ = ("_body", "_encode", "_look", "_look_every_s", "_looked_s", "_run", "_sent_s")
+    __slots__ = ("_body", "_encode", "_is_waiting", "_look", "_look_every_s", "_looked_s", "_run", "_sent_s")
 
     def __init__(
         self,
@@ -180,6 +187,7 @@ class PolledChunks:
         self._run = context.run
         self._look = look
         self._look_every_s = min(look_every_s, _LOOK_EVERY_S)
+        self._is_waiting = False
         self._sent_s = self._looked_s = time.monotonic()
 
     def __iter__(self) -> PolledChunks:
@@ -201,15 +209,19 @@ class PolledChunks:
 
     def _make(self) -> bytes:
         """Give the next chunk, b"" when none came in time. Raises: StopIteration at the end."""
+        self._is_waiting = True
         try:
             item = self._run(self._body.next_within, self._look_every_s)
+            return self._run(self._encode, item)
         except TimeoutError:
             return b""
-        return self._run(self._encode, item)
+        finally:
+            self._is_waiting = False
 
-    def close(self, within_s: float = 0.0) -> None:
-        """Close the body; who waits for its next item gets no more."""
+    def close(self, within_s: float = 0.0) -> bool:
+        """Close the body; who waits for its next item gets no more. Tell whether nobody does."""
         self._body.close()
+        return not self._is_waiting
 
 
 def _counted(chunks: Iterator[bytes], left: int) -> Iterator[bytes]:
