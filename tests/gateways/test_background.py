@@ -11,8 +11,9 @@ from typing import Any
 import anyio
 import pytest
 
-from ambi import App, Limits, Request
+from ambi import App, Limits, Request, Stream
 from ambi.bridge import background
+from ambi.bridge.leaving import current_leaving
 from ambi.testing import Client
 from tests.cells import CELLS, Cell
 from tests.conftest import MakeClient
@@ -73,6 +74,22 @@ def test_what_is_spawned_sees_the_context_it_was_spawned_in(app: App, client: Cl
     client.get("/")
     wait_for(lambda: seen == ["ada"])
     assert name.get() == "nobody"
+
+
+def test_what_a_stream_spawns_is_not_left_with_it(app: App, client: Client, cell: Cell) -> None:
+    found: list[Any] = []
+
+    def spawned() -> None:
+        found.append(current_leaving.get())
+
+    def items() -> Any:
+        yield "a"
+        app.spawn(spawned)
+
+    app.get("/")(lambda: Stream(cell.handler(items)(), ends_at_stop=True))
+    client.get("/")
+    wait_for(lambda: found)
+    assert found == [None]
 
 
 def test_a_failure_is_logged_once_and_names_the_function(

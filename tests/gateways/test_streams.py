@@ -458,6 +458,56 @@ def test_a_close_that_fails_is_raised_to_the_server(app: App, client: Client, ce
         client.get("/")
 
 
+class Broken:
+    """A body that fails before its first item, and notes when it is closed."""
+
+    def __init__(self, fails_at: str, closed: list[bool]) -> None:
+        self._fails_at = fails_at
+        self._closed = closed
+
+    def begin(self) -> Any:
+        if self._fails_at == "opening":
+            raise RuntimeError("no iterator")
+        return self
+
+    def next(self) -> bytes:
+        raise RuntimeError("no item")
+
+    def note_closed(self) -> None:
+        self._closed.append(True)
+
+
+class BrokenSync(Broken):
+    def __iter__(self) -> Any:
+        return self.begin()
+
+    def __next__(self) -> bytes:
+        return self.next()
+
+    def close(self) -> None:
+        self.note_closed()
+
+
+class BrokenAsync(Broken):
+    def __aiter__(self) -> Any:
+        return self.begin()
+
+    async def __anext__(self) -> bytes:
+        return self.next()
+
+    async def aclose(self) -> None:
+        self.note_closed()
+
+
+@pytest.mark.parametrize("fails_at", ["opening", "the first item", "its length"])
+def test_a_body_that_cannot_begin_is_closed_once(app: App, client: Client, cell: Cell, fails_at: str) -> None:
+    closed: list[bool] = []
+    headers = {"content-length": "many"} if fails_at == "its length" else {}
+    kind = BrokenAsync if cell.is_async else BrokenSync
+    app.get("/")(cell.handler(lambda: Stream(kind(fails_at, closed), headers=headers)))
+    assert (client.get("/").status_code, closed) == (500, [True])
+
+
 # --- errors ---
 
 ERRORS = [ValueError("a secret"), FileNotFoundError("a secret"), KeyError("a secret")]
@@ -596,7 +646,8 @@ def test_a_read_that_nobody_is_there_for_is_refused(echo: list[str], app: App, c
     """WSGI with an `async def` alone: there the server's thread reads, when it asks for the next chunk."""
     environ = environ_of(body=b"x" * 9)
     environ["wsgi.input"].read = lambda size: b"x"
-    chunks: Any = app(environ, lambda status, headers, exc_info=None: None)
+    start: Any = lambda status, headers, exc_info=None: None  # noqa: E731
+    chunks: Any = app(environ, start)
     assert next(iter(chunks)) == b"x"
     time.sleep(0.05)  # it asks for the next piece by now
     begun = time.monotonic()

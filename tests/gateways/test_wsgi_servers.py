@@ -342,7 +342,8 @@ def test_a_close_from_another_thread_finishes_the_request(
             events.append("closed")
 
     late_stream(app, events, items, form)
-    chunks: Any = app(environ_of(), lambda status, headers, exc_info=None: None)
+    start: Any = lambda status, headers, exc_info=None: None  # noqa: E731
+    chunks: Any = app(environ_of(), start)
     iterator = iter(chunks)
     assert next(iterator) == b"a"
     server = threading.Thread(target=list, args=(iterator,))

@@ -23,12 +23,14 @@ from functools import partial
 from ..core.binding import is_async
 from ..core.log import log_failure, log_left_behind
 from .exits import at_exit
+from .leaving import current_leaving
 from .stopping import stopping_for
 from .workers import give_back, take_worker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
+    from contextvars import Context
     from typing import Any
 
     from ..core.request import Application
@@ -92,7 +94,14 @@ def spawn(app: Application, function: Callable[..., Any], args: tuple[Any, ...],
     from .to_thread import soon_of
 
     job = Job(app, name, loop, waits=wait_at_stop, is_after=False)
-    soon_of(loop)(copy_context().run, _begin_on_loop, job, loop, partial(_call, app, function, args))
+    soon_of(loop)(_context().run, _begin_on_loop, job, loop, partial(_call, app, function, args))
+
+
+def _context() -> Context:
+    """Give a copy of the caller's context, in which nothing is left when the caller's stream is."""
+    context = copy_context()
+    context.run(current_leaving.set, None)
+    return context
 
 
 def _loop_of_caller() -> object:
@@ -155,7 +164,7 @@ def _spawn_in_process(
     """Run a function beside a WSGI server: in a worker thread, or on the loop thread."""
     _drain_at_exit()
     job = Job(app, name, None, waits=waits, is_after=False)
-    context = copy_context()
+    context = _context()
     if not is_async(function):
         _threads.run(job, app.limits.threads, partial(context.run, function, *args))
         return

@@ -104,6 +104,7 @@ async def _finish(request: Request) -> None:
         return
     from ..bridge.background import finish_on_loop
 
+    connection_of(request).close()  # also where nobody has asked yet
     finish_on_loop(request.app, f"what runs after {request!r}", partial(_run_after, request))
 
 

@@ -40,6 +40,7 @@ class Connection:
         self._request = request
         self._receive = receive
         self._watch: _Watch | None = None
+        self._is_read = self._is_closed = False  # by one who waits for the leaving; the request is over
         self._body_ended: Any = None
         self.ended = not has_body
         self.declared = int(length) if length is not None and length.isdigit() else None
@@ -107,13 +108,17 @@ class Connection:
 
     async def gone(self) -> None:
         """Wait until the client has left; while its body is being read, that comes first."""
-        if self._watch is not None:
+        if self._watch is not None and not self.is_gone:
             await self._watch.left.wait()
-        else:
+            return
+        self._is_read = True
+        try:
             await self._read_leaving()
+        finally:
+            self._is_read = False
 
     async def _read_leaving(self) -> None:
-        if not self.ended:
+        if not (self.ended or self.is_gone):
             import anyio
 
             self._body_ended = anyio.Event()
@@ -127,7 +132,7 @@ class Connection:
 
     def look(self) -> bool:
         """Tell whether the client is known to have left; from now on, a task waits for that. On the loop."""
-        if self._watch is None and self.ended and not self.is_gone:
+        if self._watch is None and self.ended and not (self.is_gone or self._is_read or self._is_closed):
             self._watch = _Watch(self._read_leaving)
         return self.is_gone
 
@@ -142,7 +147,8 @@ class Connection:
         return self.is_gone
 
     def close(self) -> None:
-        """Ask about the client no longer."""
+        """Ask about the client no longer: what is known now stays."""
+        self._is_closed = True
         if self._watch is not None:
             self._watch.scope.cancel()
 
@@ -157,11 +163,11 @@ class _Watch:
 
         self.left = anyio.Event()
         self.scope = anyio.CancelScope()
-        spawn(self._wait, gone())
+        spawn(self._wait, gone)
 
-    async def _wait(self, gone: Coroutine[Any, Any, None]) -> None:
+    async def _wait(self, gone: Callable[[], Coroutine[Any, Any, None]]) -> None:
         with self.scope:
-            await gone
+            await gone()
             self.left.set()
 
 

@@ -20,7 +20,7 @@ from ..core.log import log_disconnect
 from ..core.pipeline import respond
 from ..core.recovery import late_error
 from ..core.request import Request
-from ..core.response import WITHOUT_BODY, Response, declared_length, finalize
+from ..core.response import WITHOUT_BODY, Response, finalize
 from ..core.sides import SYNC
 from ..core.url import decode_path, decode_utf8_path, encode_raw_query, path_of_absolute_form, percent_decode
 from .entry import check_host, headers_too_large, parse_content_length, target_too_long
@@ -349,9 +349,8 @@ def write_response(
         chunks = wrapped
     else:
         try:
-            stream = StreamedBody(request, response, declared_length(pairs), context)
+            stream = StreamedBody(request, response, pairs, context)
         except Exception as exc:  # before the first item: a clean 500 is still possible
-            close_body(response, context)
             answer = context.run(late_error, request, exc, "the first item of a streamed body")
             return write_response(request, answer, start_response, context)
         chunks = stream if stream.has_items else _nothing()

@@ -22,7 +22,7 @@ from functools import partial
 from itertools import chain
 
 from ..core.log import log_cut
-from ..core.response import as_bytes
+from ..core.response import as_bytes, declared_length
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from contextvars import Context
     from typing import Any
 
+    from ..core.headers import Pair
     from ..core.request import Request
     from ..core.response import Response
 
@@ -42,16 +43,20 @@ class StreamedBody:
 
     Counts bytes against a Content-Length: what is too much is cut, what is missing raises, so that the server drops
     the connection.
+
+    Raises:
+        Exception: what the body raised before its first item, or for a length that is no number. The body is closed.
     """
 
-    def __init__(self, request: Request, response: Response, length: int | None, context: Context) -> None:
+    def __init__(self, request: Request, response: Response, pairs: list[Pair], context: Context) -> None:
         self._request = request
         self._response = response
         self._context = context
         self._has_begun = self._is_left = False
         self._source = self._chunks_of(response, context)
-        chunks = self._source if length is None else _counted(self._source, length)
         try:
+            length = declared_length(pairs)
+            chunks = self._source if length is None else _counted(self._source, length)
             first: bytes = response.opening or next(chunks, b"")
         except BaseException:
             self.close()
