@@ -186,7 +186,10 @@ class RunAhead:
             return chunks
         if self.failure is not None:
             failure, self.failure = self.failure, None
-            raise failure
+            try:
+                raise failure
+            finally:
+                del failure  # its traceback holds this frame
         return None
 
     def close(self) -> None:
@@ -215,6 +218,7 @@ def make_in_thread(
     except BaseException as exc:
         failure = exc
     ahead.finish(failure)  # outside of the context, which the taker may need at once
+    failure = None  # its traceback holds this frame
 
 
 def _iterate(ahead: RunAhead, bell: ThreadBell, body: Any, encode: Callable[[Any], bytes]) -> None:

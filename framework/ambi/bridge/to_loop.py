@@ -243,6 +243,7 @@ class LoopMaker:
     def _finish(self, ahead: RunAhead, task: asyncio.Task[BaseException | None]) -> None:
         """Tell how the task ended. Called when it has left the context, which the taker may need at once."""
         failure: BaseException | None = None
+        self._task = None  # what it raised holds this object
         try:
             failure = task.result()
         except asyncio.CancelledError as exc:  # by the taker, who has left; or by a loop that stops

@@ -192,8 +192,10 @@ class Errand:
         except BaseException as exc:
             outcome = (RAISED, exc)
         _here.token = None
+        self._args = ()  # they may hold who holds this
         with contextlib.suppress(RuntimeError):  # the loop is closed; nobody waits any more
             self.soon(self._arrive, outcome)
+        del outcome  # the traceback of a failure holds this frame
 
     def _arrive(self, outcome: Outcome) -> None:
         self.outcome = outcome

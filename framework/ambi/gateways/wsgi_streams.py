@@ -53,6 +53,7 @@ class StreamedBody:
         self._response = response
         self._context = context
         self._has_begun = self._is_left = False
+        self._look = partial(_look, request, response)  # no method: those who call it are held by this object
         self._source = self._chunks_of(response, context)
         try:
             length = declared_length(pairs)
@@ -111,28 +112,6 @@ class StreamedBody:
                 if hasattr(closable, "close"):
                     run(closable.close)
 
-    def _look(self, quiet_s: float) -> bytes | None:
-        """Look at the time: the stream may have to end, or to show that it is alive.
-
-        Args:
-            quiet_s: for how long nothing has been sent.
-
-        Returns:
-            What to send meanwhile, b"" for nothing; None for a stream that ends now.
-
-        Raises:
-            ConnectionResetError: the server stops, and the stream would not come to its own end: it is cut.
-        """
-        from ..bridge.stopping import stopping_for
-
-        response, stopping_s = self._response, stopping_for()
-        if stopping_s is not None and response.ends_at_stop:
-            return None
-        if stopping_s is not None and stopping_s > self._request.limits.streams_stop_s:
-            log_cut(self._request)
-            raise ConnectionResetError(errno.ECONNRESET, "the server stops")
-        return response.idle_item if response.idle_s and quiet_s >= response.idle_s else b""
-
     def _time_to_close_s(self) -> float:
         """Give how long to wait for a thread that does not come to its next item: less when the server stops."""
         from ..bridge.run_ahead import CLOSE_S
@@ -166,6 +145,29 @@ class StreamedBody:
                     raise
                 return False
         return True
+
+
+def _look(request: Request, response: Response, quiet_s: float) -> bytes | None:
+    """Look at the time: the stream may have to end, or to show that it is alive.
+
+    Args:
+        quiet_s: for how long nothing has been sent.
+
+    Returns:
+        What to send meanwhile, b"" for nothing; None for a stream that ends now.
+
+    Raises:
+        ConnectionResetError: the server stops, and the stream would not come to its own end: it is cut.
+    """
+    from ..bridge.stopping import stopping_for
+
+    stopping_s = stopping_for()
+    if stopping_s is not None and response.ends_at_stop:
+        return None
+    if stopping_s is not None and stopping_s > request.limits.streams_stop_s:
+        log_cut(request)
+        raise ConnectionResetError(errno.ECONNRESET, "the server stops")
+    return response.idle_item if response.idle_s and quiet_s >= response.idle_s else b""
 
 
 class PolledChunks:
