@@ -689,7 +689,9 @@ def test_a_body_that_breaks_off_later_is_no_error(
 
 
 @pytest.mark.parametrize("cell", [cell for cell in CELLS if str(cell) == "wsgi-async"], indirect=True, ids=str)
-def test_a_read_that_nobody_is_there_for_is_refused(echo: list[str], app: App, cell: Cell) -> None:
+def test_a_read_that_nobody_is_there_for_is_refused(
+    echo: list[str], app: App, cell: Cell, caplog: pytest.LogCaptureFixture
+) -> None:
     """WSGI with an `async def` alone: there the server's thread reads, when it asks for the next chunk."""
     environ = environ_of(body=b"x" * 9)
     environ["wsgi.input"].read = lambda size: b"x"
@@ -699,7 +701,28 @@ def test_a_read_that_nobody_is_there_for_is_refused(echo: list[str], app: App, c
     time.sleep(0.05)  # it asks for the next piece by now
     begun = time.monotonic()
     chunks.close()
-    assert (echo, time.monotonic() - begun < 1) == (["closed"], True)
+    assert (echo, time.monotonic() - begun < 1, quiet(caplog)) == (["closed"], True, True)
+
+
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.gateway == "asgi"], indirect=True, ids=str)
+def test_a_stream_that_was_left_while_it_read_the_body_is_no_error(
+    echo: list[str], app: App, cell: Cell, caplog: pytest.LogCaptureFixture
+) -> None:
+    """ASGI alone: there sending and receiving fail independently of each other."""
+    pieces = [{"type": "http.request", "body": b"abc", "more_body": True}]
+
+    async def receive() -> Any:
+        if pieces:
+            return pieces.pop()
+        await anyio.sleep(0.05)
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.body":
+            raise OSError("the connection is gone")
+
+    anyio.run(app, scope_of(body=b"abcdef"), receive, send, backend=cell.backend)
+    assert (echo, quiet(caplog)) == (["closed"], True)
 
 
 # --- with middlewares ---

@@ -19,6 +19,7 @@ import threading
 import time
 from typing import Protocol
 
+from ..core.errors import ClientDisconnected
 from ..core.log import log_failure
 from .leaving import Leaving, current_leaving
 from .stopping import LOOK_EVERY_S
@@ -408,5 +409,6 @@ class ThreadTaker:
                 if self._take() is not None:
                     self._news.wait(min(LOOK_EVERY_S, within_s))
         except Exception as exc:
-            log_failure("a stream that was left did not close", exc)
+            if not isinstance(exc, ClientDisconnected):  # it read the body of a client that left
+                log_failure("a stream that was left did not close", exc)
         return self._is_through or self._maker.is_dead

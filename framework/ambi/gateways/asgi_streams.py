@@ -203,7 +203,7 @@ class StreamSender:
                 side.leave_behind()
                 self._request._context = context.copy()  # that thread is in it, and may stay there
                 log_left_behind(f"a thread that waits for the next item of {body!r}")
-            elif ahead.failure is not None:
+            elif ahead.failure is not None and not isinstance(ahead.failure, ClientDisconnected):
                 log_failure(f"a stream that was left did not close: {body!r}", ahead.failure)
 
     def _gives_up(self) -> bool:

@@ -11,7 +11,7 @@ Facts
 - That the client left is seen when the server writes: it then calls `close`. So an idle item finds it out.
 - `close` may come from another thread, even while an item is being made; twice; and before the first item.
 - An OSError that says ECONNRESET is what servers take for a client that left: it cuts the connection, and no server
-  logs it as an error.
+  but granian logs it as an error.
 """
 
 from __future__ import annotations
