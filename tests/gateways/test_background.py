@@ -40,6 +40,15 @@ def late(request: pytest.FixtureRequest) -> Callable[[Any], Any]:
     return make
 
 
+async def for_ever(events: list[str]) -> None:
+    """Have no end; note the beginning and the cancellation."""
+    try:
+        events.append("began")
+        await anyio.sleep(60)
+    finally:
+        events.append("cancelled")
+
+
 def wait_for(condition: Callable[[], object]) -> None:
     """Wait until a condition holds, for five seconds at most."""
     deadline = time.monotonic() + 5
@@ -142,18 +151,11 @@ def test_a_stop_cancels_what_runs_after_a_response_and_releases_what_it_held(
     """ASGI alone: under WSGI it runs in a thread, which nobody can interrupt."""
     app, events, uploads = App(limits=Limits(graceful_stop_s=0.2)), [], []
 
-    async def for_ever() -> None:
-        try:
-            events.append("began")
-            await anyio.sleep(60)
-        finally:
-            events.append("cancelled")
-
     @app.post("/")
     @cell.handler
     def handler(request: Request) -> str:
         uploads.append(request.form["file"])
-        request.after(for_ever)
+        request.after(for_ever, events)
         request.after(events.append, "too late for this")
         return "ok"
 
@@ -191,17 +193,10 @@ def test_a_stop_cancels_what_takes_too_long_or_has_no_end(
 ) -> None:
     app, events = App(limits=Limits(graceful_stop_s=30 if endless else 0.2)), []
 
-    async def for_ever() -> None:
-        try:
-            events.append("began")
-            await anyio.sleep(60)
-        finally:
-            events.append("cancelled")
-
     @app.get("/")
     @cell.handler
     def handler() -> str:
-        app.spawn(for_ever, wait_at_stop=not endless)
+        app.spawn(for_ever, events, wait_at_stop=not endless)
         return "ok"
 
     client = Client(app, gateway=cell.gateway, backend=cell.backend)
@@ -277,6 +272,37 @@ def test_a_lifespan_may_spawn(cell: Cell, late: Any) -> None:
     app = App(lifespan=cell.pick(lifespan, lifespan_async))
     with Client(app, gateway=cell.gateway, backend=cell.backend):
         wait_for(lambda: events == ["spawned"])
+
+
+@pytest.mark.parametrize("how", ["spawned", "after"])
+def test_what_takes_long_keeps_no_handler_out(cell: Cell, how: str) -> None:
+    app, go_on, results = App(limits=Limits(threads=1)), threading.Event(), []
+
+    @app.get("/begin")
+    @cell.handler
+    def begin(request: Request) -> str:
+        if how == "spawned":
+            app.spawn(go_on.wait, 10)
+        else:
+            request.after(go_on.wait, 10)
+        return "begun"
+
+    @app.get("/")
+    def handler() -> str:
+        return "served"
+
+    client = Client(app, gateway=cell.gateway, backend=cell.backend)
+    client._transport.settle = False
+    with client:
+        client.get("/begin")
+        time.sleep(0.02)
+        asking = threading.Thread(target=lambda: results.append(client.get("/").text), daemon=True)
+        asking.start()
+        asking.join(2)
+        found = list(results)
+        go_on.set()
+        asking.join(5)
+    assert found == ["served"]
 
 
 def test_no_more_threads_than_the_limit_are_busy(cell: Cell) -> None:

@@ -6,7 +6,7 @@ Facts
 - Under ASGI it is a task of the server's loop; under WSGI a worker thread, or a task on the loop thread.
 - A failure is logged, once. A stop waits for what runs, within the application's limit; then it is cancelled, and a
   thread, which cannot be, is left behind.
-- Threads for it are as many as an application's `Limits.threads`; more has to wait.
+- Threads for it are as many as an application's `Limits.threads`, beside those of requests; more has to wait.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ async def _call(app: Application, function: Callable[..., Any], args: tuple[Any,
     else:
         from .to_thread import run_in_worker
 
-        await run_in_worker(app, "threads", function, *args)
+        await run_in_worker(app, "background", function, *args)
 
 
 def finish_on_loop(app: Application, name: str, work: Work) -> None:

@@ -110,6 +110,9 @@ async def _finish(request: Request) -> None:
 
 async def _run_after(request: Request) -> None:
     """Run what comes after the response, which a stop may cancel; then release what it could use."""
+    from ..bridge.to_thread import sync_side_of
+
+    sync_side_of(request).become("background")
     try:
         await _drive(request, run_after(request, ASYNC), request._context)
     finally:

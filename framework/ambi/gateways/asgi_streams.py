@@ -186,7 +186,8 @@ class StreamSender:
 
         side = sync_side_of(self._request)
         try:
-            await side.become_stream()
+            side.become("stream_threads")
+            await side.engage()
         except BaseException:  # cancelled while it waited for a thread
             await close_body(self._request, body)
             raise
