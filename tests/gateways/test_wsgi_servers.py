@@ -414,3 +414,25 @@ def test_the_end_of_a_stream_may_need_the_context_at_once(
     assert call_wsgi(app)[::2] == ((418, ANY) if fails else (200, b"a"))
     settle_in_process()
     assert (events, [record for record in caplog.records if record.levelname == "ERROR"]) == (["after"], [])
+
+
+class TimeUp(BaseException):
+    """What gevent raises in a greenlet that takes too long."""
+
+
+def test_an_exit_finishes_the_request(app: App, cell: Cell) -> None:
+    events: list[Any] = []
+    uploads: list[Any] = []
+
+    @app.post("/")
+    @cell.handler
+    def handler(request: Request) -> str:
+        uploads.append(request.form["file"])
+        request.after(events.append, "after")
+        raise TimeUp
+
+    body = b'--x\r\ncontent-disposition: form-data; name="file"; filename="f"\r\n\r\nabc\r\n--x--\r\n'
+    with pytest.raises(TimeUp):
+        call_wsgi(app, environ_of(body=body, CONTENT_TYPE="multipart/form-data; boundary=x"))
+    settle_in_process()
+    assert (events, uploads[0].file.closed) == (["after"], True)

@@ -66,7 +66,11 @@ def serve(app: ServedApplication, environ: WSGIEnvironment, start_response: Star
             return serve_websocket(app, environ, start_response)
     request, refusal = read_request(app, environ)
     context = request._context = copy_context()
-    response = run(app, request, refusal, context)
+    try:
+        response = run(app, request, refusal, context)
+    except BaseException:  # an exit, or a time-out of gevent's: the server gets nothing that it could close
+        FinishedBody((), request, context).close()
+        raise
     return write_response(request, response, start_response, context)
 
 
