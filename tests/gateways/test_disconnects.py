@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from ambi import App, BodyStream, ClientDisconnected, ConfigurationError, Layer, Middleware, Request, Stream
+from ambi import App, BodyStream, ClientDisconnected, ConfigurationError, Layer, Limits, Middleware, Request, Stream
 from ambi.bridge.background import settled_on_loop
 from ambi.bridge.loop_thread import get_loop_thread
 from tests.calls import environ_of, scope_of
@@ -307,6 +307,46 @@ def test_one_reader_serves_a_cancellation_and_the_question(app: App, cell: Cell)
 
     anyio.run(main, backend=cell.backend)
     assert (most, waiting) == (1, 0)
+
+
+@pytest.mark.parametrize("cell", ASGI, indirect=True, ids=str)
+def test_a_client_may_leave_while_its_stream_waits_for_a_thread(cell: Cell) -> None:
+    """ASGI alone: there the streams of `def` generators share a number of threads."""
+    app, go_on, closed = App(limits=Limits(stream_threads=1)), threading.Event(), []
+
+    class Items:
+        def __iter__(self) -> Iterator[str]:
+            yield "x"
+            go_on.wait(10)
+
+        def close(self) -> None:
+            closed.append(threading.current_thread().name)
+
+    app.get("/")(cell.handler(lambda: Stream(Items())))
+
+    async def visit(stays_s: float) -> None:
+        async def receive() -> Any:
+            await anyio.sleep(stays_s)
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            await anyio.sleep(0)
+
+        await app(scope_of(method="GET"), receive, send)
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(visit, 30)
+            await anyio.sleep(0.1)
+            try:
+                with anyio.fail_after(3):
+                    await visit(0.05)
+                assert closed == ["ambi-worker"]
+            finally:
+                go_on.set()
+
+    anyio.run(main, backend=cell.backend)
+    assert len(closed) == 2
 
 
 @pytest.mark.parametrize("cell", ASGI, indirect=True, ids=str)

@@ -112,10 +112,12 @@ async def _run_after(request: Request) -> None:
     """Run what comes after the response, which a stop may cancel; then release what it could use."""
     from ..bridge.to_thread import sync_side_of
 
-    sync_side_of(request).become("background")
+    side = sync_side_of(request)
+    side.become("background")
     try:
         await _drive(request, run_after(request, ASYNC), request._context)
     finally:
+        side.become("threads")  # work without end may hold all those of the background
         await _release(request)
 
 

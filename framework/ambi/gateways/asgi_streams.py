@@ -188,7 +188,8 @@ class StreamSender:
         try:
             side.become("stream_threads")
             await side.engage()
-        except BaseException:  # cancelled while it waited for a thread
+        except BaseException:  # cancelled while it waited for a thread, of which it needs another kind to close
+            side.become("threads")
             await close_body(self._request, body)
             raise
         room, news = ThreadBell(), LoopBell(side.soon, Event)
