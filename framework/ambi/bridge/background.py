@@ -170,7 +170,7 @@ def _spawn_in_process(
         return
     from .loop_thread import get_loop_thread
 
-    loop = get_loop_thread().loop
+    loop: Any = get_loop_thread().loop
     loop.call_soon_threadsafe(context.run, _begin_on_loop, job, loop, partial(function, *args))
 
 

@@ -366,8 +366,7 @@ def write_response(
     try:
         start_response(_STATUS_LINES[response.status], pairs)
     except BaseException:  # a server that refuses a header field: it gets nothing that it could close
-        if hasattr(chunks, "close"):
-            chunks.close()
+        getattr(chunks, "close", bool)()
         raise
     return chunks
 

@@ -94,6 +94,7 @@ class StreamedBody:
         self._has_begun = True
         run, is_plain, now = self._context.run, encode is as_bytes, time.monotonic
         iterator: Any = None
+        item: Any
         looked_s = now()
         try:
             iterator = run(iter, body)
