@@ -317,7 +317,7 @@ class HTTPExchange:
             require(self._sent <= int(self._lengths[0]), "no more bytes than Content-Length says")
         if not more:
             # Without a body to come the call waits for a disconnect: what only a stream needs to know.
-            whole = self._parts == 1 and body and self._status < 500
+            whole = self._parts == 1 and body and self._status < 400  # an error may stand for a stream
             require(not (whole and self._watched), "receive() is called only for a body, or while a stream is sent")
             self._complete = True
             check_length(self._judge, self._status, self._scope["method"], self._lengths, self._sent)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ambi.core.ending import finish
+from ambi.core.ending import release, run_after
 from ambi.core.error_handling import ErrorHandlers
 from ambi.core.errors import ClientDisconnected, HTTPError
 from ambi.core.json import StandardJSON
@@ -110,7 +110,7 @@ class Trial:
         return response
 
     def finish(self) -> None:
-        self.follow(finish(self.request, self.place.side))
+        self.follow(release(self.request, self.place.side))
 
     def follow(self, coroutine: Any) -> Any:
         """Drive a coroutine, and go where it says."""
@@ -742,7 +742,7 @@ def test_what_is_to_run_afterwards_runs_in_order_each_on_its_side(side: Side, ca
     request.after(broken)
     request.after(waiting, 2)
     request.after(done.append, 3)
-    _, sides = drive(finish(request, side))
+    _, sides = drive(run_after(request, side))
     assert done == [1, 2, 3]
     assert sides == ([ASYNC, SYNC] if side is SYNC else [SYNC, ASYNC, SYNC])
     assert "RuntimeError: afterwards" in caplog.text
@@ -756,7 +756,9 @@ def test_the_files_of_a_form_are_closed_at_the_end(monkeypatch: pytest.MonkeyPat
     upload = UploadFile("f", Headers())
     request.loaded_form(Form([("f", upload)]))
     request.after(lambda: upload.read())
-    run(finish(request, SYNC))
+    run(run_after(request, SYNC))
+    assert not upload.file.closed
+    run(release(request, SYNC))
     assert upload.file.closed
 
 
@@ -840,7 +842,7 @@ def test_a_stream_that_does_not_close_is_logged_and_the_others_are_closed(caplog
     request = make_request()
     for body in (Broken(), Closable(), ["plain"]):
         request.drop(Stream(body))
-    run(finish(request, SYNC))
+    run(release(request, SYNC))
     assert closed == ["closed"]
     assert "does not close" in caplog.text
 

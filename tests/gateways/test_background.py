@@ -2,6 +2,7 @@
 
 import contextvars
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -10,12 +11,15 @@ from typing import Any
 import anyio
 import pytest
 
-from ambi import App, Limits, Request
+from ambi import App, Limits, Request, Stream
 from ambi.bridge import background
+from ambi.bridge.leaving import current_leaving
 from ambi.testing import Client
-from tests.cells import Cell
+from tests.cells import CELLS, Cell
 from tests.conftest import MakeClient
 
+ASGI = [cell for cell in CELLS if cell.gateway == "asgi"]
+WSGI = [cell for cell in CELLS if cell.gateway == "wsgi"]
 name: contextvars.ContextVar[str] = contextvars.ContextVar("name", default="nobody")
 
 
@@ -34,6 +38,15 @@ def late(request: pytest.FixtureRequest) -> Callable[[Any], Any]:
         return later
 
     return make
+
+
+async def for_ever(events: list[str]) -> None:
+    """Have no end; note the beginning and the cancellation."""
+    try:
+        events.append("began")
+        await anyio.sleep(60)
+    finally:
+        events.append("cancelled")
 
 
 def wait_for(condition: Callable[[], object]) -> None:
@@ -70,6 +83,22 @@ def test_what_is_spawned_sees_the_context_it_was_spawned_in(app: App, client: Cl
     client.get("/")
     wait_for(lambda: seen == ["ada"])
     assert name.get() == "nobody"
+
+
+def test_what_a_stream_spawns_is_not_left_with_it(app: App, client: Client, cell: Cell) -> None:
+    found: list[Any] = []
+
+    def spawned() -> None:
+        found.append(current_leaving.get())
+
+    def items() -> Any:
+        yield "a"
+        app.spawn(spawned)
+
+    app.get("/")(lambda: Stream(cell.handler(items)(), ends_at_stop=True))
+    client.get("/")
+    wait_for(lambda: found)
+    assert found == [None]
 
 
 def test_a_failure_is_logged_once_and_names_the_function(
@@ -115,23 +144,59 @@ def test_a_stop_waits_for_what_runs(make_client: MakeClient, cell: Cell) -> None
     assert events == ["spawned"]
 
 
+@pytest.mark.parametrize("cell", ASGI, indirect=True, ids=str)
+def test_a_stop_cancels_what_runs_after_a_response_and_releases_what_it_held(
+    cell: Cell, caplog: pytest.LogCaptureFixture
+) -> None:
+    """ASGI alone: under WSGI it runs in a thread, which nobody can interrupt."""
+    app, events, uploads = App(limits=Limits(graceful_stop_s=0.2)), [], []
+
+    @app.post("/")
+    @cell.handler
+    def handler(request: Request) -> str:
+        uploads.append(request.form["file"])
+        request.after(for_ever, events)
+        request.after(events.append, "too late for this")
+        return "ok"
+
+    client = Client(app, gateway=cell.gateway, backend=cell.backend)
+    client._transport.settle = False
+    started = time.monotonic()
+    with client:
+        client.post("/", files={"file": b"x"})
+        wait_for(lambda: events == ["began"])
+    assert (events, uploads[0].file.closed) == (["began", "cancelled"], True)
+    assert time.monotonic() - started < 1.5
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+@pytest.mark.parametrize("cell", WSGI, indirect=True, ids=str)
+def test_a_function_that_exits_costs_no_thread(cell: Cell, caplog: pytest.LogCaptureFixture) -> None:
+    """WSGI alone: on an event loop an exit ends the loop."""
+    app, events = App(limits=Limits(threads=1)), []
+
+    @app.get("/")
+    @cell.handler
+    def handler() -> str:
+        app.spawn(sys.exit, 3)
+        app.spawn(events.append, "next")
+        return "ok"
+
+    Client(app, gateway="wsgi").get("/")
+    wait_for(lambda: events == ["next"])
+    assert "SystemExit" in caplog.text
+
+
 @pytest.mark.parametrize("endless", [False, True])
 def test_a_stop_cancels_what_takes_too_long_or_has_no_end(
     cell: Cell, endless: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     app, events = App(limits=Limits(graceful_stop_s=30 if endless else 0.2)), []
 
-    async def for_ever() -> None:
-        try:
-            events.append("began")
-            await anyio.sleep(60)
-        finally:
-            events.append("cancelled")
-
     @app.get("/")
     @cell.handler
     def handler() -> str:
-        app.spawn(for_ever, wait_at_stop=not endless)
+        app.spawn(for_ever, events, wait_at_stop=not endless)
         return "ok"
 
     client = Client(app, gateway=cell.gateway, backend=cell.backend)
@@ -207,6 +272,37 @@ def test_a_lifespan_may_spawn(cell: Cell, late: Any) -> None:
     app = App(lifespan=cell.pick(lifespan, lifespan_async))
     with Client(app, gateway=cell.gateway, backend=cell.backend):
         wait_for(lambda: events == ["spawned"])
+
+
+@pytest.mark.parametrize("how", ["spawned", "after"])
+def test_what_takes_long_keeps_no_handler_out(cell: Cell, how: str) -> None:
+    app, go_on, results = App(limits=Limits(threads=1)), threading.Event(), []
+
+    @app.get("/begin")
+    @cell.handler
+    def begin(request: Request) -> str:
+        if how == "spawned":
+            app.spawn(go_on.wait, 10)
+        else:
+            request.after(go_on.wait, 10)
+        return "begun"
+
+    @app.get("/")
+    def handler() -> str:
+        return "served"
+
+    client = Client(app, gateway=cell.gateway, backend=cell.backend)
+    client._transport.settle = False
+    with client:
+        client.get("/begin")
+        time.sleep(0.02)
+        asking = threading.Thread(target=lambda: results.append(client.get("/").text), daemon=True)
+        asking.start()
+        asking.join(2)
+        found = list(results)
+        go_on.set()
+        asking.join(5)
+    assert found == ["served"]
 
 
 def test_no_more_threads_than_the_limit_are_busy(cell: Cell) -> None:

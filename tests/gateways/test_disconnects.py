@@ -10,7 +10,9 @@ from typing import Any
 import anyio
 import pytest
 
-from ambi import App, ConfigurationError, Layer, Middleware, Request
+from ambi import App, BodyStream, ClientDisconnected, ConfigurationError, Layer, Limits, Middleware, Request, Stream
+from ambi.bridge.background import settled_on_loop
+from ambi.bridge.loop_thread import get_loop_thread
 from tests.calls import environ_of, scope_of
 from tests.cells import CELLS, Cell
 
@@ -250,6 +252,172 @@ def test_blocking_layers_around_it_are_left_in_order(visit: Visit, app: App, cel
 
     visit.run()
     assert events == ["MainThread" if cell.gateway == "wsgi" else "ambi-worker"]
+
+
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if str(cell) == "wsgi-async"], indirect=True, ids=str)
+def test_a_handler_is_cancelled_though_its_loop_was_busy_when_its_client_left(
+    visit: Visit, app: App, cell: Cell, no_leaks: None
+) -> None:
+    """WSGI alone: the server's thread learns of it before the loop thread has begun."""
+
+    @app.get("/", cancel_on_disconnect=True)
+    async def handler() -> str:
+        await anyio.sleep(5)
+        return "never"
+
+    def hold(until: float) -> None:
+        while time.monotonic() < until:
+            pass
+
+    get_loop_thread().loop.call_soon_threadsafe(hold, time.monotonic() + 0.6)
+    visit.leave()
+    started = time.monotonic()
+    visit.run()
+    assert (visit.sent, time.monotonic() - started < 3) == ([499, b""], True)
+
+
+@pytest.mark.parametrize("cell", ASGI, indirect=True, ids=str)
+def test_one_reader_serves_a_cancellation_and_the_question(app: App, cell: Cell) -> None:
+    """ASGI alone: on servers with a queue, two that receive would take the news from each other."""
+    most = waiting = 0
+
+    async def receive() -> Any:
+        nonlocal most, waiting
+        waiting += 1
+        most = max(most, waiting)
+        try:
+            await anyio.sleep(30)
+        finally:
+            waiting -= 1
+
+    async def send(message: Any) -> None:
+        pass
+
+    @app.get("/", cancel_on_disconnect=True)
+    async def handler(request: Request) -> str:
+        await anyio.sleep(0.005)  # the one who would cancel it receives by now
+        for _ in range(5):
+            assert not request.is_disconnected()
+            await anyio.sleep(0.005)
+        return "there"
+
+    async def main() -> None:
+        await app(scope_of(method="GET"), receive, send)
+        await anyio.sleep(0.01)
+
+    anyio.run(main, backend=cell.backend)
+    assert (most, waiting) == (1, 0)
+
+
+@pytest.mark.parametrize("cell", ASGI, indirect=True, ids=str)
+def test_a_client_may_leave_while_its_stream_waits_for_a_thread(cell: Cell) -> None:
+    """ASGI alone: there the streams of `def` generators share a number of threads."""
+    app, go_on, closed = App(limits=Limits(stream_threads=1)), threading.Event(), []
+
+    class Items:
+        def __iter__(self) -> Iterator[str]:
+            yield "x"
+            go_on.wait(10)
+
+        def close(self) -> None:
+            closed.append(threading.current_thread().name)
+
+    app.get("/")(cell.handler(lambda: Stream(Items())))
+
+    async def visit(stays_s: float) -> None:
+        async def receive() -> Any:
+            await anyio.sleep(stays_s)
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            await anyio.sleep(0)
+
+        await app(scope_of(method="GET"), receive, send)
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(visit, 30)
+            await anyio.sleep(0.1)
+            try:
+                with anyio.fail_after(3):
+                    await visit(0.05)
+                assert closed == ["ambi-worker"]
+            finally:
+                go_on.set()
+
+    anyio.run(main, backend=cell.backend)
+    assert len(closed) == 2
+
+
+@pytest.mark.parametrize("cell", ASGI, indirect=True, ids=str)
+def test_a_stream_after_a_broken_body_knows_that_its_client_has_left(app: App, cell: Cell) -> None:
+    """ASGI alone: nothing else tells it there, since sending to a client that left raises nothing."""
+    closed: list[bool] = []
+
+    async def items() -> Any:
+        try:
+            while True:
+                yield "x"
+                await anyio.sleep(0.005)
+        finally:
+            closed.append(True)
+
+    def read(stream: BodyStream) -> Stream:
+        with pytest.raises(ClientDisconnected):
+            list(stream)
+        return Stream(items())
+
+    async def read_async(stream: BodyStream) -> Stream:
+        with pytest.raises(ClientDisconnected):
+            [chunk async for chunk in stream]
+        return Stream(items())
+
+    app.post("/")(cell.pick(read, read_async))
+
+    async def receive() -> Any:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        await anyio.sleep(0)
+
+    async def main() -> None:
+        with anyio.fail_after(5):
+            await app(scope_of(body=b"abc"), receive, send)
+
+    anyio.run(main, backend=cell.backend)
+    assert closed == [True]
+
+
+@pytest.mark.parametrize("cell", ASGI, indirect=True, ids=str)
+def test_the_question_after_the_response_receives_nothing(app: App, cell: Cell) -> None:
+    """ASGI alone: the connection may be another request's by then."""
+    answers: list[Any] = []
+
+    async def receive() -> Any:
+        answers.append("received")
+        await anyio.sleep(30)
+
+    async def send(message: Any) -> None:
+        pass
+
+    @app.get("/")
+    @cell.handler
+    def handler(request: Request) -> str:
+        async def late() -> None:
+            await anyio.sleep(0.01)
+            answers.append(request.is_disconnected())
+            await anyio.sleep(0.01)
+            answers.append(request.is_disconnected())
+
+        request.after(late)
+        return "there"
+
+    async def main() -> None:
+        await app(scope_of(method="GET"), receive, send)
+        await settled_on_loop()
+
+    anyio.run(main, backend=cell.backend)
+    assert answers == [False, False]
 
 
 def test_a_def_cannot_be_cancelled(app: App) -> None:

@@ -12,7 +12,8 @@ import pytest
 from ambi import App, Limits, Request, Response, Stream
 from ambi.bridge import stopping
 from ambi.testing import Client
-from tests.cells import Cell
+from tests.cells import CELLS, Cell
+from tests.checkers import CheckedASGI
 from tests.conftest import MakeClient
 
 
@@ -100,6 +101,40 @@ def test_something_is_sent_while_nothing_comes(begin: Any, client: Client) -> No
     text = client.get("/").text
     assert text.replace("idle\n", "") == "open\n1\n2\n"
     assert 3 <= text.count("idle\n") <= 10
+
+
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.gateway == "asgi"], indirect=True, ids=str)
+def test_a_stream_does_not_end_while_something_is_sent_for_it(begin: Any, app: App, cell: Cell) -> None:
+    """ASGI alone: there a task of its own sends it. The judge of the cell sees two that send at once."""
+
+    def items() -> Iterator[int]:
+        time.sleep(0.1)
+        yield from ()
+
+    async def items_async() -> AsyncIterator[int]:
+        await anyio.sleep(0.1)
+        for number in ():
+            yield number
+
+    begin(items, items_async)
+
+    checked = CheckedASGI(app)
+
+    async def judged(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await app(scope, receive, send)
+            return
+
+        async def send_slowly(message: Any) -> None:
+            if message.get("body") == b"idle\n":
+                await anyio.sleep(0.2)
+            await send(message)
+
+        await checked(scope, receive, send_slowly)
+
+    with Client(judged, backend=cell.backend) as client:
+        assert client.get("/").text == "open\nidle\n"
+    assert checked.violations == []
 
 
 def test_what_comes_often_enough_needs_no_idle_item(begin: Any, client: Client) -> None:

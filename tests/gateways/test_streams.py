@@ -1,6 +1,11 @@
 """A streamed body is sent item by item, closed on every exit, and honest about its errors, in every cell."""
 
+import asyncio
+import contextlib
+import errno
+import gc
 import itertools
+import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -9,11 +14,12 @@ from typing import Any
 import anyio
 import pytest
 
-from ambi import App, Middleware, Request, Response, Stream, Text
+from ambi import App, BodyStream, HTTPError, Middleware, Request, Response, Stream, Text
 from ambi.testing import Client
+from tests.calls import call_asgi, call_wsgi, environ_of, scope_of, sending_body
 from tests.cells import CELLS, Cell
 from tests.conftest import MakeClient
-from tests.gateways.taps import ResponseTap
+from tests.gateways.taps import BodyTap, ResponseTap
 
 
 class Items:
@@ -454,6 +460,101 @@ def test_a_close_that_fails_is_raised_to_the_server(app: App, client: Client, ce
         client.get("/")
 
 
+class Broken:
+    """A body that fails before its first item, and notes when it is closed."""
+
+    def __init__(self, fails_at: str, closed: list[bool]) -> None:
+        self._fails_at = fails_at
+        self._closed = closed
+
+    def begin(self) -> Any:
+        if self._fails_at == "opening":
+            raise RuntimeError("no iterator")
+        return self
+
+    def next(self) -> bytes:
+        raise RuntimeError("no item")
+
+    def note_closed(self) -> None:
+        self._closed.append(True)
+
+
+class BrokenSync(Broken):
+    def __iter__(self) -> Any:
+        return self.begin()
+
+    def __next__(self) -> bytes:
+        return self.next()
+
+    def close(self) -> None:
+        self.note_closed()
+
+
+class BrokenAsync(Broken):
+    def __aiter__(self) -> Any:
+        return self.begin()
+
+    async def __anext__(self) -> bytes:
+        return self.next()
+
+    async def aclose(self) -> None:
+        self.note_closed()
+
+
+@pytest.mark.parametrize("fails_at", ["opening", "the first item", "its length"])
+def test_a_body_that_cannot_begin_is_closed_once(app: App, client: Client, cell: Cell, fails_at: str) -> None:
+    closed: list[bool] = []
+    headers = {"content-length": "many"} if fails_at == "its length" else {}
+    kind = BrokenAsync if cell.is_async else BrokenSync
+    app.get("/")(cell.handler(lambda: Stream(kind(fails_at, closed), headers=headers)))
+    assert (client.get("/").status_code, closed) == (500, [True])
+
+
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.backend == "asyncio"], indirect=True, ids=str)
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_stream_leaves_nothing_for_the_collector(app: App, cell: Cell, fails: bool) -> None:
+    """What is in no circle is freed at once. Not on trio, whose own tasks are in circles."""
+    logging.getLogger("ambi.error").disabled = True  # pytest keeps what is logged
+
+    def items(stream: BodyStream) -> Iterator[bytes]:
+        if fails:
+            raise ValueError
+        yield from stream
+
+    async def items_async(stream: BodyStream) -> AsyncIterator[bytes]:
+        await asyncio.sleep(0)
+        if fails:
+            raise ValueError
+        async for chunk in stream:
+            yield chunk
+
+    app.post("/")(cell.pick(items, items_async))
+
+    async def serve() -> None:
+        await call_asgi(app, scope_of(body=b"abc"), sending_body(b"abc"))
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    loop = asyncio.new_event_loop()
+    try:
+        for count in (5, 20):  # the first fill what is kept for good
+            gc.collect()
+            gc.disable()
+            for _ in range(count):
+                if cell.gateway == "wsgi":
+                    call_wsgi(app, environ_of(body=b"abc"))
+                else:
+                    loop.run_until_complete(serve())
+            if cell.gateway == "wsgi":
+                time.sleep(0.05)  # the loop thread is a step behind
+            found = gc.collect()
+        assert found < 20
+    finally:
+        gc.enable()
+        loop.close()
+        logging.getLogger("ambi.error").disabled = False
+
+
 # --- errors ---
 
 ERRORS = [ValueError("a secret"), FileNotFoundError("a secret"), KeyError("a secret")]
@@ -509,6 +610,119 @@ def test_an_item_of_none_is_an_error(streamed: Streamed, client: Client) -> None
     """It must not be taken for the end."""
     streamed(None, "a")
     assert client.get("/").status_code == 500
+
+
+@pytest.mark.parametrize("status", [404, 503])
+def test_an_http_error_before_the_first_item_is_the_answer(
+    streamed: Streamed, client: Client, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    events = streamed(HTTPError(status), "b")
+    response = client.get("/")
+    assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
+    assert not [record for record in caplog.records if record.levelno > logging.INFO]
+    assert events[-1] == "closed"
+
+
+# --- that read the body of the request ---
+
+
+@pytest.fixture(params=["generator handler", "Stream"])
+def echo(request: pytest.FixtureRequest, app: App, cell: Cell) -> list[str]:
+    """Send the body back while it is read."""
+    events: list[str] = []
+
+    def items(stream: BodyStream) -> Iterator[bytes]:
+        try:
+            yield from stream
+        finally:
+            events.append("closed")
+
+    async def items_async(stream: BodyStream) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in stream:
+                yield chunk
+        finally:
+            events.append("closed")
+
+    make: Any = cell.pick(items, items_async)
+
+    def handler(stream: BodyStream) -> Stream:
+        return Stream(make(stream))
+
+    app.post("/")(make if request.param == "generator handler" else cell.handler(handler))
+    return events
+
+
+@pytest.mark.parametrize(
+    "content", [b"hello", [b"abc", b"def"], b"", [b"x" * 70_000] * 30], ids=["short", "chunks", "none", "large"]
+)
+def test_a_stream_may_read_the_body_while_it_is_sent(echo: list[str], client: Client, content: Any) -> None:
+    response = client.post("/", content=content)
+    assert (response.status_code, response.content) == (
+        200,
+        content if isinstance(content, bytes) else b"".join(content),
+    )
+    assert echo == ["closed"]
+
+
+def quiet(caplog: pytest.LogCaptureFixture) -> bool:
+    return not [record for record in caplog.records if record.levelno > logging.INFO]
+
+
+def test_a_body_that_breaks_off_before_the_first_item_is_a_400(
+    echo: list[str], make_client: MakeClient, app: App, caplog: pytest.LogCaptureFixture
+) -> None:
+    response = make_client(BodyTap(app, [None])).post("/", content=b"x" * 9)
+    assert (response.status_code, echo, quiet(caplog)) == (400, ["closed"], True)
+
+
+def test_a_body_that_breaks_off_later_is_no_error(
+    echo: list[str], make_client: MakeClient, app: App, cell: Cell, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A WSGI server is told in the way that it knows: it cuts the connection, and logs nothing."""
+    client = make_client(BodyTap(app, [b"abc", None]), judged=False)
+    raised = pytest.raises(ConnectionResetError) if cell.gateway == "wsgi" else contextlib.nullcontext()
+    with raised as info, client.stream("POST", "/", content=b"x" * 9) as response:
+        assert b"".join(response.iter_bytes()) == b"abc"
+    assert cell.gateway == "asgi" or info.value.errno == errno.ECONNRESET
+    assert (echo, quiet(caplog)) == (["closed"], True)
+
+
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if str(cell) == "wsgi-async"], indirect=True, ids=str)
+def test_a_read_that_nobody_is_there_for_is_refused(
+    echo: list[str], app: App, cell: Cell, caplog: pytest.LogCaptureFixture
+) -> None:
+    """WSGI with an `async def` alone: there the server's thread reads, when it asks for the next chunk."""
+    environ = environ_of(body=b"x" * 9)
+    environ["wsgi.input"].read = lambda size: b"x"
+    start: Any = lambda status, headers, exc_info=None: None  # noqa: E731
+    chunks: Any = app(environ, start)
+    assert next(iter(chunks)) == b"x"
+    time.sleep(0.05)  # it asks for the next piece by now
+    begun = time.monotonic()
+    chunks.close()
+    assert (echo, time.monotonic() - begun < 1, quiet(caplog)) == (["closed"], True, True)
+
+
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.gateway == "asgi"], indirect=True, ids=str)
+def test_a_stream_that_was_left_while_it_read_the_body_is_no_error(
+    echo: list[str], app: App, cell: Cell, caplog: pytest.LogCaptureFixture
+) -> None:
+    """ASGI alone: there sending and receiving fail independently of each other."""
+    pieces = [{"type": "http.request", "body": b"abc", "more_body": True}]
+
+    async def receive() -> Any:
+        if pieces:
+            return pieces.pop()
+        await anyio.sleep(0.05)
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.body":
+            raise OSError("the connection is gone")
+
+    anyio.run(app, scope_of(body=b"abcdef"), receive, send, backend=cell.backend)
+    assert (echo, quiet(caplog)) == (["closed"], True)
 
 
 # --- with middlewares ---

@@ -3,13 +3,18 @@
 import io
 import json
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
-from ambi import App, BodyStream, Request
+from ambi import App, BodyStream, HTTPError, Request, Stream
+from ambi.bridge import run_ahead
 from ambi.bridge.background import settle_in_process
+from ambi.bridge.run_ahead import RunAhead
+from ambi.gateways import wsgi_streams
 from tests.calls import call_wsgi, environ_of
 from tests.cells import CELLS, Cell
 from tests.gateways.taps import in_threads
@@ -290,3 +295,144 @@ def test_many_threads_share_one_application(cell: Cell) -> None:
         return [call(app, {"PATH_INFO": f"/{index}", "QUERY_STRING": f"q={n}"})[2] for n in range(20)]
 
     assert in_threads(8, ask) == [[f"{index} {n}".encode() for n in range(20)] for index in range(8)]
+
+
+# --- when and from where `close` comes ---
+
+
+def late_stream(app: App, events: list[Any], items: Any, form: str) -> None:
+    """Register a stream with something to do after it, at "/"."""
+
+    @app.get("/")
+    def handler(request: Request) -> Stream:
+        if form == "after":
+            request.after(events.append, "after")
+        else:
+            request.drop(Stream(Closing(events)))
+        return Stream(items(), ends_at_stop=form == "in a worker thread")
+
+
+class Closing(list[str]):
+    """A stream that is not sent."""
+
+    def __init__(self, events: list[Any]) -> None:
+        super().__init__()
+        self._events = events
+
+    def close(self) -> None:
+        self._events.append("after")
+
+
+@pytest.mark.parametrize("form", ["after", "dropped", "in a worker thread"])
+def test_a_close_from_another_thread_finishes_the_request(
+    app: App, form: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The generator makes an item meanwhile, in the context of the request."""
+    monkeypatch.setattr(wsgi_streams, "_LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr(run_ahead, "CLOSE_S", 0.2)
+    events, go_on, makes = list[Any](), threading.Event(), threading.Event()
+
+    def items() -> Iterator[str]:
+        try:
+            yield "a"
+            makes.set()
+            go_on.wait(5)
+            yield "b"
+        finally:
+            events.append("closed")
+
+    late_stream(app, events, items, form)
+    start: Any = lambda status, headers, exc_info=None: None  # noqa: E731
+    chunks: Any = app(environ_of(), start)
+    iterator = iter(chunks)
+    assert next(iterator) == b"a"
+    server = threading.Thread(target=list, args=(iterator,))
+    server.start()
+    assert makes.wait(5)
+    chunks.close()
+    settle_in_process()
+    assert events == ["after"]
+    go_on.set()
+    server.join(5)
+    deadline = time.monotonic() + 2
+    while events != ["after", "closed"] and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert (events, caplog.records) == (["after", "closed"], [])
+
+
+@pytest.mark.parametrize("form", ["after", "in a worker thread"])
+def test_a_server_that_refuses_the_header_fields_leaves_nothing_open(app: App, form: str) -> None:
+    events: list[Any] = []
+
+    def items() -> Iterator[str]:
+        try:
+            while True:
+                yield "a"
+        finally:
+            events.append("closed")
+
+    late_stream(app, events, items, form)
+
+    def start_response(status: str, headers: Any, exc_info: Any = None) -> Any:
+        raise AssertionError("a hop-by-hop field")
+
+    with pytest.raises(AssertionError, match="hop-by-hop"):
+        app(environ_of(), start_response)
+    settle_in_process()
+    assert sorted(events) == ["after", "closed"]
+
+
+@pytest.mark.parametrize("form", ["def that shows life", "async"])
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_end_of_a_stream_may_need_the_context_at_once(
+    app: App, form: str, fails: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever makes it elsewhere has left the context when it says that it is through; it may be slow after that."""
+    finish = RunAhead.finish
+
+    def finish_slowly(self: RunAhead, failure: BaseException | None = None) -> None:
+        finish(self, failure)
+        time.sleep(0.05)
+
+    monkeypatch.setattr(RunAhead, "finish", finish_slowly)
+    events: list[str] = []
+
+    def items() -> Iterator[str]:
+        if fails:
+            raise HTTPError(418)
+        yield "a"
+
+    async def items_async() -> AsyncIterator[str]:
+        for item in items():
+            yield item
+
+    @app.get("/")
+    def handler(request: Request) -> Stream:
+        request.after(events.append, "after")
+        return Stream(items(), ends_at_stop=True) if form != "async" else Stream(items_async())
+
+    assert call_wsgi(app)[::2] == ((418, ANY) if fails else (200, b"a"))
+    settle_in_process()
+    assert (events, [record for record in caplog.records if record.levelname == "ERROR"]) == (["after"], [])
+
+
+class TimeUp(BaseException):
+    """What gevent raises in a greenlet that takes too long."""
+
+
+def test_an_exit_finishes_the_request(app: App, cell: Cell) -> None:
+    events: list[Any] = []
+    uploads: list[Any] = []
+
+    @app.post("/")
+    @cell.handler
+    def handler(request: Request) -> str:
+        uploads.append(request.form["file"])
+        request.after(events.append, "after")
+        raise TimeUp
+
+    body = b'--x\r\ncontent-disposition: form-data; name="file"; filename="f"\r\n\r\nabc\r\n--x--\r\n'
+    with pytest.raises(TimeUp):
+        call_wsgi(app, environ_of(body=body, CONTENT_TYPE="multipart/form-data; boundary=x"))
+    settle_in_process()
+    assert (events, uploads[0].file.closed) == (["after"], True)

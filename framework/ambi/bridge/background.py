@@ -6,7 +6,7 @@ Facts
 - Under ASGI it is a task of the server's loop; under WSGI a worker thread, or a task on the loop thread.
 - A failure is logged, once. A stop waits for what runs, within the application's limit; then it is cancelled, and a
   thread, which cannot be, is left behind.
-- Threads for it are as many as an application's `Limits.threads`; more has to wait.
+- Threads for it are as many as an application's `Limits.threads`, beside those of requests; more has to wait.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ from functools import partial
 from ..core.binding import is_async
 from ..core.log import log_failure, log_left_behind
 from .exits import at_exit
+from .leaving import current_leaving
 from .stopping import stopping_for
 from .workers import give_back, take_worker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
+    from contextvars import Context
     from typing import Any
 
     from ..core.request import Application
@@ -92,7 +94,14 @@ def spawn(app: Application, function: Callable[..., Any], args: tuple[Any, ...],
     from .to_thread import soon_of
 
     job = Job(app, name, loop, waits=wait_at_stop, is_after=False)
-    soon_of(loop)(copy_context().run, _begin_on_loop, job, loop, partial(_call, app, function, args))
+    soon_of(loop)(_context().run, _begin_on_loop, job, loop, partial(_call, app, function, args))
+
+
+def _context() -> Context:
+    """Give a copy of the caller's context, in which nothing is left when the caller's stream is."""
+    context = copy_context()
+    context.run(current_leaving.set, None)
+    return context
 
 
 def _loop_of_caller() -> object:
@@ -110,7 +119,7 @@ async def _call(app: Application, function: Callable[..., Any], args: tuple[Any,
     else:
         from .to_thread import run_in_worker
 
-        await run_in_worker(app, "threads", function, *args)
+        await run_in_worker(app, "background", function, *args)
 
 
 def finish_on_loop(app: Application, name: str, work: Work) -> None:
@@ -155,15 +164,14 @@ def _spawn_in_process(
     """Run a function beside a WSGI server: in a worker thread, or on the loop thread."""
     _drain_at_exit()
     job = Job(app, name, None, waits=waits, is_after=False)
-    context = copy_context()
+    context = _context()
     if not is_async(function):
         _threads.run(job, app.limits.threads, partial(context.run, function, *args))
         return
     from .loop_thread import get_loop_thread
-    from .to_thread import soon_of
 
-    loop = get_loop_thread().loop
-    soon_of(loop)(context.run, _begin_on_loop, job, loop, partial(function, *args))
+    loop: Any = get_loop_thread().loop
+    loop.call_soon_threadsafe(context.run, _begin_on_loop, job, loop, partial(function, *args))
 
 
 class _Threads:
@@ -188,7 +196,7 @@ class _Threads:
         while True:
             try:
                 work()
-            except Exception as exc:
+            except BaseException as exc:  # an exit as well: others wait for this thread
                 log_failure(f"{job.name} failed", exc)
             finally:
                 _jobs.discard(job)

@@ -91,7 +91,7 @@ class _Interruptible:
     An interruption cancels the task; where that comes out again it becomes the error.
     """
 
-    __slots__ = ("_arm", "_awaitable", "_error", "_is_interrupted", "_task")
+    __slots__ = ("_arm", "_awaitable", "_before", "_error", "_is_interrupted", "_task")
 
     def __init__(
         self,
@@ -103,6 +103,7 @@ class _Interruptible:
         self._arm = arm
         self._error = error
         self._is_interrupted = False
+        self._before = 0
         self._task: asyncio.Task[Any] | None = None
 
     def __await__(self) -> Generator[Any, Any, Any]:
@@ -111,7 +112,8 @@ class _Interruptible:
             wanted = next(steps)
         except StopIteration as stop:
             return stop.value
-        self._task = asyncio.current_task()
+        self._task = task = asyncio.current_task()
+        self._before = 0 if task is None else task.cancelling()  # those that the code outside has taken itself
         disarm = self._arm(self._interrupt)
         try:
             return (yield from _rest(steps, wanted))
@@ -128,7 +130,7 @@ class _Interruptible:
     def _take_back(self) -> bool:
         """Take the cancellation back; tell whether it was the only one."""
         task, self._task = self._task, None
-        return task is not None and task.uncancel() == 0
+        return task is not None and task.uncancel() <= self._before
 
     def _interrupt(self) -> None:
         if self._task is not None and not self._is_interrupted:

@@ -19,6 +19,7 @@ import threading
 import time
 from typing import Protocol
 
+from ..core.errors import ClientDisconnected
 from ..core.log import log_failure
 from .leaving import Leaving, current_leaving
 from .stopping import LOOK_EVERY_S
@@ -154,6 +155,10 @@ class RunAhead:
         """Whether the maker still has to wait."""
         return self._maker_waits
 
+    def wake_taker(self) -> None:
+        """Wake the taker for something else than a chunk."""
+        self._taker.ring()
+
     def finish(self, failure: BaseException | None = None) -> None:
         """Say that nothing more comes, and why if it is for a failure."""
         with self._lock:
@@ -182,7 +187,10 @@ class RunAhead:
             return chunks
         if self.failure is not None:
             failure, self.failure = self.failure, None
-            raise failure
+            try:
+                raise failure
+            finally:
+                del failure  # its traceback holds this frame
         return None
 
     def close(self) -> None:
@@ -199,25 +207,36 @@ class RunAhead:
 # --- the maker in a thread ---
 
 
-def make_in_thread(ahead: RunAhead, bell: ThreadBell, body: Any, encode: Callable[[Any], bytes]) -> None:
-    """Iterate a body in this thread, from its first step to its closing."""
+def make_in_thread(
+    ahead: RunAhead, bell: ThreadBell, body: Any, encode: Callable[[Any], bytes], context: Context
+) -> None:
+    """Iterate a body in this thread and in that context, from its first step to its closing."""
     failure: BaseException | None = None
-    current_leaving.set(ahead.leaving)
     try:
-        iterator = iter(body)
-        try:
-            for item in iterator:
-                chunk = encode(item)
-                if chunk and ahead.put(chunk):
-                    while ahead.is_full:
-                        bell.wait()
-        finally:
-            _close(iterator, body)
+        context.run(_iterate, ahead, bell, body, encode)
     except Closed:
         pass
     except BaseException as exc:
         failure = exc
-    ahead.finish(failure)
+    ahead.finish(failure)  # outside of the context, which the taker may need at once
+    failure = None  # its traceback holds this frame
+
+
+def _iterate(ahead: RunAhead, bell: ThreadBell, body: Any, encode: Callable[[Any], bytes]) -> None:
+    leaving = current_leaving.set(ahead.leaving)
+    iterator = body
+    try:
+        iterator = iter(body)
+        for item in iterator:
+            chunk = encode(item)
+            if chunk and ahead.put(chunk):
+                while ahead.is_full:
+                    bell.wait()
+    finally:
+        try:
+            _close(iterator, body)
+        finally:
+            current_leaving.reset(leaving)  # what runs after the stream is not left with it
 
 
 def _close(iterator: Any, body: Any) -> None:
@@ -243,10 +262,13 @@ class ThreadMaker:
         worker = take_worker()
 
         def work() -> None:
-            self._context.run(make_in_thread, ahead, self.bell, self._body, self._encode)
+            make_in_thread(ahead, self.bell, self._body, self._encode, self._context)
             give_back(worker)
 
         worker.submit(work)
+
+    def serve(self) -> None:
+        """A thread needs no other."""
 
     def cancel(self) -> None:
         """Nobody can interrupt a thread: it stops at its next chunk."""
@@ -281,6 +303,10 @@ class Maker(Protocol):
         """Begin to make chunks."""
         ...
 
+    def serve(self) -> None:
+        """Run what it needs the taker's thread for."""
+        ...
+
     def cancel(self) -> None:
         """Interrupt it, where that can be."""
         ...
@@ -310,7 +336,7 @@ class ThreadTaker:
         self._news = ThreadBell()
         self._ahead = RunAhead(maker=maker.bell, taker=self._news)
         self._taken: collections.deque[bytes] = collections.deque()
-        self._has_begun = self._has_ended = False
+        self._has_begun = self._has_ended = self._is_through = False
         self._sent_s = self._looked_s = time.monotonic()
 
     def __iter__(self) -> ThreadTaker:
@@ -330,6 +356,7 @@ class ThreadTaker:
             if not chunks and is_dead:
                 raise RuntimeError("the loop thread was stopped")
             self._taken.extend(chunks)
+            self._maker.serve()
             meanwhile = self._wait_or_look()
             if meanwhile is None:
                 raise StopIteration
@@ -355,25 +382,33 @@ class ThreadTaker:
         try:
             chunks = self._ahead.take()
         except BaseException:
-            self._has_ended = True
+            self._has_ended = self._is_through = True
             raise
-        self._has_ended = chunks is None
+        if chunks is None:  # never back to False: another thread may have closed it meanwhile
+            self._has_ended = self._is_through = True
         return chunks
 
-    def close(self, within_s: float = CLOSE_S) -> None:
-        """Take no more, and wait until the maker has closed what it iterated, or the time is up."""
+    def close(self, within_s: float = CLOSE_S) -> bool:
+        """Take no more, and wait until the maker has closed what it iterated, or the time is up.
+
+        Returns:
+            Whether it has.
+        """
         self._taken.clear()
         if self._has_ended:
-            return
+            return self._is_through
         self._has_ended = True
         if not self._has_begun:
             self._maker.drop()
-            return
+            return True
         self._ahead.close()
         self._maker.cancel()
         deadline = time.monotonic() + within_s
         try:
-            while self._ahead.take() is not None and time.monotonic() < deadline and not self._maker.is_dead:
-                self._news.wait(min(LOOK_EVERY_S, within_s))
+            while not self._is_through and time.monotonic() < deadline and not self._maker.is_dead:
+                if self._take() is not None:
+                    self._news.wait(min(LOOK_EVERY_S, within_s))
         except Exception as exc:
-            log_failure("a stream that was left did not close", exc)
+            if not isinstance(exc, ClientDisconnected):  # it read the body of a client that left
+                log_failure("a stream that was left did not close", exc)
+        return self._is_through or self._maker.is_dead

@@ -47,11 +47,12 @@ class Ticker:
         self._loop = loop
         self._open: dict[Ticked, None] = {}
         self._stop: Callable[[], object] | None = None
+        self._pause_s = LOOK_EVERY_S
 
     def add(self, entry: Ticked) -> None:
         """Look after something from now on."""
         self._open[entry] = None
-        if self._stop is None or entry.tick_every_s < LOOK_EVERY_S:  # begins anew, to look as often as it asks for
+        if self._stop is None or entry.tick_every_s < self._pause_s:  # begins anew, to look as often as it asks for
             self._begin()
 
     def remove(self, entry: Ticked) -> None:
@@ -64,8 +65,9 @@ class Ticker:
     def _begin(self) -> None:
         if self._stop is not None:
             self._stop()
+        self._measure()
         if hasattr(self._loop, "call_later"):
-            timer = self._loop.call_later(self._pause_s(), self._beat, context=Context())  # of no request
+            timer = self._loop.call_later(self._pause_s, self._beat, context=Context())  # of no request
             self._stop = timer.cancel
         else:
             scope = CancelScope()
@@ -76,8 +78,9 @@ class Ticker:
         """Start a task, for what has to be done now and may take its time."""
         start_task(self._loop, function, *args)
 
-    def _pause_s(self) -> float:
-        return min(LOOK_EVERY_S, *(entry.tick_every_s for entry in self._open))
+    def _measure(self) -> None:
+        """See how long to wait for the next beat. Who comes meanwhile and asks for no less does not put it off."""
+        self._pause_s = min(LOOK_EVERY_S, *(entry.tick_every_s for entry in self._open))
 
     def _beat(self) -> None:
         self._tell()
@@ -87,7 +90,8 @@ class Ticker:
     async def _beat_on_trio(self, scope: CancelScope) -> None:
         with scope:
             while self._open:
-                await sleep(self._pause_s())
+                self._measure()
+                await sleep(self._pause_s)
                 self._tell()
 
     def _tell(self) -> None:

@@ -8,11 +8,13 @@ keep the server's thread, its thread-locals and its bound on threads.
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
 import queue
+from functools import partial
 from typing import TypeVar
 
-from ..core.errors import ClientDisconnected
+from ..core.errors import ClientDisconnected, ConnectionLost
 from .loop_thread import get_loop_thread
 from .run_ahead import Closed, LoopBell
 from .travel import CROSSED, CROSSING, RAISED, RETURNED, Leg, contexts_of, step
@@ -69,6 +71,7 @@ def _unpack(outcome: Outcome) -> Any:
 _LOOK_AFTER_S = 1.0
 _LOOK_AT_CLIENT_S = 0.2
 _DROP_S = 5.0
+_LEFT = "the client left before its answer was complete"
 
 
 class LoopSide:
@@ -109,7 +112,10 @@ class LoopSide:
         if self._has_left is not None and self._has_left():
             self._has_left = None
             self.has_been_left = True
-            self._loop.call_soon_threadsafe(self._task.cancel)
+            self._loop.call_soon_threadsafe(self._cancel)
+
+    def _cancel(self) -> None:
+        self._loop.call_soon(self._task.cancel)  # behind its first step: what never begins tells nobody of its end
 
     def _start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         self._task = self._loop.create_task(self._travel(coroutine))
@@ -152,6 +158,10 @@ class Errand:
         except BaseException as exc:
             outcome = (RAISED, exc)
         self._loop.call_soon_threadsafe(self._arrive, outcome)
+
+    def refuse(self, error: Exception) -> None:
+        """Let it have failed, on the loop: nobody is going to run it."""
+        self._arrive((RAISED, error))
 
     def _arrive(self, outcome: Outcome) -> None:
         self.outcome = outcome
@@ -199,15 +209,21 @@ async def call_in_thread(request: Request, function: Callable[[], T]) -> T:
 
 
 class LoopMaker:
-    """Makes the chunks of an async body in a task on the loop thread, in the request's context."""
+    """Makes the chunks of an async body in a task on the loop thread, in the request's context.
+
+    Meanwhile it is the request's async side: what a body asks the server's thread for (the next bytes of the request)
+    is run by that thread when it takes chunks.
+    """
 
     def __init__(self, body: Any, encode: Callable[[Any], bytes], context: Context) -> None:
         self._body = body
         self._encode = encode
         self._context = context
         self._loop = get_loop_thread().loop
-        self._task: asyncio.Task[None] | None = None
+        self._ahead: RunAhead | None = None
+        self._task: asyncio.Task[BaseException | None] | None = None
         self._is_closing = False
+        self._errands: collections.deque[Errand] = collections.deque()
         self.bell = LoopBell(self._loop.call_soon_threadsafe, asyncio.Event)
 
     @property
@@ -217,29 +233,41 @@ class LoopMaker:
 
     def begin(self, ahead: RunAhead) -> None:
         """Let a task on the loop begin."""
+        self._ahead = ahead
         self._loop.call_soon_threadsafe(self._begin, ahead)
 
     def _begin(self, ahead: RunAhead) -> None:
         self._task = self._loop.create_task(self._make(ahead), context=self._context)
+        self._task.add_done_callback(partial(self._finish, ahead))
 
-    async def _make(self, ahead: RunAhead) -> None:
-        """Iterate the body in this task, from its first step to its closing."""
+    def _finish(self, ahead: RunAhead, task: asyncio.Task[BaseException | None]) -> None:
+        """Tell how the task ended. Called when it has left the context, which the taker may need at once."""
         failure: BaseException | None = None
+        self._task = None  # what it raised holds this object
         try:
-            await self._iterate(ahead)
-        except Closed:
-            pass
+            failure = task.result()
         except asyncio.CancelledError as exc:  # by the taker, who has left; or by a loop that stops
             if not ahead.is_left:
                 failure = RuntimeError("the async part of the request was cancelled")
                 failure.__cause__ = exc
-        except BaseException as exc:
-            failure = exc
         ahead.finish(failure)
 
-    async def _iterate(self, ahead: RunAhead) -> None:
-        iterator = aiter(self._body)
+    async def _make(self, ahead: RunAhead) -> BaseException | None:
+        """Iterate the body in this task, from its first step to its closing; give what it raised."""
         try:
+            await self._iterate(ahead)
+        except Closed:
+            return None
+        except asyncio.CancelledError:
+            raise
+        except BaseException as exc:  # an exit as well, which would end the loop thread
+            return exc
+        return None
+
+    async def _iterate(self, ahead: RunAhead) -> None:
+        iterator = self._body
+        try:
+            iterator = aiter(self._body)
             async for item in iterator:
                 chunk = self._encode(item)
                 if chunk and ahead.put(chunk):
@@ -251,14 +279,42 @@ class LoopMaker:
                 if hasattr(closable, "aclose"):
                     await closable.aclose()
 
+    # --- the async side of the request ---
+
+    async def settled(self) -> None:
+        """Wait until the server's thread runs no sync piece: none in the request's context is its business here."""
+
+    async def call(self, function: Callable[..., Any], *args: Any) -> tuple[Outcome, BaseException | None]:
+        """Run a function in the server's thread, when that takes chunks; as `LoopSide.call`.
+
+        Raises:
+            ConnectionLost: it takes no more.
+        """
+        if self._ahead is None or self._ahead.is_left:
+            raise ConnectionLost(_LEFT)
+        self._errands.append(errand := Errand(function, args, self._loop))
+        self._ahead.wake_taker()
+        return await errand.ended()
+
+    def serve(self) -> None:
+        """Run what the body has asked this thread for."""
+        while self._errands:
+            with contextlib.suppress(IndexError):  # refused meanwhile
+                self._errands.popleft().run()
+
+    # --- leaving ---
+
     def cancel(self) -> None:
         """Cancel the task; what it waits for is interrupted."""
         with contextlib.suppress(RuntimeError):  # a loop that is closed has ended the task already
             self._loop.call_soon_threadsafe(self._cancel)
 
     def _cancel(self) -> None:
+        while self._errands:
+            with contextlib.suppress(IndexError):  # run meanwhile
+                self._errands.popleft().refuse(ConnectionLost(_LEFT))
         if self._task is not None and not self._is_closing:  # what it closes already is not to be interrupted
-            self._task.cancel()
+            self._loop.call_soon(self._task.cancel)  # behind its first step: what never begins closes nothing
 
     def drop(self) -> None:
         """Close a body that was never begun. Raises what its closing raises."""

@@ -48,7 +48,12 @@ _limiters: RunVar[LimitersByApp] = RunVar("ambi_limiters")
 
 
 def limiter_of(app: Application, kind: str) -> anyio.CapacityLimiter:
-    """Give the limiter of an application on this event loop, for "threads", "io_threads" or "stream_threads"."""
+    """Give the limiter of an application on this event loop.
+
+    Args:
+        kind: a limit ("threads", "io_threads", "stream_threads"); or "background", which may have as many threads as
+            requests have, but none of theirs: work that takes long keeps no handler out.
+    """
     try:
         by_app: LimitersByApp = _limiters.get()
     except LookupError:
@@ -56,7 +61,7 @@ def limiter_of(app: Application, kind: str) -> anyio.CapacityLimiter:
         _limiters.set(by_app)
     limiters = by_app.setdefault(app, {})
     if kind not in limiters:
-        limiters[kind] = anyio.CapacityLimiter(getattr(app.limits, kind))
+        limiters[kind] = anyio.CapacityLimiter(getattr(app.limits, "threads" if kind == "background" else kind))
     return limiters[kind]
 
 
@@ -89,11 +94,12 @@ def loop_of_caller() -> object:
 class SyncSide:
     """The sync side of one request under ASGI: at most one worker, taken when first needed."""
 
-    __slots__ = ("__weakref__", "_app", "_errand", "_limiter", "_worker", "token")
+    __slots__ = ("__weakref__", "_app", "_errand", "_kind", "_limiter", "_worker", "token")
 
     def __init__(self, app: Application) -> None:
         self._app = app
         self.token = current_token()
+        self._kind = "threads"
         self._limiter: anyio.CapacityLimiter | None = None
         self._worker: Worker | None = None
         self._errand: Errand | None = None
@@ -109,7 +115,7 @@ class SyncSide:
         Raises:
             BaseException: cancelled while waiting for a worker; the coroutine has not been resumed.
         """
-        worker = await self._engage()
+        worker = await self.engage()
         errand = self._errand = Errand(step, (coroutine, context), self.token)
         if inside:
             errand.soon(worker.submit, errand.run)
@@ -134,20 +140,20 @@ class SyncSide:
         if self._errand is not None:
             await self._errand.ended()
 
-    async def _engage(self) -> Worker:
+    async def engage(self) -> Worker:
+        """Have a worker, within the limit."""
+        if self._limiter is None:
+            self._limiter = await _acquire(limiter_of(self._app, self._kind), self)
         if self._worker is None:
-            self._limiter = await _acquire(limiter_of(self._app, "threads"), self)
             self._worker = take_worker()
         return self._worker
 
-    async def become_stream(self) -> None:
-        """Let the worker count among the streams from now on, whose number has a limit of its own."""
+    def become(self, kind: str) -> None:
+        """Let the worker count among those of another limit, when it is needed again."""
+        self._kind = kind
         if self._limiter is not None:
             limiter, self._limiter = self._limiter, None
             limiter.release_on_behalf_of(self)
-        self._limiter = await _acquire(limiter_of(self._app, "stream_threads"), self)
-        if self._worker is None:
-            self._worker = take_worker()
 
     def leave_behind(self) -> None:
         """Have a worker no longer, which runs something that does not end."""
@@ -192,8 +198,10 @@ class Errand:
         except BaseException as exc:
             outcome = (RAISED, exc)
         _here.token = None
+        self._args = ()  # they may hold who holds this
         with contextlib.suppress(RuntimeError):  # the loop is closed; nobody waits any more
             self.soon(self._arrive, outcome)
+        del outcome  # the traceback of a failure holds this frame
 
     def _arrive(self, outcome: Outcome) -> None:
         self.outcome = outcome

@@ -151,7 +151,8 @@ class BodyStream:
     """The body of a request, read by the handler itself: `for` in a `def`, `async for` in an `async def`.
 
     Chunks are bytes, never empty, of whatever size the server gives; read once. Nothing is read ahead: while the
-    handler works, the client waits (backpressure). The body limit of the route holds.
+    handler works, the client waits (backpressure). The body limit of the route holds. A streamed response may read it
+    while it is sent; a client that sends all before it reads then fills both directions and waits.
 
     A response may be a stream that is made of it.
 

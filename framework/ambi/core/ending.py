@@ -21,8 +21,8 @@ def run_callbacks(request: Request, response: Response) -> None:
             log_crash(request, exc, "an on_response callback")
 
 
-async def finish(request: Request, side: Side) -> None:
-    """Run what was asked for after the response; close streams that were not sent, and files. A failure is logged."""
+async def run_after(request: Request, side: Side) -> None:
+    """Run what was asked for after the response. A failure is logged."""
     for function, is_async, args in request._after or ():
         if is_async is not (side is ASYNC):
             side = await (ASYNC if is_async else SYNC)
@@ -32,6 +32,10 @@ async def finish(request: Request, side: Side) -> None:
                 await result
         except Exception as exc:
             log_failure(f"a function to run after {request!r} failed: {function!r}", exc)
+
+
+async def release(request: Request, side: Side) -> None:
+    """Close streams that were not sent, and files of a form. A failure is logged."""
     for body in request._dropped or ():
         is_async = hasattr(body, "aclose")
         if is_async is not (side is ASYNC):

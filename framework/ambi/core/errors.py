@@ -4,6 +4,7 @@
     ├── ConfigurationError    the application is put together wrongly; raised at registration or start-up
     ├── HTTPError             an answer that is not a success; raised by handlers, middlewares and the framework
     └── ClientDisconnected    the client left before its request was complete
+        ├── ConnectionLost    the same, for a WSGI server to see
         └── WebSocketClosed   a WebSocket is closed, by whichever side (in `websocket.py`)
 
 A `ConfigurationError` names the file and line of the user's function. An `HTTPError` is shown to clients, so its
@@ -12,6 +13,7 @@ detail never holds what only the operator may know.
 
 from __future__ import annotations
 
+import errno
 from functools import partial
 
 TYPE_CHECKING = False
@@ -57,6 +59,12 @@ class ConfigurationError(AmbiError):
 
 class ClientDisconnected(AmbiError):
     """Say that the client left before its request was complete. Logged at debug level, never as an error."""
+
+
+class ConnectionLost(ClientDisconnected, ConnectionResetError):
+    """Say so to a WSGI server as well, where a stream raises it that reads the body: in the one way servers know."""
+
+    errno = errno.ECONNRESET
 
 
 class HTTPError(AmbiError):

@@ -27,8 +27,8 @@ class Limits:
         max_header_lines, max_header_bytes: header lines and their bytes together; 431.
         max_target_bytes: path and query as sent; 414.
         body_timeout_s: seconds without progress while a body is read under ASGI; 408.
-        threads: worker threads for `def` pieces under ASGI, and for what runs in the background on either gateway;
-            more has to wait, requests cancellably.
+        threads: worker threads for `def` pieces under ASGI; more requests wait, cancellably. As many again, on either
+            gateway, for what runs in the background.
         io_threads: worker threads for ambi's own file work under ASGI.
         stream_threads: worker threads that may be busy with streamed bodies of `def` generators under ASGI.
         graceful_stop_s: seconds that a stop waits for what still runs: two thirds for streams, until five sixths for

@@ -32,17 +32,23 @@ async def recover(request: Request, plan: Plan, failure: BaseException, here: Si
     handler = find_handler(plan.errors, failure) if plan.errors else None
     if handler is not None:
         return await _call_handler(request, plan, handler, failure, here)
+    try:
+        response = _answer(request, failure)
+    except Exception as exc:  # header fields or extensions that cannot be sent
+        return None, exc, here
+    return response, None if response is not None else failure, here
+
+
+def _answer(request: Request, failure: Exception) -> Response | None:
+    """Make a response of an exception that is an answer itself; None of any other."""
     if isinstance(failure, HTTPError):
         if failure.status not in (404, 405):
             log_refusal(request, failure)
-        try:
-            return render_error(request, failure), None, here
-        except Exception as exc:  # header fields or extensions that cannot be sent
-            return None, exc, here
+        return render_error(request, failure)
     if isinstance(failure, ClientDisconnected):
         log_disconnect(request)
-        return render_error(request, HTTPError(400, "the request body is incomplete")), None, here
-    return None, failure, here
+        return render_error(request, HTTPError(400, "the request body is incomplete"))
+    return None
 
 
 async def open_late(request: Request, plan: Plan, response: Response, here: Side) -> Recovered:
@@ -99,8 +105,13 @@ def server_error(request: Request) -> Response:
 
 
 def late_error(request: Request, error: Exception, where: str) -> Response:
-    """Log what failed outside of the pipeline, and make the plain 500 that is sent instead."""
-    log_crash(request, error, where)
-    response = server_error(request)
+    """Make what is sent instead of that which failed outside of the pipeline: an error's own answer, or a plain 500."""
+    try:
+        response = _answer(request, error)
+    except Exception as exc:
+        response, error = None, exc
+    if response is None:
+        log_crash(request, error, where)
+        response = server_error(request)
     run_callbacks(request, response)
     return response

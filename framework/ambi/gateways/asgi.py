@@ -14,7 +14,7 @@ from contextvars import copy_context
 from functools import partial
 from itertools import chain
 
-from ..core.ending import finish
+from ..core.ending import release, run_after
 from ..core.errors import HTTPError
 from ..core.log import log_crash, log_disconnect, log_failure
 from ..core.pipeline import respond
@@ -85,35 +85,49 @@ async def serve(app: ServedApplication, scope: Scope, receive: Receive, send: Se
                 response = await _go_on(request, coroutine, context, wanted)
         if response is None:
             return
-        if response.status not in _CLOSING and has_unread_body(request):
-            await request._body_source.drain()
+        if response.body.__class__ is bytes and response.status not in _CLOSING and has_unread_body(request):
+            await request._body_source.drain()  # a stream may read the rest of it by itself
         await write_response(request, response, send)
     finally:
         if request._body_source is not None:
             request._body_source.close()
         if request._after is not None or request._form is not None or request._dropped is not None:
-            await _finish(request, context)
+            await _finish(request)
         elif request._sync_side is not None:
             request._sync_side.release()
 
 
-async def _finish(request: Request, context: Context) -> None:
+async def _finish(request: Request) -> None:
     """Finish the request: here, but what runs after the response in a task of its own, as the client waits."""
     if request._after is None:
-        await _end(request, context)
+        await _release(request)
         return
     from ..bridge.background import finish_on_loop
 
-    finish_on_loop(request.app, f"what runs after {request!r}", partial(_end, request, context))
+    connection_of(request).close()  # also where nobody has asked yet
+    finish_on_loop(request.app, f"what runs after {request!r}", partial(_run_after, request))
 
 
-async def _end(request: Request, context: Context) -> None:
-    """Do what is to be done after the response, be the request cancelled or not."""
+async def _run_after(request: Request) -> None:
+    """Run what comes after the response, which a stop may cancel; then release what it could use."""
+    from ..bridge.to_thread import sync_side_of
+
+    side = sync_side_of(request)
+    side.become("background")
+    try:
+        await _drive(request, run_after(request, ASYNC), request._context)
+    finally:
+        side.become("threads")  # work without end may hold all those of the background
+        await _release(request)
+
+
+async def _release(request: Request) -> None:
+    """Release what the request holds, be it cancelled or not."""
     from anyio import CancelScope
 
     try:
         with CancelScope(shield=True):
-            await _drive(request, finish(request, ASYNC), context)
+            await _drive(request, release(request, ASYNC), request._context)
     finally:
         if request._sync_side is not None:
             request._sync_side.release()

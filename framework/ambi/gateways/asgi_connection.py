@@ -37,9 +37,10 @@ class Connection:
     side: Side = ASYNC
 
     def __init__(self, request: Request, receive: Receive, length: bytes | None, *, has_body: bool) -> None:
-        self._request = request
+        self._request: Request | None = request
         self._receive = receive
         self._watch: _Watch | None = None
+        self._is_read = False  # by one who waits for the leaving
         self._body_ended: Any = None
         self.ended = not has_body
         self.declared = int(length) if length is not None and length.isdigit() else None
@@ -51,12 +52,12 @@ class Connection:
         """Give the next bytes, b"" at the end.
 
         Raises:
-            ClientDisconnected: the client left first.
+            ClientDisconnected: the client left first, or the request is over.
             HTTPError: 408 without progress for `Limits.body_timeout_s`.
         """
         from ..bridge.interrupting import within  # a server of ASGI has loaded what this loads
 
-        timeout_s = self._request.limits.body_timeout_s
+        timeout_s = self._of_request().limits.body_timeout_s
         while not self.ended:
             try:
                 message = await within(self._receive(), timeout_s)
@@ -95,25 +96,35 @@ class Connection:
         """As `read`, from a worker thread: the server's loop receives."""
         from ..bridge.to_thread import call_on_loop
 
-        return call_on_loop(self._request, self.read)
+        return call_on_loop(self._of_request(), self.read)
 
     async def run_io(self, function: Callable[..., Any], *args: Any) -> Any:
         """Run file work in a thread: the loop must not block."""
         from ..bridge.to_thread import run_io
 
-        return await run_io(self._request.app, function, *args)
+        return await run_io(self._of_request().app, function, *args)
+
+    def _of_request(self) -> Request:
+        """Give the request. Raises: ClientDisconnected when it is over: what comes now is not for it."""
+        if self._request is None:
+            raise ClientDisconnected("the request is over")
+        return self._request
 
     # --- the client ---
 
     async def gone(self) -> None:
         """Wait until the client has left; while its body is being read, that comes first."""
-        if self._watch is not None:
+        if self._watch is not None and not self.is_gone:
             await self._watch.left.wait()
-        else:
+            return
+        self._is_read = True
+        try:
             await self._read_leaving()
+        finally:
+            self._is_read = False
 
     async def _read_leaving(self) -> None:
-        if not self.ended:
+        if not (self.ended or self.is_gone):
             import anyio
 
             self._body_ended = anyio.Event()
@@ -127,7 +138,7 @@ class Connection:
 
     def look(self) -> bool:
         """Tell whether the client is known to have left; from now on, a task waits for that. On the loop."""
-        if self._watch is None and self.ended and not self.is_gone:
+        if self._watch is None and self.ended and not (self.is_gone or self._is_read or self._request is None):
             self._watch = _Watch(self._read_leaving)
         return self.is_gone
 
@@ -142,7 +153,8 @@ class Connection:
         return self.is_gone
 
     def close(self) -> None:
-        """Ask about the client no longer."""
+        """Receive no longer: what is known of the client now stays."""
+        self._request = None  # which holds this object
         if self._watch is not None:
             self._watch.scope.cancel()
 
@@ -157,11 +169,11 @@ class _Watch:
 
         self.left = anyio.Event()
         self.scope = anyio.CancelScope()
-        spawn(self._wait, gone())
+        spawn(self._wait, gone)
 
-    async def _wait(self, gone: Coroutine[Any, Any, None]) -> None:
+    async def _wait(self, gone: Callable[[], Coroutine[Any, Any, None]]) -> None:
         with self.scope:
-            await gone
+            await gone()
             self.left.set()
 
 

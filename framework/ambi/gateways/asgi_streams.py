@@ -15,6 +15,7 @@ from __future__ import annotations
 import time
 
 from ..bridge.stopping import stopping_for
+from ..core.errors import ClientDisconnected
 from ..core.log import log_cut, log_disconnect, log_failure, log_left_behind
 from ..core.recovery import late_error
 from ..core.response import as_bytes, declared_length
@@ -70,6 +71,9 @@ async def send_stream(
     except ClientGone:
         log_disconnect(request)
     except Exception as exc:
+        if sender.start is None and isinstance(exc, ClientDisconnected):  # the stream has read the body
+            log_disconnect(request)
+            return None
         if sender.start is None:
             raise
         return context.run(late_error, request, exc, "the first item of a streamed body")
@@ -86,8 +90,8 @@ class StreamSender:
     """
 
     __slots__ = (
-        "_interrupt", "_is_stopped", "_last_s", "_lock", "_request", "_response", "_send", "_ticker", "left", "start",
-        "tick_every_s",
+        "_interrupt", "_is_over", "_is_stopped", "_last_s", "_lock", "_request", "_response", "_send", "_ticker",
+        "left", "start", "tick_every_s",
     )  # fmt: skip
 
     def __init__(self, request: Request, response: Response, start: dict[str, Any], send: Send) -> None:
@@ -96,7 +100,7 @@ class StreamSender:
         self._send = send
         self._lock = _lock() if response.idle_s else None
         self._last_s = 0.0
-        self._is_stopped = False
+        self._is_over = self._is_stopped = False
         self._interrupt: Interrupt | None = None
         self.start: dict[str, Any] | None = start
         self.left: int | None = None
@@ -129,7 +133,12 @@ class StreamSender:
                 log_cut(self._request)
                 return
             self.left = None
-        await self._end()
+        else:
+            if self.left:
+                raise RuntimeError(f"the streamed body ended {self.left} bytes before its Content-Length")
+        finally:
+            self._is_over = True
+        await self._send_part(b"", more=False)
 
     # --- the items ---
 
@@ -138,10 +147,11 @@ class StreamSender:
         from anyio.lowlevel import checkpoint
 
         send, is_plain, count, now = self._send, encode is as_bytes, 0, time.monotonic
-        iterator = aiter(body)
+        iterator: Any = body
         try:
+            iterator = aiter(body)
             if self._response.opening:
-                await self._send_chunk(self._response.opening)
+                await self._send_part(self._response.opening)
                 self._last_s = now()
             turn_s = now() + _TURN_EVERY_S
             async for item in iterator:
@@ -155,7 +165,7 @@ class StreamSender:
                         except OSError as exc:
                             raise ClientGone from exc
                     else:
-                        await self._send_chunk(chunk)
+                        await self._send_part(chunk)
                     count += 1
                     self._last_s = now_s = now()
                     if count == _TURN_EVERY or now_s > turn_s:
@@ -176,14 +186,16 @@ class StreamSender:
 
         side = sync_side_of(self._request)
         try:
-            await side.become_stream()
-        except BaseException:  # cancelled while it waited for a thread
+            side.become("stream_threads")
+            await side.engage()
+        except BaseException:  # cancelled while it waited for a thread, of which it needs another kind to close
+            side.become("threads")
             await close_body(self._request, body)
             raise
         room, news = ThreadBell(), LoopBell(side.soon, Event)
         ahead = RunAhead(maker=room, taker=news)
         context, encode = self._request._context, self._response.encode_item
-        making = side.start(context.run, make_in_thread, ahead, room, body, encode)
+        making = side.start(make_in_thread, ahead, room, body, encode, context)
         try:
             await self.send_items(_taken(ahead, news))
         finally:
@@ -191,8 +203,9 @@ class StreamSender:
             await making.ended(self._gives_up)
             if not making.has_ended:
                 side.leave_behind()
+                self._request._context = context.copy()  # that thread is in it, and may stay there
                 log_left_behind(f"a thread that waits for the next item of {body!r}")
-            elif ahead.failure is not None:
+            elif ahead.failure is not None and not isinstance(ahead.failure, ClientDisconnected):
                 log_failure(f"a stream that was left did not close: {body!r}", ahead.failure)
 
     def _gives_up(self) -> bool:
@@ -205,28 +218,18 @@ class StreamSender:
         self.left = left - min(left, len(chunk))
         return chunk[:left]
 
-    async def _send_chunk(self, chunk: bytes) -> None:
+    async def _send_part(self, part: bytes, *, more: bool = True) -> None:
+        """Send a part of the body, behind the start of the response where that is not sent. Raises: ClientGone."""
+        message = {"type": "http.response.body", "body": part, "more_body": more}
         try:
             if self.start is not None:
                 start, self.start = self.start, None
                 await self._send(start)
             if self._lock is None:
-                await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+                await self._send(message)
             else:
                 async with self._lock:
-                    await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
-        except OSError as exc:
-            raise ClientGone from exc
-
-    async def _end(self) -> None:
-        """Say that the body is over. Raises: RuntimeError if it is shorter than its Content-Length."""
-        if self.left:
-            raise RuntimeError(f"the streamed body ended {self.left} bytes before its Content-Length")
-        try:
-            if self.start is not None:
-                start, self.start = self.start, None
-                await self._send(start)
-            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+                    await self._send(message)
         except OSError as exc:
             raise ClientGone from exc
 
@@ -261,7 +264,9 @@ class StreamSender:
     async def _send_idle(self, lock: Any) -> None:
         try:
             async with lock:
-                await self._send({"type": "http.response.body", "body": self._response.idle_item, "more_body": True})
+                if not self._is_over:  # nothing may follow the last part
+                    message = {"type": "http.response.body", "body": self._response.idle_item, "more_body": True}
+                    await self._send(message)
         except Exception:  # however this server says that nobody is there; the stream itself will learn of it
             log_disconnect(self._request)
 

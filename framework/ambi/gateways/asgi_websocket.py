@@ -55,7 +55,7 @@ async def serve_websocket(app: ServedApplication, scope: Scope, receive: Receive
         return  # the client has left already
     request, refusal = read_request(app, {**scope, "method": "GET"}, receive)
     request._has_body = False
-    context = request._context = copy_context()
+    request._context = copy_context()
     link = ASGILink(request, receive, send)
     request._receive = link.receive_leaving
     request._websocket = WebSocket(request, link)
@@ -71,7 +71,7 @@ async def serve_websocket(app: ServedApplication, scope: Scope, receive: Receive
         if request._body_source is not None:
             request._body_source.close()
         if request._after is not None or request._dropped is not None:
-            await _finish(request, context)
+            await _finish(request)
         elif request._sync_side is not None:
             request._sync_side.release()
 

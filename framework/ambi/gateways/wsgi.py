@@ -14,13 +14,13 @@ from contextvars import copy_context
 from functools import partial
 from typing import TypeVar
 
-from ..core.ending import finish
-from ..core.errors import REASONS, ClientDisconnected, HTTPError
+from ..core.ending import release, run_after
+from ..core.errors import REASONS, ClientDisconnected, ConnectionLost, HTTPError
 from ..core.log import log_disconnect
 from ..core.pipeline import respond
 from ..core.recovery import late_error
 from ..core.request import Request
-from ..core.response import WITHOUT_BODY, Response, declared_length, finalize
+from ..core.response import WITHOUT_BODY, Response, finalize
 from ..core.sides import SYNC
 from ..core.url import decode_path, decode_utf8_path, encode_raw_query, path_of_absolute_form, percent_decode
 from .entry import check_host, headers_too_large, parse_content_length, target_too_long
@@ -66,7 +66,11 @@ def serve(app: ServedApplication, environ: WSGIEnvironment, start_response: Star
             return serve_websocket(app, environ, start_response)
     request, refusal = read_request(app, environ)
     context = request._context = copy_context()
-    response = run(app, request, refusal, context)
+    try:
+        response = run(app, request, refusal, context)
+    except BaseException:  # an exit, or a time-out of gevent's: the server gets nothing that it could close
+        FinishedBody((), request, context).close()
+        raise
     return write_response(request, response, start_response, context)
 
 
@@ -254,12 +258,12 @@ class WSGIBody:
         except TimeoutError:
             raise HTTPError(408, "the request body did not arrive in time") from None
         except OSError as exc:
-            raise ClientDisconnected("the connection broke while the request body was read") from exc
+            raise ConnectionLost("the connection broke while the request body was read") from exc
         except Exception as exc:  # gunicorn raises a plain Exception for a bad chunk, others their own
             raise HTTPError(400, "the framing of the request body is not valid") from exc
         if left is not None:
             if not chunk:
-                raise ClientDisconnected(f"the client left {left} bytes before the end of its body")
+                raise ConnectionLost(f"the client left {left} bytes before the end of its body")
             self._left = left - len(chunk)
         self.ended = not chunk or self._left == 0
         return chunk
@@ -349,19 +353,22 @@ def write_response(
         chunks = wrapped
     else:
         try:
-            stream = StreamedBody(request, response, declared_length(pairs), context)
+            stream = StreamedBody(request, response, pairs, context)
         except Exception as exc:  # before the first item: a clean 500 is still possible
-            close_body(response, context)
             answer = context.run(late_error, request, exc, "the first item of a streamed body")
             return write_response(request, answer, start_response, context)
         chunks = stream if stream.has_items else _nothing()
         if not stream.has_items:
             stream.close()
-    start_response(_STATUS_LINES[response.status], pairs)
-    if request._after is None and request._form is None and request._dropped is None:
-        return chunks
-    finished = FinishedWhole if isinstance(chunks, tuple) else FinishedBody
-    return finished(chunks, request, context)
+    if request._after is not None or request._form is not None or request._dropped is not None:
+        finished = FinishedWhole if isinstance(chunks, tuple) else FinishedBody
+        chunks = finished(chunks, request, context)
+    try:
+        start_response(_STATUS_LINES[response.status], pairs)
+    except BaseException:  # a server that refuses a header field: it gets nothing that it could close
+        getattr(chunks, "close", bool)()
+        raise
+    return chunks
 
 
 def _nothing() -> Iterator[bytes]:
@@ -392,20 +399,26 @@ class FinishedBody:
         if request is None:
             return
         try:
-            if isinstance(self._chunks, StreamedBody):
-                self._chunks.close()
+            if isinstance(self._chunks, StreamedBody) and not self._chunks.close():
+                self._context = self._context.copy()  # another thread is in it, and may stay there for a while
         finally:
             self._finish(request)
 
     def _finish(self, request: Request) -> None:
         """Finish the request: here, but what runs after the response in a thread of its own, as the client waits."""
         if request._after is None:
-            drive(request, finish(request, SYNC), self._context)
+            drive(request, release(request, SYNC), self._context)
             return
         from ..bridge.background import finish_in_thread
 
-        name, work = f"what runs after {request!r}", partial(drive, request, finish(request, SYNC), self._context)
-        finish_in_thread(request.app, name, work)
+        finish_in_thread(request.app, f"what runs after {request!r}", partial(self._run_after, request))
+
+    def _run_after(self, request: Request) -> None:
+        """Run what comes after the response, then release what it could use."""
+        try:
+            drive(request, run_after(request, SYNC), self._context)
+        finally:
+            drive(request, release(request, SYNC), self._context)
 
 
 class FinishedWhole(FinishedBody):

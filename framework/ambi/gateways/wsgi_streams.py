@@ -11,7 +11,7 @@ Facts
 - That the client left is seen when the server writes: it then calls `close`. So an idle item finds it out.
 - `close` may come from another thread, even while an item is being made; twice; and before the first item.
 - An OSError that says ECONNRESET is what servers take for a client that left: it cuts the connection, and no server
-  logs it as an error.
+  but granian logs it as an error.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from functools import partial
 from itertools import chain
 
 from ..core.log import log_cut
-from ..core.response import as_bytes
+from ..core.response import as_bytes, declared_length
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from contextvars import Context
     from typing import Any
 
+    from ..core.headers import Pair
     from ..core.request import Request
     from ..core.response import Response
 
@@ -42,16 +43,21 @@ class StreamedBody:
 
     Counts bytes against a Content-Length: what is too much is cut, what is missing raises, so that the server drops
     the connection.
+
+    Raises:
+        Exception: what the body raised before its first item, or for a length that is no number. The body is closed.
     """
 
-    def __init__(self, request: Request, response: Response, length: int | None, context: Context) -> None:
+    def __init__(self, request: Request, response: Response, pairs: list[Pair], context: Context) -> None:
         self._request = request
         self._response = response
         self._context = context
         self._has_begun = self._is_left = False
+        self._look = partial(_look, request, response)  # no method: those who call it are held by this object
         self._source = self._chunks_of(response, context)
-        chunks = self._source if length is None else _counted(self._source, length)
         try:
+            length = declared_length(pairs)
+            chunks = self._source if length is None else _counted(self._source, length)
             first: bytes = response.opening or next(chunks, b"")
         except BaseException:
             self.close()
@@ -72,7 +78,8 @@ class StreamedBody:
             from ..bridge.run_ahead import ThreadTaker
             from ..bridge.to_loop import LoopMaker
 
-            return ThreadTaker(LoopMaker(body, response.encode_item, context), self._look, response.idle_s / 4 or 1.0)
+            maker = self._request._loop_side = LoopMaker(body, response.encode_item, context)
+            return ThreadTaker(maker, self._look, response.idle_s / 4 or 1.0)
         if response.idle_s or response.ends_at_stop:
             look_every_s = response.idle_s / 4 or 1.0
             if hasattr(body, "next_within"):
@@ -88,6 +95,7 @@ class StreamedBody:
         run: Callable[..., Any] = self._context.run
         is_plain, now = encode is as_bytes, time.monotonic
         iterator: Any = None
+        item: Any
         looked_s = now()
         try:
             iterator = run(iter, body)
@@ -106,28 +114,6 @@ class StreamedBody:
                 if hasattr(closable, "close"):
                     run(closable.close)
 
-    def _look(self, quiet_s: float) -> bytes | None:
-        """Look at the time: the stream may have to end, or to show that it is alive.
-
-        Args:
-            quiet_s: for how long nothing has been sent.
-
-        Returns:
-            What to send meanwhile, b"" for nothing; None for a stream that ends now.
-
-        Raises:
-            ConnectionResetError: the server stops, and the stream would not come to its own end: it is cut.
-        """
-        from ..bridge.stopping import stopping_for
-
-        response, stopping_s = self._response, stopping_for()
-        if stopping_s is not None and response.ends_at_stop:
-            return None
-        if stopping_s is not None and stopping_s > self._request.limits.streams_stop_s:
-            log_cut(self._request)
-            raise ConnectionResetError(errno.ECONNRESET, "the server stops")
-        return response.idle_item if response.idle_s and quiet_s >= response.idle_s else b""
-
     def _time_to_close_s(self) -> float:
         """Give how long to wait for a thread that does not come to its next item: less when the server stops."""
         from ..bridge.run_ahead import CLOSE_S
@@ -138,13 +124,18 @@ class StreamedBody:
             return CLOSE_S
         return min(CLOSE_S, max(_LOOK_EVERY_S, self._request.limits.streams_stop_s - stopping_s))
 
-    def close(self) -> None:
-        """Close the body where it was iterated. Idempotent, from any thread, and while an item is being made."""
+    def close(self) -> bool:
+        """Close the body where it was iterated. Idempotent, from any thread, and while an item is being made.
+
+        Returns:
+            Whether it is closed; False while another thread makes an item, in the request's context.
+        """
         self._is_left = True
         source = self._source
         if not hasattr(source, "gi_frame"):
-            source.close(self._time_to_close_s())
-        elif not self._has_begun:
+            is_closed: bool = source.close(self._time_to_close_s())
+            return is_closed
+        if not self._has_begun:
             self._has_begun = True
             source.close()
             close_body(self._response, self._context)
@@ -154,6 +145,31 @@ class StreamedBody:
             except ValueError as exc:
                 if str(exc) != "generator already executing":  # it ends when the item is made
                     raise
+                return False
+        return True
+
+
+def _look(request: Request, response: Response, quiet_s: float) -> bytes | None:
+    """Look at the time: the stream may have to end, or to show that it is alive.
+
+    Args:
+        quiet_s: for how long nothing has been sent.
+
+    Returns:
+        What to send meanwhile, b"" for nothing; None for a stream that ends now.
+
+    Raises:
+        ConnectionResetError: the server stops, and the stream would not come to its own end: it is cut.
+    """
+    from ..bridge.stopping import stopping_for
+
+    stopping_s = stopping_for()
+    if stopping_s is not None and response.ends_at_stop:
+        return None
+    if stopping_s is not None and stopping_s > request.limits.streams_stop_s:
+        log_cut(request)
+        raise ConnectionResetError(errno.ECONNRESET, "the server stops")
+    return response.idle_item if response.idle_s and quiet_s >= response.idle_s else b""
 
 
 class PolledChunks:
@@ -165,7 +181,7 @@ class PolledChunks:
         look_every_s: how often at least, and about twice a second otherwise.
     """
 
-    __slots__ = ("_body", "_encode", "_look", "_look_every_s", "_looked_s", "_run", "_sent_s")
+    __slots__ = ("_body", "_encode", "_is_waiting", "_look", "_look_every_s", "_looked_s", "_run", "_sent_s")
 
     def __init__(
         self,
@@ -180,6 +196,7 @@ class PolledChunks:
         self._run = context.run
         self._look = look
         self._look_every_s = min(look_every_s, _LOOK_EVERY_S)
+        self._is_waiting = False
         self._sent_s = self._looked_s = time.monotonic()
 
     def __iter__(self) -> PolledChunks:
@@ -201,15 +218,19 @@ class PolledChunks:
 
     def _make(self) -> bytes:
         """Give the next chunk, b"" when none came in time. Raises: StopIteration at the end."""
+        self._is_waiting = True
         try:
             item = self._run(self._body.next_within, self._look_every_s)
+            return self._run(self._encode, item)
         except TimeoutError:
             return b""
-        return self._run(self._encode, item)
+        finally:
+            self._is_waiting = False
 
-    def close(self, within_s: float = 0.0) -> None:
-        """Close the body; who waits for its next item gets no more."""
+    def close(self, within_s: float = 0.0) -> bool:
+        """Close the body; who waits for its next item gets no more. Tell whether nobody does."""
         self._body.close()
+        return not self._is_waiting
 
 
 def _counted(chunks: Iterator[bytes], left: int) -> Iterator[bytes]:
