@@ -185,7 +185,8 @@ class SocketPeer:
                 raise Closed(1006, "")
             if isinstance(event, CloseConnection):
                 if self.connection.state.name == "REMOTE_CLOSING":
-                    self.socket.sendall(self.connection.send(event.response()))
+                    with contextlib.suppress(OSError):  # it may be gone, where it answered a frame of the test's own
+                        self.socket.sendall(self.connection.send(event.response()))
                 raise Closed(int(event.code), event.reason or "")
             if isinstance(event, (TextMessage, BytesMessage)):
                 parts.append(event.data)
@@ -247,6 +248,7 @@ class MessagePeer:
         self.status, self.headers, self.body = 0, dict[str, str](), b""
         self.subprotocol: str | None = None
         self.violations: list[str] = []
+        self.in_vain = 0
         self._state = "connecting"
         self._sent: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._incoming, self._outgoing = portal.call(self._streams)
@@ -288,6 +290,7 @@ class MessagePeer:
             "denying": ("websocket.http.response.body",),
         }
         if self._state == "gone":
+            self.in_vain += 1
             if self._after_close == "silent":
                 return
             raise OSError("the client has left") if self._after_close == "OSError" else RuntimeError("cannot send")

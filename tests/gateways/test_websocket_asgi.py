@@ -1,6 +1,7 @@
 """WebSockets under ASGI: habits of servers, which WSGI does not have."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import anyio
@@ -39,23 +40,24 @@ def test_a_server_that_cannot_deny_with_a_response_denies_with_403(app: App, con
 
 @pytest.mark.parametrize("after_close", ["OSError", "RuntimeError", "silent"])
 def test_a_handler_that_only_sends_finds_out_that_the_client_left(app: App, connect: Connect, after_close: str) -> None:
-    ended: list[Any] = []
+    ended: list[bool] = []
 
     @app.websocket("/")
     async def handler(ws: WebSocket) -> None:
-        count = 0
+        deadline = time.monotonic() + 10
         try:
-            while count < 10_000:
+            while time.monotonic() < deadline:
                 await ws.send("x")
-                count += 1
-        finally:
-            ended.append((ws.closed, count < 10_000))
+        except WebSocketClosed:
+            ended.append(ws.closed)
+            raise
 
-    peer = connect(app, after_close=after_close)
+    peer: Any = connect(app, after_close=after_close)
     assert peer.receive() == "x"
     peer.vanish()
     peer.ended()
-    assert ended == [(True, True)]
+    assert ended == [True]
+    assert peer.in_vain <= 100
 
 
 def test_a_client_that_runs_ahead_waits(app: App, connect: Connect) -> None:
@@ -226,7 +228,7 @@ def test_a_denial_that_is_a_stream_ends_when_the_client_leaves(app: App, connect
 
     @app.websocket("/")
     async def handler(ws: WebSocket) -> Any:
-        async def items() -> Any:
+        async def items() -> AsyncIterator[str]:
             try:
                 while True:
                     yield "x"

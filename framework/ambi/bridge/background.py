@@ -160,9 +160,10 @@ def _spawn_in_process(
         _threads.run(job, app.limits.threads, partial(context.run, function, *args))
         return
     from .loop_thread import get_loop_thread
+    from .to_thread import soon_of
 
     loop = get_loop_thread().loop
-    loop.call_soon_threadsafe(context.run, _begin_on_loop, job, loop, partial(function, *args))
+    soon_of(loop)(context.run, _begin_on_loop, job, loop, partial(function, *args))
 
 
 class _Threads:

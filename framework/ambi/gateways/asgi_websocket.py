@@ -94,7 +94,7 @@ async def _run(request: Request, plan: Plan, link: ASGILink, send: Send) -> Exce
         except Exception as exc:  # kept out of the group, which would wrap it
             failure = exc
         finally:
-            ticker_here().remove(link)
+            link.leave()
         group.cancel_scope.cancel()
     if is_cancelled and failure is None:  # the server stops, and the handler took too long over that
         log_disconnect(request)
@@ -125,7 +125,6 @@ class ASGILink:
 
     group: TaskGroup
     tick_every_s = 1.0
-    _ticker: Ticker
 
     def __init__(self, request: Request, receive: Receive, send: Send) -> None:
         self.subprotocols: tuple[str, ...] = tuple(request.native.get("subprotocols") or ())
@@ -136,6 +135,7 @@ class ASGILink:
         self._max_message_bytes = 0
         self._sent = 0
         self.is_denying = self._is_closed = False
+        self._ticker: Ticker | None = None
         self._streams_stop_s = request.limits.streams_stop_s
 
     @property
@@ -188,9 +188,15 @@ class ASGILink:
             pass
         return {"type": "http.disconnect"}
 
+    def leave(self) -> None:
+        """Be told the time no longer."""
+        if self._ticker is not None:
+            self._ticker.remove(self)
+            self._ticker = None
+
     def tick(self, now: float, stopping_s: float | None) -> None:
         """Close when the server is about to stop; cancel a handler that goes on for too long."""
-        if stopping_s is None:
+        if stopping_s is None or self._ticker is None:
             return
         if stopping_s > self._streams_stop_s:
             self.group.cancel_scope.cancel()

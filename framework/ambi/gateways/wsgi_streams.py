@@ -85,7 +85,8 @@ class StreamedBody:
     def _inline(self, body: Any, encode: Callable[[Any], bytes]) -> Iterator[bytes]:
         """Make the chunks of a sync body in the thread that asks, each step in the request's context."""
         self._has_begun = True
-        run, is_plain, now = self._context.run, encode is as_bytes, time.monotonic
+        run: Callable[..., Any] = self._context.run
+        is_plain, now = encode is as_bytes, time.monotonic
         iterator: Any = None
         looked_s = now()
         try:
