@@ -156,8 +156,13 @@ class Response:
     def encode(self, codec: JSONCodec) -> None:
         """Take the application's JSON codec: called when the response has been made. Raises what the codec raises."""
 
-    def open(self, request: Request) -> None:
-        """Open what is sent; called on the sync side, once, for a response that is not open. May raise HTTPError."""
+    def open(self, request: Request) -> Response:
+        """Give the response that is sent: this one, with open what has to be. Called on the sync side, if not `is_open`.
+
+        Raises:
+            HTTPError: the response that is sent instead.
+        """
+        return self
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.status}>"
