@@ -454,6 +454,56 @@ def test_a_close_that_fails_is_raised_to_the_server(app: App, client: Client, ce
         client.get("/")
 
 
+@pytest.mark.parametrize("length", [None, "1"])
+def test_a_close_that_fails_when_all_is_sent_breaks_no_answer(
+    app: App, client: Client, cell: Cell, caplog: pytest.LogCaptureFixture, length: str | None
+) -> None:
+    class Source:
+        def __iter__(self) -> Iterator[str]:
+            return iter(["a"])
+
+        def close(self) -> None:
+            raise RuntimeError("in close")
+
+    class AsyncSource:
+        async def __aiter__(self) -> AsyncIterator[str]:
+            yield "a"
+
+        async def aclose(self) -> None:
+            raise RuntimeError("in close")
+
+    headers = {"content-length": length} if length else {}
+    app.get("/")(cell.handler(lambda: Stream(AsyncSource() if cell.is_async else Source(), headers=headers)))
+    response = client.get("/")
+    assert (response.status_code, response.text) == (200, "a")
+    assert caplog.text.count("in close") == 2  # the line that raised it, and what it says
+    assert len(caplog.records) == 1
+
+
+def test_a_stream_of_an_iterator_is_sent_once(
+    app: App, client: Client, cell: Cell, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = Items(["a", "b"], [])
+    kept = Stream(source.asynchronous() if cell.is_async else source.sync())
+    app.get("/")(cell.handler(lambda: kept))
+    assert client.get("/").text == "ab"
+    assert not caplog.records
+    assert client.get("/").status_code == 500
+    assert "a stream of an iterator is sent once" in caplog.text
+    assert client.head("/").status_code == 200
+
+
+def test_a_stream_of_what_can_be_iterated_again_may_be_kept(app: App, client: Client, cell: Cell) -> None:
+    class AsyncSource:
+        async def __aiter__(self) -> AsyncIterator[str]:
+            yield "a"
+            yield "b"
+
+    kept = Stream(AsyncSource() if cell.is_async else ["a", "b"])
+    app.get("/")(cell.handler(lambda: kept))
+    assert [client.get("/").text for _ in range(3)] == ["ab", "ab", "ab"]
+
+
 # --- errors ---
 
 ERRORS = [ValueError("a secret"), FileNotFoundError("a secret"), KeyError("a secret")]

@@ -157,7 +157,7 @@ class Response:
         """Take the application's JSON codec: called when the response has been made. Raises what the codec raises."""
 
     def open(self, request: Request) -> Response:
-        """Give the response that is sent: this one, with open what has to be. Called on the sync side, if not `is_open`.
+        """Give the response that is sent, with all open that has to be. Called on the sync side if not `is_open`.
 
         Raises:
             HTTPError: the response that is sent instead.
