@@ -19,6 +19,7 @@ import threading
 import time
 from typing import Protocol
 
+from ..core.ending import close_iterated
 from ..core.log import log_failure
 from .leaving import Leaving, current_leaving
 from .stopping import LOOK_EVERY_S
@@ -212,21 +213,12 @@ def make_in_thread(ahead: RunAhead, bell: ThreadBell, body: Any, encode: Callabl
                     while ahead.is_full:
                         bell.wait()
         finally:
-            _close(iterator, body)
+            close_iterated(iterator, body)
     except Closed:
         pass
     except BaseException as exc:
         failure = exc
     ahead.finish(failure)
-
-
-def _close(iterator: Any, body: Any) -> None:
-    try:
-        if hasattr(iterator, "close"):
-            iterator.close()
-    finally:
-        if body is not iterator and hasattr(body, "close"):
-            body.close()
 
 
 class ThreadMaker:
@@ -253,8 +245,7 @@ class ThreadMaker:
 
     def drop(self) -> None:
         """Close a body that was never begun."""
-        if hasattr(self._body, "close"):
-            self._context.run(self._body.close)
+        self._context.run(close_iterated, self._body, self._body)
 
     is_dead = False
 

@@ -19,7 +19,7 @@ from .url import percent_encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+    from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
     from datetime import datetime
     from typing import Any
 
@@ -479,6 +479,26 @@ def _with_cookies(request: Request, response: Response) -> list[Pair]:
     """Give the header fields with those of the cookies, which depend on how the request came."""
     loopback = request.is_loopback
     return [*response._pairs, *(("set-cookie", c.header_value(loopback=loopback)) for c in response._cookies or ())]
+
+
+class _Spent:
+    """The body of a stream whose iterator was taken to be sent: there is nothing left in it."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[bytes]:
+        raise RuntimeError("a stream of an iterator is sent once: make a new one for each request")
+
+
+_SPENT = _Spent()
+
+
+def take_body(response: Response) -> Any:
+    """Give the body of a stream to be sent, and leave nothing of an iterator: what it gave cannot be had again."""
+    body = response.body
+    if hasattr(body, "__next__") or hasattr(body, "__anext__"):
+        response.body = _SPENT
+    return body
 
 
 def declared_length(pairs: list[Pair]) -> int | None:

@@ -21,8 +21,9 @@ import time
 from functools import partial
 from itertools import chain
 
+from ..core.ending import close_iterated
 from ..core.log import log_cut
-from ..core.response import as_bytes
+from ..core.response import as_bytes, take_body
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class StreamedBody:
         return chunk
 
     def _chunks_of(self, response: Response, context: Context) -> Any:
-        body: Any = response.body
+        body = self._body = take_body(response)
         if is_async_only(body):
             from ..bridge.run_ahead import ThreadTaker
             from ..bridge.to_loop import LoopMaker
@@ -102,9 +103,7 @@ class StreamedBody:
                 if chunk:
                     yield chunk
         finally:
-            for closable in (iterator, body) if iterator is not body else (body,):
-                if hasattr(closable, "close"):
-                    run(closable.close)
+            run(close_iterated, iterator, body)
 
     def _look(self, quiet_s: float) -> bytes | None:
         """Look at the time: the stream may have to end, or to show that it is alive.
@@ -147,7 +146,7 @@ class StreamedBody:
         elif not self._has_begun:
             self._has_begun = True
             source.close()
-            close_body(self._response, self._context)
+            self._context.run(close_iterated, self._body, self._body)
         else:
             try:
                 source.close()
@@ -231,10 +230,10 @@ def is_async_only(body: Any) -> bool:
 
 def close_body(response: Response, context: Context) -> None:
     """Close a body that is not sent."""
-    body: Any = response.body
+    body = take_body(response)
     if is_async_only(body):
         from ..bridge.to_loop import LoopMaker
 
         LoopMaker(body, response.encode_item, context).drop()
-    elif hasattr(body, "close"):
-        context.run(body.close)
+    else:
+        context.run(close_iterated, body, body)
