@@ -556,6 +556,14 @@ def test_an_error_after_the_first_item_is_raised_to_the_server(
     assert events[-1] == "closed"
 
 
+def test_the_log_of_a_failed_stream_shows_nothing_but_its_failure(
+    streamed: Streamed, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    streamed(ValueError("of the stream"))
+    assert client.get("/").status_code == 500
+    assert "During handling" not in caplog.text
+
+
 @pytest.mark.parametrize("item", [3, object(), {"a": 1}, ["a"]], ids=repr)
 def test_an_item_that_is_neither_bytes_nor_text_is_an_error(streamed: Streamed, client: Client, item: Any) -> None:
     streamed(item)
