@@ -142,7 +142,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def arch(session: nox.Session) -> None:
     """Hold the import contracts, and the promises on what an import loads."""
-    install(session, "arch")
+    install(session, "arch", extras=True)
     session.run("lint-imports", "--no-cache")
     session.run("pytest", "tests/architecture", *session.posargs)
 

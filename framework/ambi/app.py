@@ -242,13 +242,22 @@ class App(Router):
     def spawn(self, function: Callable[..., Any], *args: Any, wait_at_stop: bool = True) -> None:
         """Run a function in the background: beside the request that asks for it, and beyond its end.
 
-        It runs on the server's event loop or, under WSGI, on the process's; a `def` runs in a worker thread. It is
-        supervised: a failure is logged, and a stop waits for it within `Limits.graceful_stop_s`, then cancels it.
+        It runs in this process, in a copy of the caller's context: an `async def` on the server's event loop or, under
+        WSGI, on the process's; a `def` in a worker thread, of which there are `Limits.threads` (under ASGI shared with
+        handlers); more has to wait. A failure is logged. A stop waits for it, until five sixths of
+        `Limits.graceful_stop_s` are over, and then cancels it; a thread, which cannot be cancelled, is left behind with
+        a warning. What a killed process had not run is lost.
 
         Args:
             function: an `async def` or a `def`.
             args: what it is called with.
-            wait_at_stop: False for work without end, which is cancelled as soon as the application stops.
+            wait_at_stop: False for work without end, which is cancelled as soon as the application stops; an
+                `async def`, since a thread cannot be.
+
+        Example:
+            async def lifespan(app: App):
+                app.spawn(poll_prices, wait_at_stop=False)
+                yield
         """
         from .bridge.background import spawn  # loads inspect, which registration has loaded already
 

@@ -7,12 +7,11 @@ file, which is why nothing of this folder is imported): the names below and ``ma
 import functools
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 import anyio
 
-from ambi import App, Middleware, Request, Stream
+from ambi import App, File, Middleware, Request, Stream
 
 NAME = "ours"
 DISTS = ["ambi", "anyio", "multipart", "typing-extensions"]
@@ -148,10 +147,9 @@ def add_crossed_handlers(app: App) -> None:
     def plain_sync() -> str:
         return GREETING
 
-    # There is no File response yet: the file is read whole, in a def because reading blocks.
     @app.get("/file")
-    def file() -> bytes:
-        return Path(file_to_send.name).read_bytes()
+    def file() -> File:
+        return File(file_to_send.name)
 
 
 def driver_table() -> Iterable[tuple[str, str]]:

@@ -1,6 +1,8 @@
 """The body is there when the handler runs, within the limits, in every cell."""
 
 import threading
+import time
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +10,22 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from ambi import App, BodyStream, ClientDisconnected, HTTPError, Layer, Limits, Middleware, Request, Text, UploadFile
+from ambi import (
+    App,
+    BodyStream,
+    ClientDisconnected,
+    HTTPError,
+    Layer,
+    Limits,
+    Middleware,
+    Request,
+    Stream,
+    Text,
+    UploadFile,
+)
 from ambi.core.forms import MultipartReader
 from ambi.testing import Client
-from tests.cells import Cell
+from tests.cells import CELLS, Cell
 from tests.conftest import MakeClient
 from tests.gateways.taps import BodyTap
 
@@ -706,3 +720,70 @@ def test_an_async_stream_is_read_with_an_async_for_alone(app: App, client: Clien
 
     app.post("/")(cell.pick(read, read_async))
     assert client.post("/", content=[b"ab", b"c"]).text == "3"
+
+
+@pytest.mark.parametrize("handed_over", ["by the handler", "by an async handler"])
+@pytest.mark.parametrize("chunks", [b"ab", [b"a", b"b"], [b"x" * 100_000] * 5], ids=["declared", "coded", "large"])
+def test_a_streamed_response_may_be_made_of_the_streamed_body(
+    app: App, client: Client, cell: Cell, chunks: Any, handed_over: str
+) -> None:
+    def upper(stream: BodyStream) -> Iterator[bytes]:
+        for chunk in stream:
+            yield chunk.upper()
+
+    async def upper_async(stream: BodyStream) -> AsyncIterator[bytes]:
+        async for chunk in stream:
+            yield chunk.upper()
+
+    made = cell.pick(upper, upper_async)
+
+    async def handler(stream: BodyStream) -> Stream:
+        await anyio.sleep(0)
+        return Stream(made(stream))
+
+    app.post("/")(made if handed_over == "by the handler" else handler)
+    assert (
+        client.post("/", content=chunks).content == b"".join(chunks if isinstance(chunks, list) else [chunks]).upper()
+    )
+
+
+def test_a_stream_that_reads_the_body_is_left_in_the_middle(app: App, client: Client, cell: Cell) -> None:
+    ended: list[str] = []
+
+    def echo(stream: BodyStream) -> Iterator[bytes]:
+        try:
+            yield b"begun"
+            yield from stream
+        finally:
+            ended.append("ended")
+
+    async def echo_async(stream: BodyStream) -> AsyncIterator[bytes]:
+        try:
+            yield b"begun"
+            async for chunk in stream:
+                yield chunk
+        finally:
+            ended.append("ended")
+
+    app.post("/")(cell.pick(echo, echo_async))
+    with client.stream("POST", "/", content=[b"x" * 65536] * 100) as response:
+        assert next(response.iter_bytes()) == b"begun"
+        time.sleep(0.05)  # for the stream to ask for the body
+    assert ended == ["ended"]
+
+
+ASGI_ASYNC = [cell for cell in CELLS if cell.gateway == "asgi" and cell.is_async]
+
+
+@pytest.mark.parametrize("cell", ASGI_ASYNC, indirect=True, ids=str)
+def test_a_for_on_the_event_loop_raises_instead_of_waiting_for_itself(
+    app: App, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """ASGI alone: the loop that would have to receive is the one that waits."""
+
+    @app.post("/")
+    async def read(stream: BodyStream) -> bytes:
+        return b"".join(stream)
+
+    assert client.post("/", content=b"abc").status_code == 500
+    assert "async for" in caplog.text

@@ -294,3 +294,30 @@ def test_a_response_of_a_layer_is_opened_as_well(app: App, client: Client, cell:
 def test_json_is_written_as_before(app: App, client: Client, cell: Cell) -> None:
     app.get("/")(cell.handler(lambda: [1]))
     assert json.loads(client.get("/").text) == [1]
+
+
+# --- where a stream is made ---
+
+
+@pytest.mark.parametrize("ends_at_stop", [False, True])
+def test_only_a_stream_that_must_be_ended_is_made_beside_the_thread_of_a_wsgi_server(
+    begin: Any, client: Client, cell: Cell, ends_at_stop: bool
+) -> None:
+    """That thread has to look for the stop meanwhile."""
+    threads: list[str] = []
+
+    def items() -> Iterator[str]:
+        threads.append(threading.current_thread().name)
+        yield "item"
+
+    async def items_async() -> AsyncIterator[str]:
+        threads.append(threading.current_thread().name)
+        yield "item"
+
+    begin(items, items_async, Stream, ends_at_stop=ends_at_stop)
+    assert client.get("/").text == "item"
+    (thread,) = threads
+    if cell.is_async:
+        assert thread not in ("MainThread", "ambi-worker")
+    else:
+        assert thread == ("MainThread" if cell.gateway == "wsgi" and not ends_at_stop else "ambi-worker")

@@ -291,6 +291,40 @@ async def run_after_async(name: str) -> None:
     leave_mark(name, "ran")
 
 
+# ------------------------------------------------------------------ handlers that can learn that their client has left
+
+
+@app.get("/def/polling")
+def polling(request: Request) -> str:
+    until = time.monotonic() + 2
+    while not request.is_disconnected() and time.monotonic() < until:
+        time.sleep(0.05)
+    leave_mark(request.query["mark"], "gone" if request.is_disconnected() else "there")
+    return "done"
+
+
+@app.get("/async/polling")
+async def polling_async(request: Request) -> str:
+    until = time.monotonic() + 2
+    while not request.is_disconnected() and time.monotonic() < until:
+        await anyio.sleep(0.05)
+    leave_mark(request.query["mark"], "gone" if request.is_disconnected() else "there")
+    return "done"
+
+
+@app.get("/async/cancelled", cancel_on_disconnect=True)
+async def cancelled(request: Request) -> str:
+    how = "there"
+    try:
+        await anyio.sleep(2)
+    except anyio.get_cancelled_exc_class():
+        how = "gone"
+        raise
+    finally:
+        leave_mark(request.query["mark"], how)
+    return "done"
+
+
 @app.websocket("/websocket")
 async def converse(ws: WebSocket) -> None:
     how = "end"

@@ -347,7 +347,16 @@ async def run_in_thread(function: Callable[..., Any], *args: Any) -> Any:
 
 
 def call_on_loop(request: Request, function: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """From the worker of a request: run an async function on the server's loop and wait for it."""
+    """From the worker of a request: run an async function on the server's loop and wait for it.
+
+    Raises:
+        RuntimeError: this is that loop, which would wait for itself.
+    """
+    if not is_in_worker():
+        raise RuntimeError(
+            "a BodyStream was read by `for` on the event loop, which would have to wait for itself:"
+            " write `async for` in an `async def`; a `def` with blocking=False cannot read one"
+        )
     return anyio.from_thread.run(function, token=sync_side_of(request).token)
 
 

@@ -153,9 +153,13 @@ class BodyStream:
     Chunks are bytes, never empty, of whatever size the server gives; read once. Nothing is read ahead: while the
     handler works, the client waits (backpressure). The body limit of the route holds.
 
+    A response may be a stream that is made of it.
+
     Raises:
-        HTTPError: while iterating: 413 past the limit.
+        HTTPError: while iterating: 413 past the limit, 400 for framing that the server refused, 408 when nothing came
+            for `Limits.body_timeout_s` (under WSGI: for as long as the server waits).
         ClientDisconnected: while iterating: the client left before its body was complete.
+        RuntimeError: it was read by `for` on the event loop of an ASGI server.
 
     Example:
         @app.post("/count")

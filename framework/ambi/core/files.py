@@ -56,7 +56,8 @@ class File(Response):
     """A file as the answer: with conditions, one range, and an entity tag and a date made of what it is.
 
     A file that does not exist, or is no regular file, is a 404. One that must not be read is a 404 too, and a warning
-    in the log.
+    in the log. Conditions that do not hold are a 412 or 304, a range outside of the file a 416. Whoever takes a path
+    from a request must check it, this class does not: `App.static` serves what is below a directory and nothing else.
 
     Args:
         source: a path; or a binary file that can seek, of which all is sent and which is closed afterwards.

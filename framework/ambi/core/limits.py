@@ -27,10 +27,13 @@ class Limits:
         max_header_lines, max_header_bytes: header lines and their bytes together; 431.
         max_target_bytes: path and query as sent; 414.
         body_timeout_s: seconds without progress while a body is read under ASGI; 408.
-        threads: worker threads for `def` pieces under ASGI; more requests wait, cancellably.
+        threads: worker threads for `def` pieces under ASGI, and for what runs in the background on either gateway;
+            more has to wait, requests cancellably.
         io_threads: worker threads for ambi's own file work under ASGI.
         stream_threads: worker threads that may be busy with streamed bodies of `def` generators under ASGI.
-        graceful_stop_s: seconds that a stop waits for what still runs.
+        graceful_stop_s: seconds that a stop waits for what still runs: two thirds for streams, until five sixths for
+            what runs in the background, the rest for lifespans. Servers have a limit of their own (gunicorn's
+            `--graceful-timeout`, 30 s).
         max_message_bytes: one WebSocket message, all its fragments together, inflated; past it the connection is closed
             with 1009. A route may have its own. ASGI servers have a limit of their own in front of it.
         max_websockets: how many may be open in a process under WSGI, where each takes a thread of the server; 503.

@@ -418,8 +418,9 @@ class Request:
         """Tell whether the client is known to have left; never waits for it, and reads nothing of the body.
 
         Under ASGI the first call begins to watch the connection: an `async def` handler learns what that finds at a
-        later call, a `def` handler at once. Under WSGI it is known where the server lends its socket (gunicorn,
-        Werkzeug) or tells (waitress), else always False. A client that closed only its sending half counts as gone.
+        later call, a `def` handler at once; while the handler streams the body, that comes first. Under WSGI it is
+        known where the server lends its socket (gunicorn, Werkzeug) or tells (waitress with
+        `--channel-request-lookahead=1`), else always False. A client that closed only its sending half counts as gone.
 
         Example:
             while not request.is_disconnected():
@@ -434,7 +435,19 @@ class Request:
         self._on_response.append(function)
 
     def after(self, function: Callable[..., Any], *args: Any) -> None:
-        """Run `function(*args)`, a `def` or an `async def`, after the response is sent. A failure is logged."""
+        """Run a function when the client has its whole answer and its connection is free.
+
+        It runs whatever became of the response, in the context of the request, the files of its form still open;
+        several run in the order asked for. A failure is logged, and the next one runs. A stop of the server waits for
+        it within `Limits.graceful_stop_s`; what a killed process had not run is lost.
+
+        Args:
+            function: an `async def`, or a `def`, which runs in a worker thread: under WSGI not the handler's.
+            args: what it is called with.
+
+        Example:
+            request.after(send_mail, request.form["to"])
+        """
         from .binding import is_async  # loads inspect, which registration has loaded already
 
         if self._after is None:

@@ -372,8 +372,8 @@ class Router:
             middleware: layers of this route alone, outermost first.
             max_body_bytes: instead of the application's limit.
             blocking: False says that a `def` handler never blocks, so that it runs on the event loop under ASGI.
-            cancel_on_disconnect: cancel an `async def` handler when its client leaves; under WSGI where the server
-                lends its socket (gunicorn, Werkzeug).
+            cancel_on_disconnect: cancel an `async def` handler when its client leaves, where it waits next; under WSGI
+                where the server tells, see `Request.is_disconnected`. An error for a `def`.
 
         Raises:
             ConfigurationError: at once, with the file and line of the function.
@@ -450,14 +450,21 @@ class Router:
 
         It takes the connection as a parameter annotated `WebSocket` (or named `ws`), and parameters of the path and the
         request as other handlers do. Layers and error handlers apply as to any request, around the whole connection.
+        When the function returns, the connection is closed with 1000; when it raises, with 1011, or 4000 and the status
+        of an `HTTPError` from 400 to 499. Before it is accepted, what the function returns or raises is an ordinary
+        response to the handshake.
+
+        Served by ASGI servers and, with the extra `websocket`, under gunicorn's WSGI workers and Werkzeug; elsewhere
+        the handshake is answered with 501.
 
         Args:
             path: as for `route`.
             name: for `url_for`; the function's name by default.
             middleware: layers of this route alone, outermost first. They may refuse the connection.
             origins: pages that may connect, as "https://app.example.com", besides those of the same host and of the
-                application's `allowed_hosts`; "*" for every page.
-            max_message_bytes: instead of the application's limit.
+                application's `allowed_hosts`; "*" for every page. Others are refused with 403; a client that sends no
+                Origin is no page, and is let in.
+            max_message_bytes: instead of the application's limit (16 MiB); past it the connection is closed with 1009.
             subprotocols: those that the handler speaks, the preferred one first.
 
         Raises:
@@ -468,6 +475,8 @@ class Router:
             async def room(ws: WebSocket, name: str):
                 async for message in ws:
                     await ws.send(f"{name}: {message}")
+
+        See: RFC 6455.
         """
         options: RouteOptions = {"name": name, "middleware": middleware}
         limits = {"origins": origins, "max_message_bytes": max_message_bytes, "subprotocols": subprotocols}

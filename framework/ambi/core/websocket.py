@@ -130,7 +130,12 @@ class WebSocketRules:
 class WebSocket:
     """One WebSocket connection. A handler takes it as a parameter annotated `WebSocket`.
 
-    Used by one handler; several tasks of it may send at the same time, each message goes out whole.
+    The first message that is sent or awaited accepts it, and it is closed when the handler returns. Once it is over,
+    `receive` and `send` raise `WebSocketClosed`, which may pass, and `async for` ends. A handler that does neither is
+    not told that the client has left.
+
+    Used by one handler; several tasks of it may send at the same time, each message goes out whole. A message has at
+    most `Limits.max_message_bytes`, 16 MiB.
 
     Attributes:
         request: the request of the handshake; its headers, cookies, query and state.

@@ -27,6 +27,7 @@ class JSONLines(Stream):
     Args:
         iterable: its items are JSON-able values, written by the application's codec; of either colour.
         content_type: "application/jsonl" by default.
+        status: 200 to 599.
         headers: further header fields. By default nginx is told not to hold lines back.
 
     Raises:

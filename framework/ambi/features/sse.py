@@ -54,7 +54,10 @@ class SSE(Stream):
         ...     return SSE(Event(time.ctime(), event="tick") for _ in iter(lambda: time.sleep(1), 0))
 
     The response starts at once, before there is an event, and the stream ends when the server is about to stop: the
-    client comes back by itself, to another process, with the last id it saw.
+    client comes back by itself, to another process, with the last id it saw. Under WSGI each stream takes a thread of
+    the server for as long as it lasts.
+
+    See: the HTML standard, "Server-sent events", https://html.spec.whatwg.org/multipage/server-sent-events.html
     """
 
     __slots__ = ("_codec", "idle_s", "opening")

@@ -32,10 +32,10 @@ class Broadcast:
     Args:
         url: "memory://" within this process; "redis://host:port/db" (also rediss:// and unix://) over all processes
             and machines that use the same Redis. Needs `pip install 'ambi[redis]'`.
-        history: how many messages a channel keeps for those who come back; in Redis, about so many.
-        history_s: how long a channel is kept to which nothing more is published, in seconds.
-        policy: what happens to a subscriber so slow that the next message is gone from the history: "drop_oldest"
-            goes on with the oldest there is, "disconnect" ends its subscription, so that a client comes back.
+        history: how many messages a channel keeps for those who come back, 1,000 by default; in Redis, about so many.
+        history_s: how long a channel is kept to which nothing more is published, in seconds; an hour by default.
+        policy: what happens to a subscriber so slow that the next message is gone from the history: "drop_oldest" (the
+            default) goes on with the oldest there is, "disconnect" ends its subscription, so that a client comes back.
         prefix: of the keys in Redis; channels of different applications must not meet.
         json: the codec of the data, as for `App(json=...)`.
 
