@@ -449,7 +449,7 @@ class App(Router):
             other, location = path + "/", "./"
         else:
             return None
-        if path[:2] == "//" or other[-2:] in ("", "/", "//") or not self._has_route(request, other):
+        if path[:2] == "//" or path[-2:] == "//" or other in ("", "/") or not self._has_route(request, other):
             return None
         location += percent_encode(other.rstrip("/").rpartition("/")[2]) + ("/" if other[-1] == "/" else "")
         return f"{location}?{request.query_string}" if request.query_string else location

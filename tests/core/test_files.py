@@ -523,19 +523,29 @@ def test_a_client_that_leaves_closes_the_file(serve: Serve, client: Client, tmp_
             next(chunks)
 
 
-def test_a_file_is_sent_once(app: App, client: Client, cell: Cell, path: Path) -> None:
-    kept: list[File] = []
+def test_a_file_that_is_kept_is_answered_anew_each_time(
+    app: App, client: Client, cell: Cell, path: Path, content: bytes
+) -> None:
+    kept = File(path)
+    app.get("/")(cell.handler(lambda: kept))
+    assert client.get("/", headers={"if-none-match": "*"}).status_code == 304
+    part = client.get("/", headers={"range": "bytes=1-2"})
+    assert (part.status_code, part.content) == (206, content[1:3])
+    for _ in range(2):
+        response = client.get("/")
+        assert (response.status_code, response.content) == (200, content)
+    path.write_bytes(b"new")
+    assert client.get("/").content == b"new"
 
-    def handler() -> File:
-        if not kept:
-            kept.append(File(path))
-        return kept[0]
 
-    app.get("/")(cell.handler(handler))
-    first, second = client.get("/"), client.get("/")
-    assert first.status_code == 200
-    if path.stat().st_size > SMALL_BYTES:
-        assert second.status_code == 500
+def test_an_open_file_that_is_kept_is_sent_once(
+    app: App, client: Client, cell: Cell, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with path.open("rb") as source:
+        kept = File(source)
+        app.get("/")(cell.handler(lambda: kept))
+        assert [client.get("/").status_code for _ in range(2)] == [200, 500]
+    assert "a File of an open file is sent once" in caplog.text
 
 
 # --- layers ---
@@ -646,14 +656,15 @@ def test_a_body_gives_its_part_and_nothing_else(size: int, reads: list[int], par
         body.read()
 
 
-def test_a_file_is_not_opened_twice(path: Path) -> None:
+def test_opening_a_file_leaves_it_as_it_was(path: Path) -> None:
     """Nothing is served here, so there is no cell."""
-    file = File(path)
-    assert not file.is_open
-    file.open(make_request())
-    assert file.is_open
-    if isinstance(file.body, FileBody):
-        file.body.close()
+    file = File(path, headers={"x-own": "1"})
+    opened = file.open(make_request())
+    opened.headers["x-layer"] = "1"
+    assert (file.is_open, opened.is_open) == (False, True)
+    assert dict(file.headers) == {"content-type": "application/octet-stream", "x-own": "1"}
+    if isinstance(opened.body, FileBody):
+        opened.body.close()
 
 
 def test_opening_what_is_missing_raises(tmp_path: Path) -> None:

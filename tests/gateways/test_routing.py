@@ -252,6 +252,13 @@ def test_a_slash_redirect_never_leads_to_another_host(app: App, client: Client, 
     assert (response.status_code, response.headers.get("location")) == (404, None)
 
 
+def test_two_slashes_at_the_end_are_not_redirected(app: App, client: Client, cell: Cell) -> None:
+    # "../a/" would be resolved against "/b/a//", which is one level deeper: RFC 3986 5.2.4.
+    app.get("/b/a/")(cell.handler(lambda: "ok"))
+    response = client.get("/b/a//")
+    assert (response.status_code, response.headers.get("location")) == (404, None)
+
+
 def test_both_forms_may_be_routes(app: App, client: Client, cell: Cell) -> None:
     app.get("/a")(cell.handler(lambda: "without"))
     app.get("/a/")(cell.handler(lambda: "with"))

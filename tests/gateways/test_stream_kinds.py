@@ -277,12 +277,13 @@ class Opened(Response):
         if error is None:
             self.body = iter(())
 
-    def open(self, request: Request) -> None:
+    def open(self, request: Request) -> Response:
         self.threads.append(threading.current_thread().name)
         error, self.body = self.body, b"opened"
         self.is_open = True
         if isinstance(error, Exception):
             raise error
+        return self
 
 
 def test_a_response_is_opened_on_the_sync_side_before_layers_see_it(app: App, client: Client, cell: Cell) -> None:

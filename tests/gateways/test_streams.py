@@ -555,6 +555,63 @@ def test_a_stream_leaves_nothing_for_the_collector(app: App, cell: Cell, fails: 
         logging.getLogger("ambi.error").disabled = False
 
 
+@pytest.mark.parametrize("length", [None, "1"])
+def test_a_close_that_fails_when_all_is_sent_breaks_no_answer(
+    app: App, client: Client, cell: Cell, caplog: pytest.LogCaptureFixture, length: str | None
+) -> None:
+    class Source:
+        def __iter__(self) -> Iterator[str]:
+            return iter(["a"])
+
+        def close(self) -> None:
+            raise RuntimeError("in close")
+
+    class AsyncSource:
+        async def __aiter__(self) -> AsyncIterator[str]:
+            yield "a"
+
+        async def aclose(self) -> None:
+            raise RuntimeError("in close")
+
+    headers = {"content-length": length} if length else {}
+    app.get("/")(cell.handler(lambda: Stream(AsyncSource() if cell.is_async else Source(), headers=headers)))
+    response = client.get("/")
+    assert (response.status_code, response.text) == (200, "a")
+    (record,) = caplog.records
+    assert "did not close" in record.getMessage()
+
+
+def test_a_stream_of_an_iterator_is_sent_once(
+    app: App, client: Client, cell: Cell, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = Items(["a", "b"], [])
+    kept = Stream(source.asynchronous() if cell.is_async else source.sync())
+    app.get("/")(cell.handler(lambda: kept))
+    assert client.get("/").text == "ab"
+    assert not caplog.records
+    assert client.get("/").status_code == 500
+    assert "a stream of an iterator is sent once" in caplog.text
+    assert client.head("/").status_code == 200
+
+
+def test_a_head_takes_the_iterator_as_well(app: App, client: Client, cell: Cell) -> None:
+    source = Items(["a", "b"], events := [])
+    kept = Stream(source.asynchronous() if cell.is_async else source.sync())
+    app.get("/")(cell.handler(lambda: kept))
+    assert [client.head("/").status_code, client.get("/").status_code, events] == [200, 500, []]
+
+
+def test_a_stream_of_what_can_be_iterated_again_may_be_kept(app: App, client: Client, cell: Cell) -> None:
+    class AsyncSource:
+        async def __aiter__(self) -> AsyncIterator[str]:
+            yield "a"
+            yield "b"
+
+    kept = Stream(AsyncSource() if cell.is_async else ["a", "b"])
+    app.get("/")(cell.handler(lambda: kept))
+    assert [client.get("/").text for _ in range(3)] == ["ab", "ab", "ab"]
+
+
 # --- errors ---
 
 ERRORS = [ValueError("a secret"), FileNotFoundError("a secret"), KeyError("a secret")]
@@ -598,6 +655,14 @@ def test_an_error_after_the_first_item_is_raised_to_the_server(
         received.extend(response.iter_bytes())
     assert b"".join(received) == b"ab"
     assert events[-1] == "closed"
+
+
+def test_the_log_of_a_failed_stream_shows_nothing_but_its_failure(
+    streamed: Streamed, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    streamed(ValueError("of the stream"))
+    assert client.get("/").status_code == 500
+    assert "During handling" not in caplog.text
 
 
 @pytest.mark.parametrize("item", [3, object(), {"a": 1}, ["a"]], ids=repr)

@@ -13,6 +13,10 @@ MANY_THREADS = {"gunicorn gthread": "--threads 40"}
 SERVERS = ["gunicorn gthread", "gunicorn asgi", "uvicorn h11", "uvicorn httptools", "hypercorn asyncio", "granian asgi"]
 QUICK = ["gunicorn gthread", "uvicorn h11", "uvicorn httptools"]
 CLIENTS, EVENTS = 30, 5
+OTHERS = 2
+"""Threads and descriptors that may come and go beside: gunicorn makes the threads of its pool when it first needs them,
+and closes connections a little later. What each client left behind would be 30.
+"""
 MEBIBYTES, GROWTH_MIB = 64, 16
 
 
@@ -29,7 +33,8 @@ def test_every_client_gets_every_event_and_leaves_nothing_behind(server: Served,
     size = server.process.log_size()
     seen = watch_crowd(server, colour, CLIENTS, EVENTS)
     print(f"{server.name}, {colour}: {seen}")
-    assert seen.after.countable == seen.before.countable
+    grown = [after - before for after, before in zip(seen.after.countable, seen.before.countable, strict=True)]
+    assert max(grown) <= OTHERS
     assert server.trouble_since(size) == []
 
 

@@ -29,9 +29,8 @@ class Interrupted(Exception):
 
 async def within(awaitable: Awaitable[Any], timeout_s: float) -> Any:
     """Await something for so long at most. Raises: TimeoutError."""
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
+    loop = _asyncio_loop()
+    if loop is None:
         from anyio import fail_after
 
         with fail_after(timeout_s):
@@ -53,15 +52,22 @@ async def unless(awaitable: Awaitable[Any], happens: Callable[[Interrupt], Corou
     Raises:
         Interrupted: it was.
     """
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
+    loop = _asyncio_loop()
+    if loop is None:
         return await _unless_on_trio(awaitable, happens)
 
     def arm(interrupt: Interrupt) -> Callable[[], object]:
         return loop.create_task(happens(interrupt)).cancel
 
     return await _Interruptible(awaitable, arm, Interrupted)
+
+
+def _asyncio_loop() -> asyncio.AbstractEventLoop | None:
+    """Give the loop that runs here; None on trio: what is awaited inside an `except` shows its error in tracebacks."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 async def _unless_on_trio(awaitable: Awaitable[Any], happens: Callable[[Interrupt], Coroutine[Any, Any, None]]) -> Any:

@@ -19,6 +19,7 @@ import threading
 import time
 from typing import Protocol
 
+from ..core.ending import close_iterated
 from ..core.errors import ClientDisconnected
 from ..core.log import log_failure
 from .leaving import Leaving, current_leaving
@@ -234,18 +235,9 @@ def _iterate(ahead: RunAhead, bell: ThreadBell, body: Any, encode: Callable[[Any
                     bell.wait()
     finally:
         try:
-            _close(iterator, body)
+            close_iterated(iterator, body)
         finally:
             current_leaving.reset(leaving)  # what runs after the stream is not left with it
-
-
-def _close(iterator: Any, body: Any) -> None:
-    try:
-        if hasattr(iterator, "close"):
-            iterator.close()
-    finally:
-        if body is not iterator and hasattr(body, "close"):
-            body.close()
 
 
 class ThreadMaker:
@@ -275,8 +267,7 @@ class ThreadMaker:
 
     def drop(self) -> None:
         """Close a body that was never begun."""
-        if hasattr(self._body, "close"):
-            self._context.run(self._body.close)
+        self._context.run(close_iterated, self._body, self._body)
 
     is_dead = False
 

@@ -5,8 +5,9 @@ Facts
   `lifespan.shutdown`, for ever; gunicorn kills what has not ended after its `graceful_timeout`.
 - A library must not install signal handlers. But the server's own handler of SIGTERM is a method of an object that
   knows: `should_exit` of uvicorn's server, `alive` of gunicorn's worker. So it is looked at, and nothing is changed.
-- hypercorn ends what is open by itself, after its `graceful_timeout`. granian waits for it unless it is told a
-  `--workers-kill-timeout`, and keeps what it knows to itself.
+- gunicorn's asgi worker and hypercorn handle signals on their loop; there the object is a variable of the task that
+  serves. From Python 3.12.1 on hypercorn waits for open connections for ever, whatever its `graceful_timeout`.
+- granian waits for what is open unless it is told a `--workers-kill-timeout`, and keeps what it knows to itself.
 - Once it is known, it stays so for this process, not for one forked from it.
 """
 
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_S = 0.5
 _since: dict[str, float] = {}
-_loop_worker: dict[str, object] = {}  # looked for once
+_loop_server: dict[str, object] = {}  # looked for once
+_SERVING = {"ASGIWorker._serve": "self", "worker_serve": "context"}
+"""The coroutines by which gunicorn's asgi worker and hypercorn serve, and the variable of each that knows."""
 
 
 def stopping_for() -> float | None:
@@ -43,7 +46,7 @@ def tell_stopping() -> None:
 def forget_stopping() -> None:
     """Take note that a server starts: of tests, and of programs that run one server after the other."""
     _since.clear()
-    _loop_worker.clear()
+    _loop_server.clear()
 
 
 def _server_stops() -> bool:
@@ -52,9 +55,12 @@ def _server_stops() -> bool:
     if hasattr(server, "should_exit"):
         return bool(server.should_exit)
     if not _is_worker(server):
-        if "" not in _loop_worker:
-            _loop_worker[""] = _worker_of_loop()
-        server = _loop_worker[""]
+        if "" not in _loop_server:
+            _loop_server[""] = _find_server_of_loop()
+        server = _loop_server[""]
+    terminated: Any = getattr(server, "terminated", None)
+    if hasattr(terminated, "is_set"):
+        return bool(terminated.is_set())
     return _is_worker(server) and not server.alive
 
 
@@ -63,8 +69,8 @@ def _is_worker(server: object) -> bool:
     return hasattr(server, "alive") and hasattr(server, "cfg")
 
 
-def _worker_of_loop() -> object:
-    """Give gunicorn's asgi worker, whose signals are its loop's: the task that serves belongs to it."""
+def _find_server_of_loop() -> object:
+    """Give what knows of a server whose signals are its loop's: a variable of the task that serves."""
     asyncio: Any = sys.modules.get("asyncio")
     try:
         tasks = asyncio.all_tasks() if asyncio else ()
@@ -72,8 +78,9 @@ def _worker_of_loop() -> object:
         return None
     for task in tasks:
         coroutine = task.get_coro()
-        if getattr(coroutine, "__qualname__", "") == "ASGIWorker._serve" and coroutine.cr_frame is not None:
-            return coroutine.cr_frame.f_locals.get("self")
+        variable = _SERVING.get(getattr(coroutine, "__qualname__", ""))
+        if variable is not None and coroutine.cr_frame is not None:
+            return coroutine.cr_frame.f_locals.get(variable)
     return None
 
 

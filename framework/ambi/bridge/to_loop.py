@@ -14,6 +14,7 @@ import queue
 from functools import partial
 from typing import TypeVar
 
+from ..core.ending import aclose_iterated
 from ..core.errors import ClientDisconnected, ConnectionLost
 from .loop_thread import get_loop_thread
 from .run_ahead import Closed, LoopBell
@@ -275,9 +276,7 @@ class LoopMaker:
                         await self.bell.wait()
         finally:
             self._is_closing = True
-            for closable in (iterator, self._body) if self._body is not iterator else (iterator,):
-                if hasattr(closable, "aclose"):
-                    await closable.aclose()
+            await aclose_iterated(iterator, self._body)
 
     # --- the async side of the request ---
 
@@ -317,9 +316,9 @@ class LoopMaker:
             self._loop.call_soon(self._task.cancel)  # behind its first step: what never begins closes nothing
 
     def drop(self) -> None:
-        """Close a body that was never begun. Raises what its closing raises."""
+        """Close a body that was never begun."""
         if hasattr(self._body, "aclose") and not self.is_dead:
             asyncio.run_coroutine_threadsafe(self._drop(), self._loop).result(_DROP_S)
 
     async def _drop(self) -> None:
-        await self._loop.create_task(self._body.aclose(), context=self._context)
+        await self._loop.create_task(aclose_iterated(self._body, self._body), context=self._context)

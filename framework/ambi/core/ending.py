@@ -7,6 +7,8 @@ from .sides import ASYNC, SYNC
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from .request import Request
     from .response import Response
     from .sides import Side
@@ -49,3 +51,23 @@ async def release(request: Request, side: Side) -> None:
             log_failure(f"a stream that was not sent did not close: {body!r}", exc)
     if request._form is not None:
         request._form.close()
+
+
+def close_iterated(iterator: Any, body: Any) -> None:
+    """Close an iterator and what it came from, on the sync side. A failure is logged: all items were there."""
+    for closable in (iterator, body) if iterator is not body else (body,):
+        try:
+            if hasattr(closable, "close"):
+                closable.close()
+        except Exception as exc:
+            log_failure(f"a stream did not close: {body!r:.200}", exc)
+
+
+async def aclose_iterated(iterator: Any, body: Any) -> None:
+    """Close an async iterator and what it came from, in the task that iterated it. A failure is logged likewise."""
+    for closable in (iterator, body) if iterator is not body else (body,):
+        try:
+            if hasattr(closable, "aclose"):
+                await closable.aclose()
+        except Exception as exc:
+            log_failure(f"a stream did not close: {body!r:.200}", exc)

@@ -14,6 +14,7 @@ Facts
 
 from __future__ import annotations
 
+import copy
 import errno
 import io
 import os
@@ -112,24 +113,28 @@ class File(Response):
         if headers:
             self.headers.update(headers)
 
-    def open(self, request: Request) -> None:
-        """Open the file and decide what of it is sent.
+    def open(self, request: Request) -> File:
+        """Open the file and decide what of it is sent; the `File` itself stays as it is, for the next request.
 
         Raises:
             HTTPError: 404, 412, 416.
         """
-        self.is_open = True
+        opened = copy.copy(self)
+        opened.is_open = True
         file, path = self._source, None
         if isinstance(file, (str, os.PathLike)):
             path = os.fspath(file)
             file = _open_named(request, path)
+        elif file.closed:
+            raise RuntimeError(f"a File of an open file is sent once, and this one is closed: {file!r:.80}")
         try:
-            self._answer(request, file, path)
+            opened._answer(request, file, path)
         except BaseException:
             file.close()
             raise
-        if not isinstance(self.body, FileBody):
+        if not isinstance(opened.body, FileBody):
             file.close()
+        return opened
 
     def _answer(self, request: Request, file: BinaryIO, path: str | None) -> None:
         """Set header fields, status and body for this request."""

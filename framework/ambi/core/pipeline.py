@@ -74,7 +74,7 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
         if response.body.__class__ is not bytes:
             if not response.is_open:
                 here = here if here is SYNC else await SYNC
-                response.open(request)
+                response = response.open(request)
             request.drop(response)  # unless it is the one that is sent
         if opened:
             response, failure = close_layers(opened, here, response, request, codec)

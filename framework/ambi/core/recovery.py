@@ -55,10 +55,9 @@ async def open_late(request: Request, plan: Plan, response: Response, here: Side
     """Open a response that is not the handler's own but a layer's; no layer sees how that went."""
     here = here if here is SYNC else await SYNC
     try:
-        response.open(request)
+        return response.open(request), None, here
     except Exception as exc:
         return await recover(request, plan, exc, here)
-    return response, None, here
 
 
 async def crash(request: Request, plan: Plan, failure: Exception, here: Side) -> Recovered:

@@ -19,7 +19,7 @@ from .url import percent_encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+    from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
     from datetime import datetime
     from typing import Any
 
@@ -156,8 +156,13 @@ class Response:
     def encode(self, codec: JSONCodec) -> None:
         """Take the application's JSON codec: called when the response has been made. Raises what the codec raises."""
 
-    def open(self, request: Request) -> None:
-        """Open what is sent; called on the sync side, once, for a response that is not open. May raise HTTPError."""
+    def open(self, request: Request) -> Response:
+        """Give the response that is sent, with all open that has to be. Called on the sync side if not `is_open`.
+
+        Raises:
+            HTTPError: the response that is sent instead.
+        """
+        return self
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.status}>"
@@ -489,6 +494,26 @@ def _with_cookies(request: Request, response: Response) -> list[Pair]:
     """Give the header fields with those of the cookies, which depend on how the request came."""
     loopback = request.is_loopback
     return [*response._pairs, *(("set-cookie", c.header_value(loopback=loopback)) for c in response._cookies or ())]
+
+
+class _Spent:
+    """The body of a stream whose iterator was taken to be sent: there is nothing left in it."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[bytes]:
+        raise RuntimeError("a stream of an iterator is sent once: make a new one for each request")
+
+
+_SPENT = _Spent()
+
+
+def take_body(response: Response) -> Any:
+    """Give the body of a stream to be sent, and leave nothing of an iterator: what it gave cannot be had again."""
+    body = response.body
+    if hasattr(body, "__next__") or hasattr(body, "__anext__"):
+        response.body = _SPENT
+    return body
 
 
 def declared_length(pairs: list[Pair]) -> int | None:

@@ -19,7 +19,7 @@ from ..core.errors import HTTPError
 from ..core.log import log_crash, log_disconnect, log_failure
 from ..core.pipeline import respond
 from ..core.request import Request
-from ..core.response import finalize
+from ..core.response import finalize, take_body
 from ..core.sides import ASYNC
 from ..core.url import decode_path, encode_raw_query, percent_decode, strip_root
 from .asgi_connection import Connection, connection_of
@@ -435,7 +435,7 @@ async def write_response(request: Request, response: Response, send: Send) -> No
             await write_response(request, instead, send)
         return
     if body is None and response.body.__class__ is not bytes:
-        await close_body(request, response.body)
+        await close_body(request, take_body(response))
     try:
         await send(start)
         await send({"type": "http.response.body", "body": body or b""})

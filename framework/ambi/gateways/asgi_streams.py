@@ -15,10 +15,11 @@ from __future__ import annotations
 import time
 
 from ..bridge.stopping import stopping_for
+from ..core.ending import aclose_iterated, close_iterated
 from ..core.errors import ClientDisconnected
 from ..core.log import log_cut, log_disconnect, log_failure, log_left_behind
 from ..core.recovery import late_error
-from ..core.response import as_bytes, declared_length
+from ..core.response import as_bytes, declared_length, take_body
 from ..core.sides import on_sync_side
 from .asgi_connection import connection_of
 
@@ -67,7 +68,7 @@ async def send_stream(
         await close_body(request, response.body)
         return context.run(late_error, request, exc, "the Content-Length of a streamed body")
     try:
-        await sender.run(response.body)
+        await sender.run(take_body(response))
     except ClientGone:
         log_disconnect(request)
     except Exception as exc:
@@ -175,7 +176,7 @@ class StreamSender:
                     break
         finally:
             self._interrupt = None  # what is closed is not to be interrupted
-            await close_iterated(iterator, body)
+            await close_shielded(iterator, body)
 
     async def send_ahead(self, body: Any) -> None:
         """Send the items of a sync body, which one worker thread makes, from the first step to the closing."""
@@ -287,14 +288,12 @@ async def _taken(ahead: RunAhead, news: LoopBell) -> AsyncIterator[bytes]:
             await news.wait()
 
 
-async def close_iterated(iterator: Any, body: Any) -> None:
+async def close_shielded(iterator: Any, body: Any) -> None:
     """Close an async iterator and what it came from, in the task that iterated it, be that cancelled or not."""
     from anyio import CancelScope
 
-    for closable in (iterator, body) if body is not iterator else (body,):
-        if hasattr(closable, "aclose"):
-            with CancelScope(shield=True):
-                await closable.aclose()
+    with CancelScope(shield=True):
+        await aclose_iterated(iterator, body)
 
 
 async def close_body(request: Request, body: Any) -> None:
@@ -310,6 +309,6 @@ async def close_body(request: Request, body: Any) -> None:
 
 async def _close(body: Any) -> None:
     if hasattr(body, "aclose"):
-        await body.aclose()
+        await aclose_iterated(body, body)
     elif hasattr(body, "close"):
-        await on_sync_side(body.close)
+        await on_sync_side(close_iterated, body, body)

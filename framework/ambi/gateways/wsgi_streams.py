@@ -21,8 +21,9 @@ import time
 from functools import partial
 from itertools import chain
 
+from ..core.ending import close_iterated
 from ..core.log import log_cut
-from ..core.response import as_bytes, declared_length
+from ..core.response import as_bytes, declared_length, take_body
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class StreamedBody:
         return chunk
 
     def _chunks_of(self, response: Response, context: Context) -> Any:
-        body: Any = response.body
+        body = self._body = take_body(response)
         if is_async_only(body):
             from ..bridge.run_ahead import ThreadTaker
             from ..bridge.to_loop import LoopMaker
@@ -110,9 +111,7 @@ class StreamedBody:
                 if chunk:
                     yield chunk
         finally:
-            for closable in (iterator, body) if iterator is not body else (body,):
-                if hasattr(closable, "close"):
-                    run(closable.close)
+            run(close_iterated, iterator, body)
 
     def _time_to_close_s(self) -> float:
         """Give how long to wait for a thread that does not come to its next item: less when the server stops."""
@@ -138,7 +137,7 @@ class StreamedBody:
         if not self._has_begun:
             self._has_begun = True
             source.close()
-            close_body(self._response, self._context)
+            self._context.run(close_iterated, self._body, self._body)
         else:
             try:
                 source.close()
@@ -252,10 +251,10 @@ def is_async_only(body: Any) -> bool:
 
 def close_body(response: Response, context: Context) -> None:
     """Close a body that is not sent."""
-    body: Any = response.body
+    body = take_body(response)
     if is_async_only(body):
         from ..bridge.to_loop import LoopMaker
 
         LoopMaker(body, response.encode_item, context).drop()
-    elif hasattr(body, "close"):
-        context.run(body.close)
+    else:
+        context.run(close_iterated, body, body)
