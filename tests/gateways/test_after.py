@@ -18,23 +18,6 @@ from tests.conftest import MakeClient
 from tests.gateways.taps import ResponseTap
 
 
-@pytest.fixture(params=["def", "async"])
-def late(request: pytest.FixtureRequest) -> Any:
-    """Give what makes a function of each colour out of a plain one."""
-
-    def make(function: Any) -> Any:
-        if request.param == "def":
-            return function
-
-        async def later(*args: Any) -> None:
-            await anyio.sleep(0)
-            function(*args)
-
-        return later
-
-    return make
-
-
 def test_it_runs_after_the_response_is_sent(make_client: MakeClient, cell: Cell, late: Any) -> None:
     events: list[str] = []
     app = App()

@@ -23,23 +23,6 @@ WSGI = [cell for cell in CELLS if cell.gateway == "wsgi"]
 name: contextvars.ContextVar[str] = contextvars.ContextVar("name", default="nobody")
 
 
-@pytest.fixture(params=["def", "async"])
-def late(request: pytest.FixtureRequest) -> Callable[[Any], Any]:
-    """Give what makes a function of each colour out of a plain one."""
-
-    def make(function: Any) -> Any:
-        if request.param == "def":
-            return function
-
-        async def later(*args: Any) -> None:
-            await anyio.sleep(0)
-            function(*args)
-
-        return later
-
-    return make
-
-
 async def for_ever(events: list[str]) -> None:
     """Have no end; note the beginning and the cancellation."""
     try:
