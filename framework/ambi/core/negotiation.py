@@ -125,4 +125,5 @@ def _language_specificity(accepted: str, offer: str) -> int:
 
 
 def _language_fallback(accepted: str, offer: str) -> int:
+    # What is left of a range when it is shortened from the end is a prefix of it that ends at a hyphen.
     return 2 + offer.count("-") if accepted.startswith(offer + "-") else 0
