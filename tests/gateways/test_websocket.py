@@ -517,6 +517,22 @@ def test_a_client_that_vanishes_ends_the_handler(
     assert errors(caplog) == []
 
 
+def test_what_came_before_a_message_that_is_too_large_is_not_lost(
+    app: App, connect: Connect, events: list[Any]
+) -> None:
+    @app.websocket("/", max_message_bytes=10)
+    async def handler(ws: WebSocket) -> None:
+        await ws.accept()
+        await anyio.sleep(0.1)  # until the large one has come
+        events.extend([message async for message in ws])
+
+    peer = connect(app)
+    peer.send("first")
+    peer.send("x" * 11)
+    peer.ended()
+    assert events == ["first"]
+
+
 def test_a_message_that_is_too_large_closes_with_1009(app: App, connect: Connect, events: list[Any]) -> None:
     @app.websocket("/", max_message_bytes=10)
     async def handler(ws: WebSocket) -> None:

@@ -167,8 +167,12 @@ class ASGILink:
             self._inbox.read_ahead()
 
     async def close(self, code: int, reason: str) -> None:
-        """Close the connection; the closing handshake is the server's."""
+        """Close the connection, of which nobody takes any more messages; the closing handshake is the server's."""
         self._inbox.discard()
+        await self._close(code, reason)
+
+    async def _close(self, code: int, reason: str) -> None:
+        """Close the connection; what came before can still be taken."""
         message = {"type": "websocket.close", "code": code, "reason": reason}
         try:
             await self._transmit(message, last=True)
@@ -201,7 +205,7 @@ class ASGILink:
         if stopping_s > self._streams_stop_s:
             self.group.cancel_scope.cancel()
         elif not self._is_closed and self.gone is None:
-            self._ticker.start_task(self.close, 1001, "the server stops")
+            self._ticker.start_task(self._close, 1001, "the server stops")
 
     async def _transmit(self, message: Any, *, last: bool = False) -> None:
         async with self._lock:
@@ -225,7 +229,7 @@ class ASGILink:
                 if data is None:
                     data = message["bytes"]
                 if message_bytes(data) > self._max_message_bytes:
-                    await self.close(1009, f"a message has {self._max_message_bytes} bytes at most")
+                    await self._close(1009, f"a message has {self._max_message_bytes} bytes at most")
                     return
                 self._inbox.put(data)
                 await self._inbox.room()

@@ -126,10 +126,14 @@ class SocketLink:
         self._message_at = self._socket.loop.time()
 
     async def close(self, code: int, reason: str) -> None:
+        """Close the connection, of which nobody takes any more messages."""
+        self._inbox.discard()
+        await self._close(code, reason)
+
+    async def _close(self, code: int, reason: str) -> None:
         """Send a close frame, and wait a while for the client's. See: RFC 6455 7.1.2."""
         if self._closing is None:
             self._closing = WebSocketClosed(code, reason)
-            self._inbox.discard()
             with suppress(WebSocketClosed):
                 await self._transmit(CloseConnection(code=code, reason=reason))
         with anyio.move_on_after(self._limits.websocket_close_s):
@@ -161,7 +165,7 @@ class SocketLink:
             return
         self.is_abandoned = stopping_s > self._limits.streams_stop_s
         if self._closing is None and self.gone is None:
-            self._socket.start(self.close(1001, "the server stops"))
+            self._socket.start(self._close(1001, "the server stops"))
 
     # --- writing ---
 
@@ -288,7 +292,7 @@ class SocketLink:
             return None
         if now >= self._message_at + self._limits.websocket_idle_s:
             self._message_at = now
-            self._socket.start(self.close(1001, "no message for a long time"))
+            self._socket.start(self._close(1001, "no message for a long time"))
         elif self._pinged_at is None:
             self._pinged_at = now
             await self._control(Ping())
