@@ -10,7 +10,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import nox
@@ -80,13 +79,13 @@ def install(session: nox.Session, *groups: str, extras: bool = False) -> None:
     session.install("-e", project, *nox.project.dependency_groups(PYPROJECT, *groups))
 
 
-def install_from_debian(session: nox.Session, programs: Mapping[str, str]) -> None:
-    """Install the Debian packages of the programs that are missing, where that can be done without asking.
+FROM_DEBIAN = {"chromium": "chromium", "chromedriver": "chromium-driver", "redis-server": "redis-server"}
+"""What tests use that is no Python package: program -> Debian's package. Without it they are skipped, and say so."""
 
-    Args:
-        programs: program -> the package that it is in.
-    """
-    packages = sorted({package for program, package in programs.items() if shutil.which(program) is None})
+
+def install_from_debian(session: nox.Session) -> None:
+    """Install the Debian packages of the programs that are missing, where that can be done without asking."""
+    packages = sorted({package for program, package in FROM_DEBIAN.items() if shutil.which(program) is None})
     apt = shutil.which("apt-get")
     if not packages or apt is None or os.geteuid() != 0:
         return
@@ -200,12 +199,16 @@ def examples(session: nox.Session) -> None:
     session.run("pytest", "--confcutdir=tests/examples", "tests/examples", *session.posargs)
 
 
+@nox.session(venv_backend="none")
+def debian(session: nox.Session) -> None:
+    """Install what tests use of Debian's packages (Redis, Chromium), as root where apt is; else do nothing."""
+    install_from_debian(session)
+
+
 @nox.session
 def browser(session: nox.Session) -> None:
     """Use the examples as people do, in a real browser, under gunicorn and uvicorn."""
-    install_from_debian(
-        session, {"chromium": "chromium", "chromedriver": "chromium-driver", "redis-server": "redis-server"}
-    )
+    install_from_debian(session)
     if absent := [program for program in ("chromium", "chromedriver") if shutil.which(program) is None]:
         session.skip(f"{' and '.join(absent)} not found; Debian's packages are chromium and chromium-driver")
     install(session, "browser", extras=True)
