@@ -26,7 +26,6 @@ from __future__ import annotations
 from .app import App
 from .core.body import BodyStream
 from .core.errors import AmbiError, ClientDisconnected, ConfigurationError, HTTPError
-from .core.files import File
 from .core.forms import Form, UploadFile
 from .core.headers import Headers
 from .core.limits import Limits
@@ -41,6 +40,7 @@ from .core.websocket import WebSocket, WebSocketClosed
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .core.events import Event
+    from .core.files import File
     from .features.broadcast import Broadcast
     from .features.json_lines import JSONLines
     from .features.sse import SSE
@@ -81,8 +81,8 @@ __all__ = [
 ]
 
 _LOADED_WHEN_NAMED = {
-    "Broadcast": "features.broadcast", "Event": "core.events", "JSONLines": "features.json_lines",
-    "SSE": "features.sse",
+    "Broadcast": "features.broadcast", "Event": "core.events", "File": "core.files",
+    "JSONLines": "features.json_lines", "SSE": "features.sse",
 }  # fmt: skip
 
 

@@ -6,7 +6,6 @@ Which module may import which is held by import-linter (`nox -s arch`); these te
 import ast
 import importlib.util
 import pkgutil
-import statistics
 from pathlib import Path
 
 import pytest
@@ -145,7 +144,8 @@ def test_the_core_imports_no_thread_and_no_loop(path: Path) -> None:
 def test_importing_is_fast(tmp_path: Path) -> None:
     """At most half of what bottle takes, the fastest to import of the known ones."""
     pytest.importorskip("bottle", reason="bottle, which it is measured against, is not installed")
-    # Processor time is less noisy than the clock, and two processes in turn less than two series.
+    # Processor time is less noisy than the clock, two processes in turn less than two series, and the least of each
+    # less than the middle: what else a machine does only ever adds.
     measure = "import time; begun = time.process_time(); import {}; print(time.process_time() - begun)"
     times: dict[str, list[float]] = {"ambi": [], "bottle": []}
     for turn in range(12):
@@ -154,7 +154,7 @@ def test_importing_is_fast(tmp_path: Path) -> None:
             seconds = float(run_python(measure.format(name), "-W", "default", variables=cache))
             if turn:  # the first one of each has to compile
                 found.append(seconds)
-    ours, theirs = statistics.median(times["ambi"]), statistics.median(times["bottle"])
+    ours, theirs = min(times["ambi"]), min(times["bottle"])
     print(f"import ambi: {ours * 1000:.1f} ms, import bottle: {theirs * 1000:.1f} ms")
     assert ours <= theirs / 2
 

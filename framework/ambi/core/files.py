@@ -14,7 +14,6 @@ Facts
 
 from __future__ import annotations
 
-import copy
 import errno
 import io
 import os
@@ -119,7 +118,9 @@ class File(Response):
         Raises:
             HTTPError: 404, 412, 416.
         """
-        opened = copy.copy(self)
+        from copy import copy  # which loads what an application without files does not need
+
+        opened = copy(self)
         opened.is_open = True
         file, path = self._source, None
         if isinstance(file, (str, os.PathLike)):

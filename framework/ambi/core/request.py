@@ -18,7 +18,6 @@ from .log import log_ignored_cookies
 from .multidict import MultiDict
 from .negotiation import best_encoding, best_language, best_media_type
 from .preconditions import ETags, parse_http_date
-from .ranges import ByteRange
 from .state import State
 from .url import URL, encode_path, parse_urlencoded, split_host
 
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from .headers import Pair
     from .json import JSONCodec
     from .limits import Limits
+    from .ranges import ByteRange
     from .response import Response
     from .routing import Route
     from .websocket import WebSocket
@@ -324,6 +324,8 @@ class Request:
 
         See: RFC 9110 14.2.
         """
+        from .ranges import ByteRange  # loaded with the first that asks
+
         return ByteRange.parse(self._edge.header(self.native, "range") or "")
 
     # --- the body, there when the handler runs ---

@@ -23,9 +23,7 @@ from ..core.response import finalize, take_body
 from ..core.sides import ASYNC
 from ..core.url import decode_path, encode_raw_query, percent_decode, strip_root
 from .asgi_connection import Connection, connection_of
-from .asgi_streams import close_body, send_stream
 from .entry import check_host, headers_too_large, parse_content_length, target_too_long
-from .file_sending import file_messages, send_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -425,22 +423,34 @@ async def write_response(request: Request, response: Response, send: Send) -> No
     if response.status in _CLOSING:
         headers += _connection_fields(request, response)
     start = {"type": "http.response.start", "status": response.status, "headers": headers}
-    if type(body) is not bytes and body is not None:
-        messages = file_messages(request.native, pairs, body)
-        if messages is not None:
-            await send_file(request, body, [start, *messages], send)
+    if type(body) is not bytes and response.body.__class__ is not bytes:
+        await _write_stream(request, response, start, pairs, send, is_sent=body is not None)
+        if body is not None:
             return
-        instead = await send_stream(request, response, start, pairs, send)
-        if instead is not None:
-            await write_response(request, instead, send)
-        return
-    if body is None and response.body.__class__ is not bytes:
-        await close_body(request, take_body(response))
     try:
         await send(start)
         await send({"type": "http.response.body", "body": body or b""})
     except OSError:  # some servers say so that the client left
         log_disconnect(request)
+
+
+async def _write_stream(
+    request: Request, response: Response, start: dict[str, Any], pairs: list[Pair], send: Send, *, is_sent: bool
+) -> None:
+    """Send a body that is a file or a stream; or close it, where none is sent."""
+    from .asgi_streams import close_body, send_stream  # loaded with the first of them
+    from .file_sending import file_messages, send_file
+
+    if not is_sent:
+        await close_body(request, take_body(response))
+        return
+    messages = file_messages(request.native, pairs, response.body)
+    if messages is not None:
+        await send_file(request, response.body, [start, *messages], send)
+        return
+    instead = await send_stream(request, response, start, pairs, send)
+    if instead is not None:
+        await write_response(request, instead, send)
 
 
 _CLOSING = frozenset((408, 413, 426))

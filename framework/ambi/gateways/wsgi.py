@@ -24,9 +24,7 @@ from ..core.response import WITHOUT_BODY, Response, finalize
 from ..core.sides import SYNC
 from ..core.url import decode_path, decode_utf8_path, encode_raw_query, path_of_absolute_form, percent_decode
 from .entry import check_host, headers_too_large, parse_content_length, target_too_long
-from .file_sending import wrap_file
 from .wsgi_connection import client_has_left
-from .wsgi_streams import StreamedBody, close_body
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -346,20 +344,18 @@ def write_response(
     if type(body) is bytes:
         chunks = (body,)
     elif body is None:
-        close_body(response, context)
+        if response.body.__class__ is not bytes:
+            from .wsgi_streams import close_body
+
+            close_body(response, context)
         # A HEAD of a stream: servers that make a length of `len` say 0 here, others would send an empty last chunk.
         chunks = (b"",) if response.status not in WITHOUT_BODY else _nothing()
-    elif (wrapped := wrap_file(request, pairs, body)) is not None:
-        chunks = wrapped
     else:
         try:
-            stream = StreamedBody(request, response, pairs, context)
+            chunks = _begin(request, response, pairs, context)
         except Exception as exc:  # before the first item: a clean 500 is still possible
             answer = context.run(late_error, request, exc, "the first item of a streamed body")
             return write_response(request, answer, start_response, context)
-        chunks = stream if stream.has_items else _nothing()
-        if not stream.has_items:
-            stream.close()
     if request._after is not None or request._form is not None or request._dropped is not None:
         finished = FinishedWhole if isinstance(chunks, tuple) else FinishedBody
         chunks = finished(chunks, request, context)
@@ -369,6 +365,21 @@ def write_response(
         getattr(chunks, "close", bool)()
         raise
     return chunks
+
+
+def _begin(request: Request, response: Response, pairs: list[Pair], context: Context) -> Iterable[bytes]:
+    """Begin a body that is a file or a stream, and give its iterable. Raises what failed before its first item."""
+    from .file_sending import wrap_file  # loaded with the first of them
+    from .wsgi_streams import StreamedBody
+
+    wrapped = wrap_file(request, pairs, response.body)
+    if wrapped is not None:
+        return wrapped
+    stream = StreamedBody(request, response, pairs, context)
+    if stream.has_items:
+        return stream
+    stream.close()
+    return _nothing()
 
 
 def _nothing() -> Iterator[bytes]:
@@ -398,8 +409,9 @@ class FinishedBody:
         request, self._request = self._request, None
         if request is None:
             return
+        close: Callable[[], bool] | None = getattr(self._chunks, "close", None)
         try:
-            if isinstance(self._chunks, StreamedBody) and not self._chunks.close():
+            if close is not None and not close():
                 self._context = self._context.copy()  # another thread is in it, and may stay there for a while
         finally:
             self._finish(request)
