@@ -70,6 +70,7 @@ class BoundedDeflate(PerMessageDeflate):
         result = super().frame_inbound_header(proto, opcode, rsv, payload_length)
         decompressor: Any = self._decompressor
         if decompressor is not None and decompressor is not self._inflater:
+            # wsproto annotates the attribute with zlib's own class, and calls no more than what ours has too.
             decompressor = self._decompressor = self._inflater = _Inflater(decompressor)  # type: ignore[assignment]
         if self._inflater is not None and not opcode.iscontrol() and opcode is not Opcode.CONTINUATION:
             self._inflater.left = self._bound
