@@ -20,6 +20,9 @@ nox.options.sessions = ["lint", "types", "arch", "tests", "docs", "examples"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 REAL_SERVERS = [f"--ignore=tests/{name}" for name in ("servers", "streaming", "browser")]  # have sessions of their own
+ASK_FOR_SERVERS = ("tests/bridge/test_one_object.py", "tests/bridge/test_processes.py")
+"""Tests of what servers look at, and of gevent: elsewhere those are not installed, and parts of these are skipped."""
+
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 SUPPORTED = sorted({"3.11", "3.12", "3.13", RUNNING}, key=lambda version: int(version.partition(".")[2]))
 
@@ -152,7 +155,7 @@ def servers(session: nox.Session) -> None:
     install(session, "servers", extras=True)
     if "--quick" in session.posargs:
         rest = [word for word in session.posargs if word != "--quick"]
-        session.run("pytest", "tests/servers", "tests/streaming", *rest)
+        session.run("pytest", "tests/servers", "tests/streaming", *ASK_FOR_SERVERS, *rest)
     else:
         session.run("python", "-m", "tests.servers", *session.posargs)
         session.run("pytest", "tests/streaming", env={"AMBI_SERVERS": "all"})

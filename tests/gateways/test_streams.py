@@ -555,6 +555,31 @@ def test_a_stream_leaves_nothing_for_the_collector(app: App, cell: Cell, fails: 
         logging.getLogger("ambi.error").disabled = False
 
 
+def test_a_dropped_stream_of_both_colours_is_closed_where_the_request_is(app: App, client: Client, cell: Cell) -> None:
+    closed: list[str] = []
+
+    class Both:
+        def __iter__(self) -> Any:
+            pytest.fail("it was iterated")
+
+        __aiter__ = __iter__
+
+        def close(self) -> None:
+            closed.append("close")
+
+        async def aclose(self) -> None:
+            closed.append("aclose")
+
+    @app.middleware
+    def layer(request: Request) -> Middleware:
+        yield
+        return "instead"
+
+    app.get("/")(cell.handler(lambda: Stream(Both())))
+    assert client.get("/").text == "instead"
+    assert closed == ["close" if cell.gateway == "wsgi" else "aclose"]
+
+
 @pytest.mark.parametrize("length", [None, "1"])
 def test_a_close_that_fails_when_all_is_sent_breaks_no_answer(
     app: App, client: Client, cell: Cell, caplog: pytest.LogCaptureFixture, length: str | None

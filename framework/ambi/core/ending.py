@@ -39,7 +39,7 @@ async def run_after(request: Request, side: Side) -> None:
 async def release(request: Request, side: Side) -> None:
     """Close streams that were not sent, and files of a form. A failure is logged."""
     for body in request._dropped or ():
-        is_async = hasattr(body, "aclose")
+        is_async = hasattr(body, "aclose") and (side is ASYNC or not hasattr(body, "__iter__"))  # both: where it is
         if is_async is not (side is ASYNC):
             side = await (ASYNC if is_async else SYNC)
         try:
