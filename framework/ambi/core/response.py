@@ -247,8 +247,9 @@ class Redirect(Response):
 class Stream(Response):
     r"""A body sent item by item: any iterable or async iterable of bytes or str.
 
-    The response begins with its first item, so that an exception before it is a 500, an `HTTPError` too: what can be
-    refused, refuse in the handler. An exception after it cuts the connection, so that the client can tell.
+    The response begins with its first item, so that an exception before it is a 500, and an `HTTPError` its own answer;
+    but no `@app.error` sees either, so refuse in the handler what can be refused there. An exception after it cuts the
+    connection, so that the client can tell.
 
     Args:
         iterable: its items are sent as they come; it is closed on every exit. One that has not the colour of the server

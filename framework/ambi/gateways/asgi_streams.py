@@ -55,7 +55,7 @@ async def send_stream(
         start: the message that begins the response.
 
     Returns:
-        The response to send instead, a 500, where the body failed before its first item.
+        The response to send instead, where the body failed before its first item: a 500, or an `HTTPError`'s own.
 
     Raises:
         Exception: what the body raised after its first item; the server then cuts the connection.
