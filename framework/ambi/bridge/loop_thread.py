@@ -4,6 +4,8 @@ Facts
 - It is started by the first piece that needs it, never at import, so that a preloading server may fork afterwards;
   a forked child has no threads and starts its own.
 - It is a daemon: the interpreter joins other threads before `atexit` runs, and would wait for this one for ever.
+- An exit (`sys.exit`) of code that runs in a task of its own ends asyncio's `run_forever`. Nobody waits for that task,
+  and all other requests need the loop: so it is logged, and the loop goes on.
 - It is a plain asyncio loop: uvloop dies under gevent. Thread, lock and queue are looked up when used, so that
   gevent's patched ones are taken where there are some.
 """
@@ -17,6 +19,7 @@ import os
 import sys
 import threading
 
+from ..core.log import log_failure
 from .exits import at_exit
 
 TYPE_CHECKING = False
@@ -42,9 +45,19 @@ class LoopThread:
         asyncio.set_event_loop(self.loop)
         self.loop.call_soon(self._started.set)
         try:
-            self.loop.run_forever()
+            while not self._has_run():
+                pass
         finally:
             self.loop.close()
+
+    def _has_run(self) -> bool:
+        """Run the loop; tell whether it was stopped, and not ended by an exit."""
+        try:
+            self.loop.run_forever()
+        except (SystemExit, KeyboardInterrupt) as exc:
+            log_failure("a task on the loop thread asked for an exit", exc)
+            return False
+        return True
 
     def live(self, enter: Callable[[contextlib.AsyncExitStack], Awaitable[None]]) -> Callable[[], None]:
         """Enter something async in a task of its own, in which it lives; give what ends it.

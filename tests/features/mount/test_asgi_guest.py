@@ -1,7 +1,9 @@
 """What an ASGI application may do that only one of ASGI can, mounted under either gateway. See: ASGI 3.0."""
 
+import asyncio
 import gc
 import logging
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -26,6 +28,10 @@ def cell(request: pytest.FixtureRequest, no_leaks: None, no_blocking: None) -> C
     """Give one way in after the other."""
     found: Cell = request.param
     return found
+
+
+on_the_loop_thread = pytest.mark.parametrize("cell", GATEWAYS[:1], indirect=True, ids=["wsgi"])
+"""Of what befalls the loop thread; under ASGI the loop is the server's own."""
 
 
 @pytest.fixture
@@ -170,6 +176,48 @@ def test_a_read_that_is_cancelled_loses_nothing(ask: Ask) -> None:
 
 
 # --- its answer ---
+
+
+@on_the_loop_thread
+def test_an_exit_is_the_requests_and_no_end_of_the_loop(app: App, make_client: MakeClient) -> None:
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        sys.exit(3)
+
+    @app.get("/own")
+    async def own() -> str:
+        return "own"
+
+    app.mount("/guest", serving(handle))
+    client = make_client(app)
+    with pytest.raises(SystemExit):
+        client.get("/guest/")
+    assert client.get("/own").text == "own"
+
+
+@on_the_loop_thread
+@pytest.mark.parametrize("where", ["after its answer", "in a task of its own"])
+def test_an_exit_that_nobody_waits_for_is_logged(
+    app: App, make_client: MakeClient, caplog: pytest.LogCaptureFixture, where: str
+) -> None:
+    async def leave() -> None:
+        sys.exit(3)
+
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        await send(START)
+        await send(LAST)
+        if where == "after its answer":
+            await leave()
+        task = asyncio.get_running_loop().create_task(leave())
+        await asyncio.wait([task])
+        assert isinstance(task.exception(), SystemExit)
+
+    app.mount("/guest", serving(handle))
+    client = make_client(app)
+    assert client.get("/guest/").text == "last"
+    assert client.get("/guest/").text == "last"
+    told = "a task on the loop thread asked for an exit"
+    wait_for(lambda: errors(caplog).count(told) == 2)
+    gc.collect()
 
 
 def test_an_answer_begins_before_its_first_item(ask: Ask, events: list[Any]) -> None:
@@ -492,6 +540,30 @@ def test_a_lifespan_that_ends_early_is_logged(app: App, cell: Cell, caplog: pyte
         assert client.get("/guest/").text == "last"
     (line,) = errors(caplog)
     assert "ended early" in line
+
+
+@on_the_loop_thread
+def test_a_start_up_that_exits_is_told_to_whoever_starts(app: App, cell: Cell) -> None:
+    """An exit in a task of its own would end the loop thread, and the server's thread would wait for ever."""
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        sys.exit("no database")
+
+    app.mount("/guest", application)
+    with pytest.raises(SystemExit, match="no database"), Client(app, gateway=cell.gateway, backend=cell.backend):
+        pass
+
+
+def test_a_start_up_that_failed_leaves_no_task_that_waits_to_be_told(app: App, cell: Cell) -> None:
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": "no luck"})
+        await receive()
+
+    app.mount("/guest", application)
+    with pytest.raises(RuntimeError, match="no luck"), Client(app, gateway=cell.gateway, backend=cell.backend):
+        pass
 
 
 # --- limits of the whole ---

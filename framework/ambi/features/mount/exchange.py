@@ -188,6 +188,10 @@ class Exchange:
             elif self._is_whole or self._phase is _LEFT:
                 raise
             failure = exc
+        except (SystemExit, KeyboardInterrupt) as exc:  # the request's, whose thread or task is the server's own
+            if self._is_whole or self._phase is _LEFT:
+                raise
+            failure = exc
         except BaseException as exc:
             failure = RuntimeError("the mounted application was cancelled")
             failure.__cause__ = exc
@@ -219,7 +223,7 @@ class Exchange:
         """Tell whether the client has left, or may as well have: its answer is complete, its body ended early."""
         if self._is_whole or self._phase is _LEFT or self._failure is not None:
             return True
-        return self._phase is _WAITING and self._request.is_disconnected()
+        return self._phase is _WAITING and not self._status and self._request.is_disconnected()
 
     async def _read(self, source: CountedSource) -> dict[str, Any] | None:
         """Read a part of the body; None where there is no more to be had."""

@@ -39,6 +39,7 @@ class Lifetime:
         self._started = anyio.Event()
         self._stopping = anyio.Event()
         self._ended = anyio.Event()
+        self._scope = anyio.CancelScope(shield=True)
         self._failure: BaseException | None = None
 
     @contextlib.asynccontextmanager
@@ -49,13 +50,22 @@ class Lifetime:
             RuntimeError: its start-up or shutdown failed; the message is its own.
         """
         start_task(current_token().native_token, self._live)
-        await self._started.wait()
+        try:
+            await self._started.wait()
+        except BaseException:
+            self._scope.cancel()
+            raise
+        if self._failure is not None:
+            self._stopping.set()  # one that waits to be told may end
         self._raise()
         try:
             yield
         finally:
             self._stopping.set()
-            await self._ended.wait()
+            try:
+                await self._ended.wait()
+            finally:
+                self._scope.cancel()  # of one that takes longer than anybody waits
         self._raise()
 
     def _raise(self) -> None:
@@ -66,7 +76,7 @@ class Lifetime:
     async def _live(self) -> None:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
         try:
-            with anyio.CancelScope(shield=True):
+            with self._scope:
                 await self._application(scope, self._receive, self._send)
         except Exception as exc:
             if not self._told:
@@ -75,6 +85,8 @@ class Lifetime:
                 log_failure(f"the lifespan of the mounted {self._application!r:.100} ended early", exc)
             elif self._failure is None:
                 self._failure = exc
+        except (SystemExit, KeyboardInterrupt) as exc:  # of the start-up that waits for it, not of the loop
+            self._failure = exc
         finally:
             self._started.set()
             self._ended.set()
