@@ -1,5 +1,6 @@
 """What WSGI servers do differently. One gateway alone, since each of these is a habit of some WSGI server."""
 
+import asyncio
 import io
 import json
 import threading
@@ -436,3 +437,39 @@ def test_an_exit_finishes_the_request(app: App, cell: Cell) -> None:
         call_wsgi(app, environ_of(body=body, CONTENT_TYPE="multipart/form-data; boundary=x"))
     settle_in_process()
     assert (events, uploads[0].file.closed) == (["after"], True)
+
+
+class SlowInput:
+    """`wsgi.input` of a client that sends a byte now and then."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def read(self, size: int = -1) -> bytes:
+        time.sleep(0.03)
+        self._count += 1
+        return b"%d" % self._count
+
+
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.gateway == "wsgi" and cell.is_async], indirect=True)
+@pytest.mark.parametrize("readers", [1, 2])
+def test_a_time_out_of_a_read_loses_nothing(cell: Cell, readers: int) -> None:
+    """A server's thread that reads cannot be interrupted: what it has read then is for whoever reads next."""
+    app = App()
+    chunks: list[bytes] = []
+
+    async def read_some(stream: BodyStream) -> None:
+        while True:
+            try:
+                chunks.append(await asyncio.wait_for(anext(stream), 0.01))
+            except asyncio.TimeoutError:
+                continue
+            except StopAsyncIteration:
+                return
+
+    @app.post("/")
+    async def read(stream: BodyStream) -> bytes:
+        await asyncio.gather(*(read_some(stream) for _ in range(readers)))
+        return b"".join(sorted(chunks))
+
+    assert call_wsgi(app, environ_of("/", b"....", **{"wsgi.input": SlowInput()}))[2] == b"1234"

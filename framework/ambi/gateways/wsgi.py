@@ -232,7 +232,8 @@ class WSGIBody:
         self._request = request
         self._read: Callable[[int], bytes] = environ["wsgi.input"].read
         self.declared: int | None = None
-        self.ended = False
+        self._is_ended = False
+        self._fetched: list[bytes] = []
         length, is_coded = environ.get("CONTENT_LENGTH"), "HTTP_TRANSFER_ENCODING" in environ
         if length and not is_coded:
             self.declared = int(length)
@@ -249,7 +250,7 @@ class WSGIBody:
             HTTPError: 408 when the server gave up waiting, 400 when it refused the framing.
         """
         left = self._left
-        if self.ended:
+        if self._is_ended:
             return b""
         try:
             chunk = self._read(_READ_BYTES if left is None else min(left, _READ_BYTES))
@@ -263,18 +264,31 @@ class WSGIBody:
             if not chunk:
                 raise ConnectionLost(f"the client left {left} bytes before the end of its body")
             self._left = left - len(chunk)
-        self.ended = not chunk or self._left == 0
+        self._is_ended = not chunk or self._left == 0
         return chunk
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left to read."""
+        return self._is_ended and not self._fetched
 
     async def read(self) -> bytes:
         """As `read_blocking`; awaited on the sync side, where blocking is right."""
         return self.read_blocking()
 
     async def read_async(self) -> bytes:
-        """As `read_blocking`, from the event loop: the server's thread reads."""
+        """As `read_blocking`, from the event loop: the server's thread reads.
+
+        What it has read for one who was cancelled meanwhile, the next one gets: a time-out loses nothing.
+        """
         from ..bridge.to_loop import call_in_thread
 
-        return await call_in_thread(self._request, self.read_blocking)
+        while not self._fetched:  # also when another took it
+            await call_in_thread(self._request, self._fetch)
+        return self._fetched.pop(0)
+
+    def _fetch(self) -> None:
+        self._fetched.append(self.read_blocking())
 
     async def run_io(self, function: Callable[..., Any], *args: Any) -> Any:
         """Run file work here: this thread may block."""
