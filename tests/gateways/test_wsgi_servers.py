@@ -462,7 +462,7 @@ def test_a_time_out_of_a_read_loses_nothing(cell: Cell, readers: int) -> None:
         while True:
             try:
                 chunks.append(await asyncio.wait_for(anext(stream), 0.01))
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 continue
             except StopAsyncIteration:
                 return

@@ -484,9 +484,15 @@ def finalize(request: Request, response: Response) -> tuple[list[Pair], Body | N
 
 
 def _as_they_stand(request: Request, response: Response, pairs: list[Pair]) -> tuple[list[Pair], Body | None]:
-    """Decide the same for another application's answer; of its fields only a length is mended that a layer changed."""
+    """Decide the same for another application's answer; of its fields only the length is mended.
+
+    A layer may have changed the body; and where there must be none, a client or a server would wait for its bytes.
+    """
     body = response.body
-    if request.method == "HEAD" or response.status in WITHOUT_BODY:
+    if response.status in WITHOUT_BODY:
+        kept = [pair for pair in pairs if pair[0] != "content-length"]
+        return [*kept, ("content-length", "0")] if response.status == 205 else kept, None
+    if request.method == "HEAD":
         return pairs, None
     if type(body) is bytes and any(name == "content-length" for name, _ in pairs):
         pairs = [*(pair for pair in pairs if pair[0] != "content-length"), _length_pair(len(body))]

@@ -293,6 +293,7 @@ class _Edge:
         if address is None:
             return ""
         name, port = address
+        name = f"[{name}]" if ":" in name else name  # RFC 3986 3.2.2
         return name if port in (None, 443 if self.scheme(scope) == "https" else 80) else f"{name}:{port}"
 
     def lifespan_state(self, scope: Scope, /) -> Mapping[str, Any] | None:

@@ -195,6 +195,7 @@ class _Edge:
 
     def server(self, environ: WSGIEnvironment, /) -> str:
         name, port = environ.get("SERVER_NAME", ""), str(environ.get("SERVER_PORT", ""))
+        name = f"[{name}]" if ":" in name else name  # RFC 3986 3.2.2
         default = "443" if environ["wsgi.url_scheme"] == "https" else "80"
         return name if port in ("", default) else f"{name}:{port}"
 

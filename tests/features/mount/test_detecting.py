@@ -92,3 +92,9 @@ def test_an_interface_that_there_is_not() -> None:
 def test_an_app_has_both_interfaces_and_limits_of_its_own(options: Any) -> None:
     with pytest.raises(ConfigurationError, match="are for other applications"):
         App().mount("/x", App(), **options)
+
+
+@pytest.mark.parametrize("limit", [0, -1, "1"])
+def test_a_limit_is_a_positive_number(limit: Any) -> None:
+    with pytest.raises(ConfigurationError, match="must be a positive int"):
+        App().mount("/x", wsgi, max_body_bytes=limit)

@@ -264,6 +264,14 @@ def test_an_answer_without_a_body(app: App, client: Client, cell: Cell, status: 
     assert (response.status_code, response.header_lines, response.content) == (status, [("etag", '"x"')], b"")
 
 
+@pytest.mark.parametrize(("status", "left"), [(204, []), (205, [TEXT, ("content-length", "0")]), (304, [])])
+def test_a_length_of_no_body_is_taken_back(app: App, client: Client, cell: Cell, status: int, left: Any) -> None:
+    """A client would wait for those bytes (RFC 9110 8.6), and some servers count them."""
+    app.mount("/guest", answering(cell, status=status, headers=[*left[:1], ("content-length", "5")]))
+    response = client.get("/guest/")
+    assert (response.status_code, response.header_lines, response.content) == (status, left, b"")
+
+
 def test_a_body_shorter_than_its_length_is_not_passed_off_as_whole(app: App, client: Client, cell: Cell) -> None:
     app.mount("/guest", answering(cell, headers=[TEXT, ("content-length", "9")]))
     with pytest.raises(RuntimeError, match="4 bytes before its Content-Length"), client.stream("GET", "/guest/") as got:

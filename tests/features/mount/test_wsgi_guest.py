@@ -155,6 +155,49 @@ def test_it_is_closed_once_after_a_failure(app: App, client: Client, events: lis
     assert events == ["closed"]
 
 
+@pytest.mark.parametrize("items", [[b"all"], [b"a", b"ll"], [b"", b"all", b""]], ids=["one", "two", "empty ones"])
+@pytest.mark.parametrize("length", [True, False])
+def test_what_comes_behind_its_last_item_is_done(
+    app: App, client: Client, events: list[str], items: list[bytes], length: bool
+) -> None:
+    """Servers ask for items until there is none, so a generator commits or logs behind its last one."""
+
+    def application(environ: Any, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [TEXT, ("Content-Length", "3")] if length else [TEXT])
+        yield from items
+        events.append("done")
+
+    app.mount("/guest", application)
+    assert client.get("/guest/").text == "all"
+    assert events == ["done"]
+
+
+def test_an_item_too_many_is_neither_sent_nor_waited_for(app: App, client: Client, events: list[str]) -> None:
+    def application(environ: Any, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [TEXT, ("Content-Length", "3")])
+        try:
+            while True:
+                yield b"all"
+        finally:
+            events.append("closed")
+
+    app.mount("/guest", application)
+    assert client.get("/guest/").text == "all"
+    assert events == ["closed"]
+
+
+def test_a_failure_behind_its_last_item_is_logged(app: App, client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    def application(environ: Any, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [TEXT, ("Content-Length", "3")])
+        yield b"all"
+        raise ValueError("behind")
+
+    app.mount("/guest", application)
+    assert client.get("/guest/").text == "all"
+    (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert "behind" in str(record.exc_info and record.exc_info[1])
+
+
 def test_it_is_closed_when_a_layer_fails_behind_it(app: App, client: Client, events: list[str]) -> None:
     @app.middleware
     def fail(request: Request) -> Middleware:
@@ -258,4 +301,5 @@ def test_one_that_took_the_socket_for_a_websocket_lets_go_as_gunicorn_wants_it()
     upgrade = {"HTTP_UPGRADE": "websocket", "HTTP_CONNECTION": "Upgrade", "SERVER_PROTOCOL": "HTTP/1.1"}
     with pytest.raises(StopIteration):
         app({**environ_of("/guest/x"), **upgrade, "gunicorn.socket": io.BytesIO()}, print)  # type: ignore[arg-type]
-    assert call_wsgi(app, environ_of("/guest/x"))[0] == 500
+    for request in (environ_of("/guest/x"), environ_of("/guest/x", HTTP_UPGRADE="h2c")):
+        assert call_wsgi(app, request)[0] == 500

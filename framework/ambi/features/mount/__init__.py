@@ -14,6 +14,7 @@ for more than the shape of an environ or a scope.
 
 from __future__ import annotations
 
+from ...core.limits import check_limit
 from .detecting import interface_of
 
 TYPE_CHECKING = False
@@ -50,8 +51,10 @@ def guest_of(
         max_body_bytes: of its requests; None leaves the limit to it.
 
     Raises:
-        ConfigurationError: it has neither, or the other one.
+        ConfigurationError: it has neither, or the other one; or the limit is none.
     """
+    if max_body_bytes is not None:
+        check_limit("max_body_bytes", max_body_bytes)
     if interface_of(path, application, interface) == "wsgi":
         from .wsgi_guest import WSGIGuest
 

@@ -38,5 +38,7 @@ def _sent(request: Request) -> bytes:
 def server_of(request: Request) -> tuple[str, int]:
     """Give the name and port of the server; those that the client named where the server does not know."""
     address = request._edge.server(request.native) or request.host or "localhost"
-    name, _, port = address.rpartition(":") if address.rpartition(":")[2].isdecimal() else (address, "", "")
-    return name, int(port) if port else 443 if request.scheme == "https" else 80
+    name, colon, port = address.rpartition(":")
+    if not colon or port[-1:] == "]":
+        name, port = address, ""
+    return name.removeprefix("[").removesuffix("]"), int(port) if port else 443 if request.scheme == "https" else 80

@@ -26,7 +26,7 @@ class ASGIGuest:
         self._application = application
         self._max_body_bytes = max_body_bytes
         self._lifetime: Lifetime | None = None
-        loaded = max_body_bytes or host.limits.max_body_bytes
+        loaded = host.limits.max_body_bytes if max_body_bytes is None else max_body_bytes
         self._plan = Plan(
             application, self.respond, codec=host.json, max_body_bytes=loaded, is_async=True, keeps_raw=True
         )

@@ -5,6 +5,8 @@ Facts
   before that item is sent; and may use the `write` that it returns. See: PEP 3333.
 - Its `close` is called at the end of the request, once, whatever became of the response. Most answers are one item of
   a known length: those are sent as bytes, and `close` comes after.
+- A generator may have work to do behind its last item (a commit, a log line). Servers ask for items until there is
+  none; so whoever has got all that were declared asks once more before it calls `close`.
 - One that took the server's socket for a WebSocket says so by raising StopIteration, as gunicorn wants it.
 """
 
@@ -39,7 +41,7 @@ class WSGIGuest:
     def __init__(self, application: Any, host: Application, max_body_bytes: int | None) -> None:
         self._application = application
         self._max_body_bytes = max_body_bytes
-        loaded = max_body_bytes or host.limits.max_body_bytes
+        loaded = host.limits.max_body_bytes if max_body_bytes is None else max_body_bytes
         self._plan = Plan(
             application, self.respond, codec=host.json, max_body_bytes=loaded, blocking=True, keeps_raw=True
         )
@@ -61,7 +63,7 @@ class WSGIGuest:
             answer.begin(self._application(environ, answer.start_response))
             return answer.response(request)
         except StopIteration:
-            if "HTTP_UPGRADE" not in environ:
+            if request.method != WEBSOCKET:
                 raise RuntimeError(f"{self._application!r} raised StopIteration") from None
             return Switched(None)
         except BaseException:
@@ -82,6 +84,7 @@ class Answer:
         self._status = 0
         self._fields: list[tuple[str, str]] = []
         self._is_sent = self._is_single = False
+        self._left: int | None = None
         self._written: Any = None
         self._iterable: Any = ()
         self._iterator: Iterator[bytes] = iter(())
@@ -144,8 +147,10 @@ class Answer:
         declared = declared_length(response._pairs)
         has_body = request.method != "HEAD" and self._status not in WITHOUT_BODY
         first: bytes = next(filter(None, self._iterator), b"") if has_body else b""
+        if has_body and declared is not None:
+            self._left = declared
         if not has_body or declared == len(first) or (declared is None and (self._is_single or not first)):
-            response.body = bytes(first)
+            response.body = self._counted(bytes(first))
             request.closes(self)
         else:
             self._iterator = chain((first,), self._iterator)
@@ -157,11 +162,24 @@ class Answer:
 
     def __next__(self) -> bytes:
         self._is_sent = True
-        return next(self._iterator)
+        return self._counted(next(self._iterator))
+
+    def _counted(self, item: bytes) -> bytes:
+        if self._left is not None:
+            self._left -= len(item)
+        return item
 
     def close(self) -> None:
         """Close what the application returned. Idempotent."""
         iterable, self._iterable = self._iterable, ()
+        left, self._left = self._left, None
+        try:
+            if left is not None and left <= 0:
+                next(filter(None, self._iterator), None)
+        finally:
+            self._close(iterable)
+
+    def _close(self, iterable: Any) -> None:
         try:
             if hasattr(iterable, "close"):
                 iterable.close()
