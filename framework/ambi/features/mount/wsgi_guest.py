@@ -45,11 +45,16 @@ class WSGIGuest:
         self._plan = Plan(
             application, self.respond, codec=host.json, max_body_bytes=loaded, blocking=True, keeps_raw=True
         )
+        self._handshake_plan = Plan(
+            application, self.converse, codec=host.json, max_body_bytes=loaded, blocking=True, keeps_raw=True
+        )
         self._refusal = Plan(application, _refuse_websocket, codec=host.json, max_body_bytes=loaded)
 
     def plan_for(self, request: Request) -> Plan:
         """Give the plan by which it answers; a WebSocket it can have only of a WSGI server's socket."""
-        return self._refusal if request.method == WEBSOCKET and request.gateway == "asgi" else self._plan
+        if request.method != WEBSOCKET:
+            return self._plan
+        return self._refusal if request.gateway == "asgi" else self._handshake_plan
 
     def respond(self, request: Request) -> Response:
         """Call the application, as far as the beginning of its answer.
@@ -57,15 +62,28 @@ class WSGIGuest:
         Raises:
             Exception: what it raised before, or what kept it from reading the body.
         """
+        try:
+            return self._begin(request)
+        except StopIteration as exc:  # no generator and no coroutine lets that pass
+            raise RuntimeError(f"{self._application!r:.100} raised StopIteration") from exc
+
+    def converse(self, request: Request) -> Response:
+        """Do the same for the handshake of a WebSocket, which it may answer on the server's socket by itself.
+
+        Raises:
+            Exception: as for `respond`.
+        """
+        try:
+            return self._begin(request)
+        except StopIteration:
+            return Switched(None)
+
+    def _begin(self, request: Request) -> Response:
         environ, body = environ_of(request, self._max_body_bytes)
         answer = Answer()
         try:
             answer.begin(self._application(environ, answer.start_response))
             return answer.response(request)
-        except StopIteration:
-            if request.method != WEBSOCKET:
-                raise RuntimeError(f"{self._application!r} raised StopIteration") from None
-            return Switched(None)
         except BaseException:
             answer.close()
             if body is not None and body.failure is not None:
