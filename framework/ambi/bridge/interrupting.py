@@ -62,6 +62,66 @@ async def unless(awaitable: Awaitable[Any], happens: Callable[[Interrupt], Corou
     return await _Interruptible(awaitable, arm, Interrupted)
 
 
+_AGAIN_S = 5.0
+
+
+class Grace:
+    """What runs inside is cancelled when its time is up; when that is may be said before, or meanwhile.
+
+    On asyncio it is cancelled as code there is by servers: once, so that a `finally` of it can await; and again for as
+    long as it does not end, after five seconds each. On trio a `finally` that awaits has a shield of its own.
+    """
+
+    __slots__ = ("_is_over", "_loop", "_scope", "_task", "_timer", "_until_s")
+
+    def __init__(self) -> None:
+        self._until_s: float | None = None
+        self._is_over = False
+        self._scope: Any = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __enter__(self) -> None:
+        self._loop = _asyncio_loop()
+        if self._loop is None:
+            from anyio import CancelScope
+
+            self._scope = CancelScope()
+            self._scope.__enter__()
+        else:
+            self._task = asyncio.current_task()
+        self._set()
+
+    def ends_in(self, seconds: float) -> None:
+        """Give it so many seconds from now. Called on its loop, once."""
+        from anyio import current_time
+
+        self._until_s = current_time() + seconds
+        self._set()
+
+    def _set(self) -> None:
+        if self._until_s is None:
+            return
+        if self._scope is not None:
+            self._scope.deadline = self._until_s
+        elif self._loop is not None and self._task is not None:
+            self._timer = self._loop.call_at(self._until_s, self._cancel, self._loop, self._task)
+
+    def _cancel(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
+        self._is_over = True
+        self._timer = loop.call_later(_AGAIN_S, self._cancel, loop, task)
+        task.cancel()
+
+    def __exit__(self, kind: object, exc: BaseException | None, traceback: object) -> bool:
+        if self._scope is not None:
+            return bool(self._scope.__exit__(kind, exc, traceback))
+        if self._timer is not None:
+            self._timer.cancel()
+        self._loop = self._task = self._timer = None
+        return self._is_over and isinstance(exc, asyncio.CancelledError)
+
+
 def _asyncio_loop() -> asyncio.AbstractEventLoop | None:
     """Give the loop that runs here; None on trio: what is awaited inside an `except` shows its error in tracebacks."""
     try:

@@ -13,6 +13,7 @@ import anyio
 import pytest
 
 from ambi import App, Limits, Middleware, Request
+from ambi.bridge import interrupting
 from ambi.features.mount import exchange
 from ambi.testing import Client
 from tests.cells import GATEWAYS, Cell
@@ -391,6 +392,68 @@ def test_a_guest_that_does_not_care_is_cancelled_within_its_grace(
     wait_for(lambda: events)
     assert time.monotonic() - began_s < 3
     assert errors(caplog) == []
+
+
+def test_a_guest_that_is_cancelled_may_clean_up(ask: Ask, events: list[Any], cell: Cell) -> None:
+    """As on a server of its own: on asyncio it is cancelled once, on trio it takes a shield."""
+
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        await send(START)
+        await send(MORE)
+        try:
+            await anyio.sleep(60)
+        finally:
+            with anyio.CancelScope(shield=cell.backend == "trio"):
+                await anyio.sleep(0.02)
+                events.append("cleaned up")
+
+    with ask(handle).stream("GET", "/guest/") as response:
+        next(response.iter_bytes())
+    wait_for(lambda: events)
+
+
+def test_a_guest_that_swallows_its_cancellation_is_cancelled_again(
+    ask: Ask, events: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interrupting, "_AGAIN_S", 0.1)
+
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        await send(START)
+        await send(MORE)
+        for _ in range(3):
+            try:
+                await anyio.sleep(60)
+            except BaseException:
+                events.append("swallowed")
+
+    with ask(handle).stream("GET", "/guest/") as response:
+        next(response.iter_bytes())
+    wait_for(lambda: len(events) == 3)
+
+
+@pytest.mark.parametrize("turns", ["asks", "sends nothing"])
+def test_a_guest_that_does_not_end_leaves_the_loop_to_others(app: App, ask: Ask, events: list[Any], turns: str) -> None:
+    @app.get("/own")
+    async def own() -> str:
+        return "own"
+
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        await send(START)
+        await send(MORE)
+        try:
+            while True:
+                if turns == "asks":
+                    await receive()
+                else:
+                    await send({**MORE, "body": b""})
+        finally:
+            events.append("ended")
+
+    client = ask(handle)
+    with client.stream("GET", "/guest/") as response:
+        next(response.iter_bytes())
+        assert client.get("/own").text == "own"
+    wait_for(lambda: events)
 
 
 def test_a_layer_that_replaces_an_unfinished_answer_ends_it(app: App, ask: Ask, events: list[Any]) -> None:

@@ -8,6 +8,7 @@ Facts
 - The guest runs ahead of the client by a bounded number of items and bytes; then its `send` waits.
 - When the client has left, `receive` says so and `send` raises OSError. A guest that goes on for longer than a grace
   period with an answer that nobody takes is cancelled.
+- A guest that asks on, or sends nothing for ever, gives the others a turn each time: the loop is not its own.
 - Under WSGI the server's thread reads the body, when it serves the loop: while it waits for the answer to begin, and
   while it takes chunks. In between a read waits; and a read that has begun may not be cancelled, as its bytes would be
   lost.
@@ -19,9 +20,10 @@ import collections
 import sys
 
 import anyio
-from anyio.lowlevel import checkpoint_if_cancelled
+from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
 from ...bridge.background import run_beside
+from ...bridge.interrupting import Grace
 from ...core.body import CountedSource
 from ...core.errors import ClientDisconnected, ConnectionLost, HTTPError
 from ...core.log import log_left
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import Any
 
+    from ...bridge.background import Job
     from ...core.headers import Pair
     from ...core.request import Request
     from ...core.response import Response
@@ -103,7 +106,8 @@ class Exchange:
         self._is_whole = self._is_over = False
         self._is_told = False
         self._failure: BaseException | None = None
-        self._scope = anyio.CancelScope()
+        self._grace = Grace()
+        self._job: Job
 
     # --- the request's side ---
 
@@ -118,7 +122,7 @@ class Exchange:
         async def run() -> None:
             await self._run(application, scope)
 
-        run_beside(self._request.app, f"{self._request!r} to the mounted {application!r:.100}", run)
+        self._job = run_beside(self._request.app, f"{self._request!r} to the mounted {application!r:.100}", run)
         try:
             while not (self._status and not (self._reads_in_thread and self._is_reading)):
                 if self._failure is not None:
@@ -153,7 +157,7 @@ class Exchange:
         while not self._items:
             if self._is_whole or self._phase is _LEFT:
                 raise StopAsyncIteration
-            if self._is_over:
+            if self._is_over or self._failure is not None:
                 raise self._taken_failure()
             await self._changed.wait()
         chunk = self._items.popleft()
@@ -166,11 +170,14 @@ class Exchange:
         self._leave()
 
     def _leave(self) -> None:
+        if self._phase is _LEFT:
+            return
         self._phase = _LEFT
+        self._job.is_after = True
         self._failure = None
         self._items.clear()
         if not (self._is_whole or self._is_over):
-            self._scope.deadline = anyio.current_time() + GRACE_S
+            self._grace.ends_in(GRACE_S)
         self._changed.ring()
         self._room.ring()
 
@@ -180,7 +187,7 @@ class Exchange:
         """Run the guest. Raises what nobody else will tell of: a failure when its answer was complete."""
         failure: BaseException | None = RuntimeError("the mounted application ended without a whole answer")
         try:
-            with self._scope:
+            with self._grace:
                 await application(scope, self.receive, self.send)
         except Exception as exc:
             if self._phase is _LEFT and self._is_told:  # what it made of the news
@@ -213,6 +220,7 @@ class Exchange:
             message = await self._read(self._source)
             if message is not None:
                 return message
+        await checkpoint()
         while not self._has_left():
             with anyio.move_on_after(_LOOK_EVERY_S if self._phase is _WAITING else None):
                 await self._changed.wait()
@@ -267,7 +275,9 @@ class Exchange:
         if chunk:
             self._items.append(bytes(chunk))
             self._size += len(chunk)
-        self._is_whole = not message.get("more_body", False)
+        else:
+            await checkpoint()
+        self._is_whole = self._job.is_after = not message.get("more_body", False)
         self._changed.ring()
         while self._is_full() and not self._is_whole:
             await self._room.wait()
