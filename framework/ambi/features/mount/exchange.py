@@ -275,10 +275,10 @@ class Exchange:
         if chunk:
             self._items.append(bytes(chunk))
             self._size += len(chunk)
-        else:
-            await checkpoint()
         self._is_whole = self._job.is_after = not message.get("more_body", False)
         self._changed.ring()
+        if not (chunk or self._is_whole):
+            await checkpoint()
         while self._is_full() and not self._is_whole:
             await self._room.wait()
             self._check_left()
