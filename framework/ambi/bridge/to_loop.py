@@ -54,6 +54,8 @@ def finish_over_loop(
         outcome = loop_side.visit(coroutine)
         if outcome[0] is CROSSING:
             outcome = step(coroutine, context)
+            if outcome[0] is not CROSSING:
+                loop_side.end()
     if loop_side.has_been_left and isinstance(outcome[1], asyncio.CancelledError):
         raise ClientDisconnected("the client left before its answer was ready")
     result: T = _unpack(outcome)
@@ -73,6 +75,7 @@ _LOOK_AFTER_S = 1.0
 _LOOK_AT_CLIENT_S = 0.2
 _DROP_S = 5.0
 _LEFT = "the client left before its answer was complete"
+_OVER = "the request does not wait for this any more"
 
 
 class LoopSide:
@@ -88,6 +91,7 @@ class LoopSide:
         self._loop = get_loop_thread().loop
         self._errand: Errand | None = None
         self._has_left = has_left
+        self._has_ended = False
         self.has_been_left = False
 
     def visit(self, coroutine: Coroutine[Any, Any, Any]) -> Outcome:
@@ -126,7 +130,21 @@ class LoopSide:
         try:
             outcome = await Leg(coroutine, self._context, self.settled)
         finally:
+            self._has_ended = outcome[0] is not CROSSING  # what was asked for before is run before it is taken
             self._inbox.put(outcome)
+
+    def end(self) -> None:
+        """Serve no longer: the coroutine came to its end in the server's thread."""
+        with contextlib.suppress(RuntimeError):  # a loop that is closed has ended all who waited
+            self._loop.call_soon_threadsafe(self._end)
+
+    def _end(self) -> None:
+        self._has_ended = True
+        with contextlib.suppress(queue.Empty):
+            while True:
+                item = self._inbox.get_nowait()
+                if isinstance(item, Errand):
+                    item.refuse(ConnectionLost(_OVER))
 
     async def settled(self) -> None:
         """Wait until the server's thread runs no sync piece."""
@@ -134,10 +152,19 @@ class LoopSide:
             await self._errand.ended()
 
     async def call(self, function: Callable[..., Any], *args: Any) -> tuple[Outcome, BaseException | None]:
-        """Run a sync piece in the server's thread; how it ended, and the cancellation that came meanwhile."""
+        """Run a sync piece in the server's thread; how it ended, and the cancellation that came meanwhile.
+
+        A task that outlives the request finds that the thread is not there any more: that is a `ConnectionLost`.
+        """
         errand = self._errand = Errand(function, args, self._loop)
-        self._loop.call_soon(self._inbox.put, errand)  # with the next turn: the task has left the context by then
+        self._loop.call_soon(self._submit, errand)  # with the next turn: the task has left the context by then
         return await errand.ended()
+
+    def _submit(self, errand: Errand) -> None:
+        if self._has_ended:
+            errand.refuse(ConnectionLost(_OVER))
+        else:
+            self._inbox.put(errand)
 
 
 class Errand:
@@ -223,7 +250,7 @@ class LoopMaker:
         self._loop = get_loop_thread().loop
         self._ahead: RunAhead | None = None
         self._task: asyncio.Task[BaseException | None] | None = None
-        self._is_closing = False
+        self._is_closing = self._has_ended = False
         self._errands: collections.deque[Errand] = collections.deque()
         self.bell = LoopBell(self._loop.call_soon_threadsafe, asyncio.Event)
 
@@ -245,6 +272,8 @@ class LoopMaker:
         """Tell how the task ended. Called when it has left the context, which the taker may need at once."""
         failure: BaseException | None = None
         self._task = None  # what it raised holds this object
+        self._has_ended = True
+        self._refuse(_OVER)
         try:
             failure = task.result()
         except asyncio.CancelledError as exc:  # by the taker, who has left; or by a loop that stops
@@ -289,8 +318,8 @@ class LoopMaker:
         Raises:
             ConnectionLost: it takes no more.
         """
-        if self._ahead is None or self._ahead.is_left:
-            raise ConnectionLost(_LEFT)
+        if self._ahead is None or self._ahead.is_left or self._has_ended:
+            raise ConnectionLost(_OVER if self._has_ended else _LEFT)
         self._errands.append(errand := Errand(function, args, self._loop))
         self._ahead.wake_taker()
         return await errand.ended()
@@ -308,10 +337,13 @@ class LoopMaker:
         with contextlib.suppress(RuntimeError):  # a loop that is closed has ended the task already
             self._loop.call_soon_threadsafe(self._cancel)
 
-    def _cancel(self) -> None:
+    def _refuse(self, why: str) -> None:
         while self._errands:
             with contextlib.suppress(IndexError):  # run meanwhile
-                self._errands.popleft().refuse(ConnectionLost(_LEFT))
+                self._errands.popleft().refuse(ConnectionLost(why))
+
+    def _cancel(self) -> None:
+        self._refuse(_LEFT)
         if self._task is not None and not self._is_closing:  # what it closes already is not to be interrupted
             self._loop.call_soon(self._task.cancel)  # behind its first step: what never begins closes nothing
 

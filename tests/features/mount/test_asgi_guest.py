@@ -161,6 +161,69 @@ def test_a_body_may_be_read_by_another_task(ask: Ask) -> None:
         assert client.post("/guest/", content=iter([b"x" * 70_000] * 3)).text == "more210000"
 
 
+def test_two_tasks_may_read_while_the_answer_begins(ask: Ask) -> None:
+    """Under WSGI a read that began would be left behind when the server's thread goes on to the answer."""
+
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        async def read() -> None:
+            while (await receive())["type"] == "http.request":
+                await anyio.sleep(0)
+
+        async with anyio.create_task_group() as group:
+            for _ in range(3):
+                group.start_soon(read)
+            await send(START)
+            await send(LAST)
+
+    client = ask(handle)
+    for number in range(10):
+        assert client.post("/guest/", content=iter([b"x" * 70_000] * number + [b"x"])).text == "last"
+
+
+@pytest.mark.parametrize("blocking", [False, True])
+def test_a_layer_may_take_a_part_of_an_answer_while_the_guest_reads(
+    app: App, ask: Ask, events: list[Any], blocking: bool
+) -> None:
+    """What the guest asks for when the request has ended is refused: nobody would come for it."""
+
+    @app.middleware(blocking=blocking)
+    def pass_on(request: Request) -> Middleware:
+        yield
+
+    @app.middleware
+    async def take(request: Request, call_next: Any) -> str:
+        response = await call_next(request)
+        iterator = aiter(response.body)
+        return (await anext(iterator)).decode()
+
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        await send(START)
+        await send(MORE)
+        while (message := await receive())["type"] == "http.request":
+            await anyio.sleep(0)
+        events.append(message["type"])
+
+    assert ask(handle).post("/guest/", content=iter([b"x" * 70_000] * 5)).text == "more"
+    wait_for(lambda: events)
+    assert events == ["http.disconnect"]
+
+
+def test_one_task_may_complete_what_another_still_sends(ask: Ask, events: list[Any]) -> None:
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        async def send_much() -> None:
+            await send({**MORE, "body": b"x" * 300_000})
+            events.append("sent")
+
+        await send(START)
+        async with anyio.create_task_group() as group:
+            group.start_soon(send_much)
+            await anyio.sleep(0)
+            await send(LAST)
+
+    assert ask(handle).get("/guest/").content[-4:] == b"last"
+    wait_for(lambda: events)
+
+
 def test_a_read_that_is_cancelled_loses_nothing(ask: Ask) -> None:
     async def handle(scope: Any, receive: Any, send: Any) -> None:
         messages: list[Any] = []

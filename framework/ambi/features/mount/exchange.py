@@ -91,6 +91,7 @@ class Exchange:
         self._source: CountedSource | None = None
         self._reads_in_thread = self._is_reading = False
         self._body_is_read = False
+        self._reads = anyio.Lock()
         if request._has_body and not request.is_loaded:
             source = request._edge.body_source(request)
             self._source = CountedSource(source, sys.maxsize if max_body_bytes is None else max_body_bytes)
@@ -234,10 +235,14 @@ class Exchange:
         return self._phase is _WAITING and not self._status and self._request.is_disconnected()
 
     async def _read(self, source: CountedSource) -> dict[str, Any] | None:
-        """Read a part of the body; None where there is no more to be had."""
+        """Read a part of the body, one task after the other; None where there is no more to be had."""
+        async with self._reads:
+            return await self._read_next(source)
+
+    async def _read_next(self, source: CountedSource) -> dict[str, Any] | None:
         while self._phase is _BETWEEN and not self._is_whole:
             await self._changed.wait()
-        if self._has_left():
+        if self._body_is_read or self._has_left():
             return None
         if self._reads_in_thread:
             await checkpoint_if_cancelled()
@@ -262,8 +267,7 @@ class Exchange:
             RuntimeError: a message that cannot come here.
         """
         kind = message["type"]
-        if not self._is_whole:
-            self._check_left()
+        self._check_left()
         if kind == "http.response.start" and not self._status:
             self._status, self._fields = message["status"], message.get("headers", ())
             self._changed.ring()
@@ -277,14 +281,16 @@ class Exchange:
             self._size += len(chunk)
         self._is_whole = self._job.is_after = not message.get("more_body", False)
         self._changed.ring()
-        if not (chunk or self._is_whole):
+        if self._is_whole:
+            self._room.ring()  # for one who sends in another task
+        elif not chunk:
             await checkpoint()
         while self._is_full() and not self._is_whole:
             await self._room.wait()
             self._check_left()
 
     def _check_left(self) -> None:
-        if self._phase is _LEFT or self._failure is not None:
+        if not self._is_whole and (self._phase is _LEFT or self._failure is not None):
             self._is_told = True
             raise ConnectionLost("the client has left")
 
