@@ -8,6 +8,8 @@ Facts
 - The guest runs ahead of the client by a bounded number of items and bytes; then its `send` waits.
 - When the client has left, `receive` says so and `send` raises OSError. A guest that goes on for longer than a grace
   period with an answer that nobody takes is cancelled.
+- Where no body is sent (HEAD, 304) servers take it and send nothing, so a guest may go on to the end of it; for as long
+  as that grace period.
 - A guest that asks on, or sends nothing for ever, gives the others a turn each time: the loop is not its own.
 - Under WSGI the server's thread reads the body, when it serves the loop: while it waits for the answer to begin, and
   while it takes chunks. In between a read waits; and a read that has begun may not be cancelled, as its bytes would be
@@ -27,7 +29,7 @@ from ...bridge.interrupting import Grace
 from ...core.body import CountedSource
 from ...core.errors import ClientDisconnected, ConnectionLost, HTTPError
 from ...core.log import log_left
-from ...core.response import declared_length
+from ...core.response import WITHOUT_BODY, declared_length
 from ...core.sides import SYNC
 from .answers import GuestResponse, LiveResponse
 
@@ -104,7 +106,7 @@ class Exchange:
         self._fields: Any = ()
         self._items: collections.deque[bytes] = collections.deque()
         self._size = 0
-        self._is_whole = self._is_over = False
+        self._is_whole = self._is_over = self._is_bodiless = False
         self._is_told = False
         self._failure: BaseException | None = None
         self._grace = Grace()
@@ -139,8 +141,8 @@ class Exchange:
     def _response(self) -> Response:
         kind = GuestResponse if self._is_whole else LiveResponse
         response = kind(self, self._status, decoded(self._fields))
-        is_sent = self._is_whole and self._request.method != "HEAD"
-        if is_sent and declared_length(response._pairs) in (None, self._size):
+        self._is_bodiless = self._request.method == "HEAD" or response.status in WITHOUT_BODY
+        if self._is_whole and not self._is_bodiless and declared_length(response._pairs) in (None, self._size):
             response.body = b"".join(self._items)
         return response
 
@@ -177,6 +179,7 @@ class Exchange:
         self._job.is_after = True
         self._failure = None
         self._items.clear()
+        self._size = 0
         if not (self._is_whole or self._is_over):
             self._grace.ends_in(GRACE_S)
         self._changed.ring()
@@ -275,7 +278,7 @@ class Exchange:
         if kind != "http.response.body" or not self._status or self._is_whole:
             when = "after its answer was complete" if self._is_whole else "now"
             raise RuntimeError(f"the mounted application sent {kind!r}, which cannot come {when}")
-        chunk = message.get("body", b"")
+        chunk = message.get("body", b"") if self._phase is not _LEFT else b""
         if chunk:
             self._items.append(bytes(chunk))
             self._size += len(chunk)
@@ -290,7 +293,8 @@ class Exchange:
             self._check_left()
 
     def _check_left(self) -> None:
-        if not self._is_whole and (self._phase is _LEFT or self._failure is not None):
+        is_left = self._phase is _LEFT and not self._is_bodiless
+        if not self._is_whole and (is_left or self._failure is not None):
             self._is_told = True
             raise ConnectionLost("the client has left")
 
