@@ -22,6 +22,7 @@ from ..core.request import Request
 from ..core.response import finalize, take_body
 from ..core.sides import ASYNC
 from ..core.url import decode_path, encode_raw_query, percent_decode, strip_root
+from ..core.watching import tell_of_crash
 from .asgi_connection import Connection, connection_of
 from .entry import check_host, headers_too_large, parse_content_length, target_too_long
 
@@ -349,6 +350,7 @@ async def _start(app: ServedApplication, request: Request) -> HTTPError | None:
         await app.lifespans.start_on_this_loop()
     except Exception as exc:
         log_crash(request, exc, "the start of the application")
+        tell_of_crash(exc)
         return HTTPError(500)
     return None
 
