@@ -1,7 +1,7 @@
 """Calling an application as an ASGI server does: on an event loop in a thread, or on that of the test. See: ASGI 3.0.
 
-One request is an `ASGIExchange` on the loop. What the application sends goes into a mailbox, of which the test takes it:
-in a thread of its own (`ASGITransport`), or in a task of the same loop (`AsyncASGITransport`).
+One request is an `ASGIExchange` on the loop. What the application sends goes into a mailbox, of which the test takes
+it: in a thread of its own (`ASGITransport`), or in a task of the same loop (`AsyncASGITransport`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .watching import Watch
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
-    from typing import Any
+    from typing import Any, Self
 
     from anyio.from_thread import BlockingPortal
 
@@ -264,7 +264,7 @@ class ASGIExchange:
         if self._fed is not None:
             self._fed.set()
 
-    async def leave(self, settle: bool) -> None:  # noqa: FBT001  # a call through a portal has no keywords
+    async def leave(self, settle: bool) -> None:  # a call through a portal has no keywords
         """Let the client be gone, and wait until the application is through with it."""
         if self._gone is not None:
             self._part()
@@ -332,7 +332,7 @@ class AsyncASGITransport:
         async with anyio.create_task_group() as group:
             group.start_soon(exchange.run, self.app)
             try:
-                response = exchange.answer(await reader.next_message(), None, reader.chunks())
+                response = exchange.answer(await reader.next_message(), None, reader)
                 if self.raises:
                     exchange.watch.raise_crash()
                 yield response
@@ -383,6 +383,7 @@ class _AwaitingReader:
         self._exchange = exchange
         self._get = mailbox.get
         self._body = None if isinstance(body, bytes) else aiter_of(body)
+        self._has_ended = False
 
     async def next_message(self) -> Any:
         """Give the next message, None at the end; meanwhile send what is asked for of the request."""
@@ -391,20 +392,34 @@ class _AwaitingReader:
             await self._exchange.feed(chunk)
         return self._exchange.checked(message)
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Give the body of the answer."""
-        while (message := await self.next_message()) is not None:
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Give the next item of the body. It is no generator: nobody has to close it where it is left."""
+        while not self._has_ended and (message := await self.next_message()) is not None:
+            self._has_ended = not message.get("more_body", False)
             if message.get("body"):
-                yield message["body"]
-            if not message.get("more_body", False):
-                return
+                chunk: bytes = message["body"]
+                return chunk
+        raise StopAsyncIteration
 
 
-async def aiter_of(chunks: Any) -> AsyncIterator[bytes]:
+def aiter_of(chunks: Any) -> AsyncIterator[bytes]:
     """Iterate chunks of either colour."""
-    if hasattr(chunks, "__aiter__"):
-        async for chunk in chunks:
-            yield chunk
-    else:
-        for chunk in chunks:
-            yield chunk
+    return aiter(chunks) if hasattr(chunks, "__aiter__") else _Awaited(iter(chunks))
+
+
+class _Awaited:
+    """An iterator that can be awaited."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        for chunk in self._chunks:
+            return chunk
+        raise StopAsyncIteration

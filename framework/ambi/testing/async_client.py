@@ -11,7 +11,7 @@ from .websocket import AsyncWebSocketSession, handshake_options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+    from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence  # noqa: F401  # in the text of a base
     from typing import Any, Literal, Self
 
     from typing_extensions import Unpack

@@ -25,7 +25,7 @@ from .watching import Watch, watch_layers
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
-    from typing import Any
+    from typing import Any, Self
 
     from .messages import Lines
     from .transports import AsyncTransport, Transport
@@ -324,27 +324,43 @@ class AsyncBothTransport:
         async with self._wsgi.exchange(request) as wsgi, self._asgi.exchange(request) as asgi:
             compare(request, wsgi, asgi)
             bodies = _Bodies(request, wsgi, asgi)
-            yield _answer(wsgi, None, self._chunks(request, bodies, wsgi, asgi))
-            async with contextlib.aclosing(asgi.aiter_bytes()) as others:
-                while bodies.is_behind and (chunk := await anext(others, b"")):
-                    bodies.other += chunk
+            yield _answer(wsgi, None, _AwaitedBody(request, bodies, wsgi, asgi))
+            others = asgi.aiter_bytes()
+            while bodies.is_behind and (chunk := await anext(others, b"")):
+                bodies.other += chunk
         bodies.compare()
         _raise_crash(wsgi, raises=self._raises)
-
-    async def _chunks(self, request: Request, bodies: _Bodies, wsgi: Response, asgi: Response) -> AsyncIterator[bytes]:
-        try:
-            async for chunk in wsgi.aiter_bytes():
-                bodies.read += chunk
-                yield chunk
-        except Exception as exc:
-            compare_ends(request, exc, await _afailure_of(asgi))
-        bodies.has_ended = True
 
     def websocket(self, request: Request) -> AsyncBothWire:
         """Send the handshake of a WebSocket through both."""
         _watch_both(self._wsgi.app, self._asgi.app)
         wires = self._wsgi.websocket(request), self._asgi.websocket(request)
         return AsyncBothWire(request, *wires, raises=self._raises)
+
+
+class _AwaitedBody:
+    """The body that is given to the test, noted down."""
+
+    def __init__(self, request: Request, bodies: _Bodies, wsgi: Response, asgi: Response) -> None:
+        self._request = request
+        self._bodies = bodies
+        self._chunks = wsgi.aiter_bytes()
+        self._other = asgi
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        chunk = b""
+        try:
+            chunk = await anext(self._chunks, b"")
+        except Exception as exc:
+            compare_ends(self._request, exc, await _afailure_of(self._other))
+        if not chunk:
+            self._bodies.has_ended = True
+            raise StopAsyncIteration
+        self._bodies.read += chunk
+        return chunk
 
 
 async def _afailure_of(response: Response) -> Exception | None:

@@ -6,7 +6,7 @@ See: RFC 7578; the HTML standard, "multipart/form-data encoding algorithm" (name
 from __future__ import annotations
 
 import json as json_module
-import os
+from pathlib import PurePath
 
 from ..core.url import encode_query
 
@@ -112,7 +112,7 @@ def _file_part(name: str, file: Any) -> tuple[str, bytes]:
     if isinstance(file, tuple):
         filename, content, *rest = file
     else:
-        filename, content, rest = os.path.basename(str(getattr(file, "name", "upload"))), file, []
+        filename, content, rest = PurePath(str(getattr(file, "name", "upload"))).name, file, []
     lines = [_disposition(name, filename)]
     content_type = rest[0] if rest and rest[0] is not None else _guess_type(filename)
     if content_type:

@@ -15,8 +15,8 @@ from .lines import LineCutter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-    from typing import Any
+    from collections.abc import Iterator
+    from typing import Any, Self
 
     from .encoding import RequestOptions
     from .messages import Response
@@ -115,16 +115,12 @@ class EventStream(EventStreamReader):
         super().__init__()
         self.response = response
         self._events = self._iterate()
-        self._aevents = self._aiterate()
+        self._chunks = response.aiter_bytes()
+        self._ready: list[ServerSentEvent] = []
 
     def _iterate(self) -> Iterator[ServerSentEvent]:
         for chunk in self.response.iter_bytes():
             yield from self.feed(chunk)
-
-    async def _aiterate(self) -> AsyncIterator[ServerSentEvent]:
-        async for chunk in self.response.aiter_bytes():
-            for event in self.feed(chunk):
-                yield event
 
     def __iter__(self) -> Iterator[ServerSentEvent]:
         return self._events
@@ -132,11 +128,13 @@ class EventStream(EventStreamReader):
     def __next__(self) -> ServerSentEvent:
         return next(self._events)
 
-    def __aiter__(self) -> AsyncIterator[ServerSentEvent]:
-        return self._aevents
+    def __aiter__(self) -> Self:
+        return self
 
     async def __anext__(self) -> ServerSentEvent:
-        return await anext(self._aevents)
+        while not self._ready:
+            self._ready = self.feed(await anext(self._chunks))
+        return self._ready.pop(0)
 
 
 def as_event_stream(options: RequestOptions, last_event_id: str | None) -> RequestOptions:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import json as json_module
 from http import HTTPStatus
+from typing import Generic, TypeVar
 
 from ..core.headers import Headers, parse_parameters
 from ..core.url import URL, percent_decode
@@ -17,13 +18,15 @@ from .lines import LineCutter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from typing import Any, Self
 
     from .encoding import Body
     from .watching import Watch
 
     Lines = list[tuple[str, str]]
+
+Piece = TypeVar("Piece")
 
 
 class Request:
@@ -141,17 +144,9 @@ class Response:
         self._consume()
         yield from self._chunks
 
-    async def aiter_bytes(self) -> AsyncIterator[bytes]:
+    def aiter_bytes(self) -> AsyncIterator[bytes]:
         """As `iter_bytes`, of an `AsyncClient`."""
-        if self._content is not None:
-            if self._content:
-                yield self._content
-            return
-        if self._achunks is None:
-            raise RuntimeError("this response comes from a Client: write `for chunk in response.iter_bytes()`")
-        self._consume()
-        async for chunk in self._achunks:
-            yield chunk
+        return _Pieces(self, lambda chunk: [chunk] if chunk else [], list)
 
     def _consume(self) -> None:
         if self._is_consumed:
@@ -167,14 +162,10 @@ class Response:
         if rest := decoder.decode(b"", True):
             yield rest
 
-    async def aiter_text(self) -> AsyncIterator[str]:
+    def aiter_text(self) -> AsyncIterator[str]:
         """As `iter_text`, of an `AsyncClient`."""
         decoder = self._decoder()
-        async for chunk in self.aiter_bytes():
-            if text := decoder.decode(chunk):
-                yield text
-        if rest := decoder.decode(b"", True):
-            yield rest
+        return _Pieces(self, lambda chunk: _filled(decoder.decode(chunk)), lambda: _filled(decoder.decode(b"", True)))
 
     def iter_lines(self) -> Iterator[str]:
         """Give the body line by line, without what ends them: LF, CRLF or CR."""
@@ -184,14 +175,20 @@ class Response:
         if lines.rest:
             yield lines.rest
 
-    async def aiter_lines(self) -> AsyncIterator[str]:
+    def aiter_lines(self) -> AsyncIterator[str]:
         """As `iter_lines`, of an `AsyncClient`."""
-        lines = LineCutter()
-        async for text in self.aiter_text():
-            for line in lines.feed(text):
-                yield line
-        if lines.rest:
-            yield lines.rest
+        decoder, lines = self._decoder(), LineCutter()
+
+        def end() -> list[str]:
+            return lines.feed(decoder.decode(b"", True)) + _filled(lines.rest)
+
+        return _Pieces(self, lambda chunk: lines.feed(decoder.decode(chunk)), end)
+
+    async def _next_chunk(self) -> bytes:
+        """Give the next item of the body, b"" at the end. Raises: RuntimeError where it comes from a `Client`."""
+        if self._achunks is None:
+            raise RuntimeError("this response comes from a Client: write `for chunk in response.iter_bytes()`")
+        return await anext(self._achunks, b"")
 
     def read(self) -> bytes:
         """Read the body to its end; cached."""
@@ -305,3 +302,45 @@ class Response:
 
     def __repr__(self) -> str:
         return f"<Response {self.status_code}>"
+
+
+def _filled(text: str) -> list[str]:
+    return [text] if text else []
+
+
+class _Pieces(Generic[Piece]):
+    """The pieces of a body that is awaited. No generator: nobody has to close it where it is left.
+
+    Args:
+        response: whose body it is.
+        cut: makes pieces of a chunk.
+        end: gives what is left at the end.
+    """
+
+    def __init__(self, response: Response, cut: Callable[[bytes], list[Piece]], end: Callable[[], list[Piece]]) -> None:
+        self._response = response
+        self._cut = cut
+        self._end = end
+        self._ready: list[Piece] = []
+        self._has_begun = self._has_ended = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Piece:
+        while not self._ready:
+            if self._has_ended:
+                raise StopAsyncIteration
+            chunk = await self._take()
+            self._has_ended |= not chunk
+            self._ready = self._cut(chunk) if chunk else self._end()
+        return self._ready.pop(0)
+
+    async def _take(self) -> bytes:
+        response, has_begun = self._response, self._has_begun
+        self._has_begun = True
+        if response._content is not None:  # read before this began, or meanwhile
+            return b"" if has_begun else response._content
+        if not has_begun:
+            response._consume()
+        return await response._next_chunk()

@@ -114,4 +114,4 @@ def make_async_transport(app: Any, gateway: str, root_path: str, *, raises: bool
 def check_gateway(gateway: str) -> None:
     """Refuse a gateway that there is none of. Raises: ValueError."""
     if gateway not in GATEWAYS:
-        raise ValueError(f"gateway must be 'wsgi' or 'asgi', or 'both', not {gateway!r}")
+        raise ValueError(f"gateway must be 'wsgi', 'asgi' or 'both', not {gateway!r}")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, Protocol, Self
 
-    from .encoding import HeaderPairs, BuildOptions
+    from .encoding import BuildOptions, HeaderPairs
     from .messages import Fields, Response
     from .watching import Watch
 
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
             """Send a message. Raises: WebSocketClosed."""
             ...
 
-        async def receive(self, timeout: float | None) -> Message:
+        async def receive(self, timeout: float | None) -> Message:  # noqa: ASYNC109  # as httpx has it
             """Give the next message. Raises: WebSocketClosed, TimeoutError."""
             ...
 

@@ -79,7 +79,8 @@ class MessageExchange:
         except Exception as exc:
             self.failure = exc
         finally:
-            self._put(_LEFT)
+            if self._state != "closed":  # that is the last that the client sees
+                self._put(_LEFT)
             self._ended.set()
 
     async def _send(self, message: Any) -> None:
@@ -111,8 +112,8 @@ class MessageExchange:
             self._state = "gone"
             self._incoming.put({"type": "websocket.disconnect", "code": code, "reason": reason})
 
-    async def end(self, settle: bool) -> bool:  # noqa: FBT001  # a call through a portal has no keywords
-        """Wait for the end of the application, and cancel what goes on for too long; tell whether it ended by itself."""
+    async def end(self, settle: bool) -> bool:  # a call through a portal has no keywords
+        """Wait for the end of the application; cancel what goes on for too long. Tell whether it ended by itself."""
         import anyio
 
         if self._ended is None:
@@ -158,11 +159,13 @@ class _Answer:
         return Response(101, self._lines, iter(()))
 
 
-def _data_of(message: Any) -> Message:
-    """Give the data of a message. Raises: WebSocketClosed."""
+def _data_of(message: Any, put_back: Callable[[Any], object]) -> Message:
+    """Give the data of a message; put one that says how it ended back, for who asks again. Raises: WebSocketClosed."""
     if message is _LEFT:
+        put_back(message)
         raise WebSocketClosed
     if message["type"] == "websocket.close":
+        put_back(message)
         raise WebSocketClosed(message.get("code", 1000), message.get("reason") or "")
     text: str | None = message.get("text")
     data: Message = text if text is not None else message["bytes"]
@@ -215,9 +218,7 @@ class LoopWire:
             message = self._mailbox.get(timeout=timeout)
         except queue.Empty:
             raise _too_late(timeout) from None
-        if message is _LEFT or message["type"] == "websocket.close":
-            self._mailbox.put(message)  # for who asks again
-        return _data_of(message)
+        return _data_of(message, self._mailbox.put)
 
     def close(self, code: int, reason: str) -> None:
         """Close the connection."""
@@ -272,9 +273,7 @@ class TaskWire:
 
         with anyio.move_on_after(timeout):
             message = await self._mailbox.get()
-            if message is _LEFT or message["type"] == "websocket.close":
-                self._mailbox.put(message)  # for who asks again
-            return _data_of(message)
+            return _data_of(message, self._mailbox.put)
         raise _too_late(timeout)
 
     async def close(self, code: int, reason: str) -> None:

@@ -14,7 +14,7 @@ from .messages import Request, Response
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
-    from typing import Any
+    from typing import Any, Self
 
     from .websocket import Message
     from .websocket_wsgi import SocketWire
@@ -53,8 +53,8 @@ class AsyncWSGITransport:
     async def exchange(self, request: Request) -> AsyncIterator[Response]:
         """Send one request; leaving closes the body as a server does. Raises: as `WSGITransport`.
 
-        A call of the application that has begun is waited for, whatever is cancelled: nothing can end a thread. While an
-        item of a stream is waited for, the body is closed by another thread, as it is by some servers.
+        A call of the application that has begun is waited for, whatever is cancelled: nothing can end a thread. While
+        an item of a stream is waited for, the body is closed by another thread, as it is by some servers.
         """
         import anyio
 
@@ -62,7 +62,7 @@ class AsyncWSGITransport:
         inner = self._inner.exchange(_with_blocking_body(request))
         with anyio.CancelScope(shield=True):
             response = await thread.call(inner.__enter__)
-        outer = Response(response.status_code, response.header_lines, None, _chunks(thread, response))
+        outer = Response(response.status_code, response.header_lines, None, _Chunks(thread, response))
         outer._watch = response._watch
         failure: BaseException | None = None
         try:
@@ -80,10 +80,21 @@ class AsyncWSGITransport:
         return ThreadedWire(self._inner.websocket(request))
 
 
-async def _chunks(thread: _Thread, response: Response) -> AsyncIterator[bytes]:
-    chunks = response.iter_bytes()
-    while chunk := await thread.call(next, chunks, b""):
-        yield chunk
+class _Chunks:
+    """The body of an answer, each item made in the thread of the exchange."""
+
+    def __init__(self, thread: _Thread, response: Response) -> None:
+        self._thread = thread
+        self._chunks = response.iter_bytes()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        chunk: bytes = await self._thread.call(next, self._chunks, b"")
+        if not chunk:
+            raise StopAsyncIteration
+        return chunk
 
 
 def _with_blocking_body(request: Request) -> Request:
@@ -123,7 +134,8 @@ class _Thread:
 
         if self._is_busy:
             self._worker, self._is_busy = take_worker(), False
-        worker, outcome, done = self._worker, list[tuple[bool, Any]](), anyio.Event()
+        worker, done = self._worker, anyio.Event()
+        outcome: list[tuple[bool, Any]] = []
         soon = soon_of(current_token().native_token)
         is_left = False
 

@@ -123,7 +123,7 @@ def test_a_client_may_be_used_without_its_start_up(app: App, cell: Cell) -> None
 
 
 def test_there_are_two_gateways() -> None:
-    with pytest.raises(ValueError, match="must be 'wsgi' or 'asgi', not 'rsgi'"):
+    with pytest.raises(ValueError, match="must be 'wsgi', 'asgi' or 'both', not 'rsgi'"):
         Client(App(), gateway="rsgi")  # type: ignore[arg-type]
 
 
