@@ -1,9 +1,8 @@
 """Event streams are read as the HTML standard has it. Bytes alone: there is no cell."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-import pytest
 
 from ambi.testing import EventStreamReader, ServerSentEvent
 from tests.features.event_stream import Reader

@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 
-from ambi import App, BodyStream, Limits, Request, Stream, Text
+from ambi import SSE, App, BodyStream, Event, Limits, Request, Stream, Text
 from ambi.testing import Client, NotAnEventStream, ServerSentEvent
 from ambi.testing.wsgi import ChunkedInput
-from ambi import SSE, Event
 from tests.cells import Cell
 from tests.conftest import MakeClient
 
@@ -23,14 +22,20 @@ def events() -> list[str]:
 def reading(app: App, cell: Cell, events: list[str]) -> None:
     """Register a handler that reads its body chunk by chunk."""
 
+    def note(chunk: bytes) -> None:
+        events.append(f"got {chunk.decode()}")
+
+    def got(chunk: bytes) -> None:
+        events.append(f"got {chunk.decode()}")
+
     def read(stream: BodyStream) -> str:
         for chunk in stream:
-            events.append(f"got {chunk.decode()}")
+            got(chunk)
         return "all"
 
     async def read_async(stream: BodyStream) -> str:
         async for chunk in stream:
-            events.append(f"got {chunk.decode()}")
+            got(chunk)
         return "all"
 
     app.post("/")(cell.pick(read, read_async))
