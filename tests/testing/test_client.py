@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+import ambi.testing
 from ambi import App, Request, Stream, Text
-from ambi.testing import Client
+from ambi.testing import Client, Cookies, HTTPStatusError
+from ambi.testing.transports import is_factory
 from tests.cells import Cell
 from tests.conftest import MakeClient
 
@@ -135,3 +137,149 @@ def test_an_application_that_never_answers_is_told() -> None:
 
     with pytest.raises(RuntimeError, match="ended without an answer"):
         Client(silent).get("/")
+
+
+# --- where a request goes ---
+
+
+@pytest.mark.parametrize(
+    ("base_url", "url", "asked"),
+    [
+        ("http://localhost", "/a?b=c", "http://localhost/a?b=c"), ("http://localhost", "a", "http://localhost/a"),
+        ("http://localhost", "", "http://localhost/"), ("http://localhost", "?b=c", "http://localhost/?b=c"), ("http://localhost/a", "?b=c", "http://localhost/a?b=c"),
+        ("https://shop.example:8443/api/", "/a", "https://shop.example:8443/api/a"),
+        ("https://shop.example/api", "http://other.example/a", "http://other.example/a"),
+        ("http://localhost", "HTTPS://Me:secret@other.example:1?b=c", "https://other.example:1/?b=c"),
+        ("http://localhost", "/ü#there", "http://localhost/%C3%BC"), ("http://localhost", "/a?url=http://b", "http://localhost/a?url=http://b"),
+    ],
+)  # fmt: skip
+def test_a_url_is_a_path_or_absolute(
+    app: App, make_client: MakeClient, cell: Cell, base_url: str, url: str, asked: str
+) -> None:
+    app.get("/{rest:path}")(cell.handler(lambda request, rest: f"{request.scheme}://{request.host}{request.path}"))
+    app.get("/")(cell.handler(lambda request: f"{request.scheme}://{request.host}/"))
+    client = make_client(app, base_url=base_url)
+    response = client.get(url)
+    assert str(response.url) == str(response.request.url) == asked
+    assert response.text == asked.partition("?")[0].replace("%C3%BC", "ü")
+
+
+@pytest.mark.parametrize("url", ["ftp://localhost/", "http://", "http:///path"])
+def test_a_url_that_is_not_served_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="must begin with http"):
+        Client(App()).get(url)
+
+
+@pytest.mark.parametrize("base_url", ["localhost", "ftp://localhost", "http://"])
+def test_a_base_url_names_a_host(base_url: str) -> None:
+    with pytest.raises(ValueError, match="base_url must begin with http"):
+        Client(App(), base_url=base_url)
+    assert Client(App(), base_url="http://a.example/b/").base_url == "http://a.example/b"
+
+
+# --- headers and cookies ---
+
+
+def test_a_request_overrules_the_fields_of_the_client(echo: None, app: App, make_client: MakeClient) -> None:
+    client = make_client(app, headers={"X-A": "client", "x-b": "client"})
+    headers = client.get("/", headers={"x-a": "request"}).json()["headers"]
+    assert (headers["x-a"], headers["x-b"]) == ("request", "client")
+
+
+def test_cookies_may_be_given_to_begin_with_and_replaced(echo: None, app: App, make_client: MakeClient) -> None:
+    client = make_client(app, cookies={"a": "1"})
+    assert client.get("/", cookies={"b": "2"}).request.headers["cookie"] == "a=1; b=2"
+    client.cookies = {"c": "3"}  # type: ignore[assignment]
+    assert client.get("/").json()["headers"]["cookie"] == "c=3"
+    client.cookies = Cookies({"d": "4"})
+    assert client.get("/").json()["headers"]["cookie"] == "d=4"
+
+
+# --- what an answer tells ---
+
+
+@pytest.mark.parametrize(
+    ("status", "phrase", "kinds"),
+    [
+        (200, "OK", ["is_success"]), (302, "Found", ["is_redirect"]), (404, "Not Found", ["is_client_error", "is_error"]),
+        (503, "Service Unavailable", ["is_error", "is_server_error"]), (599, "", ["is_error", "is_server_error"]),
+    ],
+)  # fmt: skip
+def test_an_answer_tells_what_kind_it_is(
+    app: App, client: Client, cell: Cell, status: int, phrase: str, kinds: list[str]
+) -> None:
+    app.get("/")(cell.handler(lambda: Text("x", status)))
+    response = client.get("/")
+    names = ["is_informational", "is_success", "is_redirect", "is_client_error", "is_server_error", "is_error"]
+    assert (response.reason_phrase, sorted(name for name in names if getattr(response, name))) == (
+        phrase,
+        sorted(kinds),
+    )
+    if status == 200:
+        assert response.raise_for_status() is response
+    else:
+        with pytest.raises(HTTPStatusError, match=f"{status} {phrase}: x") as caught:
+            response.raise_for_status()
+        assert (caught.value.response, caught.value.request) == (response, response.request)
+
+
+def test_lines_of_a_field_can_be_had_singly(app: App, client: Client, cell: Cell) -> None:
+    @app.get("/")
+    @cell.handler
+    def handler() -> Text:
+        response = Text("x")
+        response.headers.append("link", "<a>")
+        response.headers.append("link", "<b>")
+        return response
+
+    headers = client.get("/").headers
+    assert (headers.get_list("Link"), headers["LINK"]) == (["<a>", "<b>"], "<a>, <b>")
+    assert ("link", "<b>") in headers.multi_items()
+
+
+def test_an_answer_knows_its_request(echo: None, client: Client) -> None:
+    request = client.post("/", content=b"x", headers={"x-a": "1"}).request
+    assert (repr(request), request.content, request.headers["X-A"]) == ("<Request POST />", b"x", "1")
+    with pytest.raises(RuntimeError, match="sent in chunks"):
+        assert client.post("/", content=[b"x"]).request.content
+
+
+# --- applications ---
+
+
+def test_a_factory_is_called(cell: Cell) -> None:
+    def make(name: str = "made") -> App:
+        app = App()
+        app.get("/")(cell.handler(lambda: name))
+        return app
+
+    assert Client(make, gateway=cell.gateway, backend=cell.backend).get("/").text == "made"
+
+
+def test_an_application_of_another_kind_is_no_factory(cell: Cell) -> None:
+    def wsgi(*args: Any) -> Any:
+        args[1]("200 OK", [])
+        return [b"wsgi"]
+
+    async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"asgi"})
+
+    app: Any = wsgi if cell.gateway == "wsgi" else asgi
+    assert Client(app, gateway=cell.gateway, backend=cell.backend).get("/").text == cell.gateway
+    assert not is_factory("no callable")
+    assert not is_factory(_NoSignature())
+
+
+class _NoSignature:
+    """A callable that tells nothing of its parameters."""
+
+    __signature__ = "none"
+
+    def __call__(self) -> None: ...
+
+
+def test_the_package_has_no_other_names() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
+        assert ambi.testing.Nothing
+    assert [name for name in ambi.testing.__all__ if not getattr(ambi.testing, name).__doc__] == []

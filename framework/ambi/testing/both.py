@@ -87,11 +87,12 @@ def _diff(wsgi: list[str], asgi: list[str]) -> str:
 
 def _body_difference(wsgi: bytes, asgi: bytes) -> str:
     try:
-        texts = wsgi.decode().splitlines(), asgi.decode().splitlines()
+        lines = wsgi.decode().splitlines()
+        others = asgi.decode().splitlines()
     except UnicodeDecodeError:
-        texts = [], []
-    if texts[0] != texts[1]:
-        return "body:\n" + _diff(*texts)
+        lines = others = []
+    if lines != others:
+        return "body:\n" + _diff(lines, others)
     at = next((n for n, (a, b) in enumerate(zip(wsgi, asgi, strict=False)) if a != b), min(len(wsgi), len(asgi)))
     return (
         f"body: {len(wsgi)} bytes under WSGI, {len(asgi)} under ASGI, from byte {at} on"

@@ -12,7 +12,7 @@ from ..core.url import encode_query
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
     from typing import IO, Any, TypedDict
 
     Pairs = Mapping[str, Any] | Sequence[tuple[str, Any]]
@@ -59,12 +59,10 @@ def encode_pairs(pairs: Pairs) -> str:
     return encode_query([(name, _plain(value)) for name, value in _each(pairs)])
 
 
-def _each(pairs: Pairs) -> Iterable[tuple[str, Any]]:
+def _each(pairs: Pairs) -> Iterator[tuple[str, Any]]:
     for name, value in as_pairs(pairs):
-        if isinstance(value, (list, tuple)):
-            yield from ((name, item) for item in value)
-        else:
-            yield name, value
+        items: Iterable[Any] = value if hasattr(value, "__iter__") and not isinstance(value, (str, bytes)) else (value,)
+        yield from ((name, item) for item in items)
 
 
 def _plain(value: Any) -> Any:
@@ -109,15 +107,15 @@ def _disposition(name: str, filename: str | None = None) -> str:
 
 def _file_part(name: str, file: Any) -> tuple[str, bytes]:
     """Give the head and the content of a file's part; a file name of None makes a field with a type of it."""
-    if isinstance(file, tuple):
-        filename, content, *rest = file
-    else:
-        filename, content, rest = PurePath(str(getattr(file, "name", "upload"))).name, file, []
+    parts: tuple[Any, ...] = file
+    if not isinstance(file, tuple):
+        parts = (PurePath(str(getattr(file, "name", "upload"))).name, file)
+    filename, content, content_type, fields = (*parts, None, None)[:4]
     lines = [_disposition(name, filename)]
-    content_type = rest[0] if rest and rest[0] is not None else _guess_type(filename)
+    content_type = _guess_type(filename) if content_type is None else content_type
     if content_type:
         lines.append(f"content-type: {content_type}")
-    lines += [f"{field}: {value}" for field, value in (rest[1].items() if len(rest) > 1 else ())]
+    lines += [f"{field}: {value}" for field, value in as_pairs(fields or ())]
     return "\r\n".join(lines), _bytes_of(name, content)
 
 
@@ -130,9 +128,9 @@ def _guess_type(filename: str | None) -> str | None:
 
 
 def _bytes_of(name: str, content: Any) -> bytes:
-    data = content.read() if hasattr(content, "read") else content
+    data: Any = content.read() if hasattr(content, "read") else content
     if isinstance(data, str):
-        data = data.encode()
+        return data.encode()
     if not isinstance(data, (bytes, bytearray, memoryview)):
         raise TypeError(f"the file {name!r} must be bytes, text or an open file, not {type(content).__name__}")
-    return bytes(data)
+    return bytes(data)  # pyright: ignore[reportUnknownArgumentType]  # a memoryview of anything

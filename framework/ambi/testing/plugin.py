@@ -75,7 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _has_fixture(plugin: object, name: str) -> bool:
-    """Tell whether a plugin has a fixture of this name. One in a conftest.py goes first anyway, and may build on ours."""
+    """Tell whether a plugin has a fixture of this name. One in a conftest.py goes first anyway, and may use ours."""
     found = getattr(plugin, name, None)
     if str(getattr(plugin, "__file__", "")).endswith("conftest.py"):
         return False

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     class Transport(Protocol):
         """What takes requests to an application."""
 
-        settle: bool
+        @property
+        def settle(self) -> bool:
+            """Whether an exchange waits for what runs after it."""
+            ...
+
+        @settle.setter
+        def settle(self, settle: bool) -> None: ...
 
         def start(self) -> None:
             """Run the start-up of the lifespan."""
@@ -36,7 +42,13 @@ if TYPE_CHECKING:
     class AsyncTransport(Protocol):
         """The same for an `AsyncClient`."""
 
-        settle: bool
+        @property
+        def settle(self) -> bool:
+            """Whether an exchange waits for what runs after it."""
+            ...
+
+        @settle.setter
+        def settle(self, settle: bool) -> None: ...
 
         async def start(self) -> None:
             """Run the start-up of the lifespan."""

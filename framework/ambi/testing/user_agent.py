@@ -153,7 +153,7 @@ class UserAgent(Generic[Answer]):
         url = url.partition("#")[0]
         scheme, separator, rest = url.partition("://")
         if not separator or not scheme.isalpha():
-            path = url if url[:1] in ("/", "*", "?") else f"/{url}"
+            path = url if url[:1] in ("/", "*") or (url[:1] == "?" and self._base_path) else f"/{url}"
             return self._scheme, self._host, percent_encode(self._base_path + path, _TARGET_SAFE)
         scheme = _HTTP_SCHEMES.get(scheme.lower(), "")
         end = min((at for at in (rest.find("/"), rest.find("?")) if at >= 0), default=len(rest))

@@ -93,8 +93,9 @@ def _noted_generator(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def noted(request: Any) -> Generator[None, Any, Any]:
         _note(f"{name} opens")
+        generator: Generator[None, Any, Any] = function(request)
         try:
-            result = yield from function(request)
+            result = yield from generator
         except BaseException as exc:
             _note(f"{name} raises {type(exc).__name__}")
             raise

@@ -118,9 +118,11 @@ class MessageExchange:
 
         if self._ended is None:
             return True
+        waiting = anyio.CancelScope()
         with anyio.CancelScope(shield=True):
             await self.part(1006, "")
-            with anyio.move_on_after(PATIENCE_S) as waiting:
+            waiting.deadline = anyio.current_time() + PATIENCE_S
+            with waiting:
                 await self._ended.wait()
             if waiting.cancelled_caught:
                 self._scopes.cancel()

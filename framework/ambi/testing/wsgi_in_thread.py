@@ -60,6 +60,7 @@ class AsyncWSGITransport:
 
         thread = _Thread()
         inner = self._inner.exchange(_with_blocking_body(request))
+        response: Any = None
         with anyio.CancelScope(shield=True):
             response = await thread.call(inner.__enter__)
         outer = Response(response.status_code, response.header_lines, None, _Chunks(thread, response))
