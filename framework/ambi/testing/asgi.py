@@ -48,7 +48,6 @@ class Lifespan:
         to_app, from_app = anyio.Event(), anyio.Event()
         messages: list[Any] = []
         sent_startup = False
-        failure: BaseException | None = None
 
         async def receive() -> Any:
             nonlocal sent_startup
@@ -67,13 +66,8 @@ class Lifespan:
             group.start_soon(self._app, scope, receive, send)
             await from_app.wait()
             if messages[0]["type"] == "lifespan.startup.complete":
-                try:
-                    yield
-                except Exception as exc:  # kept out of the group, which would wrap it
-                    failure = exc
+                yield
             to_app.set()
-        if failure is not None:
-            raise failure
         for phase, message in zip(("start-up", "shutdown"), messages, strict=False):
             if message["type"].endswith(".failed"):
                 raise RuntimeError(f"the {phase} failed: {message.get('message', '')}")
