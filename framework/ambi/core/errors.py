@@ -117,12 +117,18 @@ class HTTPError(AmbiError):
 
 def describe(function: object) -> str:
     """Name a user's function for a message: qualified name, file and line."""
+    name, file, line = locate(function)
+    return f"{name} ({file}:{line})" if file else name
+
+
+def locate(function: object) -> tuple[str, str, int]:
+    """Give a user's function's qualified name, file and line, behind wrappers; file "" where there is no code."""
     inner: Any = function
     while (wrapped := _inside(inner)) is not None:
         inner = wrapped
     name = getattr(inner, "__qualname__", None) or repr(function)
     code = getattr(inner, "__code__", None) or getattr(getattr(inner, "__call__", None), "__code__", None)
-    return f"{name} ({code.co_filename}:{code.co_firstlineno})" if code is not None else name
+    return (name, code.co_filename, code.co_firstlineno) if code is not None else (name, "", 0)
 
 
 def _inside(function: Any) -> Any:
