@@ -1,0 +1,305 @@
+"""What `ambi check` says, as data: the document that `--json` writes and that people are shown in their own way.
+
+The classes here describe it. Its `version` changes when a key goes or comes to mean something else, not when one is
+added. Everything in it is sorted: routes by path, host and methods, the rest by its id or in the order of the tables.
+Files are relative to the current directory where they are below it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypedDict
+
+from ..app import App
+from ..core.crossings import count_crossings, way_in
+from ..core.errors import locate
+from ..core.middleware import Layer
+from ..core.sides import ASYNC, SYNC
+from ..core.websocket import WEBSOCKET
+from .cautions import Caution, find_cautions
+from .servers import DIFFERENCES, FEATURES, NEEDS
+from .uses import calls_of, directory_of, features_of, response_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Any
+
+    from ..core.plan import Plan
+    from ..core.routing import Route, Router
+    from .servers import Gateway
+
+VERSION = 1
+NATIVE = {"wsgi": SYNC, "asgi": ASYNC}
+GATEWAYS: tuple[Gateway, ...] = ("wsgi", "asgi")
+
+
+class FunctionEntry(TypedDict):
+    """A function of the user. `form`: of a handler "function", "generator" or "async generator", of a layer
+    "generator", "blocking" or "async"."""
+
+    name: str
+    file: str
+    line: int
+    colour: str
+    form: str
+
+
+class LayerEntry(FunctionEntry):
+    """A layer. `of`: what it was given to, "app", "route", the prefix or name of a router, or "mount /prefix"."""
+
+    of: str
+    wants_body: bool
+
+
+class StopEntry(TypedDict):
+    """Where a request is, and which pieces run there. `side`: "sync" (a thread) or "async" (an event loop)."""
+
+    side: str
+    pieces: list[str]
+
+
+class RouteEntry(TypedDict):
+    """A route, with its plan.
+
+    `crossings` and `crossings_with_body`: by gateway, how often a request goes to the other side and back.
+    `way`: by gateway, from the outermost layer to the handler. `answers`: "events", "stream", "file", "websocket", or
+    None for what is not known to be one of them; `items`: the colour of a stream's items, if known.
+    """
+
+    path: str
+    host: str
+    methods: list[str]
+    name: str
+    mount: str
+    handler: FunctionEntry
+    may_block: bool
+    layers: list[LayerEntry]
+    body: str
+    max_body_bytes: int
+    cancel_on_disconnect: bool
+    answers: str | None
+    items: str | None
+    directory: str | None
+    crossings: dict[str, int]
+    crossings_with_body: dict[str, int]
+    way: dict[str, list[StopEntry]]
+
+
+class MountEntry(TypedDict):
+    """An application below a prefix. `interface`: "ambi", "wsgi" or "asgi"."""
+
+    path: str
+    interface: str
+    name: str
+
+
+class NeedEntry(TypedDict):
+    """What a feature needs of the servers of one gateway."""
+
+    feature: str
+    gateway: str
+    text: str
+
+
+class DifferenceEntry(TypedDict):
+    """What is seen on some servers, and which."""
+
+    features: list[str]
+    gateways: list[str]
+    seen: str
+    where: str
+
+
+class Document(TypedDict):
+    """The whole. `features`: their ids, each with the number of routes that use it (0: the application itself)."""
+
+    version: int
+    app: str
+    gateways: list[str]
+    routes: list[RouteEntry]
+    mounts: list[MountEntry]
+    lifespans: list[FunctionEntry]
+    features: dict[str, int]
+    needs: list[NeedEntry]
+    differences: list[DifferenceEntry]
+    warnings: list[Caution]
+
+
+class Found:
+    """A route where it stands: its plan is that inside all that is around its application.
+
+    Attributes:
+        chain: the applications around it with their prefixes, its own last; "" is the prefix of the one at the top.
+        path: the whole path.
+        origins: what each layer of the plan was given to.
+    """
+
+    __slots__ = ("chain", "origins", "path", "plan", "route")
+
+    def __init__(self, chain: tuple[tuple[App, str], ...], route: Route) -> None:
+        self.chain = chain
+        self.route = route
+        self.path = self.prefix + route.path
+        outer = [(layer, _origin(app, prefix)) for app, prefix in chain[:-1] for layer in app.layers]
+        inner = route._plan or self.app._make_plan(route)
+        self.plan = inner.within(tuple(layer for layer, _ in outer), ())
+        own = [_origin(router, self.prefix) for router in route.routers for _ in router.layers]
+        self.origins = [origin for _, origin in outer] + own + ["route"] * len(route.layers)
+
+    @property
+    def app(self) -> App:
+        """The application it belongs to."""
+        return self.chain[-1][0]
+
+    @property
+    def prefix(self) -> str:
+        """The path below which that one is mounted."""
+        return self.chain[-1][1]
+
+
+def find_routes(chain: tuple[tuple[App, str], ...]) -> Iterator[Found]:
+    """Find all routes of the last application of a chain, and of those mounted in it."""
+    app, prefix = chain[-1]
+    for route in app.routes:
+        yield Found(chain, route)
+    for mount in app._mounts:
+        if isinstance(mount.app, App):
+            yield from find_routes((*chain, (mount.app, prefix + mount.path)))
+
+
+def find_mounts(app: App, prefix: str = "") -> Iterator[tuple[App, str, Any]]:
+    """Find what is mounted, with what it is mounted in and the whole prefix."""
+    for mount in app._mounts:
+        yield app, prefix + mount.path, mount
+        if isinstance(mount.app, App):
+            yield from find_mounts(mount.app, prefix + mount.path)
+
+
+def describe_app(app: App, spec: str, gateways: Sequence[Gateway] = GATEWAYS) -> Document:
+    """Make the document of an application.
+
+    Args:
+        app: its routes are planned by this, if they were not.
+        spec: what it was called on the command line.
+        gateways: what to say something about.
+    """
+    found = sorted(find_routes(((app, ""),)), key=lambda one: (one.path, one.route.host, one.route.methods))
+    mounts = sorted(find_mounts(app), key=lambda mount: mount[1])
+    features = _count_features(app, found, mounts)
+    return {
+        "version": VERSION,
+        "app": spec,
+        "gateways": list(gateways),
+        "routes": [_route_entry(one, gateways) for one in found],
+        "mounts": [_mount_entry(prefix, mount) for _, prefix, mount in mounts],
+        "lifespans": [function_entry(lifespan.function) for lifespan in app._all_lifespans()],
+        "features": {feature: features[feature] for feature in FEATURES if feature in features},
+        "needs": [
+            {"feature": need.feature, "gateway": need.gateway, "text": need.text.format_map(_limits_of(app))}
+            for need in NEEDS
+            if need.feature in features and need.gateway in gateways
+        ],
+        "differences": [
+            {"features": list(one.features), "gateways": list(one.gateways), "seen": one.seen, "where": one.where}
+            for one in DIFFERENCES
+            if not features.keys().isdisjoint(one.features) and not set(gateways).isdisjoint(one.gateways)
+        ],
+        "warnings": find_cautions(app, found, [(owner, prefix) for owner, prefix, _ in mounts], gateways),
+    }
+
+
+def _limits_of(app: App) -> dict[str, Any]:
+    return {name: getattr(app.limits, name) for name in ("threads", "stream_threads", "max_websockets")}
+
+
+def _count_features(app: App, found: Iterable[Found], mounts: Iterable[tuple[App, str, Any]]) -> dict[str, int]:
+    """Count the routes that use each feature; what the application uses itself counts 0."""
+    count: dict[str, int] = {}
+    for lifespan in app._all_lifespans():
+        for feature in {"lifespan"} | calls_of(lifespan.function, ()):
+            count.setdefault(feature, 0)
+    for _, _, mount in mounts:
+        if not isinstance(mount.app, App):
+            count[f"mounted-{mount.interface}"] = 0
+    for one in found:
+        for feature in features_of(one.route, one.plan):
+            count[feature] = count.get(feature, 0) + 1
+    return count
+
+
+def _mount_entry(prefix: str, mount: Any) -> MountEntry:
+    interface = "ambi" if isinstance(mount.app, App) else str(mount.interface)
+    kind = type(mount.app)
+    name = getattr(mount.app, "__qualname__", kind.__qualname__)
+    return {"path": prefix, "interface": interface, "name": f"{getattr(mount.app, '__module__', kind.__module__)}.{name}"}
+
+
+def _route_entry(one: Found, gateways: Sequence[Gateway]) -> RouteEntry:
+    route, plan = one.route, one.plan
+    answers, items = response_of(route)
+    return {
+        "path": one.path,
+        "host": route.host,
+        "methods": ["WEBSOCKET" if method == WEBSOCKET else method for method in route.methods],
+        "name": route.name,
+        "mount": one.prefix,
+        "handler": function_entry(route.handler),
+        "may_block": plan.blocking,
+        "layers": [_layer_entry(layer, of) for layer, of in zip(plan.layers, one.origins, strict=True)],
+        "body": "streamed" if route.streams_body else "loaded",
+        "max_body_bytes": plan.max_body_bytes,
+        "cancel_on_disconnect": plan.cancel_on_disconnect,
+        "answers": answers,
+        "items": items,
+        "directory": directory_of(route) and relative(directory_of(route) or ""),
+        "crossings": {gateway: count_crossings(plan, NATIVE[gateway]) for gateway in gateways},
+        "crossings_with_body": {gateway: count_crossings(plan, NATIVE[gateway], with_body=True) for gateway in gateways},
+        "way": {gateway: _way(plan, gateway) for gateway in gateways},
+    }
+
+
+def _way(plan: Plan, gateway: Gateway) -> list[StopEntry]:
+    stops: list[StopEntry] = []
+    for piece, side in way_in(plan, NATIVE[gateway]):
+        name = locate(piece.function)[0] if piece is not None else "body"
+        if stops and stops[-1]["side"] == side.name:
+            stops[-1]["pieces"].append(name)
+        else:
+            stops.append({"side": side.name, "pieces": [name]})
+    return stops
+
+
+def _layer_entry(layer: Layer, of: str) -> LayerEntry:
+    entry = function_entry(layer.function)
+    form = "async" if layer.is_async else "blocking" if layer.blocking else "generator"
+    return {**entry, "form": form, "of": of, "wants_body": layer.body}
+
+
+def function_entry(function: Callable[..., Any]) -> FunctionEntry:
+    """Describe a function of the user."""
+    from ..core.binding import is_async, is_async_generator, is_generator
+
+    name, file, line = locate(function)
+    generates = is_async_generator(function)
+    return {
+        "name": name,
+        "file": relative(file),
+        "line": line,
+        "colour": "async def" if generates or is_async(function) else "def",
+        "form": "async generator" if generates else "generator" if is_generator(function) else "function",
+    }
+
+
+def relative(file: str) -> str:
+    """Give a file's path relative to the current directory where it is below it."""
+    try:
+        return str(Path(file).relative_to(Path.cwd()))
+    except ValueError:
+        return file
+
+
+def _origin(router: Router, prefix: str) -> str:
+    if isinstance(router, App):
+        return f"mount {prefix}" if prefix else "app"
+    return router.prefix or router.name or "router"

@@ -1,0 +1,241 @@
+"""The document of `ambi check`, and its failures, for people: as wide as the terminal, bold and colours on one only.
+
+A line of the table is cut to a terminal, and whole in a file or a pipe.
+"""
+
+from __future__ import annotations
+
+import linecache
+import os
+import shutil
+import textwrap
+
+from .document import relative
+from .servers import FEATURES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TextIO
+
+    from .document import Document, FunctionEntry, RouteEntry
+    from .loading import Frame
+
+_BOLD, _WARN, _DIM = "1", "33", "2"
+_PLACES = {
+    ("wsgi", "sync"): "server's thread", ("wsgi", "async"): "loop thread",
+    ("asgi", "sync"): "worker thread", ("asgi", "async"): "server's loop",
+}  # fmt: skip
+_ANSWERS = {"events": "events", "stream": "stream", "file": "file", "websocket": "socket"}
+
+
+class Page:
+    """Where is written to: how wide it is, and whether it shows colours.
+
+    Colours are for terminals; `NO_COLOR` and `TERM=dumb` turn them off. `COLUMNS` sets the width of anything.
+
+    See: https://no-color.org
+    """
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        is_terminal = out.isatty()
+        self._colours = is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        self.cuts = is_terminal or os.environ.get("COLUMNS", "").isdecimal()
+        self.width = max(shutil.get_terminal_size((100, 24)).columns if self.cuts else 100, 50)
+
+    def style(self, text: str, code: str) -> str:
+        """Give a text in a style, where there are any."""
+        return f"\x1b[{code}m{text}\x1b[0m" if self._colours and text else text
+
+    def write(self, line: str = "") -> None:
+        """Write a line."""
+        self._out.write(line.rstrip() + "\n")
+
+    def heading(self, text: str) -> None:
+        """Write a heading, with an empty line before it."""
+        self.write()
+        self.write(self.style(text, _BOLD))
+
+    def cut(self, text: str, width: int) -> str:
+        """Cut a text to a width, where lines are cut."""
+        return text if len(text) <= width or not self.cuts else text[: max(width - 1, 0)] + "…"
+
+    def wrap(self, text: str, first: str, rest: str) -> None:
+        """Write a paragraph: `first` before its first line, `rest` before the others."""
+        lines = textwrap.wrap(
+            text, min(self.width, 120) - len(rest), break_long_words=False, break_on_hyphens=False
+        ) or [""]
+        for number, line in enumerate(lines):
+            self.write((rest if number else first) + line)
+
+
+def print_document(page: Page, document: Document, *, table: bool) -> None:
+    """Write what there is: routes (with `table`), mounts, needs, differences, warnings."""
+    if table:
+        _print_head(page, document)
+        _print_table(page, document["routes"], document["gateways"])
+    if document["mounts"]:
+        page.heading("mounted")
+        for mount in document["mounts"]:
+            page.write(f"  {mount['path']}  {mount['interface']}  {mount['name']}")
+    _print_needs(page, document)
+    _print_differences(page, document)
+    _print_warnings(page, document)
+
+
+def _print_head(page: Page, document: Document) -> None:
+    count = len(document["routes"])
+    parts = [f"{count} route{'s' * (count != 1)}"]
+    parts += [f"lifespan {function['name']} ({_colour(function)})" for function in document["lifespans"]]
+    page.write(f"{page.style(document['app'], _BOLD)}  {', '.join(parts)}")
+
+
+def _print_table(page: Page, routes: Sequence[RouteEntry], gateways: Sequence[str]) -> None:
+    """Write a line for each route; what is too long for the terminal is cut where it tells least."""
+    if not routes:
+        return
+    rows = [
+        (_methods(route), route["host"] + route["path"], _kind(route), _where(route), _figures(route, gateways))
+        for route in routes
+    ]
+    figures = "  ".join(gateways)
+    head = ("method", "path", "handler", "", figures)
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(5)]
+    if page.cuts:
+        spare = page.width - widths[0] - widths[2] - widths[4] - 8
+        widths[3] = min(widths[3], max(spare - widths[1], spare * 2 // 5))
+        widths[1] = min(widths[1], spare - widths[3])
+    page.write()
+    for row in [head, *rows]:
+        cells = [page.cut(text, width).ljust(width) for text, width in zip(row, widths, strict=True)]
+        line = "  ".join(cells)
+        page.write(page.style(line, _DIM) if row is head else line)
+
+
+def print_details(page: Page, routes: Sequence[RouteEntry]) -> None:
+    """Write all that is known of routes."""
+    for number, route in enumerate(routes):
+        if number:
+            page.write()
+        page.write(page.style(f"{', '.join(route['methods'])} {route['host']}{route['path']}", _BOLD))
+        _print_pieces(page, route)
+        limit = f"{_bytes(route['max_body_bytes'])} at most"
+        if route["answers"] != "websocket":
+            how = "streamed to the handler" if route["body"] == "streamed" else "loaded before the handler runs"
+            page.write(f"  body     {how}, {limit}")
+        if route["answers"]:
+            items = f" of an {route['items']} generator" if route["items"] else ""
+            page.write(f"  answers  {_ANSWERS[route['answers']]}{items.replace('an def', 'a def')}")
+        if route["cancel_on_disconnect"]:
+            page.write("  leaves   cancelled when the client does")
+        for gateway, count in route["crossings"].items():
+            way = " → ".join(
+                f"{_PLACES[gateway, stop['side']]} ({', '.join(stop['pieces'])})" for stop in route["way"][gateway]
+            )
+            more = route["crossings_with_body"][gateway]
+            with_body = f" ({more} with a body)" if more != count and route["answers"] != "websocket" else ""
+            page.wrap(f"{count} crossing{'s' * (count != 1)}{with_body}: {way}", f"  {gateway}     ", " " * 11)
+
+
+def _print_pieces(page: Page, route: RouteEntry) -> None:
+    page.write(f"  name     {route['name']}{'  mounted at ' + route['mount'] if route['mount'] else ''}")
+    for number, layer in enumerate(route["layers"]):
+        body = ", wants the body" if layer["wants_body"] else ""
+        label = "layers" if number == 0 else ""
+        page.write(f"  {label:7}  {layer['name']}  {_place(layer)}  {layer['form']}{body}, of {layer['of']}")
+    handler = route["handler"]
+    blocking = "" if route["may_block"] or _colour(handler) != "def" else ", never blocks"
+    page.write(f"  handler  {handler['name']}  {_place(handler)}  {_colour(handler)}{blocking}")
+
+
+def _print_needs(page: Page, document: Document) -> None:
+    if not document["needs"]:
+        return
+    page.heading("needs")
+    width = max(len(FEATURES[need["feature"]]) for need in document["needs"])
+    last = ""
+    for need in document["needs"]:
+        name = FEATURES[need["feature"]] if need["feature"] != last else ""
+        last = need["feature"]
+        page.wrap(need["text"], f"  {name:{width}}  {need['gateway']}  ", " " * (width + 10))
+
+
+def _print_differences(page: Page, document: Document) -> None:
+    if not document["differences"]:
+        return
+    page.heading("differs by server")
+    for one in document["differences"]:
+        page.wrap(f"{one['seen']}: {one['where']}", "  - ", "    ")
+
+
+def _print_warnings(page: Page, document: Document) -> None:
+    count = len(document["warnings"])
+    page.heading(f"{count or 'no'} warning{'s' * (count != 1)}")
+    for warning in document["warnings"]:
+        where = f"{_shorten(warning['where'])}: " if warning["where"] else ""
+        page.wrap(f"{where}{warning['text']}", f"  {page.style('!', _WARN)} ", "    ")
+        page.wrap(warning["mend"], "    → ", "      ")
+
+
+def print_failure(page: Page, spec: str, kind: str, text: str, frames: Sequence[Frame]) -> None:
+    """Write why there is no application: the user's frames that led to it, innermost last, and what is wrong.
+
+    Args:
+        page: where.
+        spec: what was to be loaded.
+        kind: the class of the exception; "" for a configuration error, whose text says what to do.
+        text: of the exception.
+        frames: of the user's code.
+    """
+    page.write(f"ambi check: {spec} {'raised an error' if kind else 'is put together wrongly'}")
+    for file, line, function in frames[-3:]:
+        inside = f", in {function}" if function not in ("", "<module>") else ""
+        page.write(f"  {relative(file)}:{line}{inside}")
+        page.write(f"    {linecache.getline(file, line).strip()}")
+    page.wrap(f"{kind}: {text}" if kind else text, "", "  ")
+
+
+# --- words ---
+
+
+def _methods(route: RouteEntry) -> str:
+    names = ["WS" if method == "WEBSOCKET" else method for method in route["methods"]]
+    return ",".join(names) if len(names) < 3 else f"{names[0]},{names[1]},+{len(names) - 2}"
+
+
+def _kind(route: RouteEntry) -> str:
+    colour = route["handler"]["colour"]
+    return f"{colour} {_ANSWERS[route['answers']]}" if route["answers"] else colour
+
+
+def _colour(function: FunctionEntry) -> str:
+    return function["colour"] if function["form"] == "function" else f"{function['colour']} generator"
+
+
+def _where(route: RouteEntry) -> str:
+    if route["directory"]:
+        return f"{route['directory']}{os.sep}"
+    return f"{route['handler']['name'].rpartition('<locals>.')[2]} {_place(route['handler'])}"
+
+
+def _place(function: FunctionEntry) -> str:
+    return f"{function['file']}:{function['line']}" if function["file"] else ""
+
+
+def _figures(route: RouteEntry, gateways: Sequence[str]) -> str:
+    return "  ".join(f"{route['crossings'][gateway]:>4}" for gateway in gateways)
+
+
+def _bytes(count: int) -> str:
+    for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if count >= size and count % size == 0:
+            return f"{count // size} {unit}"
+    return f"{count} bytes"
+
+
+def _shorten(where: str) -> str:
+    """Make the file of `name (file:line)` relative to the current directory."""
+    name, _, place = where.rpartition(" (")
+    file, _, line = place.rstrip(")").rpartition(":")
+    return f"{name} ({relative(file)}:{line})" if file else where
