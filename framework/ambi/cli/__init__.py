@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "check": "show what an application is made of, what it needs of servers, and what is wrong with it",
 }
-"""The name of a command, which is that of its module, and what it is for. Modules are loaded when they are asked for."""
+"""The name of a command, which is that of its module, and what it is for; a module is loaded when it is asked for."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,14 +6,16 @@ A code is stable, for tools: `unreachable`, `blocking-false`, `layer-crosses`, `
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TypedDict
 
 from ..core.converters import PATH, TEXT
-from ..core.crossings import count_crossings
+from ..core.crossings import count_crossings, way_in
 from ..core.errors import describe
 from ..core.matching import Parameter, parse_template
 from ..core.plan import Plan
 from ..core.sides import ASYNC, SYNC
+from .uses import directory_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,12 +66,13 @@ def _unreachable(found: Sequence[Found], mounts: Sequence[tuple[App, str]]) -> I
     for one in found:
         taker = next((other for other in found if _takes(other, one)), None)
         if taker is not None:
-            why, mend = f"{taker.path} takes them: routes come before mounts", "narrow that path, or mount elsewhere"
+            why = f"the route {taker.path} of the application around it comes first"
+            mend = "narrow that path, or mount elsewhere"
         else:
             longer = next((prefix for app, prefix in mounts if _is_nearer(app, prefix, one)), None)
             if longer is None:
                 continue
-            why, mend = f"what is mounted at {longer} takes them: it has the longer prefix", "change one of the paths"
+            why, mend = f"what is mounted at {longer} comes first", "change one of the two paths"
         yield {
             "code": "unreachable",
             "where": one.route.described,
@@ -95,7 +98,7 @@ def _is_nearer(app: App, prefix: str, one: Found) -> bool:
     """Tell whether an application around a route takes its requests for another mount: that with the longer prefix."""
     return any(
         around is app and len(prefix) > len(branch) and one.path.startswith(prefix + "/")
-        for (around, _), (_, branch) in zip(one.chain, one.chain[1:], strict=False)
+        for (around, _), (_, branch) in pairwise(one.chain)
     )
 
 
@@ -128,12 +131,11 @@ def _covers_segment(outer: Segment, inner: Segment) -> bool:
 
 def _nonblocking(found: Iterable[Found]) -> Iterator[Caution]:
     from ..core.binding import is_async_generator, is_generator
-    from .uses import directory_of
 
     for one in found:
         route = one.route
         is_plain = not (is_generator(route.handler) or is_async_generator(route.handler) or directory_of(route))
-        if is_plain and not route.is_async and not route.blocking:
+        if is_plain and not route.is_async and not route.blocking and way_in(one.plan, ASYNC)[-1].side is ASYNC:
             yield {
                 "code": "blocking-false",
                 "where": route.described,

@@ -35,8 +35,10 @@ GATEWAYS: tuple[Gateway, ...] = ("wsgi", "asgi")
 
 
 class FunctionEntry(TypedDict):
-    """A function of the user. `form`: of a handler "function", "generator" or "async generator", of a layer
-    "generator", "blocking" or "async"."""
+    """A function of the user.
+
+    `form`: of a handler "function", "generator" or "async generator", of a layer "generator", "blocking" or "async".
+    """
 
     name: str
     file: str
@@ -87,7 +89,7 @@ class RouteEntry(TypedDict):
 
 
 class MountEntry(TypedDict):
-    """An application below a prefix. `interface`: "ambi", "wsgi" or "asgi"."""
+    """An application below a prefix. `interface`: "ambi", "wsgi" or "asgi". `name`: of its class or function."""
 
     path: str
     interface: str
@@ -112,11 +114,16 @@ class DifferenceEntry(TypedDict):
 
 
 class Document(TypedDict):
-    """The whole. `features`: their ids, each with the number of routes that use it (0: the application itself)."""
+    """The whole.
+
+    `layers`: those of the application itself, which pass its 404s too. `features`: their ids, each with the number of
+    routes that use it; 0 for what the application uses itself.
+    """
 
     version: int
     app: str
     gateways: list[str]
+    layers: list[LayerEntry]
     routes: list[RouteEntry]
     mounts: list[MountEntry]
     lifespans: list[FunctionEntry]
@@ -191,6 +198,7 @@ def describe_app(app: App, spec: str, gateways: Sequence[Gateway] = GATEWAYS) ->
         "version": VERSION,
         "app": spec,
         "gateways": list(gateways),
+        "layers": [_layer_entry(layer, "app") for layer in app.layers],
         "routes": [_route_entry(one, gateways) for one in found],
         "mounts": [_mount_entry(prefix, mount) for _, prefix, mount in mounts],
         "lifespans": [function_entry(lifespan.function) for lifespan in app._all_lifespans()],
@@ -230,9 +238,8 @@ def _count_features(app: App, found: Iterable[Found], mounts: Iterable[tuple[App
 
 def _mount_entry(prefix: str, mount: Any) -> MountEntry:
     interface = "ambi" if isinstance(mount.app, App) else str(mount.interface)
-    kind = type(mount.app)
-    name = getattr(mount.app, "__qualname__", kind.__qualname__)
-    return {"path": prefix, "interface": interface, "name": f"{getattr(mount.app, '__module__', kind.__module__)}.{name}"}
+    named: Any = mount.app if hasattr(mount.app, "__qualname__") else type(mount.app)
+    return {"path": prefix, "interface": interface, "name": f"{named.__module__}.{named.__qualname__}"}
 
 
 def _route_entry(one: Found, gateways: Sequence[Gateway]) -> RouteEntry:
@@ -254,7 +261,7 @@ def _route_entry(one: Found, gateways: Sequence[Gateway]) -> RouteEntry:
         "items": items,
         "directory": directory_of(route) and relative(directory_of(route) or ""),
         "crossings": {gateway: count_crossings(plan, NATIVE[gateway]) for gateway in gateways},
-        "crossings_with_body": {gateway: count_crossings(plan, NATIVE[gateway], with_body=True) for gateway in gateways},
+        "crossings_with_body": {name: count_crossings(plan, NATIVE[name], with_body=True) for name in gateways},
         "way": {gateway: _way(plan, gateway) for gateway in gateways},
     }
 

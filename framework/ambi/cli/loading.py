@@ -19,7 +19,6 @@ import sys
 from pathlib import Path
 
 from ..app import App
-from ..core.errors import ConfigurationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
 _DEFAULTS = ("app", "application")
 _PACKAGE = str(Path(__file__).parents[1])
+_LIBRARIES = str(Path(ast.__file__).parent)
 _ATTRIBUTE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(\(.*\))?", re.DOTALL)
 
 
@@ -125,9 +125,8 @@ def _look_up(module: ModuleType, attribute: str) -> Any:
     if not attribute:
         names = [next((name for name in _DEFAULTS if hasattr(module, name)), "")]
         if not names[0]:
-            raise WrongUseError(
-                f"{module.__name__} has neither `app` nor `application`; name it, as {module.__name__}:name{_apps_of(module)}"
-            )
+            how = _apps_of(module) or f"; name what it is called, as {module.__name__}:name"
+            raise WrongUseError(f"{module.__name__} has neither `app` nor `application`{how}")
     found: Any = module
     for name in names:
         if not hasattr(found, name):
@@ -198,15 +197,15 @@ def _shown(value: object) -> str:
 
 
 def user_frames(error: BaseException) -> list[Frame]:
-    """Give the frames of an error's traceback that are the user's: neither the import machinery's nor ambi's."""
+    """Give where an error came from in the user's own code: neither libraries' frames nor the import machinery's."""
     frames: list[Frame] = []
     at: TracebackType | None = error.__traceback__
     while at is not None:
         code = at.tb_frame.f_code
-        inside = code.co_filename.startswith((_PACKAGE, "<frozen importlib", importlib.__file__))
-        if not inside:
+        if not code.co_filename.startswith((_PACKAGE, "<frozen ", importlib.__file__)):
             frames.append((code.co_filename, at.tb_lineno, code.co_name))
         at = at.tb_next
-    if isinstance(error, SyntaxError) and error.filename and not isinstance(error, ConfigurationError):
+    if isinstance(error, SyntaxError) and error.filename:
         frames.append((error.filename, error.lineno or 1, ""))
-    return frames
+    own = [frame for frame in frames if not frame[0].startswith(_LIBRARIES) and "site-packages" not in frame[0]]
+    return own or frames

@@ -9,6 +9,7 @@ import linecache
 import os
 import shutil
 import textwrap
+from pathlib import Path
 
 from .document import relative
 from .servers import FEATURES
@@ -26,6 +27,7 @@ _PLACES = {
     ("wsgi", "sync"): "server's thread", ("wsgi", "async"): "loop thread",
     ("asgi", "sync"): "worker thread", ("asgi", "async"): "server's loop",
 }  # fmt: skip
+_USUAL = ("every server", "WSGI servers", "gunicorn", "uvicorn")
 _ANSWERS = {"events": "events", "stream": "stream", "file": "file", "websocket": "socket"}
 
 
@@ -80,27 +82,33 @@ def print_document(page: Page, document: Document, *, table: bool) -> None:
         for mount in document["mounts"]:
             page.write(f"  {mount['path']}  {mount['interface']}  {mount['name']}")
     _print_needs(page, document)
-    _print_differences(page, document)
+    _print_differences(page, document, whole=not table)
     _print_warnings(page, document)
 
 
 def _print_head(page: Page, document: Document) -> None:
     count = len(document["routes"])
-    parts = [f"{count} route{'s' * (count != 1)}"]
-    parts += [f"lifespan {function['name']} ({_colour(function)})" for function in document["lifespans"]]
-    page.write(f"{page.style(document['app'], _BOLD)}  {', '.join(parts)}")
+    page.write(f"{page.style(document['app'], _BOLD)}  {count} route{'s' * (count != 1)}")
+    for word, functions in (("lifespan", document["lifespans"]), ("layers", document["layers"])):
+        shown = [f"{function['name']} ({_form(function)})" for function in functions]
+        if shown:
+            page.wrap(", ".join(shown), f"{word:8}  ", " " * 10)
+
+
+def _form(function: FunctionEntry) -> str:
+    return function["colour"] if function["form"] in ("function", "async generator") else function["form"]
 
 
 def _print_table(page: Page, routes: Sequence[RouteEntry], gateways: Sequence[str]) -> None:
     """Write a line for each route; what is too long for the terminal is cut where it tells least."""
     if not routes:
         return
-    rows = [
-        (_methods(route), route["host"] + route["path"], _kind(route), _where(route), _figures(route, gateways))
-        for route in routes
-    ]
-    figures = "  ".join(gateways)
-    head = ("method", "path", "handler", "", figures)
+    common = ""
+    rows = _rows(routes, gateways, common)
+    if max(sum(map(len, row)) for row in rows) + 8 > page.width:
+        common = _common_folder(routes)
+        rows = _rows(routes, gateways, common)
+    head = ("method", "path", "handler", f"in {common}" if common else "where", "  ".join(gateways))
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(5)]
     if page.cuts:
         spare = page.width - widths[0] - widths[2] - widths[4] - 8
@@ -108,9 +116,37 @@ def _print_table(page: Page, routes: Sequence[RouteEntry], gateways: Sequence[st
         widths[1] = min(widths[1], spare - widths[3])
     page.write()
     for row in [head, *rows]:
-        cells = [page.cut(text, width).ljust(width) for text, width in zip(row, widths, strict=True)]
-        line = "  ".join(cells)
+        where = _cut_name(row[3], widths[3]) if row is not head and page.cuts else row[3]
+        cells = (*row[:3], where, row[4])
+        line = "  ".join(page.cut(text, width).ljust(width) for text, width in zip(cells, widths, strict=True))
         page.write(page.style(line, _DIM) if row is head else line)
+
+
+def _cut_name(where: str, width: int) -> str:
+    """Cut the name in `name file:line`, so that the place is whole as long as there is room for it."""
+    name, _, place = where.rpartition(" ")
+    room = width - len(place) - 2
+    return where if len(where) <= width or not name else f"{name[:room]}… {place}" if room > 1 else place
+
+
+def _rows(routes: Sequence[RouteEntry], gateways: Sequence[str], common: str) -> list[tuple[str, ...]]:
+    return [
+        (
+            _methods(route), route["host"] + route["path"], _kind(route), _where(route, common),
+            "  ".join(f"{route['crossings'][gateway]:>4}" for gateway in gateways),
+        )
+        for route in routes
+    ]  # fmt: skip
+
+
+def _common_folder(routes: Sequence[RouteEntry]) -> str:
+    """Give the folder, with a separator at its end, that all handlers are in; "" where there is none."""
+    folders = {str(Path(route["handler"]["file"]).parent) for route in routes if not route["directory"]}
+    try:
+        common = os.path.commonpath(folders)
+    except ValueError:  # some are relative and some are not, or there are none
+        return ""
+    return f"{common}{os.sep}" if common not in ("", ".") else ""
 
 
 def print_details(page: Page, routes: Sequence[RouteEntry]) -> None:
@@ -161,12 +197,17 @@ def _print_needs(page: Page, document: Document) -> None:
         page.wrap(need["text"], f"  {name:{width}}  {need['gateway']}  ", " " * (width + 10))
 
 
-def _print_differences(page: Page, document: Document) -> None:
+def _print_differences(page: Page, document: Document, *, whole: bool) -> None:
+    """Write the differences; unless `whole`, those of all servers of a kind and of the two that most people use."""
     if not document["differences"]:
         return
     page.heading("differs by server")
-    for one in document["differences"]:
-        page.wrap(f"{one['seen']}: {one['where']}", "  - ", "    ")
+    shown = [one for one in document["differences"] if whole or any(name in one["where"] for name in _USUAL)]
+    for one in shown:
+        page.wrap(f"{one['where']}: {one['seen'][0].lower()}{one['seen'][1:]}", "  - ", "    ")
+    left = len(document["differences"]) - len(shown)
+    if left:
+        page.write(f"  and {left} of other servers, which -v shows")
 
 
 def _print_warnings(page: Page, document: Document) -> None:
@@ -205,7 +246,7 @@ def _methods(route: RouteEntry) -> str:
 
 
 def _kind(route: RouteEntry) -> str:
-    colour = route["handler"]["colour"]
+    colour = route["handler"]["colour"].removesuffix(" def")
     return f"{colour} {_ANSWERS[route['answers']]}" if route["answers"] else colour
 
 
@@ -213,18 +254,14 @@ def _colour(function: FunctionEntry) -> str:
     return function["colour"] if function["form"] == "function" else f"{function['colour']} generator"
 
 
-def _where(route: RouteEntry) -> str:
+def _where(route: RouteEntry, common: str) -> str:
     if route["directory"]:
         return f"{route['directory']}{os.sep}"
-    return f"{route['handler']['name'].rpartition('<locals>.')[2]} {_place(route['handler'])}"
+    return f"{route['handler']['name'].rpartition('<locals>.')[2]} {_place(route['handler']).removeprefix(common)}"
 
 
 def _place(function: FunctionEntry) -> str:
     return f"{function['file']}:{function['line']}" if function["file"] else ""
-
-
-def _figures(route: RouteEntry, gateways: Sequence[str]) -> str:
-    return "  ".join(f"{route['crossings'][gateway]:>4}" for gateway in gateways)
 
 
 def _bytes(count: int) -> str:

@@ -43,6 +43,10 @@ class Need(NamedTuple):
     text: str
 
 
+_THREADS = "worker threads, {threads} requests at a time (Limits.threads); more wait"
+_STREAM_THREADS = "any server; a `def` generator holds one of {stream_threads} threads (Limits.stream_threads)"
+_LOOP_THREAD = "one event loop in a thread, per process; a thread of the server waits for each request"
+
 NEEDS = (
     Need(
         "websocket", "wsgi",
@@ -51,19 +55,19 @@ NEEDS = (
     ),
     Need("websocket", "asgi", "any server; uvicorn needs a WebSocket library: pip install 'uvicorn[standard]'"),
     Need("events", "wsgi", "each holds a thread as long as the page is open: gunicorn -k gthread --threads N"),
-    Need("events", "asgi", "any server; a `def` generator holds one of {stream_threads} threads (Limits.stream_threads)"),
+    Need("events", "asgi", _STREAM_THREADS),
     Need("stream", "wsgi", "each holds a thread of the server while it lasts: gunicorn -k gthread --threads N"),
-    Need("stream", "asgi", "any server; a `def` generator holds one of {stream_threads} threads (Limits.stream_threads)"),
+    Need("stream", "asgi", _STREAM_THREADS),
     Need("upload", "wsgi", "each holds a thread while it arrives; an `async def` crosses once a chunk"),
     Need("upload", "asgi", "any server; a `def` crosses once a chunk"),
-    Need("async", "wsgi", "one event loop in a thread, per process; a thread of the server waits for each request"),
-    Need("def", "asgi", "worker threads, {threads} requests at a time (Limits.threads); more wait"),
-    Need("lifespan", "wsgi", "starts with the first request of a process; with gunicorn -c python:ambi.gunicorn, before it"),
+    Need("async", "wsgi", _LOOP_THREAD),
+    Need("def", "asgi", _THREADS),
+    Need("lifespan", "wsgi", "starts with a process's first request, or before it: gunicorn -c python:ambi.gunicorn"),
     Need("lifespan", "asgi", "starts before the first request, where the server has the protocol (daphne has not)"),
-    Need("after", "wsgi", "a `def` runs in a worker thread, {threads} at a time; an `async def` on the process's event loop"),
-    Need("after", "asgi", "a `def` runs in a worker thread, {threads} at a time; an `async def` on the server's event loop"),
-    Need("mounted-wsgi", "asgi", "worker threads, {threads} requests at a time (Limits.threads); more wait"),
-    Need("mounted-asgi", "wsgi", "one event loop in a thread, per process; a thread of the server waits for each request"),
+    Need("after", "wsgi", "a `def`: a worker thread, {threads} at a time; an `async def`: the process's event loop"),
+    Need("after", "asgi", "a `def`: a worker thread, {threads} at a time; an `async def`: the server's event loop"),
+    Need("mounted-wsgi", "asgi", _THREADS),
+    Need("mounted-asgi", "wsgi", _LOOP_THREAD),
 )  # fmt: skip
 
 
@@ -97,10 +101,13 @@ DIFFERENCES = (
         "granian WSGI, cheroot, wsgiref, uWSGI, gevent.pywsgi; waitress without `--channel-request-lookahead=1`",
     ),
     Difference(("leaving",), _WSGI, "A cancelled request is a 499 in the server's log", "WSGI servers"),
-    Difference(("events",), _WSGI, "A `def` generator of `SSE` runs in another thread than its handler", "WSGI servers"),
+    Difference(
+        ("events",), _WSGI, "A `def` generator of `SSE` runs in another thread than its handler", "WSGI servers"
+    ),
     Difference(
         _STREAMS, _ASGI,
-        "A tight `async def` generator makes more than 100 items, for a tenth of a second at most, when its client has gone",
+        "A tight `async def` generator makes more than 100 items, for a tenth of a second at most, when its client has"
+        " gone",
         "granian ASGI",
     ),
     Difference(
@@ -115,7 +122,8 @@ DIFFERENCES = (
         "gunicorn sync",
     ),
     Difference(
-        _STREAMS, _ASGI, "On SIGTERM open streams are ended by the server: after `--graceful-timeout` (3 s)", "hypercorn"
+        _STREAMS, _ASGI, "On SIGTERM open streams are ended by the server: after `--graceful-timeout` (3 s)",
+        "hypercorn",
     ),
     Difference(
         _STREAMS, _BOTH,

@@ -15,6 +15,7 @@ import inspect
 import sys
 import types
 import typing
+from typing import cast
 
 from ..core.binding import _globals_of, is_async_generator, is_generator, is_request
 
@@ -62,8 +63,6 @@ def features_of(route: Route, plan: Plan) -> set[str]:
     """Give the ids of the features (`servers.FEATURES`) that a route uses."""
     kind, items = response_of(route)
     found = {{"file": "files"}.get(kind, kind)} if kind else set[str]()
-    if kind == "events":
-        found.add("stream")
     if (plan.needs_loop and kind != "websocket") or items == "async def":
         found.add("async")
     if plan.blocking or any(layer.blocking for layer in plan.layers):
@@ -95,11 +94,11 @@ def _attributes(code: types.CodeType) -> Iterator[tuple[str, str]]:
     """Give the attributes that code asks of names, in functions within it too."""
     owner = ""
     for instruction in dis.get_instructions(code):
-        value = instruction.argval
+        value: Any = instruction.argval
         if instruction.opname == "EXTENDED_ARG":
             continue
         if isinstance(value, tuple):  # two names that are loaded by one instruction
-            value = value[-1]
+            value = cast("Any", value)[-1]
         if instruction.opname in ("LOAD_ATTR", "LOAD_METHOD"):
             yield owner, value
         owner = value if isinstance(value, str) else ""

@@ -14,6 +14,7 @@ See: docs/architecture.md, "The four cases of colour".
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 from .middleware import Layer
@@ -60,4 +61,4 @@ def count_crossings(plan: Plan, native: Side, *, with_body: bool = False) -> int
     stations = way_in(plan, native, with_body=with_body)
     way_out = [side for piece, side in reversed(stations) if isinstance(piece, Layer)]
     sides = [native, *(side for _, side in stations), *way_out, native]
-    return sum(before is native is not now for before, now in zip(sides, sides[1:], strict=False))
+    return sum(before is native is not now for before, now in pairwise(sides))
