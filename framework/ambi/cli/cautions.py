@@ -63,7 +63,8 @@ def find_cautions(
 
 def _unreachable(found: Sequence[Found], mounts: Sequence[tuple[App, str]]) -> Iterator[Caution]:
     """The routes of an application come before what is mounted in it, and longer prefixes before shorter ones."""
-    for one in found:
+    mounted = (one for one in found if one.prefix)  # of one application, no route is behind another
+    for one in mounted:
         taker = next((other for other in found if _takes(other, one)), None)
         if taker is not None:
             why = f"the route {taker.path} of the application around it comes first"

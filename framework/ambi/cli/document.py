@@ -8,7 +8,7 @@ Files are relative to the current directory where they are below it.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypedDict
+from typing import TypedDict, cast
 
 from ..app import App
 from ..core.crossings import count_crossings, way_in
@@ -22,12 +22,12 @@ from .uses import calls_of, directory_of, features_of, response_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Sequence
     from typing import Any
 
     from ..core.plan import Plan
     from ..core.routing import Route, Router
-    from .servers import Gateway
+    from .servers import Difference, Gateway
 
 VERSION = 1
 NATIVE = {"wsgi": SYNC, "asgi": ASYNC}
@@ -210,11 +210,21 @@ def describe_app(app: App, spec: str, gateways: Sequence[Gateway] = GATEWAYS) ->
         ],
         "differences": [
             {"features": list(one.features), "gateways": list(one.gateways), "seen": one.seen, "where": one.where}
-            for one in DIFFERENCES
-            if not features.keys().isdisjoint(one.features) and not set(gateways).isdisjoint(one.gateways)
+            for one in _differences(features, {response_of(route.route) for route in found})
+            if not set(gateways).isdisjoint(one.gateways)
         ],
         "warnings": find_cautions(app, found, [(owner, prefix) for owner, prefix, _ in mounts], gateways),
     }
+
+
+def _differences(features: Container[str], answers: Iterable[tuple[str | None, str | None]]) -> list[Difference]:
+    """Give the differences that touch what is used; those of streams of one colour where that may be theirs."""
+    items = {colour for kind, colour in answers if kind in ("stream", "events")}
+    return [
+        one
+        for one in DIFFERENCES
+        if any(feature in features for feature in one.features) and (not one.items or items & {None, one.items})
+    ]
 
 
 def _limits_of(app: App) -> dict[str, Any]:
@@ -238,7 +248,7 @@ def _count_features(app: App, found: Iterable[Found], mounts: Iterable[tuple[App
 
 def _mount_entry(prefix: str, mount: Any) -> MountEntry:
     interface = "ambi" if isinstance(mount.app, App) else str(mount.interface)
-    named: Any = mount.app if hasattr(mount.app, "__qualname__") else type(mount.app)
+    named = mount.app if hasattr(mount.app, "__qualname__") else cast("Any", type(mount.app))
     return {"path": prefix, "interface": interface, "name": f"{named.__module__}.{named.__qualname__}"}
 
 

@@ -154,8 +154,8 @@ def _arguments(spec: str, attribute: str) -> tuple[list[Any], dict[str, Any]]:
         return [], {}
     try:
         call = ast.parse(attribute, mode="eval").body
-        if not isinstance(call, ast.Call):
-            raise ValueError("no call")
+        if not isinstance(call, ast.Call) or not isinstance(call.func, (ast.Name, ast.Attribute)):
+            raise ValueError("not one call of a name")
         kwargs = {word.arg: ast.literal_eval(word.value) for word in call.keywords if word.arg is not None}
         return [ast.literal_eval(value) for value in call.args], kwargs
     except (SyntaxError, ValueError):

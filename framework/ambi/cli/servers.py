@@ -24,8 +24,8 @@ FEATURES = {
     "upload": "streamed uploads",
     "body": "request bodies",
     "files": "files",
-    "async": "async def under WSGI",
-    "def": "def under ASGI",
+    "async": "async def",
+    "def": "def",
     "lifespan": "lifespan",
     "after": "work after a response",
     "leaving": "noticing who leaves",
@@ -46,6 +46,7 @@ class Need(NamedTuple):
 _THREADS = "worker threads, {threads} requests at a time (Limits.threads); more wait"
 _STREAM_THREADS = "any server; a `def` generator holds one of {stream_threads} threads (Limits.stream_threads)"
 _LOOP_THREAD = "one event loop in a thread, per process; a thread of the server waits for each request"
+
 
 NEEDS = (
     Need(
@@ -80,6 +81,7 @@ class Difference(NamedTuple):
         seen: what such a server does.
         where: the servers.
         probe: of the numbered list, the probe that shows it; "" for a row of the table.
+        items: the colour of streams that it is about; "" for either.
     """
 
     features: tuple[str, ...]
@@ -87,6 +89,7 @@ class Difference(NamedTuple):
     seen: str
     where: str
     probe: str = ""
+    items: str = ""
 
 
 _WSGI: tuple[Gateway, ...] = ("wsgi",)
@@ -102,13 +105,14 @@ DIFFERENCES = (
     ),
     Difference(("leaving",), _WSGI, "A cancelled request is a 499 in the server's log", "WSGI servers"),
     Difference(
-        ("events",), _WSGI, "A `def` generator of `SSE` runs in another thread than its handler", "WSGI servers"
+        ("events",), _WSGI, "A `def` generator of `SSE` runs in another thread than its handler", "WSGI servers",
+        items="def",
     ),
     Difference(
         _STREAMS, _ASGI,
         "A tight `async def` generator makes more than 100 items, for a tenth of a second at most, when its client has"
         " gone",
-        "granian ASGI",
+        "granian ASGI", items="async def",
     ),
     Difference(
         _STREAMS, _BOTH, "A stream that is cut looks complete, or stays open",
@@ -142,7 +146,7 @@ DIFFERENCES = (
     ),
     Difference(
         _STREAMS, _BOTH, "The `finally` of a `def` generator that waits for its next item does not run at a stop",
-        "every server",
+        "every server", items="def",
     ),
     Difference(
         ("websocket",), _ASGI, "A WebSocket is closed at a stop with 1012, or 1011, instead of 1001",
