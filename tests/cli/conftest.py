@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 import textwrap
@@ -42,11 +43,19 @@ class Site:
 
     def run(self, *arguments: str) -> Result:
         self._capture.readouterr()
+        self.forget()
         status = main(arguments)
         return Result(status, *self._capture.readouterr())
 
     def check(self, *arguments: str) -> Result:
         return self.run("check", *(arguments or ("shop:app",)))
+
+    def forget(self) -> None:
+        """Forget the modules that were imported from here: they may be written anew."""
+        for name, module in list(sys.modules.items()):
+            if str(self.folder) in str(getattr(module, "__file__", "")):
+                del sys.modules[name]
+        importlib.invalidate_caches()
 
     def document(self, *arguments: str) -> Any:
         """Give the document of `shop:app`, whatever became of it."""
@@ -59,8 +68,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", WIDTH)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    known = set(sys.modules)
-    yield Site(tmp_path, capsys)
-    for name in set(sys.modules) - known:
-        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
-            del sys.modules[name]
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # two modules of one second may be of one size
+    site = Site(tmp_path, capsys)
+    yield site
+    site.forget()

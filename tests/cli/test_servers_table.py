@@ -11,7 +11,9 @@ PARITY = (Path(__file__).parents[2] / "docs" / "parity.md").read_text(encoding="
 ROWS = [
     (seen.strip(), re.sub(r" \(\d+\)", "", where).strip())
     for seen, where in re.findall(
-        r"^\| (.+?) \| (.+?) \| .+ \|$", PARITY.partition("## Streams, events")[2].partition("<!-- servers")[0], re.MULTILINE
+        r"^\| (.+?) \| (.+?) \| .+ \|$",
+        PARITY.partition("## Streams, events")[2].partition("<!-- servers")[0],
+        re.MULTILINE,
     )
     if seen != "what is seen"
 ]

@@ -158,11 +158,13 @@ def _crossing_layers(found: Iterable[Found], gateways: Sequence[Gateway]) -> Ite
         one, more = routes[0]
         figures = ", ".join(f"{now} instead of {without} under {name.upper()}" for name, (now, without) in more.items())
         others = f", and {len(routes) - 1} more" if len(routes) > 1 else ""
-        form, handler = ("an async", "a `def`") if layer.is_async else ("a blocking", "an `async def`")
+        form = "an async layer" if layer.is_async else "a blocking layer"
+        if layer.is_async != one.plan.is_async:  # else it is for another layer
+            form += " around an `async def` handler" if one.plan.is_async else " around a `def` handler"
         yield {
             "code": "layer-crosses",
             "where": describe(layer.function),
-            "text": f"{form} layer around {handler} handler costs crossings: {figures} ({one.path}{others})",
+            "text": f"{form} costs crossings: {figures} ({one.path}{others})",
             "mend": "a generator with one `yield` has no colour and costs none, if it need not wait",
         }
 

@@ -18,6 +18,7 @@ import typing
 from typing import cast
 
 from ..core.binding import _globals_of, is_async_generator, is_generator, is_request
+from ..core.errors import innermost
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def features_of(route: Route, plan: Plan) -> set[str]:
 
 def calls_of(function: Callable[..., Any], requests: Iterable[str]) -> set[str]:
     """Give the ids of the features that a function reaches for: `request.after`, `app.spawn` and the like."""
-    inner: Any = inspect.unwrap(function)
+    inner = innermost(function)
     code = getattr(inner, "__code__", None) or getattr(getattr(inner, "__call__", None), "__code__", None)
     if not isinstance(code, types.CodeType):
         return set()

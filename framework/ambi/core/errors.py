@@ -123,12 +123,18 @@ def describe(function: object) -> str:
 
 def locate(function: object) -> tuple[str, str, int]:
     """Give a user's function's qualified name, file and line, behind wrappers; file "" where there is no code."""
-    inner: Any = function
-    while (wrapped := _inside(inner)) is not None:
-        inner = wrapped
+    inner = innermost(function)
     name = getattr(inner, "__qualname__", None) or repr(function)
     code = getattr(inner, "__code__", None) or getattr(getattr(inner, "__call__", None), "__code__", None)
     return (name, code.co_filename, code.co_firstlineno) if code is not None else (name, "", 0)
+
+
+def innermost(function: object) -> Any:
+    """Give what a user wrote, behind all wrappers and partials."""
+    inner: Any = function
+    while (wrapped := _inside(inner)) is not None:
+        inner = wrapped
+    return inner
 
 
 def _inside(function: Any) -> Any:
