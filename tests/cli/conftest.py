@@ -45,7 +45,8 @@ class Site:
         self._capture.readouterr()
         self.forget()
         status = main(arguments)
-        return Result(status, *self._capture.readouterr())
+        out, err = self._capture.readouterr()
+        return Result(status, out, err)
 
     def check(self, *arguments: str) -> Result:
         return self.run("check", *(arguments or ("shop:app",)))

@@ -44,6 +44,7 @@ MOUNTED = [
     (["/in/{name}"], "/", "/in/", True),
     (["/in/x/{rest:path}"], "/x", "/in/x", True),
     (["/in"], "/", "/in/", True),
+    (["/in/{rest:path}"], "/", "/in/", True),
     (["/other"], "/page", "/in/page", True),
     ([], "/page", "/in/page", True),
 ]
@@ -140,6 +141,34 @@ def test_a_route_of_one_host_takes_nothing_from_what_is_mounted(site: Site) -> N
     app.mount("/in", inner)
     """
     assert warnings_of(site, code) == []
+
+
+@pytest.mark.parametrize(
+    ("outer", "prefix", "reached"),
+    [("/in/{rest:path}", "/in", False), ("/{rest:path}", "/in", False), ("/{rest:path}", "/", False), ("/in/{a}", "/in", True)],
+)  # fmt: skip
+def test_a_mounted_application_of_another_framework_is_unreachable_too(
+    make_client: MakeClient, cell: Cell, outer: str, prefix: str, reached: bool
+) -> None:
+    def guest(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("content-type", "text/plain"), ("content-length", "5")])
+        return [b"guest"]
+
+    app = App()
+    app.get(outer)(named_handler(cell, "outer", ["a" if "{a}" in outer else "rest"]))
+    app.mount(prefix, guest)
+    texts = [one["text"] for one in describe_app(app, "shop:app")["warnings"]]
+    below = "" if prefix == "/" else prefix
+    why = f"no request below {below}/ gets there: the route {outer} of the application around it comes first"
+    assert texts == ([] if reached else [why])
+    assert make_client(app).get("/in/a/b").text == ("guest" if reached else "outer")
+
+
+def test_a_layer_costs_what_is_mounted_crossings_too(site: Site) -> None:
+    code = f"{LAYERS}\ndef wsgi(environ, start_response): ...\napp.middleware(asynchronous)\napp.mount('/w', wsgi)"
+    ((name, text),) = warnings_of(site, code)
+    assert (name, text.partition(" costs")[0]) == ("layer-crosses", "an async layer around a `def` handler")
+    assert "2 instead of 0 under WSGI (/w/)" in text
 
 
 # --- colours ---
@@ -258,4 +287,4 @@ def test_a_client_can_still_ask_what_was_described() -> None:
     app.get("/")(lambda: "ok")
     describe_app(app, "shop:app")
     for gateway in ("wsgi", "asgi"):
-        assert Client(app, gateway).get("/").text == "ok"  # type: ignore[arg-type]
+        assert Client(app, gateway).get("/").text == "ok"

@@ -149,6 +149,79 @@ def test_what_is_mounted_is_told_of_inside_the_layers_around_it(site: Site) -> N
     ]
 
 
+GUESTS = """
+    from ambi import App, CallNext, Middleware, Request, Response
+
+    class Framework:
+        def __call__(self, environ, start_response):
+            return []
+
+    def wsgi(environ, start_response):
+        return []
+
+    async def asgi(scope, receive, send):
+        pass
+
+    app, inner = App(), App()
+
+    @app.middleware
+    def timing(request: Request) -> Middleware:
+        yield
+
+    @inner.middleware
+    async def session(request: Request, call_next: CallNext) -> Response:
+        return await call_next(request)
+
+    inner.mount("/asgi", asgi, max_body_bytes=1024)
+    inner.mount("/wsgi", wsgi)
+    app.mount("/object", Framework())
+    app.mount("/inner", inner)
+"""
+
+
+def test_what_is_mounted_of_other_frameworks_is_told_of_like_a_route(site: Site) -> None:
+    site.write(GUESTS)
+    document = site.document()
+    assert [(mount["path"], mount["interface"], mount["name"]) for mount in document["mounts"]] == [
+        ("/inner", "ambi", "ambi.app.App"), ("/inner/asgi", "asgi", "shop.asgi"), ("/inner/wsgi", "wsgi", "shop.wsgi"),
+        ("/object", "wsgi", "shop.Framework"),
+    ]  # fmt: skip
+    asgi, wsgi, framework = (route_of(document, path) for path in ("/inner/asgi/", "/inner/wsgi/", "/object/"))
+    assert (asgi["crossings"], wsgi["crossings"]) == ({"wsgi": 1, "asgi": 0}, {"wsgi": 2, "asgi": 1})
+    assert [layer["of"] for layer in asgi["layers"]] == ["app", "mount /inner"]
+    assert (asgi["methods"], asgi["answers"], asgi["body"], asgi["max_body_bytes"]) == (["*"], "asgi", "streamed", 1024)
+    assert (wsgi["answers"], wsgi["max_body_bytes"], wsgi["handler"]["line"]) == ("wsgi", None, 8)
+    assert framework["handler"] == {
+        "name": "shop.Framework",
+        "file": "",
+        "line": 0,
+        "colour": "def",
+        "form": "function",
+    }
+    assert document["features"] == {"async": 2, "mounted-wsgi": 2, "mounted-asgi": 1}
+    assert document["lifespans"] == []
+
+
+def test_what_is_mounted_of_other_frameworks_has_a_line_and_details(site: Site) -> None:
+    site.write(GUESTS)
+    table = site.check().out.split("\n\n")[1].splitlines()
+    assert [" ".join(line.split()) for line in table[1:]] == [
+        "any /inner/asgi/ ASGI app shop.asgi 1 0",
+        "any /inner/wsgi/ WSGI app shop.wsgi 2 1",
+        "any /object/ WSGI app shop.Framework 0 1",
+    ]
+    assert site.check("shop:app", "--route", "/object/").out == (
+        "any /object/\n"
+        "  name     mounted at /object\n"
+        "  layers   timing  shop.py:17  generator, of app\n"
+        "  handler  shop.Framework  def\n"
+        "  body     streamed to the handler, no limit but its own\n"
+        "  answers  WSGI app\n"
+        "  wsgi     0 crossings: server's thread (timing, shop.Framework)\n"
+        "  asgi     1 crossing: server's loop (timing) → worker thread (shop.Framework)\n"
+    )
+
+
 def test_the_layers_told_of_are_those_that_run() -> None:
     """In the order of the plan that requests get, with one of each origin."""
     outer, inner, router = ambi.App(), ambi.App(), ambi.Router(prefix="/r")
@@ -278,7 +351,7 @@ def test_the_folder_that_all_handlers_are_in_is_named_once_where_room_is_scarce(
     assert "user company/sites/shop.py:24" in site.check("company.sites.shop").out
     monkeypatch.setenv("COLUMNS", "80")
     narrow = site.check("company.sites.shop").out
-    assert "in company/" in narrow
+    assert "below     company/sites/\n" in narrow
     assert "user shop.py:24" in narrow
 
 

@@ -20,7 +20,7 @@ def generator() -> Any:
     yield ""
 
 
-async def async_generator() -> Any:
+async def async_generator():
     yield ""
 
 
@@ -28,16 +28,22 @@ def iterator() -> Iterator[str]:
     return iter(())
 
 
+def of_the_request(request: Any) -> None:
+    request.app.spawn(print)
+
+
 def generating() -> Generator[str, None, None]:
     return generator()
 
 
 def async_iterator() -> AsyncIterator[str]:
-    return async_generator()
+    made: AsyncIterator[str] = async_generator()
+    return made
 
 
 async def async_generating() -> AsyncGenerator[str, None]:
-    return async_generator()
+    made: AsyncGenerator[str, None] = async_generator()
+    return made
 
 
 def stream() -> Stream:
@@ -123,7 +129,8 @@ async def within(request: Request) -> None:
 
 
 def spawning(request: Request) -> None:
-    request.app.spawn(print)
+    app: Any = request.app
+    app.spawn(print)
 
 
 def of_another(request: Request, channel: Any) -> None:
@@ -140,7 +147,7 @@ class Callable:
 @pytest.mark.parametrize(
     ("function", "seen"),
     [
-        (after, {"after"}), (after_in_a_loop, {"after", "leaving"}), (within, {"after"}), (spawning, {"after"}),
+        (after, {"after"}), (after_in_a_loop, {"after", "leaving"}), (within, {"after"}), (spawning, {"after"}), (of_the_request, {"after"}),
         (of_another, set()), (Callable(), {"after"}), (print, set()), (functools.wraps(after)(nothing), {"after"}),
         (functools.partial(after), {"after"}),
     ],

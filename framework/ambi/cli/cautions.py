@@ -63,7 +63,7 @@ def find_cautions(
 
 def _unreachable(found: Sequence[Found], mounts: Sequence[tuple[App, str]]) -> Iterator[Caution]:
     """The routes of an application come before what is mounted in it, and longer prefixes before shorter ones."""
-    mounted = (one for one in found if one.prefix)  # of one application, no route is behind another
+    mounted = (one for one in found if len(one.chain) > 1)  # of one application, no route is behind another
     for one in mounted:
         taker = next((other for other in found if _takes(other, one)), None)
         if taker is not None:
@@ -74,10 +74,11 @@ def _unreachable(found: Sequence[Found], mounts: Sequence[tuple[App, str]]) -> I
             if longer is None:
                 continue
             why, mend = f"what is mounted at {longer} comes first", "change one of the two paths"
+        nobody = f"no request gets to {one.path}" if one.route else f"no request below {one.path} gets there"
         yield {
             "code": "unreachable",
-            "where": one.route.described,
-            "text": f"no request gets to {one.path}: {why}",
+            "where": one.described,
+            "text": f"{nobody}: {why}",
             "mend": mend,
         }
 
@@ -87,12 +88,12 @@ def _takes(other: Found, one: Found) -> bool:
 
     A path that has a route for any method is looked for nowhere else: it is a 405 rather than a mounted one.
     """
-    if other.chain[-1] not in one.chain[:-1]:
+    if other.route is None or other.chain[-1] not in one.chain[:-1]:
         return False
-    if other.route.host or (one.route.websocket is not None and other.route.websocket is None):
+    if other.host or (one.is_websocket and not other.is_websocket):
         return False
-    prefix = parse_template(one.prefix[len(other.prefix) :])
-    return _covers(other.route.segments, [*prefix, *one.route.segments])
+    below = one.prefix[len(other.prefix) :]
+    return _covers(other.segments, [*(parse_template(below) if below else ()), *one.segments])
 
 
 def _is_nearer(app: App, prefix: str, one: Found) -> bool:
@@ -107,7 +108,7 @@ def _covers(outer: Sequence[Segment], inner: Sequence[Segment]) -> bool:
     """Tell whether a template matches whatever another one matches; False where that depends on a value."""
     for index, segment in enumerate(outer):
         if isinstance(segment, Parameter) and segment.converter is PATH and not segment.prefix + segment.suffix:
-            return index < len(inner)
+            return index < len(inner) and inner[index:] != [""]  # it is never empty
         if index >= len(inner) or not _covers_segment(segment, inner[index]):
             return False
     return len(outer) == len(inner)
@@ -135,11 +136,13 @@ def _nonblocking(found: Iterable[Found]) -> Iterator[Caution]:
 
     for one in found:
         route = one.route
+        if route is None:
+            continue
         is_plain = not (is_generator(route.handler) or is_async_generator(route.handler) or directory_of(route))
         if is_plain and not route.is_async and not route.blocking and way_in(one.plan, ASYNC)[-1].side is ASYNC:
             yield {
                 "code": "blocking-false",
-                "where": route.described,
+                "where": one.described,
                 "text": f"{one.path} is a `def` with blocking=False: under ASGI it runs on the event loop, and while it"
                 " waits for anything, every request waits",
                 "mend": "leave blocking=False away unless it only computes, and briefly",
@@ -193,12 +196,12 @@ def _cost_of(layer: Layer, plan: Plan, gateways: Sequence[Gateway]) -> dict[Gate
 def _shared_names(found: Iterable[Found]) -> Iterator[Caution]:
     shared: dict[tuple[App, str], list[Found]] = {}
     for one in found:
-        if one.route.name in one.app._by_name and one.app._by_name[one.route.name] is None:
+        if one.route is not None and one.route.name in one.app._by_name and one.app._by_name[one.route.name] is None:
             shared.setdefault((one.app, one.route.name), []).append(one)
     for (_, name), routes in shared.items():
         yield {
             "code": "shared-name",
-            "where": routes[0].route.described,
+            "where": routes[0].described,
             "text": f"url_for({name!r}) finds nothing: {', '.join(one.path for one in routes)} share the name",
             "mend": "give them names of their own: name=...",
         }
@@ -207,28 +210,28 @@ def _shared_names(found: Iterable[Found]) -> Iterator[Caution]:
 def _missing_packages(found: Iterable[Found], gateways: Sequence[Gateway]) -> Iterator[Caution]:
     from importlib.util import find_spec
 
-    socket = next((one for one in found if one.route.websocket is not None), None)
+    socket = next((one for one in found if one.is_websocket), None)
     if socket is None:
         return
     has_wsproto = find_spec("wsproto") is not None
     if "wsgi" in gateways and not has_wsproto:
         yield {
             "code": "no-wsproto",
-            "where": socket.route.described,
+            "where": socket.described,
             "text": "wsproto is not installed: under WSGI, WebSockets are answered with 501",
             "mend": "pip install 'ambi[websocket]'",
         }
     if "asgi" in gateways and not has_wsproto and find_spec("websockets") is None and find_spec("uvicorn") is not None:
         yield {
             "code": "no-websocket-library",
-            "where": socket.route.described,
+            "where": socket.described,
             "text": "uvicorn is installed without a WebSocket library: it answers handshakes as plain requests",
             "mend": "pip install 'uvicorn[standard]'",
         }
 
 
 def _debugging(app: App, found: Iterable[Found]) -> Iterator[Caution]:
-    if app.debug or any(one.app.debug for one in found):
+    if app.debug or any(one.app.debug for one in found if one.route):
         yield {
             "code": "debug",
             "where": "",

@@ -28,7 +28,10 @@ _PLACES = {
     ("asgi", "sync"): "worker thread", ("asgi", "async"): "server's loop",
 }  # fmt: skip
 _USUAL = ("every server", "WSGI servers", "gunicorn", "uvicorn")
-_ANSWERS = {"events": "events", "stream": "stream", "file": "file", "websocket": "socket"}
+_ANSWERS = {
+    "events": "events", "stream": "stream", "file": "file", "websocket": "socket", "wsgi": "WSGI app",
+    "asgi": "ASGI app",
+}  # fmt: skip
 
 
 class Page:
@@ -73,14 +76,10 @@ class Page:
 
 
 def print_document(page: Page, document: Document, *, table: bool) -> None:
-    """Write what there is: routes (with `table`), mounts, needs, differences, warnings."""
+    """Write what there is: routes (with `table`), needs, differences, warnings."""
     if table:
         _print_head(page, document)
         _print_table(page, document["routes"], document["gateways"])
-    if document["mounts"]:
-        page.heading("mounted")
-        for mount in document["mounts"]:
-            page.write(f"  {mount['path']}  {mount['interface']}  {mount['name']}")
     _print_needs(page, document)
     _print_differences(page, document, whole=not table)
     _print_warnings(page, document)
@@ -103,19 +102,18 @@ def _print_table(page: Page, routes: Sequence[RouteEntry], gateways: Sequence[st
     """Write a line for each route; what is too long for the terminal is cut where it tells least."""
     if not routes:
         return
-    common = ""
-    rows = _rows(routes, gateways, common)
-    if max(sum(map(len, row)) for row in rows) + 8 > page.width:
+    head = ("method", "path", "handler", "where", "  ".join(gateways))
+    rows, widths = _rows(head, routes, gateways, "")
+    if page.cuts and sum(widths) + 8 > page.width:
         common = _common_folder(routes)
-        rows = _rows(routes, gateways, common)
-    head = ("method", "path", "handler", f"in {common}" if common else "where", "  ".join(gateways))
-    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(5)]
-    if page.cuts:
+        rows, widths = _rows(head, routes, gateways, common)
+        if common:
+            page.write(f"below     {common}")
         spare = page.width - widths[0] - widths[2] - widths[4] - 8
         widths[3] = min(widths[3], max(spare - widths[1], spare * 2 // 5))
         widths[1] = min(widths[1], spare - widths[3])
     page.write()
-    for row in [head, *rows]:
+    for row in rows:
         where = _cut_name(row[3], widths[3]) if row is not head and page.cuts else row[3]
         cells = (*row[:3], where, row[4])
         line = "  ".join(page.cut(text, width).ljust(width) for text, width in zip(cells, widths, strict=True))
@@ -129,19 +127,24 @@ def _cut_name(where: str, width: int) -> str:
     return where if len(where) <= width or not name else f"{name[:room]}… {place}" if room > 1 else place
 
 
-def _rows(routes: Sequence[RouteEntry], gateways: Sequence[str], common: str) -> list[tuple[str, ...]]:
-    return [
-        (
-            _methods(route), route["host"] + route["path"], _kind(route), _where(route, common),
-            "  ".join(f"{route['crossings'][gateway]:>4}" for gateway in gateways),
-        )
-        for route in routes
-    ]  # fmt: skip
+def _rows(
+    head: tuple[str, ...], routes: Sequence[RouteEntry], gateways: Sequence[str], common: str
+) -> tuple[list[tuple[str, ...]], list[int]]:
+    """Give the cells of the table, its head first, and how wide its columns are."""
+    rows = [head]
+    for route in routes:
+        figures = "  ".join(f"{route['crossings'][gateway]:>4}" for gateway in gateways)
+        rows.append((_methods(route), route["host"] + route["path"], _kind(route), _where(route, common), figures))
+    return rows, [max(map(len, column)) for column in zip(*rows, strict=True)]
 
 
 def _common_folder(routes: Sequence[RouteEntry]) -> str:
     """Give the folder, with a separator at its end, that all handlers are in; "" where there is none."""
-    folders = {str(Path(route["handler"]["file"]).parent) for route in routes if not route["directory"]}
+    folders = {
+        str(Path(route["handler"]["file"]).parent)
+        for route in routes
+        if not route["directory"] and route["methods"] != ["*"]
+    }
     try:
         common = os.path.commonpath(folders)
     except ValueError:  # some are relative and some are not, or there are none
@@ -154,9 +157,13 @@ def print_details(page: Page, routes: Sequence[RouteEntry]) -> None:
     for number, route in enumerate(routes):
         if number:
             page.write()
-        page.write(page.style(f"{', '.join(route['methods'])} {route['host']}{route['path']}", _BOLD))
+        page.write(
+            page.style(f"{', '.join(route['methods']).replace('*', 'any')} {route['host']}{route['path']}", _BOLD)
+        )
         _print_pieces(page, route)
-        limit = f"{_bytes(route['max_body_bytes'])} at most"
+        limit = (
+            "no limit but its own" if route["max_body_bytes"] is None else f"{_bytes(route['max_body_bytes'])} at most"
+        )
         if route["answers"] != "websocket":
             how = "streamed to the handler" if route["body"] == "streamed" else "loaded before the handler runs"
             page.write(f"  body     {how}, {limit}")
@@ -175,14 +182,16 @@ def print_details(page: Page, routes: Sequence[RouteEntry]) -> None:
 
 
 def _print_pieces(page: Page, route: RouteEntry) -> None:
-    page.write(f"  name     {route['name']}{'  mounted at ' + route['mount'] if route['mount'] else ''}")
+    mounted = f"mounted at {route['mount']}" if route["mount"] else ""
+    page.write(f"  name     {'  '.join(filter(None, (route['name'], mounted)))}")
     for number, layer in enumerate(route["layers"]):
         body = ", wants the body" if layer["wants_body"] else ""
         label = "layers" if number == 0 else ""
         page.write(f"  {label:7}  {layer['name']}  {_place(layer)}  {layer['form']}{body}, of {layer['of']}")
     handler = route["handler"]
     blocking = "" if route["may_block"] or _colour(handler) != "def" else ", never blocks"
-    page.write(f"  handler  {handler['name']}  {_place(handler)}  {_colour(handler)}{blocking}")
+    parts = (handler["name"], _place(handler), _colour(handler) + blocking)
+    page.write(f"  handler  {'  '.join(filter(None, parts))}")
 
 
 def _print_needs(page: Page, document: Document) -> None:
@@ -241,11 +250,13 @@ def print_failure(page: Page, spec: str, kind: str, text: str, frames: Sequence[
 
 
 def _methods(route: RouteEntry) -> str:
-    names = ["WS" if method == "WEBSOCKET" else method for method in route["methods"]]
+    names = ["any" if method == "*" else "WS" if method == "WEBSOCKET" else method for method in route["methods"]]
     return ",".join(names) if len(names) < 3 else f"{names[0]},{names[1]},+{len(names) - 2}"
 
 
 def _kind(route: RouteEntry) -> str:
+    if route["answers"] in ("wsgi", "asgi"):
+        return _ANSWERS[route["answers"]]
     colour = route["handler"]["colour"].removesuffix(" def")
     return f"{colour} {_ANSWERS[route['answers']]}" if route["answers"] else colour
 
@@ -257,6 +268,8 @@ def _colour(function: FunctionEntry) -> str:
 def _where(route: RouteEntry, common: str) -> str:
     if route["directory"]:
         return f"{route['directory']}{os.sep}"
+    if route["answers"] in ("wsgi", "asgi"):
+        return route["handler"]["name"]
     return f"{route['handler']['name'].rpartition('<locals>.')[2]} {_place(route['handler']).removeprefix(common)}"
 
 

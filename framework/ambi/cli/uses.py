@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ..core.routing import Route
 
     Kind = Literal["events", "stream", "file", "websocket"]
+    Interface = Literal["wsgi", "asgi"]
     Colour = Literal["def", "async def"]
 
 _BODY_METHODS = frozenset(("POST", "PUT", "PATCH", "QUERY"))
@@ -60,13 +61,27 @@ def directory_of(route: Route) -> str | None:
     return str(owner.directory) if _is_kind_of(type(owner), "features.static", "StaticFiles") else None
 
 
-def features_of(route: Route, plan: Plan) -> set[str]:
-    """Give the ids of the features (`servers.FEATURES`) that a route uses."""
+def interface_of(plan: Plan) -> Interface:
+    """Give the interface of a mounted application, which is the colour of its plan."""
+    return "asgi" if plan.is_async else "wsgi"
+
+
+def features_of(route: Route | None, plan: Plan) -> set[str]:
+    """Give the ids of the features (`servers.FEATURES`) that a route uses, or with None a mounted application."""
+    found = _features_of_handler(route, plan) if route is not None else {f"mounted-{interface_of(plan)}"}
+    for layer in plan.layers:
+        found |= calls_of(layer.function, list(inspect.signature(layer.function).parameters)[:1])
+        if layer.is_async or layer.blocking:
+            found.add("async" if layer.is_async else "def")
+    return found
+
+
+def _features_of_handler(route: Route, plan: Plan) -> set[str]:
     kind, items = response_of(route)
     found = {{"file": "files"}.get(kind, kind)} if kind else set[str]()
-    if (plan.needs_loop and kind != "websocket") or items == "async def":
+    if (plan.is_async and kind != "websocket") or items == "async def":
         found.add("async")
-    if plan.blocking or any(layer.blocking for layer in plan.layers):
+    if plan.blocking:
         found.add("def")
     if route.streams_body:
         found.add("upload")
@@ -75,10 +90,7 @@ def features_of(route: Route, plan: Plan) -> set[str]:
     if route.cancel_on_disconnect:
         found.add("leaving")
     requests = [name for name, annotation in route.parameters.items() if is_request(name, annotation)]
-    found |= calls_of(route.handler, requests)
-    for layer in plan.layers:
-        found |= calls_of(layer.function, list(inspect.signature(layer.function).parameters)[:1])
-    return found
+    return found | calls_of(route.handler, requests)
 
 
 def calls_of(function: Callable[..., Any], requests: Iterable[str]) -> set[str]:
