@@ -213,7 +213,7 @@ def test_what_is_mounted_of_other_frameworks_has_a_line_and_details(site: Site) 
     assert site.check("shop:app", "--route", "/object/").out == (
         "any /object/\n"
         "  name     mounted at /object\n"
-        "  layers   timing  shop.py:17  generator, of app\n"
+        "  layers   timing  shop.py:16  generator, of app\n"
         "  handler  shop.Framework  def\n"
         "  body     streamed to the handler, no limit but its own\n"
         "  answers  WSGI app\n"
@@ -377,7 +377,9 @@ def test_details_tell_everything_of_a_route(site: Site) -> None:
         "  wsgi     1 crossing (2 with a body): server's thread (timing) → loop thread (session, users)\n"
         "  asgi     0 crossings: server's loop (timing, session, users)\n"
     )
-    assert "of a def generator" in site.check("shop:app", "--route", "/rows").out
+    assert (
+        "stream of a `def` generator: made as it is sent under WSGI" in site.check("shop:app", "--route", "/rows").out
+    )
     assert "streamed to the handler, 3 GiB at most" in site.check("shop:app", "--route", "upload").out
     assert "cancelled when the client does" in site.check("shop:app", "--route", "search").out
     assert "blocking, wants the body, of route" in site.check("shop:app", "--route", "live").out

@@ -1,10 +1,13 @@
 """From what stands on the command line to the application. Nothing is served here, so there is no cell."""
 
+import runpy
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from ambi.cli import main
 from ambi.cli.loading import split_spec
 from tests.children import environment
 from tests.cli.conftest import Site
@@ -241,6 +244,37 @@ def test_a_reader_that_has_seen_enough_is_no_error(site: Site) -> None:
         command.stdout.close()
         assert command.stderr.read() == b""
         assert command.wait(30) == 0
+
+
+def test_what_is_left_to_write_for_such_a_reader_goes_nowhere(
+    site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    site.write(SHOP)
+    with (tmp_path / "closed").open("w", encoding="utf-8") as out:
+
+        class Closed:
+            fileno = out.fileno
+
+            def write(self, text: str) -> None:
+                raise BrokenPipeError
+
+            def isatty(self) -> bool:
+                return False
+
+        with monkeypatch.context() as patched:
+            patched.setattr(sys, "stdout", Closed())
+            assert main(["check", "shop:app"]) == 0
+        out.write("lost")
+    assert (tmp_path / "closed").read_text(encoding="utf-8") == ""
+
+
+def test_the_module_is_the_command(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.write(SHOP)
+    monkeypatch.setattr(sys, "argv", ["ambi", "check", "shop:nothing"])
+    with pytest.raises(SystemExit) as left:
+        runpy.run_module("ambi", run_name="__main__")
+    assert left.value.code == 2
+    assert runpy.run_module("ambi.__main__")["main"] is main
 
 
 def test_checking_loads_no_event_loop_and_no_framework_of_a_gateway_that_is_not_asked_for(site: Site) -> None:

@@ -91,6 +91,20 @@ def wrapped():
     return events()
 
 
+def making():
+    return SSE([])
+
+
+async def making_among_others(request: Request) -> Response:
+    if request.method == "HEAD":
+        return Text("")
+    return Stream([])
+
+
+def naming():
+    return Text(SSE.__name__)
+
+
 @pytest.mark.parametrize(
     ("handler", "known"),
     [
@@ -99,7 +113,8 @@ def wrapped():
         (async_generating, ("stream", "async def")), (stream, ("stream", None)), (lines, ("stream", None)),
         (events, ("events", None)), (derived, ("events", None)), (either, ("events", None)), (wrapped, ("events", None)),
         (file, ("file", None)), (response, (None, None)), (listed, (None, None)), (unknown, (None, None)),
-        (nothing, (None, None)),
+        (nothing, (None, None)), (making, ("events", None)), (making_among_others, ("stream", None)),
+        (naming, (None, None)),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )  # fmt: skip
@@ -133,6 +148,10 @@ def spawning(request: Request) -> None:
     app.spawn(print)
 
 
+def beside_another(a: int, request: Request) -> None:
+    print(a, request.after)
+
+
 def of_another(request: Request, channel: Any) -> None:
     channel.after(print)
     after = request.state
@@ -148,12 +167,19 @@ class Callable:
     ("function", "seen"),
     [
         (after, {"after"}), (after_in_a_loop, {"after", "leaving"}), (within, {"after"}), (spawning, {"after"}), (of_the_request, {"after"}),
-        (of_another, set()), (Callable(), {"after"}), (print, set()), (functools.wraps(after)(nothing), {"after"}),
+        (of_another, set()), (beside_another, {"after"}), (Callable(), {"after"}), (print, set()), (functools.wraps(after)(nothing), {"after"}),
         (functools.partial(after), {"after"}),
     ],
 )  # fmt: skip
 def test_what_is_called_of_a_request_is_seen_in_the_code(function: Any, seen: set[str]) -> None:
     assert calls_of(function, ["request"]) == seen
+
+
+def test_code_with_many_names_is_read_as_well() -> None:
+    """Those from the 257th on need an instruction more."""
+    scope: dict[str, Any] = {}
+    exec("def handler(request):\n" + "".join(f"  n{n}\n" for n in range(300)) + "  request.after(print)", scope)
+    assert calls_of(scope["handler"], ["request"]) == {"after"}
 
 
 def test_another_name_of_the_request_is_its_name() -> None:

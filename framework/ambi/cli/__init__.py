@@ -51,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as done:  # argparse: 2 for wrong use, 0 for --help
         return done.code if isinstance(done.code, int) else 1
     except BrokenPipeError:  # whoever read it has seen enough, as in `ambi check shop:app | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())  # what is still to be flushed goes there
+        os.close(nowhere)
         return 0
     return status

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..core.errors import ConfigurationError
 from .document import GATEWAYS, VERSION, describe_app
-from .loading import FailedImportError, WrongUseError, load_app, user_frames
+from .loading import FailedImportError, WrongUseError, load_app
 from .printing import Page, print_details, print_document, print_failure
 
 TYPE_CHECKING = False
@@ -53,8 +53,6 @@ def run(options: Namespace) -> int:
         return 2
     except FailedImportError as exc:
         return _fail(options, exc.error, exc.frames)
-    except ConfigurationError as exc:
-        return _fail(options, exc, user_frames(exc))
     if options.json:
         json.dump({**document, "routes": chosen}, sys.stdout, indent=2, sort_keys=True)
         sys.stdout.write("\n")

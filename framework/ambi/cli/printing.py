@@ -33,6 +33,12 @@ _ANSWERS = {
     "asgi": "ASGI app",
 }  # fmt: skip
 
+_ITEMS = {
+    None: "",
+    "def": " of a `def` generator: made as it is sent under WSGI, in a thread beside it under ASGI",
+    "async def": " of an `async def` generator: made as it is sent under ASGI, on the loop thread beside it under WSGI",
+}
+
 
 class Page:
     """Where is written to: how wide it is, and whether it shows colours.
@@ -118,6 +124,9 @@ def _print_table(page: Page, routes: Sequence[RouteEntry], gateways: Sequence[st
         cells = (*row[:3], where, row[4])
         line = "  ".join(page.cut(text, width).ljust(width) for text, width in zip(cells, widths, strict=True))
         page.write(page.style(line, _DIM) if row is head else line)
+    page.write()
+    meaning = f"{', '.join(gateways)}: how often a request goes to the other side, thread or event loop, and back"
+    page.write(page.style(page.cut(meaning, page.width), _DIM))
 
 
 def _cut_name(where: str, width: int) -> str:
@@ -168,8 +177,7 @@ def print_details(page: Page, routes: Sequence[RouteEntry]) -> None:
             how = "streamed to the handler" if route["body"] == "streamed" else "loaded before the handler runs"
             page.write(f"  body     {how}, {limit}")
         if route["answers"]:
-            items = f" of an {route['items']} generator" if route["items"] else ""
-            page.write(f"  answers  {_ANSWERS[route['answers']]}{items.replace('an def', 'a def')}")
+            page.wrap(f"{_ANSWERS[route['answers']]}{_ITEMS[route['items']]}", "  answers  ", " " * 11)
         if route["cancel_on_disconnect"]:
             page.write("  leaves   cancelled when the client does")
         for gateway, count in route["crossings"].items():

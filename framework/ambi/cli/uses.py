@@ -2,7 +2,7 @@
 
 Facts
 - A generator function streams, of the colour it has. So does what is annotated to return a stream, an iterator or a
-  generator; of `SSE` and its like the colour of the items is not known.
+  generator, or calls `SSE`, `Stream` and the like itself; of those the colour of the items is not known.
 - `request.after` and the like are seen in the code of a handler, a layer or a lifespan, as an attribute of its own
   request; what those call is not looked into.
 """
@@ -51,7 +51,8 @@ def response_of(route: Route) -> tuple[Kind | None, Colour | None]:
         return "stream", "async def"
     if directory_of(route) is not None:
         return "file", None
-    known = [found for found in map(_kind_of, _returned(route.handler)) if found[0] is not None]
+    named = [*_returned(route.handler), *_called(route.handler)]
+    known = [found for found in map(_kind_of, named) if found[0] is not None]
     return known[0] if known else (None, None)
 
 
@@ -131,6 +132,19 @@ def _returned(handler: Callable[..., Any]) -> list[Any]:
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         return list(typing.get_args(annotation))
     return [annotation]
+
+
+def _called(handler: Callable[..., Any]) -> list[Any]:
+    """Give the globals that a handler calls in its own code."""
+    inner = innermost(handler)
+    code, names = getattr(inner, "__code__", None), getattr(inner, "__globals__", {})
+    if not isinstance(code, types.CodeType):
+        return []
+    return [
+        names.get(instruction.argval)
+        for instruction in dis.get_instructions(code)
+        if instruction.opname == "LOAD_GLOBAL" and instruction.arg is not None and instruction.arg & 1  # to be called
+    ]
 
 
 def _kind_of(annotation: Any) -> tuple[Kind | None, Colour | None]:
