@@ -86,6 +86,7 @@ class RouteEntry(TypedDict):
     layers: list[LayerEntry]
     body: str
     max_body_bytes: int | None
+    max_message_bytes: int | None
     cancel_on_disconnect: bool
     answers: str | None
     items: str | None
@@ -323,6 +324,7 @@ def _route_entry(one: Found, gateways: Sequence[Gateway]) -> RouteEntry:
         "layers": [_layer_entry(layer, of) for layer, of in zip(plan.layers, one.origins, strict=True)],
         "body": "streamed" if route is None or route.streams_body else "loaded",
         "max_body_bytes": one.guest._max_body_bytes if route is None else plan.max_body_bytes,
+        "max_message_bytes": _message_limit(one),
         "cancel_on_disconnect": plan.cancel_on_disconnect,
         "answers": answers,
         "items": items,
@@ -331,6 +333,14 @@ def _route_entry(one: Found, gateways: Sequence[Gateway]) -> RouteEntry:
         "crossings_with_body": {name: count_crossings(plan, NATIVE[name], with_body=True) for name in gateways},
         "way": {gateway: _way(plan, gateway, handler["name"]) for gateway in gateways},
     }
+
+
+def _message_limit(one: Found) -> int | None:
+    """Give the limit of a WebSocket's messages; None for what is none."""
+    if one.route is None or one.route.websocket is None:
+        return None
+    limit: int = one.route.websocket.max_message_bytes or one.app.limits.max_message_bytes
+    return limit
 
 
 def _way(plan: Plan, gateway: Gateway, handler: str) -> list[StopEntry]:

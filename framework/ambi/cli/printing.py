@@ -125,7 +125,7 @@ def _print_table(page: Page, routes: Sequence[RouteEntry], gateways: Sequence[st
         line = "  ".join(page.cut(text, width).ljust(width) for text, width in zip(cells, widths, strict=True))
         page.write(page.style(line, _DIM) if row is head else line)
     page.write()
-    meaning = f"{', '.join(gateways)}: how often a request goes to the other side, thread or event loop, and back"
+    meaning = f"{', '.join(gateways)}: trips of a request between thread and event loop, there and back"
     page.write(page.style(page.cut(meaning, page.width), _DIM))
 
 
