@@ -120,6 +120,7 @@ def test_a_route_is_told_of_whole(site: Site) -> None:
         ],
         "body": "loaded",
         "max_body_bytes": 16 * 1024**2,
+        "max_message_bytes": None,
         "cancel_on_disconnect": False,
         "answers": None,
         "items": None,
@@ -252,6 +253,7 @@ def test_the_options_of_routes_are_told(site: Site) -> None:
     assert search["cancel_on_disconnect"]
     assert (live["methods"], live["answers"], live["layers"][1]["form"]) == (["WEBSOCKET"], "websocket", "blocking")
     assert live["layers"][1]["wants_body"]
+    assert (live["max_message_bytes"], search["max_message_bytes"]) == (16 * 1024**2, None)
     assert route_of(document, "/")["host"] == "{tenant}.example.com"
     assert route_of(document, "/files/")["directory"] == "."
 
@@ -383,6 +385,7 @@ def test_details_tell_everything_of_a_route(site: Site) -> None:
     assert "streamed to the handler, 3 GiB at most" in site.check("shop:app", "--route", "upload").out
     assert "cancelled when the client does" in site.check("shop:app", "--route", "search").out
     assert "blocking, wants the body, of route" in site.check("shop:app", "--route", "live").out
+    assert "messages 16 MiB at most" in site.check("shop:app", "--route", "live").out
     assert "mounted at /admin/deep" in site.check("shop:app", "--route", "page").out
 
 

@@ -170,12 +170,7 @@ def print_details(page: Page, routes: Sequence[RouteEntry]) -> None:
             page.style(f"{', '.join(route['methods']).replace('*', 'any')} {route['host']}{route['path']}", _BOLD)
         )
         _print_pieces(page, route)
-        limit = (
-            "no limit but its own" if route["max_body_bytes"] is None else f"{_bytes(route['max_body_bytes'])} at most"
-        )
-        if route["answers"] != "websocket":
-            how = "streamed to the handler" if route["body"] == "streamed" else "loaded before the handler runs"
-            page.write(f"  body     {how}, {limit}")
+        page.write(f"  {_limit(route)}")
         if route["answers"]:
             page.wrap(f"{_ANSWERS[route['answers']]}{_ITEMS[route['items']]}", "  answers  ", " " * 11)
         if route["cancel_on_disconnect"]:
@@ -187,6 +182,15 @@ def print_details(page: Page, routes: Sequence[RouteEntry]) -> None:
             more = route["crossings_with_body"][gateway]
             with_body = f" ({more} with a body)" if more != count and route["answers"] != "websocket" else ""
             page.wrap(f"{count} crossing{'s' * (count != 1)}{with_body}: {way}", f"  {gateway}     ", " " * 11)
+
+
+def _limit(route: RouteEntry) -> str:
+    """Say what a client may send, and when the handler has it."""
+    if route["max_message_bytes"] is not None:
+        return f"messages {_bytes(route['max_message_bytes'])} at most"
+    how = "streamed to the handler" if route["body"] == "streamed" else "loaded before the handler runs"
+    limit = route["max_body_bytes"]
+    return f"body     {how}, {'no limit but its own' if limit is None else f'{_bytes(limit)} at most'}"
 
 
 def _print_pieces(page: Page, route: RouteEntry) -> None:
