@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import ambi
-from ambi.cli.document import describe_app
+from ambi.cli.cautions import Caution
+from ambi.cli.document import FunctionEntry, RouteEntry, describe_app
 from ambi.cli.printing import Page
 from tests.cli.conftest import Site
 from tests.docs.markdown import Block, parse
@@ -420,6 +421,31 @@ def test_a_handler_that_never_blocks_is_said_to(site: Site) -> None:
     assert "1000 bytes at most" in out
 
 
+@pytest.mark.parametrize(
+    ("code", "colour", "form"),
+    [
+        ("def life(): yield", "def", "generator"),
+        ("async def life(): yield", "async def", "async generator"),
+        ("@contextlib.contextmanager\ndef life(): yield", "def", "generator"),
+        ("@contextlib.asynccontextmanager\nasync def life(): yield", "async def", "async generator"),
+    ],
+)
+def test_a_lifespan_is_told_of_with_its_colour(site: Site, code: str, colour: str, form: str) -> None:
+    site.write(f"import contextlib\nfrom ambi import App\n{code}\napp = App(lifespan=life)")
+    document = site.document()
+    (lifespan,) = document["lifespans"]
+    assert (lifespan["name"], lifespan["colour"], lifespan["form"]) == ("life", colour, form)
+    assert document["features"] == {"lifespan": 0}
+
+
+def test_what_an_encoding_has_not_is_no_error() -> None:
+    written = io.BytesIO()
+    out = io.TextIOWrapper(written, encoding="ascii")
+    Page(out).write("a → b")
+    out.flush()
+    assert written.getvalue() == b"a ? b\n"
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
@@ -464,7 +490,7 @@ def test_the_page_names_every_code_and_every_key() -> None:
     page = (ROOT / "docs" / "check.md").read_text(encoding="utf-8")
     source = (ROOT / "framework" / "ambi" / "cli" / "cautions.py").read_text(encoding="utf-8")
     document: Any = describe_app(ambi.App(), "shop:app")
-    keys = ["routes", *document]
+    keys = [*document, *RouteEntry.__annotations__, *Caution.__annotations__, *FunctionEntry.__annotations__]
     codes = re.findall(r'"code": "([\w-]+)"', source)
     assert len(codes) >= 7
     assert [word for word in (*codes, *keys) if f"`{word}`" not in page] == []

@@ -236,7 +236,7 @@ def describe_app(app: App, spec: str, gateways: Sequence[Gateway] = GATEWAYS) ->
     )
     mounts = sorted(find_mounts(app), key=lambda mount: mount[1])
     # A mounted ASGI application may have a lifespan or none: that shows when it starts.
-    lifespans = [function_entry(one.function) for one in app._all_lifespans() if one not in _of_guests(mounts)]
+    lifespans = [_lifespan_entry(one) for one in app._all_lifespans() if one not in _of_guests(mounts)]
     features = _count_features(lifespans, app, found)
     return {
         "version": VERSION,
@@ -358,6 +358,13 @@ def _layer_entry(layer: Layer, of: str) -> LayerEntry:
     entry = function_entry(layer.function)
     form = "async" if layer.is_async else "blocking" if layer.blocking else "generator"
     return {**entry, "form": form, "of": of, "wants_body": layer.body}
+
+
+def _lifespan_entry(lifespan: Lifespan) -> FunctionEntry:
+    """Describe a lifespan, which contextlib may have wrapped: then it does not look like the generator that it is."""
+    entry = function_entry(lifespan.function)
+    colour, form = ("async def", "async generator") if lifespan.is_async else ("def", "generator")
+    return {**entry, "colour": colour, "form": form}
 
 
 def function_entry(function: Callable[..., Any]) -> FunctionEntry:

@@ -50,6 +50,7 @@ class Page:
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
+        self._encoding = out.encoding or "utf-8"
         is_terminal = out.isatty()
         self._colours = is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
         self.cuts = is_terminal or os.environ.get("COLUMNS", "").isdecimal()
@@ -60,8 +61,9 @@ class Page:
         return f"\x1b[{code}m{text}\x1b[0m" if self._colours and text else text
 
     def write(self, line: str = "") -> None:
-        """Write a line."""
-        self._out.write(line.rstrip() + "\n")
+        """Write a line; a character that the encoding there has not is a question mark."""
+        text = line.rstrip() + "\n"
+        self._out.write(text.encode(self._encoding, "replace").decode(self._encoding))
 
     def heading(self, text: str) -> None:
         """Write a heading, with an empty line before it."""
@@ -94,14 +96,11 @@ def print_document(page: Page, document: Document, *, table: bool) -> None:
 def _print_head(page: Page, document: Document) -> None:
     count = len(document["routes"])
     page.write(f"{page.style(document['app'], _BOLD)}  {count} route{'s' * (count != 1)}")
-    for word, functions in (("lifespan", document["lifespans"]), ("layers", document["layers"])):
-        shown = [f"{function['name']} ({_form(function)})" for function in functions]
+    lifespans = [f"{function['name']} ({function['colour']})" for function in document["lifespans"]]
+    layers = [f"{layer['name']} ({layer['form']})" for layer in document["layers"]]
+    for word, shown in (("lifespan", lifespans), ("layers", layers)):
         if shown:
             page.wrap(", ".join(shown), f"{word:8}  ", " " * 10)
-
-
-def _form(function: FunctionEntry) -> str:
-    return function["colour"] if function["form"] in ("function", "async generator") else function["form"]
 
 
 def _print_table(page: Page, routes: Sequence[RouteEntry], gateways: Sequence[str]) -> None:
