@@ -253,7 +253,7 @@ def test_what_is_left_to_write_for_such_a_reader_goes_nowhere(
     with (tmp_path / "closed").open("w", encoding="utf-8") as out:
 
         class Closed:
-            fileno = out.fileno
+            fileno, encoding = out.fileno, "utf-8"
 
             def write(self, text: str) -> None:
                 raise BrokenPipeError

@@ -152,6 +152,10 @@ def beside_another(a: int, request: Request) -> None:
     print(a, request.after)
 
 
+def constants(request: Request) -> Any:
+    return ((), ("request",), "request".join, ("app",).count, "app".encode)
+
+
 def of_another(request: Request, channel: Any) -> None:
     channel.after(print)
     after = request.state
@@ -167,7 +171,7 @@ class Callable:
     ("function", "seen"),
     [
         (after, {"after"}), (after_in_a_loop, {"after", "leaving"}), (within, {"after"}), (spawning, {"after"}), (of_the_request, {"after"}),
-        (of_another, set()), (beside_another, {"after"}), (Callable(), {"after"}), (print, set()), (functools.wraps(after)(nothing), {"after"}),
+        (of_another, set()), (constants, set()), (beside_another, {"after"}), (Callable(), {"after"}), (print, set()), (functools.wraps(after)(nothing), {"after"}),
         (functools.partial(after), {"after"}),
     ],
 )  # fmt: skip

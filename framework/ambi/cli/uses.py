@@ -15,7 +15,6 @@ import inspect
 import sys
 import types
 import typing
-from typing import cast
 
 from ..core.binding import _globals_of, is_async_generator, is_generator, is_request
 from ..core.errors import innermost
@@ -108,14 +107,15 @@ def _attributes(code: types.CodeType) -> Iterator[tuple[str, str]]:
     """Give the attributes that code asks of names, in functions within it too."""
     owner = ""
     for instruction in dis.get_instructions(code):
-        value: Any = instruction.argval
-        if instruction.opname == "EXTENDED_ARG":
+        name, value = instruction.opname, instruction.argval
+        if name == "EXTENDED_ARG":
             continue
-        if isinstance(value, tuple):  # two names that are loaded by one instruction
-            value = cast("Any", value)[-1]
-        if instruction.opname in ("LOAD_ATTR", "LOAD_METHOD"):
+        if name in ("LOAD_ATTR", "LOAD_METHOD"):
             yield owner, value
-        owner = value if isinstance(value, str) else ""
+        owner = ""
+        if "LOAD_" in name and name != "LOAD_CONST":
+            names: Any = value  # one instruction may load two of them, from 3.13 on
+            owner = str(names[-1] if isinstance(names, tuple) else names)
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             yield from _attributes(constant)
