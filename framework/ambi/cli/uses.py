@@ -114,8 +114,8 @@ def _attributes(code: types.CodeType) -> Iterator[tuple[str, str]]:
             yield owner, value
         owner = ""
         if "LOAD_" in name and name != "LOAD_CONST":
-            names: Any = value  # one instruction may load two of them, from 3.13 on
-            owner = str(names[-1] if isinstance(names, tuple) else names)
+            # From 3.13 on, one instruction may load two names.
+            owner = value if isinstance(value, str) else str(tuple(value)[-1])
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             yield from _attributes(constant)
