@@ -153,6 +153,10 @@ def beside_another(a: int, request: Request) -> None:
 
 
 def constants(request: Request) -> Any:
+    class Inner:
+        pass
+
+    assert request.path, Inner
     return ((), ("request",), "request".join, ("app",).count, "app".encode)
 
 

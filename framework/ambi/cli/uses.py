@@ -114,8 +114,9 @@ def _attributes(code: types.CodeType) -> Iterator[tuple[str, str]]:
             yield owner, value
         owner = ""
         if "LOAD_" in name and name != "LOAD_CONST":
-            # From 3.13 on, one instruction may load two names.
-            owner = value if isinstance(value, str) else str(tuple(value)[-1])
+            # From 3.13 on, one instruction may load two names; some load what has none.
+            loaded = (value,) if isinstance(value, str) else tuple(value or ())
+            owner = str(loaded[-1]) if loaded else ""
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             yield from _attributes(constant)
