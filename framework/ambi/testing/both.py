@@ -152,12 +152,6 @@ def _raise_crash(response: Response, *, raises: bool) -> None:
         response._watch.raise_crash()
 
 
-def _watch_both(*apps: Any) -> None:
-    for app in apps:
-        if hasattr(app, "routes") and hasattr(app, "layers"):
-            watch_layers(app)
-
-
 # --- a client that blocks ---
 
 
@@ -194,7 +188,8 @@ class BothTransport:
     @contextlib.contextmanager
     def exchange(self, request: Request) -> Iterator[Response]:
         """Send a request through both, and compare when the block is left. Raises: GatewaysDiffer."""
-        _watch_both(self._wsgi.app, self._asgi.app)
+        watch_layers(self._wsgi.app)
+        watch_layers(self._asgi.app)
         if not isinstance(request.body, bytes):
             request = _repeatable(request, list(request.body))  # type: ignore[arg-type]  # checked by the client
         with self._wsgi.exchange(request) as wsgi, self._asgi.exchange(request) as asgi:
@@ -217,7 +212,8 @@ class BothTransport:
 
     def websocket(self, request: Request) -> BothWire:
         """Send the handshake of a WebSocket through both."""
-        _watch_both(self._wsgi.app, self._asgi.app)
+        watch_layers(self._wsgi.app)
+        watch_layers(self._asgi.app)
         return BothWire(request, self._wsgi.websocket(request), self._asgi.websocket(request), raises=self._raises)
 
 
@@ -304,15 +300,6 @@ class AsyncBothTransport:
         self._raises = raises
         self._closing = contextlib.AsyncExitStack()
 
-    @property
-    def settle(self) -> bool:
-        """Whether an exchange waits for what runs after it."""
-        return bool(self._wsgi.settle)
-
-    @settle.setter
-    def settle(self, settle: bool) -> None:
-        self._wsgi.settle = self._asgi.settle = settle
-
     async def start(self) -> None:
         """Run the start-up of both."""
         async with contextlib.AsyncExitStack() as stack:
@@ -328,7 +315,8 @@ class AsyncBothTransport:
     @contextlib.asynccontextmanager
     async def exchange(self, request: Request) -> AsyncIterator[Response]:
         """Send a request through both, and compare when the block is left. Raises: GatewaysDiffer."""
-        _watch_both(self._wsgi.app, self._asgi.app)
+        watch_layers(self._wsgi.app)
+        watch_layers(self._asgi.app)
         if not isinstance(request.body, bytes):
             request = _repeatable(request, [chunk async for chunk in aiter_of(request.body)])
         async with self._wsgi.exchange(request) as wsgi, self._asgi.exchange(request) as asgi:
@@ -342,7 +330,8 @@ class AsyncBothTransport:
 
     def websocket(self, request: Request) -> AsyncBothWire:
         """Send the handshake of a WebSocket through both."""
-        _watch_both(self._wsgi.app, self._asgi.app)
+        watch_layers(self._wsgi.app)
+        watch_layers(self._asgi.app)
         wires = self._wsgi.websocket(request), self._asgi.websocket(request)
         return AsyncBothWire(request, *wires, raises=self._raises)
 

@@ -42,14 +42,6 @@ if TYPE_CHECKING:
     class AsyncTransport(Protocol):
         """The same for an `AsyncClient`."""
 
-        @property
-        def settle(self) -> bool:
-            """Whether an exchange waits for what runs after it."""
-            ...
-
-        @settle.setter
-        def settle(self, settle: bool) -> None: ...
-
         async def start(self) -> None:
             """Run the start-up of the lifespan."""
             ...

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from contextvars import ContextVar
 
-from ..core.middleware import Layer
+from ..app import App
 from ..core.watching import crash_watcher
 
 TYPE_CHECKING = False
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from types import TracebackType
     from typing import Any
+
+    from ..core.middleware import Layer
 
 
 class Watch:
@@ -71,19 +73,19 @@ def _note(event: str) -> None:
 
 def watch_layers(app: Any) -> None:
     """Let all layers of an `App`, and of those mounted in it, note what they do; those added since the last time."""
-    for layer in _layers_of(app):
+    for layer in _layers_of(app) if isinstance(app, App) else ():
         if not hasattr(layer.function, "_noted"):
             wrap = _noted_async if layer.is_async else _noted_generator
             layer.function = wrap(layer.function)
 
 
-def _layers_of(app: Any) -> Iterator[Layer]:
+def _layers_of(app: App) -> Iterator[Layer]:
     yield from app.layers
     for route in app.routes:
         yield from (layer for router in route.routers for layer in router.layers)
         yield from route.layers
     for mount in app._mounts:
-        if hasattr(mount.app, "routes") and hasattr(mount.app, "_mounts"):  # an App, no foreign application
+        if isinstance(mount.app, App):  # a guest of another framework has none of our layers
             yield from _layers_of(mount.app)
 
 

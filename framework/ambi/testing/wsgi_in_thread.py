@@ -26,20 +26,7 @@ class AsyncWSGITransport:
 
     def __init__(self, inner: WSGITransport) -> None:
         self._inner = inner
-
-    @property
-    def app(self) -> Any:
-        """The application."""
-        return self._inner.app
-
-    @property
-    def settle(self) -> bool:
-        """Whether an exchange waits for what runs after it."""
-        return self._inner.settle
-
-    @settle.setter
-    def settle(self, settle: bool) -> None:
-        self._inner.settle = settle
+        self.app = inner.app
 
     async def start(self) -> None:
         """Run the start-up of the lifespan."""
