@@ -38,39 +38,22 @@ class Lifespan:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run it around a block, in one task.
+        """Run it around a block, in one task. An application that raises or returns without a word has none.
 
         Raises:
             RuntimeError: the start-up or the shutdown failed; the message is the application's.
+            Exception: what left the application later.
         """
         import anyio
 
-        to_app, from_app = anyio.Event(), anyio.Event()
-        messages: list[Any] = []
-        sent_startup = False
-
-        async def receive() -> Any:
-            nonlocal sent_startup
-            if not sent_startup:
-                sent_startup = True
-                return {"type": "lifespan.startup"}
-            await to_app.wait()
-            return {"type": "lifespan.shutdown"}
-
-        async def send(message: Any) -> None:
-            messages.append(message)
-            from_app.set()
-
-        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self._state}
+        talk = _LifespanTalk()
         async with anyio.create_task_group() as group:
-            group.start_soon(self._app, scope, receive, send)
-            await from_app.wait()
-            if messages[0]["type"] == "lifespan.startup.complete":
+            group.start_soon(talk.run, self._app, self._state)
+            await talk.answered.wait()
+            if not talk.has_failed:
                 yield
-            to_app.set()
-        for phase, message in zip(("start-up", "shutdown"), messages, strict=False):
-            if message["type"].endswith(".failed"):
-                raise RuntimeError(f"the {phase} failed: {message.get('message', '')}")
+            talk.stops.set()
+        talk.raise_failure()
 
     def scope(self, request: Request, **more: Any) -> dict[str, Any]:
         """Make the scope of a request, as uvicorn has it."""
@@ -86,6 +69,57 @@ class Lifespan:
             "headers": [(n.encode("latin-1"), v.encode("latin-1")) for n, v in request.header_lines],
             "state": dict(self._state), "extensions": {}, **more,
         }  # fmt: skip
+
+
+class _LifespanTalk:
+    """What a server and an application say to each other about a lifespan.
+
+    Attributes:
+        answered: the application has said that it is started, or that it is not, or nothing and never will.
+        stops: the server stops.
+    """
+
+    def __init__(self) -> None:
+        import anyio
+
+        self.answered, self.stops = anyio.Event(), anyio.Event()
+        self._asked = False
+        self._said: list[Any] = []
+        self._failure: Exception | None = None
+
+    async def run(self, app: Any, state: dict[str, Any]) -> None:
+        """Call the application."""
+        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": state}
+        try:
+            await app(scope, self._receive, self._send)
+        except Exception as exc:
+            self._failure = exc if self._said else None  # without an answer it knows no lifespans; ASGI, "Lifespan"
+        finally:
+            self.answered.set()
+
+    async def _receive(self) -> Any:
+        if not self._asked:
+            self._asked = True
+            return {"type": "lifespan.startup"}
+        await self.stops.wait()
+        return {"type": "lifespan.shutdown"}
+
+    async def _send(self, message: Any) -> None:
+        self._said.append(message)
+        self.answered.set()
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the start-up failed."""
+        return bool(self._said) and self._said[0]["type"] == "lifespan.startup.failed"
+
+    def raise_failure(self) -> None:
+        """Raise what the application said of a failure, or what it raised, when all is over."""
+        for phase, message in zip(("start-up", "shutdown"), self._said, strict=False):
+            if message["type"].endswith(".failed"):
+                raise RuntimeError(f"the {phase} failed: {message.get('message', '')}") from self._failure
+        if self._failure is not None:
+            raise self._failure
 
 
 class ASGITransport:
