@@ -156,6 +156,23 @@ def test_what_was_given_out_is_gone(streaming: None, client: Client) -> None:
             response.read()
 
 
+def test_what_was_not_read_in_time_is_gone(streaming: None, client: Client) -> None:
+    with client.stream("GET", "/") as response:
+        pass
+    with pytest.raises(RuntimeError, match="was not read before its `with` block was left"):
+        assert response.text
+
+
+def test_what_the_test_raises_comes_before_what_the_application_raises(app: App, client: Client, cell: Cell) -> None:
+    def items() -> Iterator[str]:
+        yield "first"
+        raise LookupError("of the application")
+
+    app.get("/")(cell.handler(lambda: Stream(cell.handler(items)())))
+    with pytest.raises(KeyError, match="of the test"), client.stream("GET", "/"):
+        raise KeyError("of the test")
+
+
 def test_a_stream_may_be_left(app: App, client: Client, cell: Cell, events: list[str]) -> None:
     def endless() -> Iterator[str]:
         try:

@@ -188,7 +188,7 @@ class ASGITransport:
             finally:
                 portal.call(exchange.leave, self.settle)
                 future.result()
-                exchange.raise_late(always=self.raises)
+            exchange.raise_late(always=self.raises)  # but what the test itself raised comes first
 
     def websocket(self, request: Request) -> LoopWire:
         """Send the handshake of a WebSocket."""

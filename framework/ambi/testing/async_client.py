@@ -89,7 +89,10 @@ class AsyncClient(UserAgent["Coroutine[Any, Any, Response]"]):
             async with self._transport.exchange(request) as response:
                 following = self._take(response, request, history, follow_redirects)
                 if following is None:
-                    yield response
+                    try:
+                        yield response
+                    finally:
+                        response._is_left = True
                     return
                 await response.aread()
             history.append(response)

@@ -114,7 +114,10 @@ class Client(UserAgent["Response"]):
             with self._transport.exchange(request) as response:
                 following = self._take(response, request, history, follow_redirects)
                 if following is None:
-                    yield response
+                    try:
+                        yield response
+                    finally:
+                        response._is_left = True
                     return
                 response.read()
             history.append(response)

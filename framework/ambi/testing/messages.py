@@ -125,7 +125,7 @@ class Response:
         self._chunks = chunks
         self._achunks: AsyncIterator[bytes] | None = achunks
         self._content: bytes | None = None
-        self._is_consumed = False
+        self._is_consumed = self._is_left = False
         self._watch: Watch | None = None
 
     # --- reading ---
@@ -149,6 +149,8 @@ class Response:
         return _Pieces(self, lambda chunk: [chunk] if chunk else [], list)
 
     def _consume(self) -> None:
+        if self._is_left:
+            raise RuntimeError("the body of this response was not read before its `with` block was left")
         if self._is_consumed:
             raise RuntimeError("the body of this response was given out item by item already; read() keeps it")
         self._is_consumed = True
