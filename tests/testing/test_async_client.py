@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from ambi import SSE, App, BodyStream, Event, HTTPError, Redirect, Request, Stream, Text, WebSocket, WebSocketClosed
-from ambi.testing import AsyncClient, NotAnEventStream, WebSocketRefused
+from ambi.testing import AsyncClient, GatewaysDiffer, NotAnEventStream, WebSocketRefused
 
 pytestmark = pytest.mark.anyio
 
@@ -230,6 +230,54 @@ async def test_a_websocket_that_is_closed_says_so(app: App, gateway: Any) -> Non
         with pytest.raises(WebSocketClosed):
             await ws.receive()
         assert ws.close_code == 1011
+
+
+async def test_leaving_the_block_closes_the_websocket(client: AsyncClient) -> None:
+    async with client, client.websocket("/ws") as ws:
+        await ws.send("a")
+        assert await ws.receive_text() == "a"
+    assert ws.close_code == 1000
+
+
+async def test_what_leaves_a_foreign_websocket_is_raised() -> None:
+    """ASGI alone: a WSGI application has other ways, see test_websocket_wire.py."""
+
+    async def fails(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+        raise Crash
+
+    async def fails_at_once(scope: Any, receive: Any, send: Any) -> None:
+        raise Crash
+
+    for app in (fails, fails_at_once):
+        with pytest.raises(Crash):
+            async with AsyncClient(app).websocket("/") as ws:
+                assert [message async for message in ws] == []
+
+
+async def test_a_handler_that_does_not_end_fails_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ASGI alone: under WSGI it is the same wire as for `Client`."""
+    monkeypatch.setattr("ambi.testing.websocket_asgi.PATIENCE_S", 0.05)
+
+    async def stays(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+        await anyio.sleep(60)
+
+    with pytest.raises(TimeoutError, match="went on for"):
+        async with AsyncClient(stays).websocket("/"):
+            pass
+
+
+async def test_streams_must_end_alike_when_awaited() -> None:
+    async def items(gateway: str) -> AsyncIterator[str]:
+        yield "a"
+        if gateway == "wsgi":
+            raise Crash
+
+    app = App()
+    app.get("/")(lambda request: Stream(items(request.gateway)))
+    with pytest.raises(GatewaysDiffer, match="comes to Crash under WSGI, to its own end under ASGI"):
+        await AsyncClient(app, "both").get("/")
 
 
 async def test_requests_run_side_by_side(app: App, gateway: Any) -> None:

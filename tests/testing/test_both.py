@@ -195,6 +195,22 @@ def test_a_stream_that_is_left_is_compared_as_far_as_it_was_read(app: App, clien
         next(response.iter_lines())
 
 
+def test_an_answer_without_end_is_no_trouble_where_the_other_is_another(app: App, client: Client) -> None:
+    app.get("/")(lambda request: Stream(itertools.repeat("x" * 1000)) if request.gateway == "asgi" else Text("x", 404))
+    assert "- status: 404 under WSGI, 200 under ASGI" in difference(client)
+
+
+def test_a_guest_may_be_mounted(app: App, client: Client) -> None:
+    """Of what it does inside, nothing is seen."""
+
+    def guest(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [("content-type", "text/plain")])
+        return [b"guest"]
+
+    app.mount("/guest", guest, interface="wsgi")
+    assert client.get("/guest/").text == "guest"
+
+
 def test_events_are_compared(app: App, client: Client) -> None:
     async def endless(start: int) -> AsyncIterator[Event]:
         for n in itertools.count(start):
