@@ -1,5 +1,6 @@
 """Bodies are streamed both ways: a test can send step by step, and read step by step. In every cell."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -185,6 +186,27 @@ def test_a_stream_may_be_left(app: App, client: Client, cell: Cell, events: list
     with client.stream("GET", "/") as response:
         assert next(response.iter_bytes()) == b"x"
     assert events == ["closed"]
+
+
+def test_an_application_does_not_run_ahead_for_ever(app: App, client: Client, cell: Cell) -> None:
+    """As it does not of a slow client of a server."""
+    made: list[int] = []
+
+    def endless() -> Iterator[str]:
+        while True:
+            made.append(1)
+            yield "x" * 1000
+
+    app.get("/")(cell.handler(lambda: Stream(cell.handler(endless)())))
+    with client.stream("GET", "/") as response:
+        chunks = response.iter_bytes()
+        next(chunks)
+        time.sleep(0.1)
+        assert len(made) < 3000
+        before = len(made)
+        for _ in range(before + 100):
+            next(chunks)
+        assert len(made) > before
 
 
 # --- events ---

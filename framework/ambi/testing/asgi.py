@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 WANTED = {"type": "ambi.testing.wanted"}
 """In the mailbox: the application waits for the next chunk of the request."""
 
+_AHEAD = 1024
+"""Messages that may be in the mailbox before the application has to wait, as it has to for a slow client."""
+
 
 class Lifespan:
     """The lifespan of an application, as a server runs it, and the scopes of its requests."""
@@ -211,6 +214,8 @@ class _BlockingReader:
         while (message := self._get()) is WANTED:
             chunk = next(self._body, None) if self._body is not None else None
             self._portal.call(self._exchange.feed, chunk)
+        if self._exchange.take():
+            self._portal.call(self._exchange.make_room)
         return self._exchange.checked(message)
 
     def chunks(self) -> Iterator[bytes]:
@@ -238,6 +243,8 @@ class ASGIExchange:
         self._gone: Any = None
         self._ended: Any = None
         self._fed: Any = None
+        self._room: Any = None
+        self._sent = self._taken = 0
         self._chunk: bytes | None = None
         self._is_complete = False
         self._failure: Exception | None = None
@@ -283,14 +290,32 @@ class ASGIExchange:
 
     async def _send(self, message: Any) -> None:
         self._put(message)
+        self._sent += 1
         if message["type"] == "http.response.body" and not message.get("more_body", False):
             self._is_complete = True
             self._part()
+        elif self._sent - self._taken >= _AHEAD:
+            await self._wait_for_room()
+
+    async def _wait_for_room(self) -> None:
+        """Wait until half of what is in the mailbox was taken, or the test has left."""
+        import anyio
+
+        self._room = anyio.Event()  # before it is asked once more: the other thread takes, and then looks for this
+        if self._sent - self._taken >= _AHEAD and not self._gone.is_set():
+            await self._room.wait()
+        self._room = None
+
+    async def make_room(self) -> None:
+        """Let the application go on."""
+        if self._room is not None:
+            self._room.set()
 
     def _part(self) -> None:
         self._gone.set()
-        if self._fed is not None:
-            self._fed.set()
+        for waited_for in (self._fed, self._room):
+            if waited_for is not None:
+                waited_for.set()
 
     async def leave(self, settle: bool) -> None:  # a call through a portal has no keywords
         """Let the client be gone, and wait until the application is through with it."""
@@ -301,6 +326,11 @@ class ASGIExchange:
             await settled_on_loop()
 
     # --- in the thread or the task of the test ---
+
+    def take(self) -> bool:
+        """Note that a message was taken; tell whether the application waits for that."""
+        self._taken += 1
+        return self._room is not None and self._sent - self._taken <= _AHEAD // 2
 
     def checked(self, message: Any) -> Any:
         """Give a message. Raises: the failure that it is instead."""
@@ -418,6 +448,8 @@ class _AwaitingReader:
         while (message := await self._get()) is WANTED:
             chunk = await anext(self._body, None) if self._body is not None else None
             await self._exchange.feed(chunk)
+        if self._exchange.take():
+            await self._exchange.make_room()
         return self._exchange.checked(message)
 
     def __aiter__(self) -> Self:
