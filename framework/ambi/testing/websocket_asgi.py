@@ -132,7 +132,7 @@ class MessageExchange:
         return not waiting.cancelled_caught
 
 
-class _Answer:
+class Answer:
     """The answer to a handshake, which may come in several messages."""
 
     def __init__(self, exchange: MessageExchange) -> None:
@@ -161,7 +161,7 @@ class _Answer:
         return Response(101, self._lines, iter(()))
 
 
-def _data_of(message: Any, put_back: Callable[[Any], object]) -> Message:
+def data_of(message: Any, put_back: Callable[[Any], object]) -> Message:
     """Give the data of a message; put one that says how it ended back, for who asks again. Raises: WebSocketClosed."""
     if message is _LEFT:
         put_back(message)
@@ -199,7 +199,7 @@ class LoopWire:
         """Wait for the answer to the handshake. Raises: what left the application."""
         self._portal = self._closing.enter_context(self._transport.portal())
         self._portal.start_task_soon(self._exchange.run, self._transport.app)
-        answer = _Answer(self._exchange)
+        answer = Answer(self._exchange)
         while (response := answer.take(self._mailbox.get())) is None:
             pass
         response.request = self._request
@@ -220,7 +220,7 @@ class LoopWire:
             message = self._mailbox.get(timeout=timeout)
         except queue.Empty:
             raise _too_late(timeout) from None
-        return _data_of(message, self._mailbox.put)
+        return data_of(message, self._mailbox.put)
 
     def close(self, code: int, reason: str) -> None:
         """Close the connection."""
@@ -259,7 +259,7 @@ class TaskWire:
 
         self._group = await anyio.create_task_group().__aenter__()
         self._group.start_soon(self._exchange.run, self._transport.app)
-        answer = _Answer(self._exchange)
+        answer = Answer(self._exchange)
         while (response := answer.take(await self._mailbox.get())) is None:
             pass
         response.request = self._request
@@ -275,7 +275,7 @@ class TaskWire:
 
         with anyio.move_on_after(timeout):
             message = await self._mailbox.get()
-            return _data_of(message, self._mailbox.put)
+            return data_of(message, self._mailbox.put)
         raise _too_late(timeout)
 
     async def close(self, code: int, reason: str) -> None:

@@ -28,7 +28,10 @@ except ImportError as exc:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
+
+    from wsproto.extensions import Extension
 
     from .messages import Request
     from .websocket import Message
@@ -36,7 +39,13 @@ if TYPE_CHECKING:
 
 
 class SocketWire:
-    """A connection on a socket pair."""
+    """A connection on a socket pair.
+
+    Attributes:
+        extensions: offered in the handshake.
+    """
+
+    extensions: Sequence[Extension] = ()
 
     def __init__(self, transport: WSGITransport, request: Request) -> None:
         self.raises = transport.raises
@@ -49,23 +58,23 @@ class SocketWire:
         self._parts: list[Any] = []
         self._closed: WebSocketClosed | None = None
         self._answer: Response | None = None
-        self._failure: BaseException | None = None
+        self._ending: BaseException | None = None
         self._thread = threading.Thread(target=self._serve, name="ambi-testing-server", daemon=True)
 
     # --- the server ---
 
     def _environ(self) -> dict[str, Any]:
-        """Make the environ of the handshake, with the nonce that wsproto checks the answer against."""
+        """Make the environ of the handshake, with what wsproto offers and checks the answer against."""
         offered = self._request.headers.get("sec-websocket-protocol", "")
         protocols = [word.strip(" \t") for word in offered.split(",") if word.strip(" \t")]
-        head = self._connection.send(
-            Handshake(host=self._request.host, target=self._request.target, subprotocols=protocols)
+        handshake = Handshake(
+            host=self._request.host, target=self._request.target, subprotocols=protocols, extensions=self.extensions
         )
         environ = self._transport.environ(self._request, io.BytesIO())
-        for line in head.decode("latin-1").split("\r\n"):
+        for line in self._connection.send(handshake).decode("latin-1").split("\r\n"):
             name, _, value = line.partition(": ")
-            if name.lower() == "sec-websocket-key":
-                environ["HTTP_SEC_WEBSOCKET_KEY"] = value
+            if name.lower() in ("sec-websocket-key", "sec-websocket-extensions"):
+                environ["HTTP_" + name.upper().replace("-", "_")] = value
         environ["gunicorn.socket"] = self._lent
         return environ
 
@@ -86,10 +95,8 @@ class SocketWire:
                     iterable.close()
             lines = [(name.lower(), value) for name, value in started[1]]
             self._answer = Response(int(started[0][:3]), lines, iter([body]))
-        except StopIteration:  # the application has done it all
-            pass
-        except BaseException as exc:
-            self._failure = exc
+        except BaseException as exc:  # a StopIteration where the application has done it all
+            self._ending = exc
         finally:
             self._lent.close()
 
@@ -103,8 +110,8 @@ class SocketWire:
             self._thread.join()
             response = self._answer
             if response is None:
-                failure, self._failure = self._failure, None
-                raise failure or RuntimeError("the application ended without an answer to the handshake")
+                self._raise_failure()
+                raise RuntimeError("the application ended without an answer to the handshake")
         else:
             lines = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in event.extra_headers]
             if event.subprotocol is not None:
@@ -131,7 +138,6 @@ class SocketWire:
         event = self._events.pop(0)
         if isinstance(event, Ping):
             self._write(event.response())
-            return self._next_event(timeout)
         return event
 
     def _write(self, event: Any) -> None:
@@ -188,5 +194,10 @@ class SocketWire:
             )
         if self._transport.settle:
             settle_in_process()
-        if self._failure is not None:
-            raise self._failure
+        self._raise_failure()
+
+    def _raise_failure(self) -> None:
+        """Raise what left the application, once, but the exception by which it lets go of the socket."""
+        ending, self._ending = self._ending, None
+        if ending is not None and not isinstance(ending, StopIteration):
+            raise ending
