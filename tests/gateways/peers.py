@@ -178,7 +178,7 @@ class MessagePeer(MessageExchange):
         client = Client(app, base_url="http://testserver")
         request = client.build_request("GET", path, **handshake_options(subprotocols or (), None, headers, None))
         self._mailbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        super().__init__(request, client._transport._lifespan.scope, self._mailbox.put)  # type: ignore[union-attr]
+        super().__init__(request, client._transport._lifespan.scope, self._mailbox.put)  # type: ignore[attr-defined]
         self._scope = {key: value for key, value in {**self._scope, **(scope or {})}.items() if value is not None}
         self._portal = portal
         self._after_close = after_close

@@ -9,6 +9,7 @@ import pytest
 
 from ambi import SSE, App, BodyStream, Event, HTTPError, Redirect, Request, Stream, Text, WebSocket, WebSocketClosed
 from ambi.testing import AsyncClient, GatewaysDiffer, NotAnEventStream, WebSocketRefused
+from tests.leaks import nothing_left_behind
 
 pytestmark = pytest.mark.anyio
 
@@ -188,6 +189,25 @@ async def test_what_the_test_raises_is_not_wrapped(client: AsyncClient) -> None:
     with pytest.raises(LookupError):
         async with client, client.stream("GET", "/stream"):
             raise LookupError
+
+
+async def test_no_thread_is_left_behind(app: App, gateway: Any) -> None:
+    """Neither by what crashes nor by what is given up while it waits."""
+
+    async def waiting() -> AsyncIterator[str]:
+        yield "first"
+        await anyio.sleep(60)
+
+    app.get("/waiting")(lambda: Stream(waiting()))
+    with nothing_left_behind():
+        async with AsyncClient(app, gateway) as client:
+            with pytest.raises(Crash):
+                await client.get("/crash")
+            with anyio.move_on_after(0.05):
+                await client.get("/waiting")
+            with pytest.raises(LookupError):
+                async with client.stream("GET", "/stream"):
+                    raise LookupError
 
 
 async def test_events_are_awaited(client: AsyncClient) -> None:

@@ -189,7 +189,7 @@ def test_a_request_overrules_the_fields_of_the_client(echo: None, app: App, make
 def test_cookies_may_be_given_to_begin_with_and_replaced(echo: None, app: App, make_client: MakeClient) -> None:
     client = make_client(app, cookies={"a": "1"})
     assert client.get("/", cookies={"b": "2"}).request.headers["cookie"] == "a=1; b=2"
-    client.cookies = {"c": "3"}  # type: ignore[assignment]
+    client.cookies = {"c": "3"}
     assert client.get("/").json()["headers"]["cookie"] == "c=3"
     client.cookies = Cookies({"d": "4"})
     assert client.get("/").json()["headers"]["cookie"] == "d=4"

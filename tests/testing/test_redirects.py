@@ -79,7 +79,8 @@ def test_the_way_is_kept(client: Client) -> None:
         "http://localhost/to/302?to=%2Fto%2F307%3Fto%3D%2Ftold%2Fx%2523end", "http://localhost/to/307?to=/told/x%23end",
     ]  # fmt: skip
     assert (response.history[1].history, response.history[0].content) == ([response.history[0]], b"moved")
-    assert (response.url, response.request.fragment) == ("http://localhost/told/x", "end")
+    assert response.url == "http://localhost/told/x"
+    assert response.request.fragment == "end"
 
 
 @pytest.mark.parametrize(

@@ -191,7 +191,7 @@ def test_a_session_is_used_in_its_block(no_leaks: None) -> None:
             await ws.send(message)
 
     for gateway in ("wsgi", "asgi"):
-        with Client(app, gateway).websocket("/") as ws:  # type: ignore[arg-type]
+        with Client(app, gateway).websocket("/") as ws:
             pass
         with pytest.raises((WebSocketClosed, RuntimeError, OSError)):
             ws.send("after")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from contextvars import Context
-from functools import partial
 
 from ..bridge.to_thread import soon_of
 from ..bridge.workers import give_back, take_worker
@@ -48,20 +47,18 @@ class AsyncWSGITransport:
         thread = _Thread()
         inner = self._inner.exchange(_with_blocking_body(request))
         response: Any = None
-        with anyio.CancelScope(shield=True):
-            response = await thread.call(inner.__enter__)
-        outer = Response(response.status_code, response.header_lines, None, _Chunks(thread, response))
-        outer._watch = response._watch
-        failure: BaseException | None = None
         try:
-            yield outer
-        except BaseException as exc:
-            failure = exc
-        with anyio.CancelScope(shield=True):
-            await thread.call(partial(inner.__exit__, None, None, None))
+            with anyio.CancelScope(shield=True):
+                response = await thread.call(inner.__enter__)
+            outer = Response(response.status_code, response.header_lines, None, _Chunks(thread, response))
+            outer._watch = response._watch
+            try:
+                yield outer
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await thread.call(inner.__exit__, None, None, None)
+        finally:
             thread.release()
-        if failure is not None:
-            raise failure
 
     def websocket(self, request: Request) -> ThreadedWire:
         """Send the handshake of a WebSocket. Raises: ImportError without the extra."""
@@ -121,39 +118,40 @@ class _Thread:
         from anyio.lowlevel import current_token
 
         if self._is_busy:
-            self._worker, self._is_busy = take_worker(), False
-        worker, done = self._worker, anyio.Event()
-        outcome: list[tuple[bool, Any]] = []
+            self.release()
+            self._worker = take_worker()
+        done, outcome = anyio.Event(), _Outcome()
         soon = soon_of(current_token().native_token)
-        is_left = False
 
         def run() -> None:
             try:
-                outcome.append((True, Context().run(function, *args)))  # nothing there knows of an event loop
+                outcome.value = Context().run(function, *args)  # nothing there knows of an event loop
             except BaseException as exc:
-                outcome.append((False, exc))
+                outcome.failure = exc
             with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
                 soon(done.set)
-            if is_left:
-                give_back(worker)
 
         self._is_busy = True
-        worker.submit(run)
-        try:
-            await done.wait()
-        except BaseException:
-            is_left = not outcome
-            raise
+        self._worker.submit(run)
+        await done.wait()
         self._is_busy = False
-        succeeded, value = outcome[0]
-        if not succeeded:
-            raise value
-        return value
+        if outcome.failure is not None:
+            raise outcome.failure
+        return outcome.value
 
     def release(self) -> None:
-        """Let somebody else have the thread."""
-        if not self._is_busy:
+        """Let somebody else have the thread, when what runs there has ended."""
+        if self._is_busy:
+            self._worker.submit(give_back, self._worker)
+        else:
             give_back(self._worker)
+
+
+class _Outcome:
+    """How a function ended."""
+
+    value: Any = None
+    failure: BaseException | None = None
 
 
 async def _call(function: Callable[..., Any], *args: Any) -> Any:
