@@ -1,0 +1,1 @@
+"""Applications of other frameworks within ours, over real servers, and other adapters beside ours."""
