@@ -178,7 +178,10 @@ def bodies(visitor: Visitor) -> Steps:
     yield "upload, big", visitor.ask("POST", "/upload", MULTIPART, body=multipart(BIG))
     sent = multipart(BIG)
     in_chunks = chunked(*(sent[at : at + 50_000] for at in range(0, len(sent), 50_000)))
-    yield "upload, in chunks", visitor.ask("POST", "/upload", MULTIPART, ("Transfer-Encoding", "chunked"), body=in_chunks)
+    yield (
+        "upload, in chunks",
+        visitor.ask("POST", "/upload", MULTIPART, ("Transfer-Encoding", "chunked"), body=in_chunks),
+    )
     yield "unread", visitor.ask("POST", "/unread", ("Content-Type", "text/plain"), body=b"x" * 1000)
     yield "stream", visitor.ask("GET", "/stream")
     yield "stream, HEAD", visitor.ask("HEAD", "/stream")
@@ -274,7 +277,9 @@ def differences(alone: Mapping[str, Seen], mounted: Mapping[str, Seen]) -> list[
         if one.status != other.status:
             found.append(f"{name}: status {one.status} alone, {other.status} mounted")
         found += [f"{name}: {key}: {value} alone only" for key, value in one.fields if (key, value) not in other.fields]
-        found += [f"{name}: {key}: {value} mounted only" for key, value in other.fields if (key, value) not in one.fields]
+        found += [
+            f"{name}: {key}: {value} mounted only" for key, value in other.fields if (key, value) not in one.fields
+        ]
         if [key for key, _ in one.fields] != [key for key, _ in other.fields] and set(one.fields) == set(other.fields):
             found.append(f"{name}: repeated fields differ: {one.fields} alone, {other.fields} mounted")
         if one.body != other.body:
