@@ -74,6 +74,13 @@ def log_unreadable(request: Request, error: OSError) -> None:
     )
 
 
+def log_without_lifespan(application: str, error: Exception) -> None:
+    """Note at info level that a mounted application is served without start-up and shutdown: it knows of none."""
+    import logging
+
+    logging.getLogger("ambi.request").info("the mounted %s runs without a lifespan: %r", application, error)
+
+
 def log_failure(what: str, error: BaseException) -> None:
     """Write the one error line of a failure that no client sees."""
     import logging

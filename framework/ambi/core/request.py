@@ -474,9 +474,13 @@ class Request:
     def drop(self, response: Response | None) -> None:
         """Take note of a response that will not be sent, if it has a stream that somebody must close."""
         if response is not None and response.body.__class__ is not bytes:
-            if self._dropped is None:
-                self._dropped = []
-            self._dropped.append(response.body)
+            self.closes(response.body)
+
+    def closes(self, body: object) -> None:
+        """Take note of something that is closed, on its own side, when the response has been sent."""
+        if self._dropped is None:
+            self._dropped = []
+        self._dropped.append(body)
 
     def sends(self, response: Response) -> None:
         """Take note of the response that is sent: its own stream is closed when it has been, the others at the end."""
