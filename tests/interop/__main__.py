@@ -35,7 +35,7 @@ BODIES = [
 def run_loads(count: int) -> int:
     failed = 0
     for server, guest in LOADS:
-        seen = load(server, guest, count, OTHERS)
+        seen = load(server, guest, count)
         more = seen.after.more_than(seen.before)
         failed += more > OTHERS
         print(f"{server}, {guest}: {seen}{'   LEFT BEHIND' if more > OTHERS else ''}", flush=True)

@@ -195,7 +195,8 @@ class Exchange:
             raise
         finally:
             self._is_over = True
-            if not self._is_whole and self._failure is None:
+            # Nobody asks a request that was left how it ended, and its traceback would keep all that the guest had open.
+            if not self._is_whole and self._failure is None and self._phase is not _LEFT:
                 self._failure = failure or RuntimeError("the mounted application ended without a whole answer")
             failure = None
             self._changed.ring()

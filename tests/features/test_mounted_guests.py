@@ -1,0 +1,66 @@
+"""What real guests showed of the mount, in small."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import anyio
+import pytest
+
+from ambi import App
+from tests.cells import GATEWAYS, Cell
+from tests.conftest import MakeClient
+
+PATIENCE_S = 5.0
+only_gateways = pytest.mark.parametrize("cell", GATEWAYS, ids=str, indirect=True)
+"""A guest has the colour of its interface, so there is one cell for each way in."""
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """Let nothing be closed by the collector of cycles."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+async def begin(send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+
+
+def mounted(guest: Any) -> App:
+    app = App()
+    app.mount("/guest", guest)
+    return app
+
+
+@pytest.mark.parametrize("cell", [cell for cell in GATEWAYS if cell.backend == "asyncio"], ids=str, indirect=True)
+def test_what_a_guest_has_open_is_closed_when_its_client_leaves_without_the_collector_of_cycles(
+    cell: Cell, make_client: MakeClient, no_collector: None
+) -> None:
+    closed = threading.Event()
+
+    async def ticks() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield b"tick"
+                await anyio.sleep(0.01)
+        finally:
+            closed.set()
+
+    async def guest(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            raise NotImplementedError
+        await begin(send)
+        source = ticks()  # a traceback that is kept keeps this, too
+        async for tick in source:  # asyncio closes it when it is dropped
+            await send({"type": "http.response.body", "body": tick, "more_body": True})
+
+    client = make_client(mounted(guest))
+    with client.stream("GET", "/guest/") as response:
+        next(response.iter_bytes())
+    assert closed.wait(PATIENCE_S)
