@@ -201,20 +201,22 @@ class App(Router):
             app.mount("/admin", flask_app)
             app.mount("/mcp", server.streamable_http_app())
         """
-        path = "" if path == "/" else path
-        if path and (not path.startswith("/") or path.endswith("/") or "{" in path):
+        if path != "/" and (not path.startswith("/") or path.endswith("/") or "{" in path):
             raise ConfigurationError(
-                f"the mount path {path!r} must begin with a slash, not end with one, and be literal"
+                f"the mount path {path!r} must be '/', or begin with a slash and not end with one, and be literal"
             )
-        if any(mount.path == path for mount in self._mounts):
-            raise ConfigurationError(f"there is an application mounted at {path or '/'!r} already")
+        prefix = path.rstrip("/")
+        if any(mount.path == prefix for mount in self._mounts):
+            raise ConfigurationError(f"there is an application mounted at {path!r} already")
         if isinstance(other, App):
-            mount = self._mount_of(path, other, interface, max_body_bytes)
+            self._check_mounted(path, other, interface, max_body_bytes)
+            mount = _Mount(prefix, other)
+            other._hosts.append(self)
         else:
             from .features.mount import guest_of  # only an application with one pays for it
 
-            guest = guest_of(path or "/", other, self, interface, max_body_bytes)
-            mount = _Mount(path, guest)
+            guest = guest_of(path, other, self, interface, max_body_bytes)
+            mount = _Mount(prefix, guest)
             if guest.lifespan is not None:
                 from .bridge.lifespan import Lifespan
 
@@ -224,17 +226,15 @@ class App(Router):
         self._mounts.sort(key=lambda mount: -len(mount.path))
         self._collect_lifespans()
 
-    def _mount_of(self, path: str, other: App, interface: str | None, max_body_bytes: int | None) -> _Mount:
+    def _check_mounted(self, path: str, other: App, interface: str | None, max_body_bytes: int | None) -> None:
         if other is self or self in other._all_mounted():
-            why = "itself" if other is self else "one that is mounted in it"
-            raise ConfigurationError(f"app.mount({path or '/'!r}, ...): {other!r} cannot be mounted in {why}")
+            where = "itself" if other is self else "one that is mounted in it"
+            raise ConfigurationError(f"app.mount({path!r}, ...): {other!r} cannot be mounted in {where}")
         if interface is not None or max_body_bytes is not None:
             raise ConfigurationError(
-                f"app.mount({path or '/'!r}, ...) was given an App, which has both interfaces and limits of its own:"
+                f"app.mount({path!r}, ...) was given an App, which has both interfaces and limits of its own:"
                 " interface= and max_body_bytes= are for other applications"
             )
-        other._hosts.append(self)
-        return _Mount(path, other)
 
     def static(
         self,

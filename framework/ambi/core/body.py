@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from .plan import Plan
     from .request import Request
     from .sides import Side
 
@@ -62,18 +61,21 @@ class BodySource(Protocol):
         ...
 
 
-async def load_body(request: Request, source: BodySource, plan: Plan) -> None:
+async def load_body(request: Request, source: BodySource, max_bytes: int, *, raw: bool = False) -> None:
     """Read the whole body into the request: as bytes, or as a form that is parsed while it arrives.
 
-    What another application has to understand stays bytes, as it was sent.
+    Args:
+        request: takes it.
+        source: where it comes from.
+        max_bytes: of the whole body.
+        raw: it is another application's to understand, and stays bytes as it was sent.
 
     Raises:
         HTTPError: 413 past a limit, 415 for a coded body, 400 for a malformed form.
     """
-    max_bytes = plan.max_body_bytes
     if source.declared is not None and source.declared > max_bytes:
         raise too_large(max_bytes)
-    if plan.keeps_raw:
+    if raw:
         request.loaded_body(await _load_bytes(source, max_bytes))
         return
     coding = request._edge.header(request.native, "content-encoding")

@@ -17,8 +17,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from _typeshed import WriteableBuffer
-
     from ...core.request import Request
 
 _BUFFER_BYTES = 65536
@@ -41,7 +39,7 @@ class Input(io.RawIOBase):
         """Tell that it can be read."""
         return True
 
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
+    def readinto(self, buffer: Any, /) -> int:
         """Fill a buffer, which is what `io.BufferedReader` calls.
 
         Raises:

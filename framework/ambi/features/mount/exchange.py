@@ -118,7 +118,7 @@ class Exchange:
         async def run() -> None:
             await self._run(application, scope)
 
-        run_beside(self._request.app, f"{self._request!r} of the mounted {application!r:.100}", run)
+        run_beside(self._request.app, f"{self._request!r} to the mounted {application!r:.100}", run)
         try:
             while not (self._status and not (self._reads_in_thread and self._is_reading)):
                 if self._failure is not None:
