@@ -13,6 +13,7 @@ import pytest
 from ambi import App
 from tests.cells import GATEWAYS, Cell
 from tests.conftest import MakeClient
+from tests.gateways.peers import connecting
 
 PATIENCE_S = 5.0
 only_gateways = pytest.mark.parametrize("cell", GATEWAYS, ids=str, indirect=True)
@@ -64,3 +65,21 @@ def test_what_a_guest_has_open_is_closed_when_its_client_leaves_without_the_coll
     with client.stream("GET", "/guest/") as response:
         next(response.iter_bytes())
     assert closed.wait(PATIENCE_S)
+
+
+@only_gateways
+def test_a_guest_that_closes_a_websocket_before_it_accepts_is_a_bare_403(cell: Cell) -> None:
+    """As the ASGI specification has it, and as servers do it; what an error page says would not be the guest's."""
+
+    async def guest(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            raise NotImplementedError
+        await receive()
+        await send({"type": "websocket.close", "code": 4001})
+
+    app = mounted(guest)
+    with connecting(cell) as connect:
+        peer = connect(app, "/guest/")
+        assert (peer.status, peer.body) == (403, b"")
+    if cell.gateway == "wsgi":
+        app.lifespans.stop_in_process()  # which the first request has started
