@@ -195,7 +195,7 @@ class Exchange:
             raise
         finally:
             self._is_over = True
-            # Nobody asks a request that was left how it ended, and its traceback would keep all that the guest had open.
+            # Nobody asks how it ended where the request was left; its traceback would keep all that the guest had open.
             if not self._is_whole and self._failure is None and self._phase is not _LEFT:
                 self._failure = failure or RuntimeError("the mounted application ended without a whole answer")
             failure = None
