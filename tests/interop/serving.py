@@ -17,7 +17,7 @@ from tests.servers.catalogue import Start
 from tests.servers.processes import Running, running, why_missing
 from tests.streaming.serving import BY_NAME
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[2]
 # Several at once, as a browser opens them, and a WebSocket beside.
 OPTIONS = {"gunicorn gthread": "--threads 8", "uvicorn h11": "--ws websockets-sansio"}
 
@@ -35,7 +35,7 @@ def serve_alone(guest: Guest) -> Iterator[Running]:
     server, how = guest.alone
     if why := why_missing(server):
         pytest.skip(f"{guest.name}: {why}")
-    with running(server, replace(how, variables=variables(dict(how.variables))), HERE) as started:
+    with running(server, replace(how, variables=variables(dict(how.variables))), ROOT) as started:
         yield started
 
 
@@ -47,5 +47,5 @@ def serve(name: str, app: str, arguments: str = "", **more: str) -> Iterator[Run
     server = replace(plain, command=command)
     if why := why_missing(server):
         pytest.skip(f"{name}: {why}")
-    with running(server, Start(variables=variables(more)), HERE) as started:
+    with running(server, Start(variables=variables(more)), ROOT) as started:
         yield started
