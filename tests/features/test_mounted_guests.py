@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from ambi import App
+from tests.calls import call_asgi, scope_of
 from tests.cells import GATEWAYS, Cell
 from tests.conftest import MakeClient
 from tests.gateways.peers import connecting
@@ -83,3 +84,21 @@ def test_a_guest_that_closes_a_websocket_before_it_accepts_is_a_bare_403(cell: C
         assert (peer.status, peer.body) == (403, b"")
     if cell.gateway == "wsgi":
         app.lifespans.stop_in_process()  # which the first request has started
+
+
+def test_what_a_host_around_has_routed_is_not_the_guests() -> None:
+    """Only ASGI hosts leave it, in the scope: Starlette would look for the guest's names in the host's router."""
+    seen: list[Any] = []
+
+    async def guest(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            raise NotImplementedError
+        seen.append(set(scope))
+        await begin(send)
+        await send({"type": "http.response.body", "body": b""})
+
+    routed = ["app", "app_root_path", "endpoint", "path_params", "route", "router"]
+    asked = scope_of("/guest/", user="Ada", **dict.fromkeys(routed, {}))
+    anyio.run(call_asgi, mounted(guest), asked)
+    assert seen[0].isdisjoint(routed)
+    assert "user" in seen[0]  # what middlewares of the host have found out is of use
