@@ -98,7 +98,7 @@ def test_what_a_host_around_has_routed_is_not_the_guests() -> None:
         await send({"type": "http.response.body", "body": b""})
 
     routed = ["app", "app_root_path", "endpoint", "path_params", "route", "router"]
-    asked = scope_of("/guest/", user="Ada", **dict.fromkeys(routed, {}))
+    asked = scope_of("/guest/", user="Ada", **{key: {} for key in routed})
     anyio.run(call_asgi, mounted(guest), asked)
     assert seen[0].isdisjoint(routed)
     assert "user" in seen[0]  # what middlewares of the host have found out is of use
