@@ -18,6 +18,11 @@ BLOCK = b"b" * 64 * 1024
 PREFIX = "/guest"
 
 
+def new_block() -> bytes:
+    """Make a block: one that is sent again and again would take its memory but once, wherever it is kept."""
+    return bytes(bytearray(BLOCK))
+
+
 def path_below(path: str) -> str:
     """Give the path below the prefix: adapters do not agree on whether it still stands there."""
     return path.removeprefix(PREFIX)
@@ -35,7 +40,7 @@ def guest_wsgi(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
         size = int(path.rpartition("/")[2]) << 20
         start_response("200 OK", [("Content-Length", str(size))])
         for _ in range(size // len(BLOCK)):
-            yield BLOCK
+            yield new_block()
     else:
         start_response("200 OK", [("Content-Type", "text/plain")])
         yield b"%d" % os.getpid()
@@ -61,7 +66,7 @@ async def guest_asgi(scope: Any, receive: Any, send: Any) -> None:
         fields = [(b"content-length", b"%d" % size)]
         await send({"type": "http.response.start", "status": 200, "headers": fields})
         for _ in range(size // len(BLOCK)):
-            await send({"type": "http.response.body", "body": BLOCK, "more_body": True})
+            await send({"type": "http.response.body", "body": new_block(), "more_body": True})
         await send({"type": "http.response.body"})
     else:
         await answer(send, b"%d" % os.getpid())

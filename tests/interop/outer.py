@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -26,7 +27,14 @@ def mark(request: Request) -> Middleware:
 @app.get("/census", blocking=False)
 def take_census() -> dict[str, int]:
     gc.collect()
-    return census() | {"spooled": spooled()}
+    seen = census()
+    return seen | {"threads": seen["threads"] - idle_workers(), "spooled": spooled()}
+
+
+def idle_workers() -> int:
+    """Count the worker threads of ours that wait for work: they are kept for a while, and end by themselves."""
+    workers = sys.modules.get("ambi.bridge.workers")
+    return 0 if workers is None else len(workers._idle)
 
 
 def spooled() -> int:
