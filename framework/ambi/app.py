@@ -475,10 +475,7 @@ class App(Router):
         return self._answer(request, HTTPError(404))
 
     def _plan_in_mount(self, request: Request, mount: _Mount) -> Plan:
-        request.root_path += mount.path
-        request.path = request.path[len(mount.path) :]
-        if isinstance(mount.app, App):
-            request.app = mount.app
+        request.enter_mount(mount.path, mount.app if isinstance(mount.app, App) else None)
         inner = mount.app.plan_for(request)
         plan = mount.plans.get(inner)
         if plan is None:

@@ -42,6 +42,16 @@ def log_disconnect(request: Request) -> None:
     )
 
 
+def log_left(request: Request, error: Exception) -> None:
+    """Note at info level how a mounted application took the news that its client had left."""
+    import logging
+
+    logging.getLogger("ambi.request").info(
+        "%s %s: the client left, and the application there raised %s",
+        quote_for_log(request.method, 40), quote_for_log(request.path), quote_for_log(repr(error)),
+    )  # fmt: skip
+
+
 def log_cut(request: Request) -> None:
     """Warn that a stream was cut, unfinished, since the server stops."""
     import logging

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...core.log import log_disconnect
+from ...core.log import log_left
 from ...core.plan import Plan
 from ...core.response import Switched
 from ...core.websocket import WEBSOCKET
@@ -70,16 +70,15 @@ class ASGIGuest:
             Exception: what it raised.
         """
         from .conversation import Conversation
-        from .exchange import is_of_leaving
 
         ws = request._websocket
         talk = Conversation(ws)
         try:
             await self._application(websocket_scope_of(request, self._state()), talk.receive, talk.send)
         except Exception as exc:
-            if not (ws.closed and is_of_leaving(exc)):
+            if not (talk.is_told and ws.closed):
                 raise
-            log_disconnect(request)
+            log_left(request, exc)  # what it made of the news
             return Switched(ws)
         if talk.denial is not None:
             return talk.denial

@@ -26,11 +26,12 @@ class Conversation:
 
     Attributes:
         denial: the answer that the guest gave to the handshake instead; None for none.
+        is_told: the guest knows that the client has left.
     """
 
     def __init__(self, ws: WebSocket) -> None:
         self._ws = ws
-        self._is_connected = False
+        self._is_connected = self.is_told = False
         self._changed = Bell()
         self._denying: dict[str, Any] | None = None
         self._denied: list[bytes] = []
@@ -46,10 +47,12 @@ class Conversation:
             with anyio.move_on_after(_LOOK_EVERY_S):
                 await self._changed.wait()
         if not ws.accepted:
+            self.is_told = True
             return {"type": "websocket.disconnect", "code": 1006, "reason": ""}
         try:
             message = await ws.receive()
         except WebSocketClosed as exc:
+            self.is_told = True
             return {"type": "websocket.disconnect", "code": exc.code, "reason": exc.reason}
         kind = "text" if isinstance(message, str) else "bytes"
         return {"type": "websocket.receive", kind: message}
@@ -75,6 +78,7 @@ class Conversation:
             else:
                 raise RuntimeError(f"the mounted application sent {kind!r}, which is no message of a WebSocket")
         except ClientDisconnected as exc:
+            self.is_told = True
             raise ConnectionLost("the client has left") from exc
         self._changed.ring()
 

@@ -82,8 +82,9 @@ def environ_of(request: Request, max_body_bytes: int | None) -> tuple[dict[str, 
         environ["CONTENT_LENGTH"] = str(len(request.body))
         environ.pop("HTTP_TRANSFER_ENCODING", None)
     elif not request._has_body:
-        if not is_native:
-            environ["wsgi.input"] = io.BytesIO()
+        if "HTTP_UPGRADE" not in environ:  # else the guest may look for the connection behind it
+            environ["wsgi.input"] = io.BytesIO()  # reading that of some servers would wait for the next request
+            environ["wsgi.input_terminated"] = True
     elif not is_native or max_body_bytes is not None:
         source = request._edge.body_source(request)
         body = Input(CountedSource(source, sys.maxsize if max_body_bytes is None else max_body_bytes))

@@ -24,7 +24,7 @@ from anyio.lowlevel import checkpoint_if_cancelled
 from ...bridge.background import run_beside
 from ...core.body import CountedSource
 from ...core.errors import ClientDisconnected, ConnectionLost, HTTPError
-from ...core.log import log_disconnect
+from ...core.log import log_left
 from ...core.response import declared_length
 from ...core.sides import SYNC
 from .answers import GuestResponse, LiveResponse
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import Any
 
+    from ...bridge.background import Job
     from ...core.headers import Pair
     from ...core.request import Request
     from ...core.response import Response
@@ -100,10 +101,10 @@ class Exchange:
         self._fields: Any = ()
         self._items: collections.deque[bytes] = collections.deque()
         self._size = 0
-        self._is_whole = False
-        self._is_over = False
+        self._is_whole = self._is_over = False
+        self._is_told = False
         self._failure: BaseException | None = None
-        self._scope = anyio.CancelScope()
+        self._job: Job | None = None
 
     # --- the request's side ---
 
@@ -118,7 +119,7 @@ class Exchange:
         async def run() -> None:
             await self._run(application, scope)
 
-        run_beside(self._request.app, f"{self._request!r} to the mounted {application!r:.100}", run)
+        self._job = run_beside(self._request.app, f"{self._request!r} to the mounted {application!r:.100}", run)
         try:
             while not (self._status and not (self._reads_in_thread and self._is_reading)):
                 if self._failure is not None:
@@ -167,9 +168,10 @@ class Exchange:
 
     def _leave(self) -> None:
         self._phase = _LEFT
+        self._failure = None
         self._items.clear()
-        if not (self._is_whole or self._is_over):
-            self._scope.deadline = anyio.current_time() + GRACE_S
+        if self._job is not None and not (self._is_whole or self._is_over):
+            self._job.cancel_after(GRACE_S)
         self._changed.ring()
         self._room.ring()
 
@@ -177,17 +179,14 @@ class Exchange:
 
     async def _run(self, application: ASGIApplication, scope: dict[str, Any]) -> None:
         """Run the guest. Raises what nobody else will tell of: a failure when its answer was complete."""
-        failure: BaseException | None = None
+        failure: BaseException | None = RuntimeError("the mounted application ended without a whole answer")
         try:
-            with self._scope:
-                await application(scope, self.receive, self.send)
+            await application(scope, self.receive, self.send)
         except Exception as exc:
-            if self._is_whole:
+            if self._phase is _LEFT and self._is_told:  # what it made of the news
+                log_left(self._request, exc)
+            elif self._is_whole or self._phase is _LEFT:
                 raise
-            if self._phase is _LEFT:
-                if not is_of_leaving(exc):
-                    raise
-                log_disconnect(self._request)
             failure = exc
         except BaseException as exc:
             failure = RuntimeError("the mounted application was cancelled")
@@ -195,10 +194,9 @@ class Exchange:
             raise
         finally:
             self._is_over = True
-            # Nobody asks how it ended where the request was left; its traceback would keep all that the guest had open.
-            if not self._is_whole and self._failure is None and self._phase is not _LEFT:
-                self._failure = failure or RuntimeError("the mounted application ended without a whole answer")
-            failure = None
+            if not (self._is_whole or self._failure or self._phase is _LEFT):
+                self._failure = failure
+            failure = None  # its traceback holds this frame
             self._changed.ring()
 
     async def receive(self) -> dict[str, Any]:
@@ -211,24 +209,23 @@ class Exchange:
             message = await self._read(self._source)
             if message is not None:
                 return message
-        while not self._is_left():
-            if self._phase is _WAITING:
-                with anyio.move_on_after(_LOOK_EVERY_S):
-                    await self._changed.wait()
-            else:
+        while not self._has_left():
+            with anyio.move_on_after(_LOOK_EVERY_S if self._phase is _WAITING else None):
                 await self._changed.wait()
+        self._is_told = not self._is_whole
         return {"type": "http.disconnect"}
 
-    def _is_left(self) -> bool:
-        if self._phase is _WAITING and not self._is_whole and self._request.is_disconnected():
+    def _has_left(self) -> bool:
+        """Tell whether the client has left, or may as well have: its answer is complete, its body ended early."""
+        if self._is_whole or self._phase is _LEFT or self._failure is not None:
             return True
-        return self._is_whole or self._phase is _LEFT
+        return self._phase is _WAITING and self._request.is_disconnected()
 
     async def _read(self, source: CountedSource) -> dict[str, Any] | None:
         """Read a part of the body; None where there is no more to be had."""
         while self._phase is _BETWEEN and not self._is_whole:
             await self._changed.wait()
-        if self._phase is _LEFT or self._is_whole:
+        if self._has_left():
             return None
         if self._reads_in_thread:
             await checkpoint_if_cancelled()
@@ -236,15 +233,9 @@ class Exchange:
         try:
             with anyio.CancelScope(shield=self._reads_in_thread):
                 chunk = await source.read_async()
-        except HTTPError as exc:
-            if not self._status:
-                self._failure = exc
-            self._body_is_read = True
+        except (HTTPError, ClientDisconnected) as exc:  # the request's to answer, or nobody's
+            self._failure = exc
             return None
-        except ClientDisconnected:
-            self._body_is_read = True
-            self._phase = _LEFT if self._phase is not _WAITING else self._phase
-            return {"type": "http.disconnect"}
         finally:
             self._is_reading = False
             self._changed.ring()
@@ -259,8 +250,8 @@ class Exchange:
             RuntimeError: a message that cannot come here.
         """
         kind = message["type"]
-        if self._phase is _LEFT and not self._is_whole:
-            raise ConnectionLost("the client has left")
+        if not self._is_whole:
+            self._check_left()
         if kind == "http.response.start" and not self._status:
             self._status, self._fields = message["status"], message.get("headers", ())
             self._changed.ring()
@@ -276,8 +267,12 @@ class Exchange:
         self._changed.ring()
         while self._is_full() and not self._is_whole:
             await self._room.wait()
-            if self._phase is _LEFT:
-                raise ConnectionLost("the client has left")
+            self._check_left()
+
+    def _check_left(self) -> None:
+        if self._phase is _LEFT or self._failure is not None:
+            self._is_told = True
+            raise ConnectionLost("the client has left")
 
     def _is_full(self) -> bool:
         return len(self._items) >= _MAX_ITEMS or self._size >= _MAX_BYTES
@@ -286,17 +281,3 @@ class Exchange:
 def decoded(fields: Any) -> list[Pair]:
     """Give the header fields of a message as text."""
     return [(bytes(name).decode("latin-1"), bytes(value).decode("latin-1")) for name, value in fields]
-
-
-def is_of_leaving(error: BaseException | None) -> bool:
-    """Tell whether an error is what a guest made of the news that its client has left."""
-    seen: set[int] = set()
-    left: list[BaseException | None] = [error]
-    while left:
-        found = left.pop()
-        if isinstance(found, ConnectionLost):
-            return True
-        if found is not None and id(found) not in seen:
-            seen.add(id(found))
-            left += [found.__cause__, found.__context__, *getattr(found, "exceptions", ())]
-    return False
