@@ -17,6 +17,7 @@ from tests.interop.serving import serve
 from tests.servers.processes import Running
 from tests.servers.wire import Connection, Field, NoAnswerError, request_bytes
 from tests.streaming.load import KIB_A_MIB, Peak, blocks
+from tests.streaming.serving import TROUBLE
 
 BY_NAME = {guest.name: guest for guest in GUESTS}
 CLIENTS = 6
@@ -194,6 +195,7 @@ class LoadSeen:
     answered: int
     left: int
     took_s: float
+    trouble: list[str]
 
     @property
     def left_behind(self) -> Holding:
@@ -215,7 +217,9 @@ def load(server_name: str, guest_name: str, count: int) -> LoadSeen:
         clients.run(count)
         took = time.monotonic() - began
         after = await_as_before(server, before)
-        return LoadSeen(before, after, clients.answered, clients.left, took)
+        log = (server.folder / "log").read_text(errors="replace")
+        trouble = [line for line in log.splitlines() if TROUBLE.search(line)]
+        return LoadSeen(before, after, clients.answered, clients.left, took, trouble)
 
 
 # ------------------------------------------------------------------ large bodies

@@ -20,6 +20,8 @@ def test_clients_that_leave_early_leave_nothing_behind(server: str, guest: str) 
     seen = load(server, guest, REQUESTS)
     print(f"{server}, {guest}: {seen}")
     assert seen.left_behind.is_nothing, seen
+    if guest == "starlette":  # Flask itself logs an upload that breaks off, as it does alone
+        assert seen.trouble == []
     assert seen.left >= REQUESTS // 11
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from ambi import App
+from ambi import App, Request
 from tests.calls import call_asgi, scope_of
 from tests.cells import GATEWAYS, Cell
 from tests.conftest import MakeClient
@@ -102,3 +102,36 @@ def test_what_a_host_around_has_routed_is_not_the_guests() -> None:
     anyio.run(call_asgi, mounted(guest), asked)
     assert seen[0].isdisjoint(routed)
     assert "user" in seen[0]  # what middlewares of the host have found out is of use
+
+
+class StarlettesClientDisconnect(Exception):
+    """As a framework says it that has heard `http.disconnect`."""
+
+
+@pytest.mark.parametrize("how", ["returns", "raises", "answers and raises"])
+@only_gateways
+def test_a_guest_that_hears_of_the_leaving_before_its_answer_is_no_failure(
+    cell: Cell, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    """Django returns without an answer; FastAPI raises; Starlette tries to answer 500, and raises."""
+    events: list[str] = []
+
+    async def guest(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            raise NotImplementedError
+        await receive()
+        events.append((await receive())["type"])
+        if how == "returns":
+            return
+        try:
+            raise StarlettesClientDisconnect
+        finally:
+            if how == "answers and raises":
+                await begin(send)
+                await send({"type": "http.response.body", "body": b"failed"})
+
+    monkeypatch.setattr(Request, "is_disconnected", lambda self: True)
+    client = make_client(mounted(guest))
+    client.get("/guest/")
+    assert events == ["http.disconnect"]
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
