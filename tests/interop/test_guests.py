@@ -18,10 +18,22 @@ from tests.streaming.serving import chosen
 
 pytest.importorskip("websockets", reason="websockets, the client, is not installed")
 
-SERVERS = ["gunicorn gthread", "gunicorn sync", "gunicorn asgi", "uvicorn h11", "uvicorn httptools"]
+SERVERS = [
+    "gunicorn gthread",
+    "gunicorn sync",
+    "gunicorn gevent",
+    "gunicorn asgi",
+    "uvicorn h11",
+    "uvicorn httptools",
+    "hypercorn asyncio",
+]
 QUICK = ["gunicorn gthread", "uvicorn h11"]
 
 KNOWN: dict[str, dict[str, str]] = {
+    "gunicorn gevent": {
+        "django-wsgi: waiting: ": "asgiref, by which Django runs async views under WSGI, refuses a thread with a running"
+        " loop; under gevent all greenlets share one, that of the loop thread included",
+    },
     "gunicorn asgi": {
         "starlette: socket, explained: ": "gunicorn has no WebSocket denial responses: each refusal is a 403",
     },
