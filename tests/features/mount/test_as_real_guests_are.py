@@ -135,3 +135,24 @@ def test_a_guest_that_hears_of_the_leaving_before_its_answer_is_no_failure(
     client.get("/guest/")
     assert events == ["http.disconnect"]
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+@pytest.mark.parametrize("interface", ["wsgi", "asgi"])
+@only_gateways
+def test_a_204_says_no_length(cell: Cell, make_client: MakeClient, interface: str) -> None:
+    """Django gives one, and not every server takes it off. See: RFC 9110 8.6."""
+
+    def wsgi(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("204 No Content", [("Content-Length", "0"), ("X-One", "1")])
+        return [b""]
+
+    async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            raise NotImplementedError
+        fields = [(b"content-length", b"0"), (b"x-one", b"1")]
+        await send({"type": "http.response.start", "status": 204, "headers": fields})
+        await send({"type": "http.response.body", "body": b""})
+
+    response = make_client(mounted(wsgi if interface == "wsgi" else asgi)).get("/guest/")
+    assert response.status_code == 204
+    assert response.header_lines == [("x-one", "1")]
