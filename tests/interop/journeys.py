@@ -194,7 +194,11 @@ def bodies(visitor: Visitor) -> Steps:
         visitor.ask("POST", "/upload", MULTIPART, ("Transfer-Encoding", "chunked"), body=in_chunks),
     )
     yield "unread", visitor.ask("POST", "/unread", ("Content-Type", "text/plain"), body=b"x" * 1000)
-    yield "stream", visitor.ask("GET", "/stream")
+    for _ in range(3):  # a machine that is busy may read all pieces at once
+        stream = visitor.ask("GET", "/stream")
+        if stream.notes.get("came over time"):
+            break
+    yield "stream", stream
     yield "stream, HEAD", visitor.ask("HEAD", "/stream")
 
 

@@ -27,7 +27,7 @@ a2wsgi = pytest.importorskip("a2wsgi", reason="a2wsgi is not installed")
 
 Adapter = Callable[[Any], Any]
 
-SOON_S, BOUND_S = 0.25, 5.0
+SOON_S, BOUND_S = 0.4, 5.0
 name_of_caller: contextvars.ContextVar[str] = contextvars.ContextVar("name_of_caller", default="nobody")
 
 

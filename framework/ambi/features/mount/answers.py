@@ -37,9 +37,7 @@ class GuestResponse(Response):
         self.status = check_status(status)
         self.body = body
         kept_back = _NOT_SENT_WITH_204 if status == 204 else HOP_BY_HOP
-        self._pairs = [
-            (check_name(name), check_value(value)) for name, value in pairs if name.lower() not in kept_back
-        ]
+        self._pairs = [(check_name(name), check_value(value)) for name, value in pairs if name.lower() not in kept_back]
         self._cookies = None
 
 
