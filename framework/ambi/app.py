@@ -119,7 +119,8 @@ class App(Router):
         number of arguments.
         """
         self.wsgi = partial(wsgi.serve, self)
-        self.asgi = partial(asgi.serve, self)
+        self.asgi = served = partial(asgi.serve, self)
+        served.__dict__["__call__"] = self._serve_asgi  # wrappers look at `app.asgi` in the same way
         self.__dict__["__call__"] = self._call_asgi
 
     # --- called ---
@@ -138,6 +139,9 @@ class App(Router):
 
     async def _call_asgi(self, scope: Any, receive: Receive, send: Send) -> None:
         await self.asgi(scope, receive, send)
+
+    async def _serve_asgi(self, scope: Any, receive: Receive, send: Send) -> None:
+        await asgi.serve(self, scope, receive, send)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is bound to this very object, so that a copy gets its own."""
