@@ -436,3 +436,13 @@ def test_an_exit_finishes_the_request(app: App, cell: Cell) -> None:
         call_wsgi(app, environ_of(body=body, CONTENT_TYPE="multipart/form-data; boundary=x"))
     settle_in_process()
     assert (events, uploads[0].file.closed) == (["after"], True)
+
+
+def test_files_of_a_form_are_closed_where_nobody_calls_close(cell: Cell) -> None:
+    """Some wrappers take the items, and forget what PEP 3333 asks for at the end."""
+    app, kept = App(), list[Any]()
+    app.post("/")(cell.handler(lambda request: kept.append(request.form["f"])))
+    body = b'--b\r\ncontent-disposition: form-data; name="f"; filename="f"\r\n\r\n' + b"x" * 100_000 + b"\r\n--b--\r\n"
+    environ = environ_of(body=body, CONTENT_TYPE="multipart/form-data; boundary=b")
+    assert list(app(environ, lambda status, headers: None)) in ([], [b""])
+    assert kept[0].file.closed

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -10,7 +11,7 @@ from wsgiref.validate import validator
 import anyio
 
 from tests.calls import environ_of
-from tests.interop.guest import WAIT_S
+from tests.interop.ours import WAIT_S
 
 HOST = "site.test"
 
@@ -140,15 +141,19 @@ class Site:
         return answers[0]
 
     @contextlib.asynccontextmanager
-    async def connect(self, target: str, *, headers: dict[str, str] | None = None, **keys: Any) -> AsyncIterator["Socket"]:
+    async def connect(
+        self, target: str, *, headers: dict[str, str] | None = None, **keys: Any
+    ) -> AsyncIterator["Socket"]:
         """Open a WebSocket; leaving closes it."""
-        scope = self._scope("websocket", target, {"host": HOST, **(headers or {})}, scheme="ws", subprotocols=["chat"], **keys)
+        scope = self._scope(
+            "websocket", target, {"host": HOST, **(headers or {})}, scheme="ws", subprotocols=["chat"], **keys
+        )
         socket = Socket()
         with anyio.fail_after(2 * WAIT_S):
             async with anyio.create_task_group() as group:
-                group.start_soon(self._app, scope, socket.to_app.receive, socket.send)
+                group.start_soon(self._app, scope, socket.to_app.receive, socket.from_app.send)
                 yield socket
-                await socket.leave()
+                socket.leave()
 
     def _scope(self, kind: str, target: str, fields: dict[str, str], **keys: Any) -> dict[str, Any]:
         path, _, query = target.partition("?")
@@ -161,51 +166,65 @@ class Site:
         }  # fmt: skip
 
 
+class Mailbox:
+    """Messages on their way from one task to another."""
+
+    def __init__(self) -> None:
+        self._messages: deque[Any] = deque()
+        self._news = anyio.Event()
+
+    def put(self, message: Any) -> None:
+        """Put a message in."""
+        self._messages.append(message)
+        self._news.set()
+
+    async def send(self, message: Any) -> None:
+        """Be the `send` of an application."""
+        self.put(message)
+
+    async def receive(self) -> Any:
+        """Be the `receive` of an application: wait for the next message."""
+        while not self._messages:
+            self._news = anyio.Event()
+            await self._news.wait()
+        return self._messages.popleft()
+
+
 class Socket:
     """The client's end of a WebSocket in messages of ASGI."""
 
     def __init__(self) -> None:
-        self._in, self.to_app = anyio.create_memory_object_stream[Any](16)
-        self._out, self._from_app = anyio.create_memory_object_stream[Any](16)
-        self._in.send_nowait({"type": "websocket.connect"})
-
-    async def send(self, message: Any) -> None:
-        """Take what the application sends."""
-        await self._out.send(message)
+        self.to_app, self.from_app = Mailbox(), Mailbox()
+        self.to_app.put({"type": "websocket.connect"})
 
     async def next(self) -> Any:
-        """Give the next message of the application, without its type."""
-        message = await self._from_app.receive()
+        """Give what the application sends next: the text or bytes of a message, or what else it is."""
+        message = await self.from_app.receive()
         return message.get("text") or message.get("bytes") or message
 
     def say(self, message: str | bytes) -> None:
         """Send the application a message."""
-        self._in.send_nowait({"type": "websocket.receive", "text" if isinstance(message, str) else "bytes": message})
+        self.to_app.put({"type": "websocket.receive", "text" if isinstance(message, str) else "bytes": message})
 
-    async def leave(self) -> None:
-        """Close, and take whatever is still sent."""
-        self._in.send_nowait({"type": "websocket.disconnect", "code": 1000})
-        await anyio.sleep(0)
+    def leave(self) -> None:
+        """Close the connection."""
+        self.to_app.put({"type": "websocket.disconnect", "code": 1000})
 
 
 @contextlib.asynccontextmanager
 async def serving(app: Any) -> AsyncIterator[Site]:
     """Run the lifespan of an ASGI application around requests to it, as uvicorn does."""
     site = Site(app)
-    to_app = anyio.create_memory_object_stream[Any](2)
-    from_app = anyio.create_memory_object_stream[Any](2)
+    to_app, from_app = Mailbox(), Mailbox()
     scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": site.state}
     async with anyio.create_task_group() as group:
-        group.start_soon(app, scope, to_app[1].receive, from_app[0].send)
-        with anyio.fail_after(WAIT_S):
-            await to_app[0].send({"type": "lifespan.startup"})
-            assert (await from_app[1].receive())["type"] == "lifespan.startup.complete"
-        yield site
-        with anyio.fail_after(WAIT_S):
-            await to_app[0].send({"type": "lifespan.shutdown"})
-            assert (await from_app[1].receive())["type"] == "lifespan.shutdown.complete"
-    for stream in (*to_app, *from_app):
-        stream.close()
+        group.start_soon(app, scope, to_app.receive, from_app.send)
+        for phase in ("startup", "shutdown"):
+            with anyio.fail_after(WAIT_S):
+                to_app.put({"type": f"lifespan.{phase}"})
+                assert (await from_app.receive())["type"] == f"lifespan.{phase}.complete"
+            if phase == "startup":
+                yield site
 
 
 @contextlib.contextmanager

@@ -9,9 +9,10 @@ import anyio
 from ambi import SSE, App, BodyStream, Event, HTTPError, Request, Response, Text, UploadFile, WebSocket
 
 WAIT_S = 5.0
+TEXT = "a line of text that can be packed\n" * 200
 
 
-class Guest:
+class Ours:
     """An application and what it has seen.
 
     Attributes:
@@ -21,7 +22,7 @@ class Guest:
         context: values of a host's context variables, as handlers read them (`look`).
     """
 
-    def __init__(self, name: str = "guest", **options: Any) -> None:
+    def __init__(self, name: str = "ours", **options: Any) -> None:
         self.name = name
         self.life: list[str] = []
         self.gate = threading.Event()
@@ -41,6 +42,10 @@ class Guest:
         @app.get("/hello")
         def hello() -> str:
             return "hello"
+
+        @app.get("/text")
+        async def text() -> str:
+            return TEXT
 
         @app.get("/where/{rest:path}", name="where")
         async def where(request: Request, rest: str) -> dict[str, Any]:
