@@ -28,7 +28,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
     from os import PathLike
-    from typing import Any
+    from typing import Any, Literal
     from wsgiref.types import StartResponse, WSGIApplication
 
     from .bridge.lifespan import Lifespan, Lifespans
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .core.middleware import Layer
     from .core.request import Request
     from .core.routing import Definition
+    from .features.mount import Guest
     from .features.static import Immutable
 
     Receive = Callable[[], Awaitable[Any]]
@@ -176,29 +177,68 @@ class App(Router):
         if annotation is not None:
             self._converters_by_type[annotation] = converter
 
-    def mount(self, path: str, other: App) -> None:
+    def mount(
+        self,
+        path: str,
+        other: Any,
+        *,
+        interface: Literal["wsgi", "asgi"] | None = None,
+        max_body_bytes: int | None = None,
+    ) -> None:
         """Serve another application below a path; its middlewares, error handlers and lifespan are its own.
 
-        The routes of this application come first; its middlewares wrap the other one.
+        It may be an `App`, or any WSGI or ASGI application: a Flask, a FastAPI, a Django. Either gateway serves each of
+        them, streams and all; WebSockets of an ASGI application too, wherever a handler has them. The routes of this
+        application come first, then the mount with the longest path; the middlewares of this one wrap the other.
+
+        Args:
+            path: begins with "/" and does not end with one; "/" is for whatever no route and no other mount takes.
+            other: the application.
+            interface: of an application that does not show which it has; told by looking at it otherwise.
+            max_body_bytes: of the bodies it is sent. None leaves that to an application of another framework: it gets
+                its bodies as streams, and has limits of its own.
 
         Raises:
-            ConfigurationError: the path is wrong or taken, or the other is no `App`.
+            ConfigurationError: the path is wrong or taken, or the other is no application.
+
+        Example:
+            app.mount("/admin", flask_app)
+            app.mount("/mcp", server.streamable_http_app())
         """
-        if not path.startswith("/") or path.endswith("/") or "{" in path:
+        if path != "/" and (not path.startswith("/") or path.endswith("/") or "{" in path):
             raise ConfigurationError(
-                f"the mount path {path!r} must begin with a slash, not end with one, and be literal"
+                f"the mount path {path!r} must be '/', or begin with a slash and not end with one, and be literal"
             )
-        if not isinstance(other, App) or other is self:
-            raise ConfigurationError(f"app.mount({path!r}, ...) takes another App, not {other!r}")
-        if self in other._all_mounted():
-            raise ConfigurationError(f"{other!r} cannot be mounted in {self!r}, which is mounted in it")
-        if any(mount.path == path for mount in self._mounts):
+        prefix = path.rstrip("/")
+        if any(mount.path == prefix for mount in self._mounts):
             raise ConfigurationError(f"there is an application mounted at {path!r} already")
-        self._mounts.append(_Mount(path, other))
+        if isinstance(other, App):
+            self._check_mounted(path, other, interface, max_body_bytes)
+            mount = _Mount(prefix, other)
+            other._hosts.append(self)
+        else:
+            from .features.mount import guest_of  # only an application with one pays for it
+
+            guest = guest_of(path, other, self, interface, max_body_bytes)
+            mount = _Mount(prefix, guest)
+            if guest.lifespan is not None:
+                from .bridge.lifespan import Lifespan
+
+                mount.lifespan = Lifespan(guest.lifespan, other)
+        self._mounts.append(mount)
         self._has_final_slashes = True
         self._mounts.sort(key=lambda mount: -len(mount.path))
-        other._hosts.append(self)
         self._collect_lifespans()
+
+    def _check_mounted(self, path: str, other: App, interface: str | None, max_body_bytes: int | None) -> None:
+        if other is self or self in other._all_mounted():
+            where = "itself" if other is self else "one that is mounted in it"
+            raise ConfigurationError(f"app.mount({path!r}, ...): {other!r} cannot be mounted in {where}")
+        if interface is not None or max_body_bytes is not None:
+            raise ConfigurationError(
+                f"app.mount({path!r}, ...) was given an App, which has both interfaces and limits of its own:"
+                " interface= and max_body_bytes= are for other applications"
+            )
 
     def static(
         self,
@@ -268,7 +308,8 @@ class App(Router):
         spawn(self, function, args, wait_at_stop=wait_at_stop)
 
     def _all_mounted(self) -> set[App]:
-        return {app for mount in self._mounts for app in {mount.app} | mount.app._all_mounted()}
+        apps = [mount.app for mount in self._mounts if isinstance(mount.app, App)]
+        return {app for mounted in apps for app in {mounted} | mounted._all_mounted()}
 
     def include(self, router: Router) -> None:
         """Take over all routes of a router, those it gets later included.
@@ -338,8 +379,13 @@ class App(Router):
             host._collect_lifespans()
 
     def _all_lifespans(self) -> list[Lifespan]:
-        own = [] if self._lifespan is None else [self._lifespan]
-        return own + [lifespan for mount in self._mounts for lifespan in mount.app._all_lifespans()]
+        found = [] if self._lifespan is None else [self._lifespan]
+        for mount in self._mounts:
+            if isinstance(mount.app, App):
+                found += mount.app._all_lifespans()
+            elif mount.lifespan is not None:
+                found.append(mount.lifespan)
+        return found
 
     @property
     def lifespan_state(self) -> Mapping[str, Any]:
@@ -406,6 +452,7 @@ class App(Router):
             errors=_scopes(route.routers),
             loads_body=not route.streams_body,
             cancel_on_disconnect=route.cancel_on_disconnect,
+            is_websocket=route.websocket is not None,
         )
         self._planned.append(route)
         return plan
@@ -422,7 +469,7 @@ class App(Router):
                 return self._answer(request, Response(b"", 204, allow))
             return self._answer(request, HTTPError(405, headers=allow))
         for mount in self._mounts:
-            if request.path.startswith(mount.path + "/"):
+            if request.path.startswith(mount.path + "/") or (request.path == mount.path and not mount.is_app):
                 return self._plan_in_mount(request, mount)
         location = self._other_slash(request)
         if location is not None:
@@ -432,9 +479,7 @@ class App(Router):
         return self._answer(request, HTTPError(404))
 
     def _plan_in_mount(self, request: Request, mount: _Mount) -> Plan:
-        request.root_path += mount.path
-        request.path = request.path[len(mount.path) :]
-        request.app = mount.app
+        request.enter_mount(mount.path, mount.app if isinstance(mount.app, App) else None)
         inner = mount.app.plan_for(request)
         plan = mount.plans.get(inner)
         if plan is None:
@@ -459,7 +504,7 @@ class App(Router):
         return f"{location}?{request.query_string}" if request.query_string else location
 
     def _has_route(self, request: Request, path: str) -> bool:
-        if any(mount.path + "/" == path for mount in self._mounts):
+        if any(mount.path + "/" == path for mount in self._mounts if mount.is_app):
             return True
         wanted, request.path = request.path, path
         try:
@@ -480,13 +525,20 @@ class App(Router):
 
 
 class _Mount:
-    """An application mounted in another, and the plans of its routes inside that one's layers."""
+    """An application mounted in another, and the plans of its routes inside that one's layers.
 
-    __slots__ = ("app", "path", "plans")
+    Attributes:
+        path: "" at the root.
+        lifespan: of a guest; an `App` has its own.
+    """
 
-    def __init__(self, path: str, app: App) -> None:
+    __slots__ = ("app", "is_app", "lifespan", "path", "plans")
+
+    def __init__(self, path: str, app: App | Guest) -> None:
         self.path = path
         self.app = app
+        self.is_app = isinstance(app, App)
+        self.lifespan: Lifespan | None = None
         self.plans: dict[Plan, Plan] = {}
 
 

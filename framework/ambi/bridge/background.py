@@ -130,6 +130,16 @@ def finish_on_loop(app: Application, name: str, work: Work) -> None:
     _begin_on_loop(Job(app, name, home, waits=True, is_after=True), home, work)
 
 
+def run_beside(app: Application, name: str, work: Work) -> None:
+    """Run what a request needs beside it, and may outlive it, in a task of this loop: a server's or the loop thread."""
+    from anyio.lowlevel import current_token
+
+    home = _loop_of_caller()
+    if home is None:
+        _drain_at_exit()
+    _begin_on_loop(Job(app, name, home, waits=True, is_after=True), current_token().native_token, work)
+
+
 def _begin_on_loop(job: Job, loop: object, work: Work) -> None:
     from .to_thread import start_task
 

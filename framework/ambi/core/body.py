@@ -61,14 +61,23 @@ class BodySource(Protocol):
         ...
 
 
-async def load_body(request: Request, source: BodySource, max_bytes: int) -> None:
+async def load_body(request: Request, source: BodySource, max_bytes: int, *, raw: bool = False) -> None:
     """Read the whole body into the request: as bytes, or as a form that is parsed while it arrives.
+
+    Args:
+        request: takes it.
+        source: where it comes from.
+        max_bytes: of the whole body.
+        raw: it is another application's to understand, and stays bytes as it was sent.
 
     Raises:
         HTTPError: 413 past a limit, 415 for a coded body, 400 for a malformed form.
     """
     if source.declared is not None and source.declared > max_bytes:
         raise too_large(max_bytes)
+    if raw:
+        request.loaded_body(await _load_bytes(source, max_bytes))
+        return
     coding = request._edge.header(request.native, "content-encoding")
     if coding is not None and coding.strip(" \t").lower() not in ("", "identity"):
         raise HTTPError(
@@ -79,6 +88,10 @@ async def load_body(request: Request, source: BodySource, max_bytes: int) -> Non
     if request.content_type[0] == "multipart/form-data":
         request.loaded_form(await _load_form(request, source, max_bytes))
         return
+    request.loaded_body(await _load_bytes(source, max_bytes))
+
+
+async def _load_bytes(source: BodySource, max_bytes: int) -> bytes:
     chunks: list[bytes] = []
     left = max_bytes
     while not source.ended:
@@ -87,7 +100,7 @@ async def load_body(request: Request, source: BodySource, max_bytes: int) -> Non
         if left < 0:
             raise too_large(max_bytes)
         chunks.append(chunk)
-    request.loaded_body(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 async def _load_form(request: Request, source: BodySource, max_bytes: int) -> Form:

@@ -42,6 +42,16 @@ def log_disconnect(request: Request) -> None:
     )
 
 
+def log_left(request: Request, error: Exception) -> None:
+    """Note at info level how a mounted application took the news that its client had left."""
+    import logging
+
+    logging.getLogger("ambi.request").info(
+        "%s %s: the client left, and the application there raised %s",
+        quote_for_log(request.method, 40), quote_for_log(request.path), quote_for_log(repr(error)),
+    )  # fmt: skip
+
+
 def log_cut(request: Request) -> None:
     """Warn that a stream was cut, unfinished, since the server stops."""
     import logging
@@ -72,6 +82,13 @@ def log_unreadable(request: Request, error: OSError) -> None:
     logging.getLogger("ambi.request").warning(
         "%s %s: %s", quote_for_log(request.method, 40), quote_for_log(request.path), quote_for_log(error)
     )
+
+
+def log_without_lifespan(application: str, error: Exception) -> None:
+    """Note at info level that a mounted application is served without start-up and shutdown: it knows of none."""
+    import logging
+
+    logging.getLogger("ambi.request").info("the mounted %s runs without a lifespan: %r", application, error)
 
 
 def log_failure(what: str, error: BaseException) -> None:

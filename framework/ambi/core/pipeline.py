@@ -47,7 +47,7 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
     try:
         if plan.body_first and outermost and request._has_body:
             here = await _reach_body(request, here)
-            await load_body(request, request._body_source, plan.max_body_bytes)
+            await load_body(request, request._body_source, plan.max_body_bytes, raw=plan.keeps_raw)
         while depth < plan.depth and response is None:
             depth, response = open_layers(plan.layers, depth, request, here, opened, codec)
             if response is not None or depth == plan.depth:
@@ -62,7 +62,7 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
         if response is None:
             if plan.loads_body and request._has_body and not request.is_loaded:
                 here = await _reach_body(request, here)
-                await load_body(request, request._body_source, plan.max_body_bytes)
+                await load_body(request, request._body_source, plan.max_body_bytes, raw=plan.keeps_raw)
             if plan.is_async:
                 if here is SYNC:
                     here = await ASYNC

@@ -26,15 +26,17 @@ class Plan:
         errors: the scopes of error handlers, nearest first.
         codec: writes and reads JSON.
         loads_body: the body is loaded before the handler is called.
+        keeps_raw: the body is another application's to understand: where a layer has it loaded, it stays bytes.
         body_first: a layer wants the body before it is opened.
         max_body_bytes: of this route.
         cancel_on_disconnect: the handler is cancelled when the client leaves.
+        is_websocket: the handler is one of a WebSocket.
         function: the handler itself.
     """
 
     __slots__ = (
         "blocking", "body_first", "call", "cancel_on_disconnect", "codec", "depth", "errors", "function", "is_async",
-        "layers", "loads_body", "max_body_bytes",
+        "is_websocket", "keeps_raw", "layers", "loads_body", "max_body_bytes",
     )  # fmt: skip
 
     def __init__(
@@ -49,7 +51,9 @@ class Plan:
         layers: tuple[Layer, ...] = (),
         errors: tuple[ErrorHandlers, ...] = (),
         loads_body: bool = False,
+        keeps_raw: bool = False,
         cancel_on_disconnect: bool = False,
+        is_websocket: bool = False,
     ) -> None:
         self.function = function
         self.call = call
@@ -59,8 +63,11 @@ class Plan:
         self.depth = len(layers)
         self.errors = errors
         self.codec = codec
-        self.loads_body = loads_body
-        self.body_first = loads_body and any(layer.body for layer in layers)
+        wants_body = any(layer.body for layer in layers)
+        self.loads_body = loads_body or (keeps_raw and wants_body)
+        self.keeps_raw = keeps_raw
+        self.body_first = self.loads_body and wants_body
+        self.is_websocket = is_websocket
         self.max_body_bytes = max_body_bytes
         self.cancel_on_disconnect = cancel_on_disconnect
 
@@ -69,7 +76,8 @@ class Plan:
         return Plan(
             self.function, self.call, codec=self.codec, max_body_bytes=self.max_body_bytes, is_async=self.is_async,
             blocking=self.blocking, layers=layers + self.layers, errors=self.errors + errors,
-            loads_body=self.loads_body, cancel_on_disconnect=self.cancel_on_disconnect,
+            loads_body=self.loads_body, keeps_raw=self.keeps_raw, cancel_on_disconnect=self.cancel_on_disconnect,
+            is_websocket=self.is_websocket,
         )  # fmt: skip
 
     @property

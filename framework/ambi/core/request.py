@@ -117,9 +117,35 @@ class Request:
     """
 
     __slots__ = (
-        "_after", "_answer", "_body", "_body_source", "_content_type", "_context", "_cookies", "_dropped", "_edge",
-        "_form", "_has_body", "_headers", "_host", "_json", "_loop_side", "_on_response", "_query", "_receive",
-        "_state", "_sync_side", "_values", "_websocket", "app", "method", "native", "path", "query_string", "root_path",
+        "_after",
+        "_answer",
+        "_body",
+        "_body_source",
+        "_content_type",
+        "_context",
+        "_cookies",
+        "_dropped",
+        "_edge",
+        "_form",
+        "_has_body",
+        "_headers",
+        "_host",
+        "_json",
+        "_loop_side",
+        "_on_response",
+        "_places",
+        "_query",
+        "_receive",
+        "_state",
+        "_sync_side",
+        "_values",
+        "_websocket",
+        "app",
+        "method",
+        "native",
+        "path",
+        "query_string",
+        "root_path",
         "route",
     )  # fmt: skip
 
@@ -165,6 +191,7 @@ class Request:
         _query: MultiDict[str]
         _receive: Any
         _answer: Exception | Response
+        _places: list[tuple[Application, str]]
         _state: State
         _websocket: WebSocket
 
@@ -201,17 +228,22 @@ class Request:
         return dict(zip(self.route.param_names, self._values, strict=True)) if self.route else {}
 
     def url_for(self, name: str, /, *, absolute: bool = False, **params: object) -> str:
-        """Build the URL of a named route.
+        """Build the URL of a named route: of the application that serves the request, or of one it is mounted in.
 
         Args:
-            name: of the route; "router.route" for one in a named router.
+            name: of the route; "router.route" for one in a named router. The innermost application that has it counts.
             absolute: with scheme and host; by default only the path, which is right behind every proxy.
             params: values of the path's parameters; further ones go to the query string.
 
         Raises:
             LookupError: there is no such route, or a parameter is missing.
         """
-        path = encode_path(self.root_path) + self.app.url_path(name, params)
+        try:
+            places = self._places
+        except AttributeError:
+            path = encode_path(self.root_path) + self.app.url_path(name, params)
+        else:
+            path = _first_path(places, name, params)
         return f"{self.scheme}://{self.host}{path}" if absolute else path
 
     @property
@@ -458,6 +490,18 @@ class Request:
 
     # --- for the framework ---
 
+    def enter_mount(self, path: str, app: Application | None) -> None:
+        """Take note that an application mounted at this path serves the request; None for one that is no `App`."""
+        try:
+            places = self._places
+        except AttributeError:
+            places = self._places = [(self.app, self.root_path)]
+        self.root_path += path
+        self.path = self.path[len(path) :]
+        if app is not None:
+            self.app = app
+            places.append((app, self.root_path))
+
     @property
     def is_loaded(self) -> bool:
         """Whether the body has been read."""
@@ -474,9 +518,13 @@ class Request:
     def drop(self, response: Response | None) -> None:
         """Take note of a response that will not be sent, if it has a stream that somebody must close."""
         if response is not None and response.body.__class__ is not bytes:
-            if self._dropped is None:
-                self._dropped = []
-            self._dropped.append(response.body)
+            self.closes(response.body)
+
+    def closes(self, body: object) -> None:
+        """Take note of something that is closed, on its own side, when the response has been sent."""
+        if self._dropped is None:
+            self._dropped = []
+        self._dropped.append(body)
 
     def sends(self, response: Response) -> None:
         """Take note of the response that is sent: its own stream is closed when it has been, the others at the end."""
@@ -485,3 +533,14 @@ class Request:
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.path}>"
+
+
+def _first_path(places: list[tuple[Application, str]], name: str, params: Mapping[str, object]) -> str:
+    """Build the path of a named route of the innermost application that has one. Raises: LookupError."""
+    missing: LookupError | None = None
+    for app, root_path in reversed(places):
+        try:
+            return encode_path(root_path) + app.url_path(name, params)
+        except LookupError as exc:
+            missing = missing or exc
+    raise missing or LookupError(name)

@@ -70,6 +70,9 @@ class Response:
         opening: sent at once, before there is an item; b"" lets the response start with its first item.
         idle_s, idle_item: what is sent whenever nothing was for so many seconds; 0 for never.
         ends_at_stop: the stream ends when the server is about to stop, instead of being waited for.
+        starts_at_once: the response begins before there is an item, though nothing is sent of its body.
+        ends_when_left: under WSGI a quiet stream ends when the client has left, where that is seen; else with its next
+            item.
     """
 
     __slots__ = ("_cookies", "_pairs", "body", "status")
@@ -80,8 +83,12 @@ class Response:
     idle_s: float = 0
     idle_item: bytes = b""
     ends_at_stop: bool = False
+    starts_at_once: bool = False
+    ends_when_left: bool = False
     is_open: bool = True
     """False: something has to be opened on the sync side, by `open`, before it is known what is sent."""
+    is_verbatim: bool = False
+    """True: its header fields are those of another application, and are sent as they stand."""
 
     def __init__(
         self,
@@ -299,12 +306,13 @@ class Switched(Response):
 
     Attributes:
         status: 101.
-        websocket: the connection; `websocket.closed` and `close_code` tell whether and how it ended.
+        websocket: the connection; `websocket.closed` and `close_code` tell whether and how it ended. None where a
+            mounted WSGI application has taken the server's socket for itself.
     """
 
     __slots__ = ("websocket",)
 
-    def __init__(self, websocket: WebSocket) -> None:
+    def __init__(self, websocket: WebSocket | None) -> None:
         self.websocket = websocket
         self.status = 101
         self._cookies = None
@@ -458,6 +466,8 @@ def finalize(request: Request, response: Response) -> tuple[list[Pair], Body | N
     status = response.status
     if response._cookies is not None:
         pairs = _with_cookies(request, response)
+    if response.is_verbatim:
+        return _as_they_stand(request, response, pairs)
     if status in WITHOUT_BODY:
         return _without_body(pairs, status), None
     is_bytes = type(body) is bytes
@@ -471,6 +481,16 @@ def finalize(request: Request, response: Response) -> tuple[list[Pair], Body | N
     else:
         pairs = [*pairs, NOSNIFF]
     return pairs, None if request.method == "HEAD" else body
+
+
+def _as_they_stand(request: Request, response: Response, pairs: list[Pair]) -> tuple[list[Pair], Body | None]:
+    """Decide the same for another application's answer; of its fields only a length is mended that a layer changed."""
+    body = response.body
+    if request.method == "HEAD" or response.status in WITHOUT_BODY:
+        return pairs, None
+    if type(body) is bytes and any(name == "content-length" for name, _ in pairs):
+        pairs = [*(pair for pair in pairs if pair[0] != "content-length"), _length_pair(len(body))]
+    return pairs, body
 
 
 def _length_pair(length: int) -> Pair:

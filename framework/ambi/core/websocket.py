@@ -12,6 +12,7 @@ Facts
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from .errors import ClientDisconnected, ConfigurationError, HTTPError
@@ -24,7 +25,7 @@ from .response import Switched
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable
     from typing import Any
 
     from .headers import Headers, Pair
@@ -216,12 +217,15 @@ class WebSocket:
 
     # --- what a handler does with it ---
 
-    async def accept(self, subprotocol: str | None = None, headers: Mapping[str, str] | None = None) -> None:
+    async def accept(
+        self, subprotocol: str | None = None, headers: Mapping[str, str] | Iterable[Pair] | None = None
+    ) -> None:
         """Answer the handshake. The first message that is sent or awaited does so by itself.
 
         Args:
             subprotocol: one of `subprotocols`; without it the first of the route's that the client offers.
-            headers: further header fields of the answer. Cookies go here too, as `set-cookie`.
+            headers: further header fields of the answer, as a mapping, or as pairs where one is repeated. Cookies go
+                here too, as `set-cookie`.
 
         Raises:
             ValueError: the client did not offer the subprotocol, or a header field cannot be sent.
@@ -380,10 +384,14 @@ def check_close(code: int, reason: str) -> None:
 _CODES = frozenset((1000, 1001, 1002, 1003, *range(1007, 1015)))
 
 
-def _checked(headers: Mapping[str, str]) -> list[Pair]:
+def _checked(headers: Mapping[str, str] | Iterable[Pair]) -> list[Pair]:
     """Give header fields of the handshake's answer, checked. Raises: ValueError."""
     pairs: list[Pair] = []
-    ResponseHeaders(pairs).update(headers)
+    if isinstance(headers, Mapping):
+        ResponseHeaders(pairs).update(headers)
+    else:
+        for name, value in headers:
+            ResponseHeaders(pairs).append(name, value)
     for name, _ in pairs:
         if name.startswith("sec-websocket-"):
             raise ValueError(f"the header field {name!r} belongs to the handshake, which sets it itself")

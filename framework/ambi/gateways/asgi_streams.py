@@ -151,7 +151,7 @@ class StreamSender:
         iterator: Any = body
         try:
             iterator = aiter(body)
-            if self._response.opening:
+            if self._response.opening or self._response.starts_at_once:
                 await self._send_part(self._response.opening)
                 self._last_s = now()
             turn_s = now() + _TURN_EVERY_S

@@ -24,6 +24,7 @@ from itertools import chain
 from ..core.ending import close_iterated
 from ..core.log import log_cut
 from ..core.response import as_bytes, declared_length, take_body
+from .wsgi_connection import client_has_left
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,11 +60,11 @@ class StreamedBody:
         try:
             length = declared_length(pairs)
             chunks = self._source if length is None else _counted(self._source, length)
-            first: bytes = response.opening or next(chunks, b"")
+            first: bytes = response.opening or (b"" if response.starts_at_once else next(chunks, b""))
         except BaseException:
             self.close()
             raise
-        self.has_items = bool(first)
+        self.has_items = bool(first) or response.starts_at_once
         self._iterator = chain((first,), chunks)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -164,6 +165,8 @@ def _look(request: Request, response: Response, quiet_s: float) -> bytes | None:
 
     stopping_s = stopping_for()
     if stopping_s is not None and response.ends_at_stop:
+        return None
+    if response.ends_when_left and quiet_s and client_has_left(request.native):
         return None
     if stopping_s is not None and stopping_s > request.limits.streams_stop_s:
         log_cut(request)

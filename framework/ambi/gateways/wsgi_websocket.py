@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 _ENDINGS: dict[str, type[Exception]] = {"gunicorn.socket": StopIteration, "werkzeug.socket": ConnectionError}
 """Where a server lends its socket, and the exception by which it lets go of the connection without a word."""
 
+_SWITCHED = 101
+"""The status of a connection that is over; no layer can give it, so a mounted application took the socket itself."""
+
 _open: set[SocketLink] = set()
 """The connections of this process. Adding and discarding is one step of the interpreter each."""
 
@@ -74,7 +77,7 @@ def serve_websocket(app: ServedApplication, environ: WSGIEnvironment, start_resp
         if link is not None:
             _open.discard(link)
             link.release()
-    if link is None or not link.accepted:
+    if (link is None or not link.accepted) and response.status != _SWITCHED:
         return write_response(request, response, start_response, context)
     if request._after is not None or request._dropped is not None:
         FinishedBody((), request, context).close()
@@ -84,7 +87,7 @@ def serve_websocket(app: ServedApplication, environ: WSGIEnvironment, start_resp
 def _plan(app: ServedApplication, request: Request, refusal: HTTPError | None) -> tuple[Plan, SocketLink | None]:
     """Find the plan and make the connection; where it cannot be had, the plan is that of the refusal."""
     plan = plan_websocket(app, request, refusal)
-    if request.route is None:
+    if not plan.is_websocket:
         return plan, None
     try:
         link = _link(request)

@@ -1,0 +1,47 @@
+"""What a guest answers, as a response: status and header fields as it gave them, and a body in its own colour."""
+
+from __future__ import annotations
+
+from ...core.headers import HOP_BY_HOP, check_name, check_value
+from ...core.response import Response, check_status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from ...core.headers import Pair
+
+
+class GuestResponse(Response):
+    """The answer of a mounted application: nothing is added to its header fields, and its length is its own.
+
+    Args:
+        body: bytes, or whatever is iterated, in either colour.
+        status: 200 to 599.
+        pairs: the header fields; those between two neighbours on the wire (RFC 9110 7.6.1) are the server's to send.
+
+    Raises:
+        ValueError: a status or a header field that cannot be sent.
+    """
+
+    __slots__ = ()
+
+    is_verbatim = True
+
+    def __init__(self, body: Any, status: int, pairs: Iterable[Pair]) -> None:
+        self.status = check_status(status)
+        self.body = body
+        self._pairs = [
+            (check_name(name), check_value(value)) for name, value in pairs if name.lower() not in HOP_BY_HOP
+        ]
+        self._cookies = None
+
+
+class LiveResponse(GuestResponse):
+    """The same of an ASGI application that is not through: it begins at once, as on a server of its own."""
+
+    __slots__ = ()
+
+    starts_at_once = True
+    ends_when_left = True

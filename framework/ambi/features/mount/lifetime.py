@@ -1,0 +1,102 @@
+"""Start-up and shutdown of an ASGI guest, by the lifespan protocol, in the terms of ours.
+
+Facts
+- It runs in one task from its first message to its last, so that what it opens is closed in the same task.
+- A guest that raises, or returns, before it has said anything knows no lifespan: it is served without. See: ASGI 3.0,
+  "Lifespan".
+- A loop that ends cancels all its tasks at once. The guest's shutdown begins with that, and may await for a while.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+import anyio
+from anyio.lowlevel import current_token
+
+from ...bridge.to_thread import start_task
+from ...core.log import log_failure, log_without_lifespan
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from typing import Any
+
+    from .exchange import ASGIApplication
+
+
+class Lifetime:
+    """What a guest lives from start-up to shutdown.
+
+    Attributes:
+        state: what it left there for its requests.
+    """
+
+    def __init__(self, application: ASGIApplication) -> None:
+        self._application = application
+        self.state: dict[str, Any] = {}
+        self._began = self._told = False
+        self._started = anyio.Event()
+        self._stopping = anyio.Event()
+        self._ended = anyio.Event()
+        self._failure: BaseException | None = None
+
+    @contextlib.asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """Start it, and stop it at the end.
+
+        Raises:
+            RuntimeError: its start-up or shutdown failed; the message is its own.
+        """
+        start_task(current_token().native_token, self._live)
+        await self._started.wait()
+        self._raise()
+        try:
+            yield
+        finally:
+            self._stopping.set()
+            await self._ended.wait()
+        self._raise()
+
+    def _raise(self) -> None:
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+
+    async def _live(self) -> None:
+        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
+        try:
+            with anyio.CancelScope(shield=True):
+                await self._application(scope, self._receive, self._send)
+        except Exception as exc:
+            if not self._told:
+                log_without_lifespan(repr(self._application)[:100], exc)
+            elif not self._stopping.is_set():
+                log_failure(f"the lifespan of the mounted {self._application!r:.100} ended early", exc)
+            elif self._failure is None:
+                self._failure = exc
+        finally:
+            self._started.set()
+            self._ended.set()
+
+    async def _receive(self) -> dict[str, Any]:
+        if not self._began:
+            self._began = True
+            return {"type": "lifespan.startup"}
+        with contextlib.suppress(anyio.get_cancelled_exc_class()):  # the loop ends: now is the time
+            await self._stopping.wait()
+        self._stopping.set()
+        return {"type": "lifespan.shutdown"}
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        self._told = True
+        kind: str = message["type"]
+        if kind.endswith(".failed"):
+            phase = "start-up" if kind == "lifespan.startup.failed" else "shutdown"
+            self._failure = RuntimeError(
+                f"the {phase} of the mounted {self._application!r:.100} failed: {message.get('message', '')}"
+            )
+        if kind.startswith("lifespan.startup."):
+            self._started.set()
+        else:
+            self._ended.set()
