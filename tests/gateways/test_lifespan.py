@@ -286,6 +286,26 @@ def test_it_stops_when_the_loop_of_the_server_ends(make_client: MakeClient, cell
     assert events == ["app up", "app down"]
 
 
+def test_what_stands_behind_the_yield_runs_then_too_without_a_finally(make_client: MakeClient, cell: Cell) -> None:
+    events: list[str] = []
+
+    @cell.handler
+    def life() -> Iterator[None]:
+        events.append("up")
+        yield
+        events.append("down")
+
+    app = App(lifespan=life)
+    app.get("/")(cell.handler(lambda: "ok"))
+    if cell.gateway == "wsgi":
+        assert make_client(app, lifespan=False).get("/").text == "ok"
+        stop(app, cell)
+    else:
+        with client_of(NoLifespan(app), cell) as client:
+            assert client.get("/").text == "ok"
+    assert events == ["up", "down"]
+
+
 class NoLifespan:
     """A server that sends no lifespan events, as daphne or a framework that mounts the application."""
 

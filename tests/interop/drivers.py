@@ -228,10 +228,11 @@ async def serving(app: Any) -> AsyncIterator[Site]:
 
 
 @contextlib.contextmanager
-def in_process(app: Any) -> Iterator[None]:
-    """Stop the lifespan of an application that WSGI requests have started in this process."""
+def in_process(*apps: Any) -> Iterator[None]:
+    """Stop the lifespans of applications that WSGI requests have started in this process."""
     try:
         yield
     finally:
-        if app.lifespans is not None:
-            app.lifespans.stop_in_process()
+        for app in apps:
+            if getattr(app, "lifespans", None) is not None:
+                app.lifespans.stop_in_process()

@@ -205,7 +205,8 @@ def asgi_logger(app: Any, ours: Ours) -> tuple[Any, Effect]:
     from asgi_logger import AccessLoggerMiddleware
 
     lines: list[str] = []
-    logger = logging.getLogger("interop")
+    logger = logging.getLogger("interop.asgi")
+    logger.setLevel(logging.INFO)
     handler = logging.Handler()
     handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
     logger.addHandler(handler)

@@ -230,7 +230,8 @@ def translogger(app: Any, ours: Ours) -> tuple[Any, Effect]:
 def logger_of_lines() -> tuple[list[str], logging.Logger]:
     """Make a logger, and the list to which it writes."""
     lines: list[str] = []
-    logger, handler = logging.getLogger("interop"), logging.Handler()
+    logger, handler = logging.getLogger("interop.wsgi"), logging.Handler()
+    logger.setLevel(logging.INFO)
     handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
     logger.addHandler(handler)
     return lines, logger

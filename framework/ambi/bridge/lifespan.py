@@ -126,6 +126,7 @@ class Lifespans:
                         await stopping()
                     except BaseException:
                         scope.shield, scope.deadline = True, current_time() + _CANCELLED_STOP_S
+                        await stack.aclose()  # a stop like any other: each goes on behind its yield, and sees no error
                         raise
         finally:
             self.pending = True
