@@ -59,12 +59,16 @@ def mounted(mounts: dict[str, tuple[Literal["wsgi", "asgi"], Any]]) -> tuple[App
 
 @app.middleware
 def report_errors(request: Request) -> Middleware:
-    """Tell Sentry, where a suite has set it up, of what no handler took: its wrappers see a 500 and no exception."""
+    """Tell Sentry, where a suite has set it up, of what no handler took: its wrappers see a 500 and no exception.
+
+    Unless it reads the log, where the error stands as well.
+    """
     try:
         yield
     except Exception as exc:
-        if "sentry_sdk" in sys.modules:
-            sys.modules["sentry_sdk"].capture_exception(exc)
+        sentry = sys.modules.get("sentry_sdk")
+        if sentry is not None and sentry.get_client().get_integration("logging") is None:
+            sentry.capture_exception(exc)
         raise
 
 
