@@ -3,6 +3,8 @@
 Around `app` itself, and assigned to `app.asgi`. Streams are watched item by item, WebSockets spoken to, the lifespan run.
 """
 
+import asyncio
+import base64
 import json
 import logging
 import re
@@ -15,7 +17,7 @@ import anyio
 import pytest
 
 from ambi import Request
-from tests.interop.drivers import HOST, Site, serving
+from tests.interop.drivers import HOST, Site, ask_wsgi, in_process, serving
 from tests.interop.ours import TEXT, Ours
 from tests.interop.passing import check_asgi
 
@@ -769,11 +771,56 @@ def test_mangum_answers_an_event_of_an_api_gateway(lifespan: str, no_new_loop: N
     assert (cookie["body"], [line[:7] for line in cookie["cookies"]]) == ("1", ["seen=1;", "other=2"])
 
 
+def test_mangum_brings_a_body_that_no_field_tells_of(no_new_loop: None) -> None:
+    from mangum import Mangum
+
+    event = event_of("/echo")
+    event["requestContext"]["http"]["method"] = "POST"
+    event |= {"body": base64.b64encode(b"\x00\xff").decode(), "isBase64Encoded": True}
+    answer = Mangum(Ours().app, lifespan="off")(event, {})  # type: ignore[arg-type]
+    assert (answer["isBase64Encoded"], base64.b64decode(answer["body"])) == (True, b"\x00\xff")
+
+
+def test_the_communicators_of_channels_drive_it() -> None:
+    from channels.testing import HttpCommunicator, WebsocketCommunicator
+
+    ours = Ours()
+
+    async def main() -> None:
+        answer = await HttpCommunicator(ours.app, "POST", "/echo", body=b"abc").get_response()
+        assert (answer["status"], answer["body"]) == (200, b"abc")
+        ws = WebsocketCommunicator(ours.app, "/ws", subprotocols=["chat"])
+        assert await ws.connect() == (True, "chat")
+        assert await ws.receive_from() == "|/ws|ours"
+        await ws.send_to(bytes_data=b"bytes")
+        assert await ws.receive_from() == b"bytes"
+        await ws.disconnect()
+        assert (await WebsocketCommunicator(ours.app, "/nowhere").connect())[0] is False
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("server", ["uvicorn", "hypercorn"])
+def test_what_lifts_a_wsgi_application_lifts_it(server: str) -> None:
+    if server == "uvicorn":
+        from uvicorn.middleware.wsgi import WSGIMiddleware as Lift
+    else:
+        from hypercorn.middleware import AsyncioWSGIMiddleware as Lift  # type: ignore[assignment]
+    ours = Ours()
+    ours.gate.set()
+
+    async def main() -> None:
+        site = Site(Lift(ours.app))  # type: ignore[arg-type]
+        assert (await site.ask("/echo", body=b"z" * 70_000)).body == b"z" * 70_000
+        assert [(await site.ask(path)).body for path in ("/stream", "/stream-async")] == [b"a\nb\n"] * 2
+
+    with in_process(ours.app):
+        asyncio.run(main())
+
+
 @pytest.fixture
 def no_new_loop() -> Any:
     """Give the thread a loop of its own and take it away: Mangum asks for the current one."""
-    import asyncio
-
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     yield
@@ -801,8 +848,6 @@ def test_hypercorns_dispatcher_leads_to_it_below_a_prefix() -> None:
 def test_it_becomes_a_wsgi_application_by_a2wsgi() -> None:
     """Though it is one: what stands around one side may need it."""
     from a2wsgi import ASGIMiddleware
-
-    from tests.interop.drivers import ask_wsgi
 
     ours = Ours()
     assert ask_wsgi(ASGIMiddleware(ours.app), "/where/x").json()["whose"] == "ours"
