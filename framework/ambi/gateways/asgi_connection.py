@@ -173,6 +173,8 @@ class _Watch:
 
     async def _wait(self, gone: Callable[[], Coroutine[Any, Any, None]]) -> None:
         with self.scope:
+            if self.scope.cancel_called:  # the request was over before this task began
+                return
             await gone()
             self.left.set()
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import Any
 
+    from ...bridge.background import Job
     from ...core.headers import Pair
     from ...core.request import Request
     from ...core.response import Response
@@ -103,7 +104,7 @@ class Exchange:
         self._is_whole = self._is_over = False
         self._is_told = False
         self._failure: BaseException | None = None
-        self._scope = anyio.CancelScope()
+        self._job: Job | None = None
 
     # --- the request's side ---
 
@@ -118,7 +119,7 @@ class Exchange:
         async def run() -> None:
             await self._run(application, scope)
 
-        run_beside(self._request.app, f"{self._request!r} to the mounted {application!r:.100}", run)
+        self._job = run_beside(self._request.app, f"{self._request!r} to the mounted {application!r:.100}", run)
         try:
             while not (self._status and not (self._reads_in_thread and self._is_reading)):
                 if self._failure is not None:
@@ -169,8 +170,8 @@ class Exchange:
         self._phase = _LEFT
         self._failure = None
         self._items.clear()
-        if not (self._is_whole or self._is_over):
-            self._scope.deadline = anyio.current_time() + GRACE_S
+        if self._job is not None and not (self._is_whole or self._is_over):
+            self._job.cancel_after(GRACE_S)
         self._changed.ring()
         self._room.ring()
 
@@ -180,8 +181,7 @@ class Exchange:
         """Run the guest. Raises what nobody else will tell of: a failure when its answer was complete."""
         failure: BaseException | None = RuntimeError("the mounted application ended without a whole answer")
         try:
-            with self._scope:
-                await application(scope, self.receive, self.send)
+            await application(scope, self.receive, self.send)
         except Exception as exc:
             if self._phase is _LEFT and self._is_told:  # what it made of the news
                 log_left(self._request, exc)

@@ -141,11 +141,10 @@ class Answer:
     def response(self, request: Request) -> Response:
         """Make the response: of bytes, where the first item is all there is."""
         response = GuestResponse(self, self._status, self._fields)
-        if request.method == "HEAD" or self._status in WITHOUT_BODY:
-            return response
-        first: bytes = next(filter(None, self._iterator), b"")
         declared = declared_length(response._pairs)
-        if declared == len(first) or (declared is None and (self._is_single or not first)):
+        has_body = request.method != "HEAD" and self._status not in WITHOUT_BODY
+        first: bytes = next(filter(None, self._iterator), b"") if has_body else b""
+        if not has_body or declared == len(first) or (declared is None and (self._is_single or not first)):
             response.body = bytes(first)
             request.closes(self)
         else:

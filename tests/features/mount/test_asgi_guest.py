@@ -1,0 +1,520 @@
+"""What an ASGI application may do that only one of ASGI can, mounted under either gateway. See: ASGI 3.0."""
+
+import gc
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import pytest
+
+from ambi import App, Limits, Middleware, Request
+from ambi.features.mount import exchange
+from ambi.testing import Client
+from tests.cells import GATEWAYS, Cell
+from tests.conftest import MakeClient
+
+START = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}
+MORE = {"type": "http.response.body", "body": b"more", "more_body": True}
+LAST = {"type": "http.response.body", "body": b"last"}
+
+
+@pytest.fixture(params=GATEWAYS, ids=lambda cell: cell.gateway if cell.gateway == "wsgi" else cell.backend)
+def cell(request: pytest.FixtureRequest, no_leaks: None, no_blocking: None) -> Cell:
+    """Give one way in after the other."""
+    found: Cell = request.param
+    return found
+
+
+@pytest.fixture
+def events() -> list[Any]:
+    """Give a list for what happens."""
+    return []
+
+
+@pytest.fixture(autouse=True)
+def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "GRACE_S", 0.1)
+
+
+def serving(handle: Callable[[Any, Any, Any], Any]) -> Any:
+    """Make an application of what handles its requests."""
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await handle(scope, receive, send)
+        else:
+            raise ValueError("no lifespan")
+
+    return application
+
+
+Ask = Callable[..., Client]
+
+
+@pytest.fixture
+def ask(app: App, make_client: MakeClient) -> Ask:
+    """Give what mounts a guest at "/guest" and makes a client."""
+
+    def ask(handle: Callable[[Any, Any, Any], Any], **options: Any) -> Client:
+        app.mount("/guest", serving(handle), **options)
+        return make_client(app)
+
+    return ask
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.005)
+
+
+def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+# --- what it is told ---
+
+
+def test_its_scope(ask: Ask, events: list[Any]) -> None:
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        events.append(scope)
+        await send(START)
+        await send(LAST)
+
+    ask(handle).get("/guest/x?a=%C3%BC", headers={"x-one": "ü".encode().decode("latin-1")})
+    (scope,) = events
+    assert scope["asgi"] == {"version": "3.0", "spec_version": "2.4"}
+    assert (scope["root_path"], scope["path"], scope["raw_path"]) == ("/guest", "/guest/x", b"/guest/x")
+    assert (scope["query_string"], scope["method"], scope["scheme"]) == (b"a=%C3%BC", "GET", "http")
+    assert (b"x-one", "ü".encode()) in scope["headers"]
+    assert set(scope["extensions"]) <= {"tls", "websocket.http.response"}
+
+
+def test_a_body_comes_in_messages_and_then_the_leaving(ask: Ask, events: list[Any]) -> None:
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        events.append(await receive())
+        await send(START)
+        await send(LAST)
+        events.append(await receive())  # the answer is complete, and so is the exchange
+
+    assert ask(handle).get("/guest/").text == "last"
+    assert events == [{"type": "http.request", "body": b"", "more_body": False}, {"type": "http.disconnect"}]
+
+
+def test_a_body_is_read_as_far_as_the_guest_wants(ask: Ask, events: list[Any]) -> None:
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        events.append(await receive())
+        await send(START)
+        await send(LAST)
+
+    response = ask(handle).post("/guest/", content=iter([b"a", b"b" * 100_000]))
+    assert response.text == "last"
+    assert events[0]["more_body"] is True
+
+
+def test_a_body_may_be_read_while_the_answer_is_sent(ask: Ask) -> None:
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        await send(START)
+        more = True
+        while more:
+            message = await receive()
+            more = message["more_body"]
+            await send({"type": "http.response.body", "body": message["body"].upper(), "more_body": True})
+        await send({"type": "http.response.body"})
+
+    assert ask(handle).post("/guest/", content=iter([b"abc", b"def" * 30_000])).content == b"ABC" + b"DEF" * 30_000
+
+
+def test_a_body_may_be_read_by_another_task(ask: Ask) -> None:
+    """Whatever the order of the two, no byte is lost and nobody waits for ever."""
+
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        chunks: list[bytes] = []
+
+        async def read() -> None:
+            more = True
+            while more:
+                message = await receive()
+                chunks.append(message["body"])
+                more = message["more_body"]
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(read)
+            await send(START)
+            await anyio.sleep(0)
+            await send(MORE)
+        await send({"type": "http.response.body", "body": str(len(b"".join(chunks))).encode()})
+
+    client = ask(handle)
+    for _ in range(20):
+        assert client.post("/guest/", content=iter([b"x" * 70_000] * 3)).text == "more210000"
+
+
+def test_a_read_that_is_cancelled_loses_nothing(ask: Ask) -> None:
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        messages: list[Any] = []
+        with anyio.CancelScope() as cancelled:
+            cancelled.cancel()
+            messages.append(await receive())  # where one is there already, it is given
+        while not messages or messages[-1]["more_body"]:
+            messages.append(await receive())
+        body = b"".join(message["body"] for message in messages)
+        await send(START)
+        await send({"type": "http.response.body", "body": body})
+
+    assert ask(handle).post("/guest/", content=b"whole").text == "whole"
+
+
+# --- its answer ---
+
+
+def test_an_answer_begins_before_its_first_item(ask: Ask, events: list[Any]) -> None:
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        await send(START)
+        with anyio.move_on_after(5):
+            while not events:
+                await anyio.sleep(0.001)
+        await send({"type": "http.response.body", "body": str(events).encode()})
+
+    with ask(handle).stream("GET", "/guest/") as response:
+        events.append(response.status_code)
+        assert response.read() == b"[200]"
+
+
+@pytest.mark.parametrize(
+    ("messages", "problem"),
+    [
+        ([LAST], "cannot come now"),
+        ([START, START], "cannot come now"),
+        ([{"type": "http.response.push"}], "cannot come now"),
+        ([{**START, "status": 99}], "status from 200 to 599"),
+        ([{**START, "headers": [(b"a b", b"c")]}, LAST], "token was expected"),
+    ],
+    ids=["body first", "start twice", "unknown", "status", "header"],
+)
+def test_messages_that_cannot_be_are_a_500(
+    ask: Ask, messages: list[Any], problem: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        for message in messages:
+            await send(message)
+
+    client = ask(handle)
+    if messages == [START, START]:  # the answer has begun
+        with pytest.raises(RuntimeError, match=problem), client.stream("GET", "/guest/") as response:
+            response.read()
+        return
+    assert client.get("/guest/").status_code == 500
+    (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert problem in str(record.exc_info and record.exc_info[1])
+
+
+def test_an_answer_that_never_begins_is_a_500(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
+    async def handle(scope: Any, receive: Any, send: Any) -> None: ...
+
+    assert ask(handle).get("/guest/").status_code == 500
+    assert len(errors(caplog)) == 1
+
+
+def test_an_answer_that_never_ends_is_cut(ask: Ask) -> None:
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        await send(START)
+        await send(MORE)
+
+    with (
+        pytest.raises(RuntimeError, match="without a whole answer"),
+        ask(handle).stream("GET", "/guest/") as response,
+    ):
+        response.read()
+
+
+def test_a_failure_after_the_answer_is_logged(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        await send(START)
+        await send(LAST)
+        raise ValueError("late")
+
+    assert ask(handle).get("/guest/").text == "last"
+    (line,) = errors(caplog)
+    assert line.startswith("<Request GET /> to the mounted ")
+
+
+def test_nothing_may_be_sent_after_the_answer(ask: Ask, events: list[Any]) -> None:
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        await send(START)
+        await send(LAST)
+        with pytest.raises(RuntimeError, match="after its answer was complete"):
+            await send(LAST)
+        events.append("refused")
+
+    ask(handle).get("/guest/")
+    assert events == ["refused"]
+
+
+def test_what_comes_after_the_answer_holds_nobody_up(app: App, ask: Ask, events: list[Any]) -> None:
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        await send(START)
+        await send(LAST)
+        with anyio.move_on_after(5):
+            while not events:
+                await anyio.sleep(0.001)
+        events.append("after")
+
+    with ask(handle).stream("GET", "/guest/") as response:
+        assert response.read() == b"last"
+        events.append("answered")
+    assert events == ["answered", "after"]
+
+
+def test_a_guest_waits_for_its_client(ask: Ask, events: list[Any], cell: Cell) -> None:
+    """A client that does not read stops the guest: at most so much is made ahead."""
+    made = 0
+
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal made
+        await send(START)
+        for _ in range(1000):
+            await send({"type": "http.response.body", "body": b"x" * 65536, "more_body": True})
+            made += 1
+        await send({"type": "http.response.body"})
+
+    client = ask(handle)
+    if cell.gateway == "asgi":
+        assert len(client.get("/guest/").content) == 65536 * 1000  # the client of the tests reads without end
+        return
+    with client.stream("GET", "/guest/") as response:
+        next(response.iter_bytes())
+        time.sleep(0.2)
+        assert made <= 32 + 16 + 8
+
+
+# --- the client leaves ---
+
+
+def test_a_guest_that_sends_on_is_told(ask: Ask, events: list[Any], caplog: pytest.LogCaptureFixture) -> None:
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        await send(START)
+        try:
+            while True:
+                await send(MORE)
+                await anyio.sleep(0)
+        except OSError as exc:
+            events.append(type(exc).__name__)
+            raise
+
+    with ask(handle).stream("GET", "/guest/") as response:
+        next(response.iter_bytes())
+    wait_for(lambda: events)
+    assert events == ["ConnectionLost"]
+    assert errors(caplog) == []
+
+
+def test_a_guest_that_waits_for_the_leaving_is_told(ask: Ask, events: list[Any]) -> None:
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send(START)
+        await send(MORE)
+        events.append((await receive())["type"])
+
+    with ask(handle).stream("GET", "/guest/") as response:
+        next(response.iter_bytes())
+    wait_for(lambda: events)
+    assert events == ["http.disconnect"]
+
+
+def test_a_guest_that_does_not_care_is_cancelled_within_its_grace(
+    ask: Ask, events: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        await send(START)
+        await send(MORE)
+        try:
+            await anyio.sleep(60)
+        finally:
+            events.append("cancelled")
+
+    with ask(handle).stream("GET", "/guest/") as response:
+        next(response.iter_bytes())
+        began_s = time.monotonic()
+    wait_for(lambda: events)
+    assert time.monotonic() - began_s < 3
+    assert errors(caplog) == []
+
+
+def test_a_layer_that_replaces_an_unfinished_answer_ends_it(app: App, ask: Ask, events: list[Any]) -> None:
+    @app.middleware
+    def replace(request: Request) -> Middleware:
+        yield
+        return {"instead": True}  # type: ignore[return-value]  # as plain as a handler may say it
+
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        await send(START)
+        events.append((await receive())["type"])
+        events.append((await receive())["type"])
+
+    assert ask(handle).get("/guest/").json() == {"instead": True}
+    wait_for(lambda: len(events) == 2)
+    assert events == ["http.request", "http.disconnect"]
+
+
+def test_a_body_that_is_too_large_is_told_as_a_leaving(ask: Ask, events: list[Any]) -> None:
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        while (message := await receive())["type"] == "http.request":
+            events.append(len(message["body"]))
+        events.append(message["type"])
+        with pytest.raises(OSError, match="left"):
+            await send(START)
+
+    client = ask(handle, max_body_bytes=5)
+    response = client.post("/guest/", content=iter([b"1234", b"5678"]))
+    assert response.status_code == 413
+    wait_for(lambda: "http.disconnect" in events)
+
+
+# --- start-up and shutdown ---
+
+
+def living(events: list[Any], *, state: Any = None, fails: str = "") -> Any:
+    """Make an application with a lifespan, as servers know it."""
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            events.append(dict(scope.get("state", {})))
+            await send(START)
+            await send(LAST)
+            return
+        for phase in ("startup", "shutdown"):
+            assert (await receive())["type"] == f"lifespan.{phase}"
+            if phase == fails:
+                await send({"type": f"lifespan.{phase}.failed", "message": "no luck"})
+                return
+            events.append(phase)
+            scope["state"].update(state or {})
+            await send({"type": f"lifespan.{phase}.complete"})
+
+    return application
+
+
+def test_its_lifespan_runs_inside_ours(make_client: MakeClient, cell: Cell, events: list[Any]) -> None:
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        events.append("ours up")
+        yield
+        events.append("ours down")
+
+    app = App(lifespan=lifespan)
+    app.mount("/guest", living(events, state={"pool": 1}))
+    with Client(app, gateway=cell.gateway, backend=cell.backend) as client:
+        assert client.get("/guest/").text == "last"
+    assert events == ["ours up", "startup", {"pool": 1}, "shutdown", "ours down"]
+
+
+def test_each_request_has_a_copy_of_its_state(make_client: MakeClient, events: list[Any]) -> None:
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            events.append(dict(scope["state"]))
+            scope["state"]["request"] = True
+            await send(START)
+            await send(LAST)
+        else:
+            await living([], state={"pool": 1})(scope, receive, send)
+
+    app = App()
+    app.mount("/guest", application)
+    client = make_client(app)
+    client.get("/guest/")
+    client.get("/guest/")
+    assert events == [{"pool": 1}, {"pool": 1}]
+
+
+def test_two_mounts_of_one_guest_are_two_lives(cell: Cell, events: list[Any]) -> None:
+    inner, outer = App(), App()
+    guest = living(events)
+    inner.mount("/a", guest)
+    outer.mount("/b", guest)
+    outer.mount("/in", inner)
+    with Client(outer, gateway=cell.gateway, backend=cell.backend) as client:
+        assert [client.get(path).status_code for path in ("/b/", "/in/a/")] == [200, 200]
+    assert events == ["startup", "startup", {}, {}, "shutdown", "shutdown"]
+
+
+def test_a_lifespan_runs_where_the_server_sends_none(app: App, cell: Cell, events: list[Any]) -> None:
+    app.mount("/guest", living(events, state={"pool": 1}))
+    client = Client(app, gateway=cell.gateway, backend=cell.backend)
+    assert client.get("/guest/").text == "last"
+    assert events[:2] == ["startup", {"pool": 1}]
+    if cell.gateway == "wsgi":
+        app.lifespans.stop_in_process()
+    assert events == ["startup", {"pool": 1}, "shutdown"]
+
+
+def test_a_start_up_that_fails_is_ours(app: App, cell: Cell, events: list[Any]) -> None:
+    app.mount("/guest", living(events, fails="startup"))
+    with pytest.raises(RuntimeError, match="no luck"), Client(app, gateway=cell.gateway, backend=cell.backend):
+        pass
+
+
+def test_a_shutdown_that_fails_is_ours(app: App, cell: Cell, events: list[Any]) -> None:
+    app.mount("/guest", living(events, fails="shutdown"))
+    with pytest.raises(RuntimeError, match="no luck"), Client(app, gateway=cell.gateway, backend=cell.backend):
+        pass
+
+
+def test_a_guest_without_a_lifespan_is_served_without(
+    ask: Ask, events: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        events.append("state" in scope and scope["state"])
+        await send(START)
+        await send(LAST)
+
+    with caplog.at_level(logging.INFO, "ambi.request"):
+        assert ask(handle).get("/guest/").text == "last"
+    assert [line for line in caplog.messages if "without a lifespan" in line]
+
+
+def test_a_lifespan_that_ends_early_is_logged(app: App, cell: Cell, caplog: pytest.LogCaptureFixture) -> None:
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await send(START)
+            await send(LAST)
+            return
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        raise ValueError("early")
+
+    app.mount("/guest", application)
+    with Client(app, gateway=cell.gateway, backend=cell.backend) as client:
+        assert client.get("/guest/").text == "last"
+    (line,) = errors(caplog)
+    assert "ended early" in line
+
+
+# --- limits of the whole ---
+
+
+def test_many_requests_leave_nothing(make_client: MakeClient, app: App, events: list[Any]) -> None:
+    """What is left is looked at by the fixtures; here it is the exchanges themselves."""
+
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send(START)
+        await send(MORE)
+        await anyio.sleep(0)
+        await send(LAST)
+
+    app.limits = Limits()
+    app.mount("/guest", serving(handle))
+    client = make_client(app)
+    for number in range(30):
+        if number % 3:
+            assert client.get("/guest/").text == "morelast"
+        else:
+            with client.stream("GET", "/guest/") as response:
+                next(response.iter_bytes())
+    gc.collect()
+    assert [found for found in gc.get_objects() if type(found) is exchange.Exchange] == []
