@@ -27,6 +27,7 @@ from .gateways import asgi, wsgi
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from contextlib import AbstractAsyncContextManager
     from os import PathLike
     from typing import Any, Literal
     from wsgiref.types import StartResponse, WSGIApplication
@@ -306,6 +307,26 @@ class App(Router):
         from .bridge.background import spawn  # loads inspect, which registration has loaded already
 
         spawn(self, function, args, wait_at_stop=wait_at_stop)
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """Run the lifespan, with those of mounted applications, around a block on the event loop that serves.
+
+        For a host that passes no lifespan events on, as Starlette and FastAPI do with what is mounted in them: in its
+        own lifespan. Without this the first request starts it, and it stops when the loop ends; which uvicorn, told to
+        stop by a signal, does not wait for.
+
+        Raises:
+            BaseException: what a start-up or a shutdown raised.
+
+        Example:
+            @asynccontextmanager
+            async def lifespan(host: FastAPI):
+                async with shop.running():
+                    yield
+        """
+        from contextlib import nullcontext
+
+        return nullcontext() if self.lifespans is None else self.lifespans.running()
 
     def _all_mounted(self) -> set[App]:
         apps = [mount.app for mount in self._mounts if isinstance(mount.app, App)]

@@ -9,7 +9,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from ambi import App, Request, Stream
-from tests.calls import Receive, call_asgi, nothing_comes, scope_of
+from tests.calls import Receive, call_asgi, nothing_comes, scope_of, sending_body
 from tests.cells import CELLS, Cell
 from tests.checkers import CheckedASGI
 

@@ -145,10 +145,20 @@ def in_ambi(apps: Apps) -> Any:
 
 @asgi_host("fastapi")
 def in_fastapi(apps: Apps) -> Any:
+    import contextlib
+    from collections.abc import AsyncIterator
+
     from fastapi import FastAPI
     from fastapi.responses import PlainTextResponse
 
-    host = FastAPI()
+    @contextlib.asynccontextmanager
+    async def lifespan(host: FastAPI) -> AsyncIterator[None]:
+        async with contextlib.AsyncExitStack() as stack:
+            for app in dict.fromkeys(apps.values()):
+                await stack.enter_async_context(app.running())
+            yield
+
+    host = FastAPI(lifespan=lifespan)
     host.get("/own")(lambda: PlainTextResponse("own"))
     for prefix, app in apps.items():
         host.mount(prefix, app)

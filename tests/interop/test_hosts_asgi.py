@@ -1,5 +1,8 @@
 """The application inside hosts that speak ASGI: below a prefix it does what it does at the root."""
 
+import contextlib
+from collections.abc import AsyncIterator
+
 import anyio
 import pytest
 
@@ -92,11 +95,9 @@ def test_fastapis_test_client_reaches_it() -> None:
     assert ours.life == ["start", "stop"]
 
 
-def test_the_lifespan_of_a_host_can_hold_that_of_the_application() -> None:
+@pytest.mark.parametrize("by", ["running", "asgi-lifespan"])
+def test_the_lifespan_of_a_host_can_hold_that_of_the_application(by: str) -> None:
     """Where it has to be there before the first request, and the host sends none."""
-    import contextlib
-    from collections.abc import AsyncIterator
-
     from asgi_lifespan import LifespanManager
     from starlette.applications import Starlette
 
@@ -104,7 +105,7 @@ def test_the_lifespan_of_a_host_can_hold_that_of_the_application() -> None:
 
     @contextlib.asynccontextmanager
     async def lifespan(host: Starlette) -> AsyncIterator[None]:
-        async with LifespanManager(ours.app):
+        async with ours.app.running() if by == "running" else LifespanManager(ours.app):
             yield
 
     host = Starlette(lifespan=lifespan)

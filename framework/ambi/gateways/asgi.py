@@ -203,7 +203,7 @@ def read_request(  # noqa: C901, PLR0912, PLR0915  # one pass over what every re
 
 
 _WITH_BODY = frozenset(("POST", "PUT", "PATCH", "QUERY"))
-"""Methods that give a body a meaning: where it is empty, clients say so (RFC 9110 8.6), so asking costs next to none."""
+"""Methods that give a body a meaning: where it is empty, clients say so (RFC 9110 8.6), so few are asked in vain."""
 
 _ASKED_FOR = frozenset((b"host", b"content-length", b"transfer-encoding"))
 
