@@ -205,17 +205,34 @@ def in_django_asgi(apps: Apps) -> Any:
     configure_django()
     from django.core.asgi import get_asgi_application
 
-    django = get_asgi_application()
+    return in_front(get_asgi_application(), apps, holds_lifespan=next(iter(apps.values())))  # Django has none
+
+
+@asgi_host("quart")
+def in_quart(apps: Apps) -> Any:
+    from quart import Quart
+
+    host = Quart("host")
+
+    @host.get("/own")
+    async def own() -> str:
+        return "own"
+
+    return in_front(host, apps, holds_lifespan=host)
+
+
+def in_front(host: Any, apps: Apps, *, holds_lifespan: Any) -> Any:
+    """Lead what begins with a prefix to the application of it, and the rest to the host."""
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "lifespan":  # Django has none
-            await next(iter(apps.values()))(scope, receive, send)
+        if scope["type"] == "lifespan":
+            await holds_lifespan(scope, receive, send)
             return
         for prefix, app in apps.items():
             if scope["path"].startswith(prefix + "/"):
                 await app({**scope, "root_path": scope["root_path"] + prefix}, receive, send)
                 return
-        await django(scope, receive, send)
+        await host(scope, receive, send)
 
     return application
 
