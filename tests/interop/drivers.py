@@ -10,6 +10,7 @@ from wsgiref.validate import validator
 
 import anyio
 
+from ambi.bridge.stopping import forget_stopping
 from tests.calls import environ_of
 from tests.interop.ours import WAIT_S
 
@@ -59,10 +60,11 @@ def ask_wsgi(
     body: bytes = b"",
     on_item: OnItem = ignore,
     headers: dict[str, str] | None = None,
+    leaves: bool = False,
     judged: bool = False,
     **keys: Any,
 ) -> Answer:
-    """Call a WSGI application as a server does; `judged` by `wsgiref.validate`, which some wrappers do not pass."""
+    """Call a WSGI application as a server does, whose client may leave with the first item; `judged` by `wsgiref.validate`, which some wrappers do not pass."""
     path, _, query = target.partition("?")
     fields = {"HTTP_" + name.upper().replace("-", "_"): value for name, value in (headers or {}).items()}
     if "HTTP_CONTENT_TYPE" in fields:
@@ -84,6 +86,8 @@ def ask_wsgi(
             if item:
                 received.append(item)
                 on_item(item)
+                if leaves:
+                    break
     finally:
         if hasattr(chunks, "close"):
             chunks.close()
@@ -110,9 +114,10 @@ class Site:
         body: bytes = b"",
         on_item: OnItem = ignore,
         headers: dict[str, str] | None = None,
+        leaves: bool = False,
         **keys: Any,
     ) -> Answer:
-        """Send one request and read its answer."""
+        """Send one request and read its answer, or leave with its first item."""
         fields = {"host": HOST, **({"content-length": str(len(body))} if body else {}), **(headers or {})}
         messages = [{"type": "http.request", "body": body, "more_body": False}]
         ended = anyio.Event()
@@ -132,7 +137,7 @@ class Site:
                 if message.get("body"):
                     answers[0].items.append(message["body"])
                     on_item(message["body"])
-                if not message.get("more_body"):
+                if not message.get("more_body") or (leaves and answers[0].items):
                     ended.set()
 
         scope = self._scope("http", target, fields, method=method or ("POST" if body else "GET"), **keys)
@@ -225,6 +230,7 @@ async def serving(app: Any) -> AsyncIterator[Site]:
                 assert (await from_app.receive())["type"] == f"lifespan.{phase}.complete"
             if phase == "startup":
                 yield site
+    forget_stopping()  # of this server, which other tests of this process are not to take for theirs
 
 
 @contextlib.contextmanager
@@ -233,6 +239,7 @@ def in_process(*apps: Any) -> Iterator[None]:
     try:
         yield
     finally:
+        forget_stopping()
         for app in apps:
             if getattr(app, "lifespans", None) is not None:
                 app.lifespans.stop_in_process()

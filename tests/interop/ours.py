@@ -1,6 +1,7 @@
 """The application that stands in a host or a wrapper: one route for each thing that may go wrong there."""
 
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -19,13 +20,15 @@ class Ours:
         app: the application, new.
         life: what its lifespan did: "start", "stop".
         gate: opened by the test when it has the first item of a stream; without it there is no second one.
-        context: values of a host's context variables, as handlers read them (`look`).
+        closed: the endless streams that were closed.
+        look: what "/context" answers with: a look at a context variable of somebody else's.
     """
 
     def __init__(self, name: str = "ours", **options: Any) -> None:
         self.name = name
         self.life: list[str] = []
         self.gate = threading.Event()
+        self.closed: list[str] = []
         self.look: Any = lambda: None
         self.app = App(lifespan=self._lifespan, **options)
         self._add_pages()
@@ -106,6 +109,24 @@ class Ours:
             yield "a\n"
             await self._gate_opened()
             yield "b\n"
+
+        @app.get("/endless")
+        def endless() -> Iterator[str]:
+            try:
+                while True:
+                    yield "x\n"
+                    time.sleep(0.002)
+            finally:
+                self.closed.append("/endless")
+
+        @app.get("/endless-async")
+        async def endless_async() -> AsyncIterator[str]:
+            try:
+                while True:
+                    yield "x\n"
+                    await anyio.sleep(0.002)
+            finally:
+                self.closed.append("/endless-async")
 
         @app.get("/events")
         async def events() -> SSE:

@@ -1,5 +1,6 @@
 """What has to pass unchanged through whatever stands around the application."""
 
+import gc
 from typing import Any
 
 from tests.interop.drivers import Answer, Site, ask_wsgi
@@ -46,6 +47,11 @@ def check_wsgi(app: Any, ours: Ours, prefix: str = "", *, streams: bool = True, 
         if items is None:
             assert answer.headers["content-type"] == "text/event-stream"
             assert answer.body.endswith(b"id: 1\ndata: one\n\nid: 2\ndata: two\n\n")
+    for path in ("/endless", "/endless-async") if streams else ():
+        assert ask(path, leaves=True).items == [b"x\n"]
+        gc.collect()  # a wrapper that never calls close() (Elastic's) leaves it to this
+    if streams:
+        assert ours.closed == ["/endless", "/endless-async"]
     assert ours.life == ["start"]
 
 
@@ -75,6 +81,9 @@ async def check_asgi(
     events = await ask("/events", on_item=lambda item: ours.gate.set() if b"one" in item else None)
     assert events.headers["content-type"] == "text/event-stream"
     assert events.body.endswith(b"id: 1\ndata: one\n\nid: 2\ndata: two\n\n")
+    for path in ("/endless", "/endless-async"):
+        assert (await ask(path, leaves=True)).items[0] == b"x\n"
+    assert ours.closed == ["/endless", "/endless-async"]
     if websocket:
         await check_websocket(site, ours, prefix, prefix if root is None else root)
     assert ours.life == ["start"]
