@@ -458,8 +458,8 @@ def delegating(app: Any, environ: Any) -> Iterator[bytes]:
 
 def forgetting(app: Any, environ: Any) -> Iterator[bytes]:
     """Wrap as Elastic's middleware does: `close` is not called at all."""
-    for chunk in app(environ, lambda status, headers: None):
-        yield chunk  # noqa: UP028  # so that it is not closed either
+    for chunk in app(environ, lambda status, headers: None):  # noqa: UP028  # so that it is not closed either
+        yield chunk
 
 
 @pytest.mark.parametrize("wrapped", [delegating, forgetting])
