@@ -105,10 +105,15 @@ def test_socket_io(ask: tuple[App, Ask], interface: str) -> None:
 
     app, send = ask
     if interface == "wsgi":
-        app.mount("/live", socketio.WSGIApp(socketio.Server(async_mode="threading")))
+        app.mount("/live", socketio.WSGIApp(socketio.Server(async_mode="threading", monitor_clients=False)))
         target = "/live/socket.io/?EIO=4&transport=polling"
     else:
         # Its ASGI application looks at the whole path, so that the prefix is part of what it is told.
-        app.mount("/live", socketio.ASGIApp(socketio.AsyncServer(async_mode="asgi"), socketio_path="/live/socket.io"))
+        app.mount(
+            "/live",
+            socketio.ASGIApp(
+                socketio.AsyncServer(async_mode="asgi", monitor_clients=False), socketio_path="/live/socket.io"
+            ),
+        )
         target = "/live/socket.io/?EIO=4&transport=polling"
     assert send(target).body[:1] == b"0"

@@ -638,7 +638,7 @@ def socketio(app: Any, ours: Ours) -> tuple[Any, Effect]:
         assert answer.body[:1] == b"0"
         assert "websocket" in json.loads(answer.body[1:])["upgrades"]
 
-    return socketio.ASGIApp(socketio.AsyncServer(async_mode="asgi"), app), effect
+    return socketio.ASGIApp(socketio.AsyncServer(async_mode="asgi", monitor_clients=False), app), effect
 
 
 @wrapper("python-engineio")

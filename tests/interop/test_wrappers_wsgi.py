@@ -349,7 +349,7 @@ def socketio(app: Any, ours: Ours) -> tuple[Any, Effect]:
         answer = ask("/socket.io/?EIO=4&transport=polling")
         assert json.loads(answer.body[1:])["pingInterval"] == 25000
 
-    return socketio.WSGIApp(socketio.Server(async_mode="threading"), app), effect
+    return socketio.WSGIApp(socketio.Server(async_mode="threading", monitor_clients=False), app), effect
 
 
 @wrapper("python-engineio")
