@@ -149,6 +149,15 @@ DIFFERENCES = (
         "every server", items="def",
     ),
     Difference(
+        ("mounted-asgi",), _BOTH, "The header fields of a mounted ASGI application arrive with its first item",
+        "waitress, cheroot, gevent.pywsgi, gunicorn asgi", "an_asgi_guests_answer_begins_before_its_first_item",
+    ),
+    Difference(
+        ("mounted-asgi",), _WSGI,
+        "A mounted ASGI application whose stream is quiet is not told that its client has left",
+        "granian wsgi, waitress, cheroot, gevent.pywsgi, wsgiref, uWSGI", "an_asgi_guest_is_told_that_its_client_left",
+    ),
+    Difference(
         ("websocket",), _ASGI, "A WebSocket is closed at a stop with 1012, or 1011, instead of 1001",
         "uvicorn; hypercorn",
     ),

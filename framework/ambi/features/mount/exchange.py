@@ -210,7 +210,7 @@ class Exchange:
             if message is not None:
                 return message
         while not self._has_left():
-            with anyio.move_on_after(_LOOK_EVERY_S if self._phase is _WAITING else None):
+            with anyio.move_on_after(None if self._status else _LOOK_EVERY_S):
                 await self._changed.wait()
         self._is_told = not self._is_whole
         return {"type": "http.disconnect"}
@@ -219,7 +219,7 @@ class Exchange:
         """Tell whether the client has left, or may as well have: its answer is complete, its body ended early."""
         if self._is_whole or self._phase is _LEFT or self._failure is not None:
             return True
-        return self._phase is _WAITING and self._request.is_disconnected()
+        return not self._status and self._request.is_disconnected()  # a stream that has begun is told
 
     async def _read(self, source: CountedSource) -> dict[str, Any] | None:
         """Read a part of the body; None where there is no more to be had."""
