@@ -151,7 +151,7 @@ class Site:
     ) -> AsyncIterator["Socket"]:
         """Open a WebSocket; leaving closes it."""
         scope = self._scope(
-            "websocket", target, {"host": HOST, **(headers or {})}, scheme="ws", subprotocols=["chat"], **keys
+            "websocket", target, {"host": HOST, **(headers or {})}, **{"scheme": "ws", "subprotocols": ["chat"], **keys}
         )
         socket = Socket()
         with anyio.fail_after(2 * WAIT_S):

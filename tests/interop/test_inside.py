@@ -1,7 +1,7 @@
 """Ready-made applications of packages mounted in the application, on either gateway: metrics, GraphQL, Socket.IO."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import anyio
@@ -97,6 +97,38 @@ def test_graphql_of_strawberry(ask: tuple[App, Ask]) -> None:
     app, send = ask
     app.mount("/graphql", GraphQL(strawberry.Schema(Query)))
     assert send("/graphql/", body=QUERY, headers=AS_JSON).json() == {"data": {"hello": "graph"}}
+
+
+def test_a_subscription_of_strawberry() -> None:
+    """Over a WebSocket in process, which is ASGI's; `tests/features/mount` speaks through others."""
+    import strawberry
+    from strawberry.asgi import GraphQL
+
+    @strawberry.type
+    class Query:
+        hello: str = "graph"
+
+    @strawberry.type
+    class Subscription:
+        @strawberry.subscription
+        async def count(self) -> AsyncIterator[int]:
+            for number in range(2):
+                await anyio.sleep(0)
+                yield number
+
+    app = App(middleware=[mark])
+    app.mount("/graphql", GraphQL(strawberry.Schema(Query, subscription=Subscription)))
+
+    async def main() -> None:
+        async with serving(app) as site, site.connect("/graphql/", subprotocols=["graphql-transport-ws"]) as ws:
+            assert (await ws.next())["subprotocol"] == "graphql-transport-ws"
+            ws.say(json.dumps({"type": "connection_init"}))
+            ws.say(json.dumps({"id": "1", "type": "subscribe", "payload": {"query": "subscription { count }"}}))
+            answers = [json.loads(await ws.next()) for _ in range(4)]
+            assert [answer["type"] for answer in answers] == ["connection_ack", "next", "next", "complete"]
+            assert [answer["payload"]["data"] for answer in answers[1:3]] == [{"count": 0}, {"count": 1}]
+
+    anyio.run(main)
 
 
 @pytest.mark.parametrize("interface", ["wsgi", "asgi"])
