@@ -1,1 +1,1 @@
-"""Applications of other frameworks within ours, over real servers, and other adapters beside ours."""
+"""ambi among other people's packages: guests of other frameworks inside, hosts around, wrappers at its door."""
