@@ -179,15 +179,16 @@ class Exchange:
 
     async def _run(self, application: ASGIApplication, scope: dict[str, Any]) -> None:
         """Run the guest. Raises what nobody else will tell of: a failure when its answer was complete."""
-        failure: BaseException | None = RuntimeError("the mounted application ended without a whole answer")
+        failure: BaseException | None = None
         try:
             await application(scope, self.receive, self.send)
         except Exception as exc:
-            if self._phase is _LEFT and self._is_told:  # what it made of the news
+            if self._is_told:  # what it made of the news
                 log_left(self._request, exc)
             elif self._is_whole or self._phase is _LEFT:
                 raise
-            failure = exc
+            else:
+                failure = exc
         except BaseException as exc:
             failure = RuntimeError("the mounted application was cancelled")
             failure.__cause__ = exc
@@ -195,9 +196,14 @@ class Exchange:
         finally:
             self._is_over = True
             if not (self._is_whole or self._failure or self._phase is _LEFT):
-                self._failure = failure
+                self._failure = failure or self._unfinished()
             failure = None  # its traceback holds this frame
             self._changed.ring()
+
+    def _unfinished(self) -> Exception:
+        if self._is_told:
+            return ConnectionLost("the client left before its answer was ready")
+        return RuntimeError("the mounted application ended without a whole answer")
 
     async def receive(self) -> dict[str, Any]:
         """Give the guest the next part of the body, then, when that is so, that the client has left."""
@@ -270,7 +276,7 @@ class Exchange:
             self._check_left()
 
     def _check_left(self) -> None:
-        if self._phase is _LEFT or self._failure is not None:
+        if self._phase is _LEFT or self._failure is not None or self._is_told:
             self._is_told = True
             raise ConnectionLost("the client has left")
 
