@@ -6,6 +6,8 @@ outlive the response, as natively: what it does after its last message holds nob
 Facts
 - An answer that is there at once is one of bytes; one that is not begins at once, as on a server of its own.
 - The guest runs ahead of the client by a bounded number of items and bytes; then its `send` waits.
+- An event stream that was asked for with GET has no end of its own, and its client comes back: it ends when the server
+  stops. Other answers are waited for. Some libraries see the stop by themselves, and return without a last message.
 - When the client has left, `receive` says so and `send` raises OSError. A guest that goes on for longer than a grace
   period with an answer that nobody takes is cancelled.
 - Under WSGI the server's thread reads the body, when it serves the loop: while it waits for the answer to begin, and
@@ -22,12 +24,13 @@ import anyio
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from ...bridge.background import run_beside
+from ...bridge.stopping import stopping_for
 from ...core.body import CountedSource
 from ...core.errors import ClientDisconnected, ConnectionLost, HTTPError
-from ...core.log import log_left
+from ...core.log import log_cut, log_left
 from ...core.response import declared_length
 from ...core.sides import SYNC
-from .answers import GuestResponse, LiveResponse
+from .answers import GuestResponse, LiveFeed, LiveResponse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -132,12 +135,18 @@ class Exchange:
         return response
 
     def _response(self) -> Response:
-        kind = GuestResponse if self._is_whole else LiveResponse
+        kind = GuestResponse if self._is_whole else LiveFeed if self._is_feed() else LiveResponse
         response = kind(self, self._status, decoded(self._fields))
         is_sent = self._is_whole and self._request.method != "HEAD"
         if is_sent and declared_length(response._pairs) in (None, self._size):
             response.body = b"".join(self._items)
         return response
+
+    def _is_feed(self) -> bool:
+        if self._request.method != "GET":
+            return False
+        types = (bytes(value) for name, value in self._fields if bytes(name).lower() == b"content-type")
+        return next(types, b"").lower().startswith(b"text/event-stream")
 
     def _taken_failure(self) -> BaseException:
         failure, self._failure = self._failure, None
@@ -178,10 +187,11 @@ class Exchange:
 
     async def _run(self, application: ASGIApplication, scope: dict[str, Any]) -> None:
         """Run the guest. Raises what nobody else will tell of: a failure when its answer was complete."""
-        failure: BaseException | None = RuntimeError("the mounted application ended without a whole answer")
+        failure: BaseException | None = None
         try:
             with self._scope:
                 await application(scope, self.receive, self.send)
+            failure = self._early_end()
         except Exception as exc:
             if self._phase is _LEFT and self._is_told:  # what it made of the news
                 log_left(self._request, exc)
@@ -198,6 +208,18 @@ class Exchange:
                 self._failure = failure
             failure = None  # its traceback holds this frame
             self._changed.ring()
+
+    def _early_end(self) -> Exception | None:
+        """Tell what is wrong with a guest that returned: nothing, if its answer is whole, or needs not be."""
+        if self._is_whole or self._phase is _LEFT:
+            return None
+        if not self._status or stopping_for() is None:
+            return RuntimeError("the mounted application ended without a whole answer")
+        if self._is_feed():
+            self._is_whole = True
+            return None
+        log_cut(self._request)
+        return ConnectionLost("the server stops")
 
     async def receive(self) -> dict[str, Any]:
         """Give the guest the next part of the body, then, when that is so, that the client has left."""
@@ -219,7 +241,7 @@ class Exchange:
         """Tell whether the client has left, or may as well have: its answer is complete, its body ended early."""
         if self._is_whole or self._phase is _LEFT or self._failure is not None:
             return True
-        return self._phase is _WAITING and self._request.is_disconnected()
+        return self._phase is _WAITING and not self._status and self._request.is_disconnected()
 
     async def _read(self, source: CountedSource) -> dict[str, Any] | None:
         """Read a part of the body; None where there is no more to be had."""
