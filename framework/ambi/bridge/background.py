@@ -19,6 +19,7 @@ import threading
 import time
 from contextvars import copy_context
 from functools import partial
+from math import inf
 
 from ..core.binding import is_async
 from ..core.log import log_failure, log_left_behind
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
     from contextvars import Context
     from typing import Any
+
+    from anyio import CancelScope
 
     from ..core.request import Application
 
@@ -52,7 +55,7 @@ class Job:
         is_after: it belongs to a request whose response is sent.
     """
 
-    __slots__ = ("_cancel", "_is_cancelled", "home", "is_after", "limit_s", "name", "waits")
+    __slots__ = ("_cancel", "_deadline", "_is_cancelled", "_scope", "home", "is_after", "limit_s", "name", "waits")
 
     def __init__(self, app: Application, name: str, home: object, *, waits: bool, is_after: bool) -> None:
         self.name = name
@@ -62,6 +65,8 @@ class Job:
         self.is_after = is_after
         self._cancel: Callable[[], object] | None = None
         self._is_cancelled = False
+        self._scope: CancelScope | None = None
+        self._deadline = inf
         _jobs.add(self)
 
     def may_be_cancelled(self, cancel: Callable[[], object]) -> None:
@@ -76,6 +81,23 @@ class Job:
         if self._cancel is not None:
             with contextlib.suppress(RuntimeError):  # its loop is closed, and the work over
                 self._cancel()
+
+    # --- of a task ---
+
+    def cancel_after(self, seconds: float) -> None:
+        """Cancel it when so much time has passed. On its loop."""
+        from anyio import current_time
+
+        self._deadline = current_time() + seconds
+        if self._scope is not None:
+            self._scope.deadline = self._deadline
+
+    def open_scope(self) -> CancelScope:
+        """Give what the task runs in."""
+        from anyio import CancelScope
+
+        self._scope = CancelScope(deadline=self._deadline)
+        return self._scope
 
 
 _jobs: set[Job] = set()
@@ -130,14 +152,19 @@ def finish_on_loop(app: Application, name: str, work: Work) -> None:
     _begin_on_loop(Job(app, name, home, waits=True, is_after=True), home, work)
 
 
-def run_beside(app: Application, name: str, work: Work) -> None:
+def run_beside(app: Application, name: str, work: Work) -> Job:
     """Run what a request needs beside it, and may outlive it, in a task of this loop: a server's or the loop thread."""
     from anyio.lowlevel import current_token
 
-    home = _loop_of_caller()
+    from .loop_thread import is_loop_thread
+
+    loop = current_token().native_token
+    home = None if is_loop_thread(loop) else loop
     if home is None:
         _drain_at_exit()
-    _begin_on_loop(Job(app, name, home, waits=True, is_after=True), current_token().native_token, work)
+    job = Job(app, name, home, waits=True, is_after=True)
+    _begin_on_loop(job, loop, work)
+    return job
 
 
 def _begin_on_loop(job: Job, loop: object, work: Work) -> None:
@@ -147,13 +174,12 @@ def _begin_on_loop(job: Job, loop: object, work: Work) -> None:
 
 
 async def _live(job: Job, work: Work) -> None:
-    from anyio import CancelScope
     from anyio.lowlevel import current_token
 
     from .to_thread import soon_of
 
     try:
-        with CancelScope() as scope:
+        with job.open_scope() as scope:
             job.may_be_cancelled(partial(soon_of(current_token().native_token), scope.cancel))
             await work()
     except Exception as exc:

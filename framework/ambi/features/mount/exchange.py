@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import Any
 
+    from ...bridge.background import Job
     from ...core.headers import Pair
     from ...core.request import Request
     from ...core.response import Response
@@ -106,7 +107,7 @@ class Exchange:
         self._is_whole = self._is_over = False
         self._is_told = False
         self._failure: BaseException | None = None
-        self._scope = anyio.CancelScope()
+        self._job: Job | None = None
 
     # --- the request's side ---
 
@@ -121,7 +122,7 @@ class Exchange:
         async def run() -> None:
             await self._run(application, scope)
 
-        run_beside(self._request.app, f"{self._request!r} to the mounted {application!r:.100}", run)
+        self._job = run_beside(self._request.app, f"{self._request!r} to the mounted {application!r:.100}", run)
         try:
             while not (self._status and not (self._reads_in_thread and self._is_reading)):
                 if self._failure is not None:
@@ -178,8 +179,8 @@ class Exchange:
         self._phase = _LEFT
         self._failure = None
         self._items.clear()
-        if not (self._is_whole or self._is_over):
-            self._scope.deadline = anyio.current_time() + GRACE_S
+        if self._job is not None and not (self._is_whole or self._is_over):
+            self._job.cancel_after(GRACE_S)
         self._changed.ring()
         self._room.ring()
 
@@ -189,15 +190,14 @@ class Exchange:
         """Run the guest. Raises what nobody else will tell of: a failure when its answer was complete."""
         failure: BaseException | None = None
         try:
-            with self._scope:
-                await application(scope, self.receive, self.send)
-            failure = self._early_end()
+            await application(scope, self.receive, self.send)
         except Exception as exc:
-            if self._phase is _LEFT and self._is_told:  # what it made of the news
+            if self._is_told:  # what it made of the news
                 log_left(self._request, exc)
             elif self._is_whole or self._phase is _LEFT:
                 raise
-            failure = exc
+            else:
+                failure = exc
         except BaseException as exc:
             failure = RuntimeError("the mounted application was cancelled")
             failure.__cause__ = exc
@@ -205,14 +205,14 @@ class Exchange:
         finally:
             self._is_over = True
             if not (self._is_whole or self._failure or self._phase is _LEFT):
-                self._failure = failure
+                self._failure = failure or self._unfinished()
             failure = None  # its traceback holds this frame
             self._changed.ring()
 
-    def _early_end(self) -> Exception | None:
-        """Tell what is wrong with a guest that returned: nothing, if its answer is whole, or needs not be."""
-        if self._is_whole or self._phase is _LEFT:
-            return None
+    def _unfinished(self) -> Exception | None:
+        """Tell what is wrong with a guest that is through before its answer: nothing, of a feed when the server stops."""
+        if self._is_told:
+            return ConnectionLost("the client left before its answer was ready")
         if not self._status or stopping_for() is None:
             return RuntimeError("the mounted application ended without a whole answer")
         if self._is_feed():
@@ -232,7 +232,7 @@ class Exchange:
             if message is not None:
                 return message
         while not self._has_left():
-            with anyio.move_on_after(_LOOK_EVERY_S if self._phase is _WAITING else None):
+            with anyio.move_on_after(None if self._status else _LOOK_EVERY_S):
                 await self._changed.wait()
         self._is_told = not self._is_whole
         return {"type": "http.disconnect"}
@@ -241,7 +241,7 @@ class Exchange:
         """Tell whether the client has left, or may as well have: its answer is complete, its body ended early."""
         if self._is_whole or self._phase is _LEFT or self._failure is not None:
             return True
-        return self._phase is _WAITING and not self._status and self._request.is_disconnected()
+        return not self._status and self._request.is_disconnected()  # a stream that has begun is told
 
     async def _read(self, source: CountedSource) -> dict[str, Any] | None:
         """Read a part of the body; None where there is no more to be had."""
@@ -292,7 +292,7 @@ class Exchange:
             self._check_left()
 
     def _check_left(self) -> None:
-        if self._phase is _LEFT or self._failure is not None:
+        if self._phase is _LEFT or self._failure is not None or self._is_told:
             self._is_told = True
             raise ConnectionLost("the client has left")
 
