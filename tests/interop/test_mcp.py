@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.servers.catalogue import Start
-from tests.servers.processes import Running, running
+from tests.interop.serving import serve
+from tests.servers.processes import Running
 from tests.servers.wire import Answer, collect
-from tests.streaming.serving import BY_NAME, TROUBLE, chosen
+from tests.streaming.serving import TROUBLE, chosen
 
 Client = pytest.importorskip("mcp.client.client").Client
 
-HERE = Path(__file__).parent
-EXAMPLES = HERE.parents[1]
 WAIT_S = 20.0
 QUICK = ("gunicorn gthread", "uvicorn h11")
 SERVERS = (*QUICK, "gunicorn asgi", "hypercorn asyncio", "granian asgi", "granian wsgi", "waitress")
@@ -37,19 +31,9 @@ SILENT = {"gunicorn asgi", "waitress"}
 POSTED = [("Accept", "application/json, text/event-stream"), ("Content-Type", "application/json")]
 
 
-def serve(name: str, app: str, home: Path) -> Any:
-    plain = BY_NAME[name]
-    server = replace(plain, command=plain.command.replace("app:app", f"{THREADS.get(name, '')} {app}"))
-    return running(
-        server,
-        Start(variables={"PYTHONPATH": os.pathsep.join([str(home), str(EXAMPLES), *filter(None, sys.path)])}),
-        home,
-    )
-
-
 @pytest.fixture(scope="module", params=chosen(SERVERS, QUICK))
 def server(request: pytest.FixtureRequest) -> Iterator[Running]:
-    with serve(request.param, "mcp_app:app", HERE) as found:
+    with serve(request.param, "tests.interop.mcp_app:app", THREADS.get(request.param, "")) as found:
         yield found
 
 
@@ -215,32 +199,34 @@ def test_what_there_is_too_much_of_is_refused(server: Running) -> None:
 
 @pytest.mark.parametrize("name", chosen(SERVERS[:4], QUICK))
 def test_an_open_event_stream_does_not_hold_up_a_stop(name: str) -> None:
-    with serve(name, "mcp_app:app", HERE) as server:
-        with server.connect() as connection:
-            connection.ask("GET", "/mcp", [("Accept", "text/event-stream"), session(server)])
+    with serve(name, "tests.interop.mcp_app:app") as started:
+        with started.connect() as connection:
+            connection.ask("GET", "/mcp", [("Accept", "text/event-stream"), session(started)])
             if name not in SILENT:
                 assert connection.read_head().status == 200
-            server.terminate()
+            started.terminate()
             if name in SILENT:
                 assert connection.read_head().status == 200
             assert collect(connection.read_chunks()) == ([], "complete")
-        assert server.ended_within(5)
-        assert trouble(server) == []
+        assert started.ended_within(5)
+        assert trouble(started) == []
+
+
+async def order(address: str) -> tuple[str, int]:
+    """Order what the example brews; give what came, and how many steps were told of."""
+    steps: list[float] = []
+
+    async def progress(at: float, total: float | None, message: str | None) -> None:
+        steps.append(at)
+
+    async with Client(address) as client:
+        pot = await client.call_tool("brew", {"tea": "Sencha"}, progress_callback=progress)
+    return pot.content[0].text, len(steps)
 
 
 @pytest.mark.parametrize("name", chosen(SERVERS, QUICK))
 def test_the_example_is_a_page_and_a_server(name: str) -> None:
-    async def order() -> tuple[str, int]:
-        steps = []
-
-        async def progress(*told: Any) -> None:
-            steps.append(told)
-
-        async with Client(url(server)) as client:
-            pot = await client.call_tool("brew", {"tea": "Sencha"}, progress_callback=progress)
-        return pot.content[0].text, len(steps)
-
-    with serve(name, "examples.mcp_anywhere:app", EXAMPLES) as server:
-        assert run(order()) == ("A pot of Sencha.", 3)
-        assert b"Sencha: 1 brewed" in server.get("/").body
-        assert json.loads(server.get("/teas/Sencha").body) == {"tea": "Sencha", "brewed": 1}
+    with serve(name, "examples.mcp_anywhere:app") as started:
+        assert run(order(url(started))) == ("A pot of Sencha.", 3)
+        assert b"Sencha: 1 brewed" in started.get("/").body
+        assert json.loads(started.get("/teas/Sencha").body) == {"tea": "Sencha", "brewed": 1}
