@@ -210,7 +210,7 @@ class Exchange:
             self._changed.ring()
 
     def _unfinished(self) -> Exception | None:
-        """Tell what is wrong with a guest that is through before its answer: nothing, of a feed when the server stops."""
+        """Tell what is wrong with a guest that is through before its answer: nothing, where a stop ends a feed."""
         if self._is_told:
             return ConnectionLost("the client left before its answer was ready")
         if not self._status or stopping_for() is None:
