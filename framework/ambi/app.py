@@ -204,7 +204,7 @@ class App(Router):
 
         Example:
             app.mount("/admin", flask_app)
-            app.mount("/mcp", server.streamable_http_app())
+            app.mount("/", server.streamable_http_app())  # an MCP server answers at a path of its own, /mcp
         """
         if path != "/" and (not path.startswith("/") or path.endswith("/") or "{" in path):
             raise ConfigurationError(

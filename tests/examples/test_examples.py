@@ -18,12 +18,16 @@ from ambi.testing import Client
 from tests.examples.exchanges import EXCHANGES, Exchange
 
 ROOT = Path(__file__).parents[2]
+NEEDS = {"mcp_anywhere": "mcp"}
+"""What an example needs besides; where that is not installed, the example is not tried."""
 EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("[!_]*.py"))
 CASES = [(name, exchange) for name, exchanges in EXCHANGES.items() for exchange in exchanges]
 
 
 def fresh_app(example: str) -> App:
     """Run an example's file and return its app, which no other test has seen."""
+    if example in NEEDS:
+        pytest.importorskip(NEEDS[example])
     app = runpy.run_path(str(ROOT / "examples" / f"{example}.py"))["app"]
     assert isinstance(app, App)
     return app
@@ -98,3 +102,13 @@ def test_without_the_package_an_example_says_what_to_do(example: str):
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
     assert ended.returncode == 1
     assert ended.stderr == "No module named 'ambi'. In a clone, `pip install -e .` comes first.\n"
+
+
+@pytest.mark.parametrize("example", NEEDS)
+def test_without_what_it_needs_besides_an_example_says_so(example: str):
+    run = f"import runpy, sys; sys.modules[{NEEDS[example]!r}] = None; runpy.run_path(sys.argv[1])"
+    command = [sys.executable, "-c", run, f"examples/{example}.py"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+    assert ended.returncode == 1
+    assert "`pip install" in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -48,3 +48,11 @@ class LiveResponse(GuestResponse):
 
     starts_at_once = True
     ends_when_left = True
+
+
+class LiveFeed(LiveResponse):
+    """The same where it is an event stream that a page or program listens to: it comes back, so a stop ends it."""
+
+    __slots__ = ()
+
+    ends_at_stop = True

@@ -6,6 +6,8 @@ outlive the response, as natively: what it does after its last message holds nob
 Facts
 - An answer that is there at once is one of bytes; one that is not begins at once, as on a server of its own.
 - The guest runs ahead of the client by a bounded number of items and bytes; then its `send` waits.
+- An event stream that was asked for with GET has no end of its own, and its client comes back: it ends when the server
+  stops. Other answers are waited for. Some libraries see the stop by themselves, and return without a last message.
 - When the client has left, `receive` says so and `send` raises OSError. A guest that goes on for longer than a grace
   period with an answer that nobody takes is cancelled.
 - Under WSGI the server's thread reads the body, when it serves the loop: while it waits for the answer to begin, and
@@ -22,12 +24,13 @@ import anyio
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from ...bridge.background import run_beside
+from ...bridge.stopping import stopping_for
 from ...core.body import CountedSource
 from ...core.errors import ClientDisconnected, ConnectionLost, HTTPError
-from ...core.log import log_left
+from ...core.log import log_cut, log_left
 from ...core.response import declared_length
 from ...core.sides import SYNC
-from .answers import GuestResponse, LiveResponse
+from .answers import GuestResponse, LiveFeed, LiveResponse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -133,12 +136,18 @@ class Exchange:
         return response
 
     def _response(self) -> Response:
-        kind = GuestResponse if self._is_whole else LiveResponse
+        kind = GuestResponse if self._is_whole else LiveFeed if self._is_feed() else LiveResponse
         response = kind(self, self._status, decoded(self._fields))
         is_sent = self._is_whole and self._request.method != "HEAD"
         if is_sent and declared_length(response._pairs) in (None, self._size):
             response.body = b"".join(self._items)
         return response
+
+    def _is_feed(self) -> bool:
+        if self._request.method != "GET":
+            return False
+        types = (bytes(value) for name, value in self._fields if bytes(name).lower() == b"content-type")
+        return next(types, b"").lower().startswith(b"text/event-stream")
 
     def _taken_failure(self) -> BaseException:
         failure, self._failure = self._failure, None
@@ -200,10 +209,17 @@ class Exchange:
             failure = None  # its traceback holds this frame
             self._changed.ring()
 
-    def _unfinished(self) -> Exception:
+    def _unfinished(self) -> Exception | None:
+        """Tell what is wrong with a guest that is through before its answer: nothing, where a stop ends a feed."""
         if self._is_told:
             return ConnectionLost("the client left before its answer was ready")
-        return RuntimeError("the mounted application ended without a whole answer")
+        if not self._status or stopping_for() is None:
+            return RuntimeError("the mounted application ended without a whole answer")
+        if self._is_feed():
+            self._is_whole = True
+            return None
+        log_cut(self._request)
+        return ConnectionLost("the server stops")
 
     async def receive(self) -> dict[str, Any]:
         """Give the guest the next part of the body, then, when that is so, that the client has left."""
