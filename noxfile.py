@@ -19,9 +19,8 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "arch", "tests", "docs", "examples"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
-REAL_SERVERS = [
-    f"--ignore=tests/{name}" for name in ("servers", "streaming", "browser", "interop")
-]  # have sessions of their own
+ELSEWHERE = [f"--ignore=tests/{name}" for name in ("servers", "streaming", "browser", "interop")]
+"""What has a session of its own."""
 ASK_FOR_SERVERS = ("tests/bridge/test_one_object.py", "tests/bridge/test_processes.py")
 """Tests of what servers look at, and of gevent: elsewhere those are not installed, and parts of these are skipped."""
 
