@@ -19,7 +19,8 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "arch", "tests", "docs", "examples"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
-REAL_SERVERS = [f"--ignore=tests/{name}" for name in ("servers", "streaming", "browser")]  # have sessions of their own
+ELSEWHERE = [f"--ignore=tests/{name}" for name in ("servers", "streaming", "browser", "interop")]
+"""What has a session of its own."""
 ASK_FOR_SERVERS = ("tests/bridge/test_one_object.py", "tests/bridge/test_processes.py")
 """Tests of what servers look at, and of gevent: elsewhere those are not installed, and parts of these are skipped."""
 
@@ -118,10 +119,17 @@ def tests(session: nox.Session, version: str) -> None:
     install(session, "test", extras=True)
     # A part of the suite cannot cover the whole package, so words after `--` switch the measurement off.
     if version == RUNNING and not session.posargs:
-        session.run("coverage", "run", "-m", "pytest", *REAL_SERVERS)
+        session.run("coverage", "run", "-m", "pytest", *ELSEWHERE)
         session.run("coverage", "report")
     else:
-        session.run("pytest", *REAL_SERVERS, *session.posargs)
+        session.run("pytest", *ELSEWHERE, *session.posargs)
+
+
+@nox.session
+def interop(session: nox.Session) -> None:
+    """Run guests of other frameworks inside ambi, ambi inside of them, and other people's packages around it."""
+    install(session, "interop", extras=True)
+    session.run("pytest", "tests/interop", *session.posargs)
 
 
 @nox.session

@@ -55,13 +55,15 @@ def app() -> App:
 def make_client(cell: Cell) -> Iterator[MakeClient]:
     """Give what makes a client in the cell. Its lifespan runs until the test ends, and then the judges are asked.
 
-    `lifespan=False` is a server that sends no lifespan events; `judged=False` one that breaks the rules itself.
+    `lifespan=False` is a server that sends no lifespan events; `judged=False` one that breaks the rules itself. A 500 is
+    an answer here like any other, unless `raise_server_exceptions=True`.
     """
     with ExitStack() as stack:
         judges: list[CheckedWSGI | CheckedASGI] = []
 
         def make_client(app: Any, *, lifespan: bool = True, judged: bool = True, **options: Any) -> Client:
             checked = app
+            options.setdefault("raise_server_exceptions", False)
             if judged:
                 checked = CheckedWSGI(app) if cell.gateway == "wsgi" else CheckedASGI(app, lifespan=lifespan)
                 judges.append(checked)

@@ -17,7 +17,7 @@ The map of the package:
     bridge/          threads and event loops: how a request travels between `def` and `async def`
     gateways/        WSGI and ASGI
     features/        what an application may have besides; loaded when it is named
-    testing.py       a client for tests, on either gateway
+    testing/         a client for tests, on either gateway
     gunicorn.py      hooks: gunicorn -c python:ambi.gunicorn shop:app
 """
 

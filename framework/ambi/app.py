@@ -27,6 +27,7 @@ from .gateways import asgi, wsgi
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from contextlib import AbstractAsyncContextManager
     from os import PathLike
     from typing import Any, Literal
     from wsgiref.types import StartResponse, WSGIApplication
@@ -120,7 +121,8 @@ class App(Router):
         number of arguments.
         """
         self.wsgi = partial(wsgi.serve, self)
-        self.asgi = partial(asgi.serve, self)
+        self.asgi = served = partial(asgi.serve, self)
+        served.__dict__["__call__"] = self._serve_asgi  # wrappers look at `app.asgi` in the same way
         self.__dict__["__call__"] = self._call_asgi
 
     # --- called ---
@@ -139,6 +141,9 @@ class App(Router):
 
     async def _call_asgi(self, scope: Any, receive: Receive, send: Send) -> None:
         await self.asgi(scope, receive, send)
+
+    async def _serve_asgi(self, scope: Any, receive: Receive, send: Send) -> None:
+        await asgi.serve(self, scope, receive, send)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is bound to this very object, so that a copy gets its own."""
@@ -199,7 +204,7 @@ class App(Router):
 
         Example:
             app.mount("/admin", flask_app)
-            app.mount("/mcp", server.streamable_http_app())
+            app.mount("/", server.streamable_http_app())  # an MCP server answers at a path of its own, /mcp
         """
         if path != "/" and (not path.startswith("/") or path.endswith("/") or "{" in path):
             raise ConfigurationError(
@@ -302,6 +307,26 @@ class App(Router):
         from .bridge.background import spawn  # loads inspect, which registration has loaded already
 
         spawn(self, function, args, wait_at_stop=wait_at_stop)
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """Run the lifespan, with those of mounted applications, around a block on the event loop that serves.
+
+        For a host that passes no lifespan events on, as Starlette and FastAPI do with what is mounted in them: in its
+        own lifespan. Without this the first request starts it, and it stops when the loop ends; which uvicorn, told to
+        stop by a signal, does not wait for.
+
+        Raises:
+            BaseException: what a start-up or a shutdown raised.
+
+        Example:
+            @asynccontextmanager
+            async def lifespan(host: FastAPI):
+                async with shop.running():
+                    yield
+        """
+        from contextlib import nullcontext
+
+        return nullcontext() if self.lifespans is None else self.lifespans.running()
 
     def _all_mounted(self) -> set[App]:
         apps = [mount.app for mount in self._mounts if isinstance(mount.app, App)]

@@ -35,7 +35,7 @@ def _inside(served: Any) -> Any:
     if isinstance(served, partial):
         arguments: tuple[Any, ...] = served.args
         return arguments[0] if arguments else None
-    for name in ("__self__", "app", "wsgi_app", "application"):
+    for name in ("__self__", "app", "wsgi_app", "application", "wsgi", "_app"):
         inside = getattr(served, name, None)
         if inside is not None:
             return inside

@@ -7,13 +7,15 @@ which of the two must never be seen from outside.
 
 import base64
 import binascii
+import copy
 import io
 import re
+import sys
 import unicodedata
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from ambi import (
     JSON,
@@ -24,6 +26,7 @@ from ambi import (
     File,
     HTTPError,
     Limits,
+    Middleware,
     Request,
     Response,
     Router,
@@ -44,6 +47,29 @@ async def lifespan() -> AsyncIterator[None]:
 # One of the suites asks for targets of 9,000 bytes, and calls every refusal of a long one (414) a mistake.
 app = App(lifespan=lifespan, limits=Limits(max_target_bytes=16 * 1024))
 wsgi = asgi = app
+
+
+def mounted(mounts: dict[str, tuple[Literal["wsgi", "asgi"], Any]]) -> tuple[App, App]:
+    """Give the application, twice as `wsgi` and `asgi` above, with others mounted in it: prefix -> (interface, other)."""
+    host = copy.deepcopy(app)
+    for prefix, (interface, other) in mounts.items():
+        host.mount(prefix, other, interface=interface)
+    return host, host
+
+
+@app.middleware
+def report_errors(request: Request) -> Middleware:
+    """Tell Sentry, where a suite has set it up, of what no handler took: its wrappers see a 500 and no exception.
+
+    Unless it reads the log, where the error stands as well.
+    """
+    try:
+        yield
+    except Exception as exc:
+        sentry = sys.modules.get("sentry_sdk")
+        if sentry is not None and sentry.get_client().get_integration("logging") is None:
+            sentry.capture_exception(exc)
+        raise
 
 
 @app.get("/hello")

@@ -9,6 +9,8 @@ import anyio
 import pytest
 
 from ambi import App, BodyStream, CallNext, HTTPError, Layer, Middleware, Request, Response
+from ambi.core.crossings import count_crossings
+from ambi.core.sides import ASYNC, SYNC
 from ambi.testing import Client
 from tests.bridge.conftest import Hops
 from tests.cells import CELLS, GATEWAYS, Cell
@@ -90,6 +92,23 @@ def test_a_plan_crosses_as_often_as_its_colours_change(
     assert client.get("/").text == "ok"
     column = ("wsgi-def", "wsgi-async", "asgi-def", "asgi-async").index(f"{cell.gateway}-{cell.colour}")
     assert hops.take() == ROWS[forms][column]
+
+
+@pytest.mark.parametrize("forms", ROWS, ids=lambda forms: forms or "none")
+def test_what_is_told_of_a_plan_is_what_is_counted(
+    app: App, client: Client, cell: Cell, hops: Hops, forms: str
+) -> None:
+    """With a body too, read before everything or before the handler, and for a handler that never blocks."""
+    layers, native = [LAYERS[form] for form in forms], SYNC if cell.gateway == "wsgi" else ASYNC
+    early = [Layer(layer.function, blocking=layer.blocking, body=True) for layer in layers]
+    app.post("/", middleware=layers)(cell.handler(lambda: "ok"))
+    app.post("/early", middleware=early)(cell.handler(lambda: "ok"))
+    app.post("/quick", middleware=layers, blocking=False)(cell.handler(lambda: "ok"))
+    for route in app.routes:
+        for content in (None, b"abc"):
+            assert client.post(route.path, content=content).text == "ok"
+            plan = app._make_plan(route)
+            assert hops.take() == count_crossings(plan, native, with_body=content is not None), (route, content)
 
 
 def test_the_table_is_whole_and_what_the_rule_says() -> None:

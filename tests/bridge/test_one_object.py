@@ -105,6 +105,27 @@ def test_it_is_called_with_keywords() -> None:
     assert sent[1]["body"] == b"hello a"
 
 
+@pytest.mark.parametrize("which", ["app", "app.asgi"])
+def test_wrappers_take_it_for_asgi_3(which: str) -> None:
+    """Sentry's looks at the `__call__` of what is no function; asgiref's and Starlette's at the object, too."""
+    app = make_app()
+    wrapped: Any = app if which == "app" else app.asgi
+    assert inspect.iscoroutinefunction(wrapped.__call__)
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def main() -> None:
+        await wrapped.__call__(scope_of("/hello/a"), nothing_comes, send)
+        app.asgi = no_start
+        if which == "app.asgi":  # what stands around it does not come again
+            await wrapped.__call__(scope_of("/hello/a"), nothing_comes, send)
+
+    anyio.run(main)
+    assert {message["body"] for message in sent[1::2]} == {b"hello a"}
+
+
 def test_called_with_nothing_it_raises_a_type_error() -> None:
     """uvicorn calls `app()` to find out whether it is a factory."""
     with pytest.raises(TypeError, match="missing 2 required positional arguments"):

@@ -340,6 +340,8 @@ def test_a_field_and_a_file_are_asked_for_by_kind() -> None:
         ('multipart/form-data; charset=utf-8; Boundary="a b"', "a b"),
         ("multipart/form-data; boundary=" + "x" * 70, "x" * 70),
         ("multipart/form-data; boundary='()+_,-./:=?", "'()+_,-./:=?"),
+        ("multipart/form-data; boundary=----------a_BoUnDaRy7$", "----------a_BoUnDaRy7$"),
+        ("multipart/form-data; boundary=!#$%&*^`|~", "!#$%&*^`|~"),
     ],
 )
 def test_a_boundary_is_read(content_type: str, boundary: str) -> None:

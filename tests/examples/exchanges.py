@@ -7,6 +7,11 @@ from dataclasses import dataclass, field
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 BYTES = {"content-type": "application/octet-stream"}
+MCP = {
+    "host": "localhost:8000",  # the server answers to no strange name
+    "accept": "application/json, text/event-stream",
+    "content-type": "application/json",
+}
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
@@ -64,6 +69,14 @@ EXCHANGES: dict[str, list[Exchange]] = {
         Exchange("GET", "/nowhere", 404),
         Exchange("GET", "/%FF", 400),
         Exchange("DELETE", "/users/1", 405),
+    ],
+    "mcp_anywhere": [
+        Exchange("GET", "/", 200),
+        Exchange("GET", "/teas/Sencha", 200),
+        Exchange("GET", "/teas/Coffee", 404),
+        Exchange("POST", "/mcp", 200, MCP, b'{"jsonrpc": "2.0", "id": 1, "method": "tools/list"}'),
+        Exchange("POST", "/mcp", 421, {**MCP, "host": "tea.example"}, b"{}", remark="by a strange name"),
+        Exchange("GET", "/nothing", 404),
     ],
     "upload": [
         Exchange("GET", "/", 200),

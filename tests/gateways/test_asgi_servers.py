@@ -9,7 +9,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from ambi import App, Request, Stream
-from tests.calls import Receive, call_asgi, nothing_comes, scope_of
+from tests.calls import Receive, call_asgi, nothing_comes, scope_of, sending_body
 from tests.cells import CELLS, Cell
 from tests.checkers import CheckedASGI
 
@@ -121,6 +121,18 @@ def test_http_2_may_have_a_body_without_saying_so(cell: Cell) -> None:
         return messages.pop(0)
 
     assert call(app, cell, {"method": "POST", "http_version": "2"}, receive)[2] == b"ab"
+
+
+@pytest.mark.parametrize("body", [b"abc", b""])
+def test_a_post_may_have_a_body_without_saying_so(cell: Cell, body: bytes) -> None:
+    """Events of a cloud's gateway, which Mangum brings, and some test clients have none of the fields that tell."""
+    app = App()
+    app.post("/")(cell.handler(lambda request: request.body))
+
+    async def main() -> tuple[int, dict[str, str], bytes]:
+        return await call_asgi(app, scope_of(method="POST"), sending_body(body))
+
+    assert anyio.run(main, backend=cell.backend)[::2] == (200, body)
 
 
 def test_an_asgi_middleware_may_wrap_one_side(cell: Cell) -> None:

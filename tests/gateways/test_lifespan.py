@@ -13,7 +13,8 @@ import pytest
 
 from ambi import App, ConfigurationError, Request
 from ambi.testing import Client
-from tests.cells import Cell
+from tests.calls import call_asgi
+from tests.cells import CELLS, Cell
 from tests.conftest import MakeClient
 from tests.gateways.taps import in_threads
 
@@ -284,6 +285,75 @@ def test_it_stops_when_the_loop_of_the_server_ends(make_client: MakeClient, cell
     with client_of(NoLifespan(app), cell) as client:
         assert client.get("/").text == "ok"
     assert events == ["app up", "app down"]
+
+
+def test_what_stands_behind_the_yield_runs_then_too_without_a_finally(make_client: MakeClient, cell: Cell) -> None:
+    events: list[str] = []
+
+    @cell.handler
+    def life() -> Iterator[None]:
+        events.append("up")
+        yield
+        events.append("down")
+
+    app = App(lifespan=life)
+    app.get("/")(cell.handler(lambda: "ok"))
+    if cell.gateway == "wsgi":
+        assert make_client(app, lifespan=False).get("/").text == "ok"
+        stop(app, cell)
+    else:
+        with client_of(NoLifespan(app), cell) as client:
+            assert client.get("/").text == "ok"
+    assert events == ["up", "down"]
+
+
+ASGI_CELLS = [cell for cell in CELLS if cell.gateway == "asgi"]
+
+
+@pytest.mark.parametrize("asgi", ASGI_CELLS, ids=str)
+def test_a_host_may_hold_it(asgi: Cell) -> None:
+    """One that lives between an ASGI server and the application; a WSGI host has no place for that."""
+    events: list[str] = []
+    inner = App(lifespan=lifespan(asgi, events, name="inner"))
+    app = App(lifespan=lifespan(asgi, events, state={"pool": "the pool"}))
+    app.mount("/inner", inner)
+    app.get("/")(asgi.handler(lambda request: request.state.pool))
+
+    async def main() -> None:
+        for _ in range(2):
+            with pytest.raises(LookupError):
+                async with app.running():
+                    assert events[-2:] == ["app up", "inner up"]
+                    assert (await call_asgi(app, "/"))[2] == b"the pool"
+                    raise LookupError("the host's own")
+
+    anyio.run(main, backend=asgi.backend)
+    assert events == ["app up", "inner up", "inner down", "app down"] * 2
+
+
+@pytest.mark.parametrize("asgi", ASGI_CELLS, ids=str)
+def test_a_start_up_that_fails_is_raised_to_the_host(asgi: Cell) -> None:
+    events: list[str] = []
+    app = App(lifespan=lifespan(asgi, events))
+    app.mount("/inner", App(lifespan=lifespan(asgi, events, before=fail)))
+
+    async def main() -> None:
+        async with app.running():
+            pytest.fail("it runs all the same")
+
+    with pytest.raises(NoDatabase):
+        anyio.run(main, backend=asgi.backend)
+    assert events == ["app up", "app down"]
+
+
+def test_without_a_lifespan_there_is_nothing_to_hold() -> None:
+    async def main() -> bytes:
+        app = App()
+        app.get("/")(lambda: "ok")
+        async with app.running():
+            return (await call_asgi(app, "/"))[2]
+
+    assert anyio.run(main) == b"ok"
 
 
 class NoLifespan:

@@ -1,6 +1,7 @@
 """What WSGI servers do differently. One gateway alone, since each of these is a habit of some WSGI server."""
 
 import asyncio
+import gc
 import io
 import json
 import threading
@@ -473,3 +474,47 @@ def test_a_time_out_of_a_read_loses_nothing(cell: Cell, readers: int) -> None:
         return b"".join(sorted(chunks))
 
     assert call_wsgi(app, environ_of("/", b"....", **{"wsgi.input": SlowInput()}))[2] == b"1234"
+
+
+def test_files_of_a_form_are_closed_where_nobody_calls_close(cell: Cell) -> None:
+    """Some wrappers take the items, and forget what PEP 3333 asks for at the end."""
+    app, kept = App(), list[Any]()
+    app.post("/")(cell.handler(lambda request: kept.append(request.form["f"])))
+    body = b'--b\r\ncontent-disposition: form-data; name="f"; filename="f"\r\n\r\n' + b"x" * 100_000 + b"\r\n--b--\r\n"
+    environ = environ_of(body=body, CONTENT_TYPE="multipart/form-data; boundary=b")
+    assert list(app(environ, lambda status, headers: None)) in ([], [b""])
+    assert kept[0].file.closed
+
+
+def delegating(app: Any, environ: Any) -> Iterator[bytes]:
+    """Wrap as Werkzeug's debugger does: `close` is called at the end alone."""
+    chunks = app(environ, lambda status, headers: None)
+    yield from chunks
+    chunks.close()
+
+
+def forgetting(app: Any, environ: Any) -> Iterator[bytes]:
+    """Wrap as Elastic's middleware does: `close` is not called at all."""
+    for chunk in app(environ, lambda status, headers: None):  # noqa: UP028  # so that it is not closed either
+        yield chunk
+
+
+@pytest.mark.parametrize("wrapped", [delegating, forgetting])
+def test_a_stream_that_is_left_is_closed_within_a_wrapper_that_does_not(cell: Cell, wrapped: Any) -> None:
+    app, closed = App(), threading.Event()
+
+    @app.get("/")
+    @cell.handler
+    def endless() -> Iterator[str]:
+        try:
+            while True:
+                yield "x"
+        finally:
+            closed.set()
+
+    chunks = wrapped(app, environ_of())
+    assert next(chunks) == b"x"
+    chunks.close()
+    del chunks
+    gc.collect()  # nobody else is left to close it
+    assert closed.wait(2)

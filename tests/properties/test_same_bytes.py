@@ -169,8 +169,8 @@ def make_app() -> App:
 def clients() -> Iterator[tuple[Client, Client]]:
     """Give one client for each gateway, of one application."""
     app = make_app()
-    with Client(CheckedASGI(app), "asgi") as asgi:
-        yield Client(CheckedWSGI(app), "wsgi"), asgi
+    with Client(CheckedASGI(app), "asgi", raise_server_exceptions=False) as asgi:
+        yield Client(CheckedWSGI(app), "wsgi", raise_server_exceptions=False), asgi
 
 
 # --- the requests ---

@@ -21,6 +21,7 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
+from guests import asgi_guest, endings, wsgi_guest  # beside this file, where servers are started
 
 from ambi import (
     JSON,
@@ -595,3 +596,24 @@ def note(response: Response) -> None:
 @app.get("/boom-noted", middleware=[note_the_outcome])
 def boom_noted() -> str:
     raise RuntimeError("the secret of the handler")
+
+
+# ------------------------------------------------------------------ what is mounted
+
+
+inner = App()
+
+
+@inner.get("/here", name="here")
+async def here(request: Request) -> str:
+    return request.url_for("here")
+
+
+app.mount("/inner", inner)
+app.mount("/wsgi-guest", wsgi_guest)
+app.mount("/asgi-guest", asgi_guest)
+
+
+@app.get("/told/{word}")
+async def what_was_told(word: str) -> str:
+    return endings.get(word, "nothing")

@@ -251,6 +251,26 @@ DIFFERENCES: tuple[Difference, ...] = (
         "no answer: the connection is closed",
         SIGTERM_KILLS,
     ),
+    Difference(("guests_get_bodies_in_chunks",), NO_CHUNKED_REQUESTS, "the status is 411, not 203", LENGTH_NEEDED),
+    Difference(
+        ("an_asgi_guests_answer_begins_before_its_first_item",),
+        ("waitress", "cheroot", "gevent.pywsgi", "gunicorn asgi"),
+        "they arrive with it",
+        "The server sends nothing before there is a byte of the body.",
+    ),
+    Difference(
+        ("an_asgi_guest_is_told_that_its_client_left",),
+        ("granian wsgi", "waitress", "cheroot", "gevent.pywsgi"),
+        "it is not told while nothing is sent",
+        "The server does not lend its socket, so that a client that left is noticed only when something is sent to it."
+        " A stream that may be quiet for long sends a comment now and then, as event streams do.",
+    ),
+    Difference(
+        ("an_asgi_guest_is_told_that_its_client_left",),
+        ("wsgiref", "uWSGI"),
+        "no answer: the server is silent; then no further request is served",
+        "The same, and the one thread that the server has here waits for the stream.",
+    ),
     Difference(
         FINISHES_ON_TERM,
         ("uWSGI", "daphne"),

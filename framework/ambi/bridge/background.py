@@ -138,11 +138,14 @@ def run_beside(app: Application, name: str, work: Work) -> Job:
     """
     from anyio.lowlevel import current_token
 
-    home = _loop_of_caller()
+    from .loop_thread import is_loop_thread
+
+    loop = current_token().native_token
+    home = None if is_loop_thread(loop) else loop
     if home is None:
         _drain_at_exit()
     job = Job(app, name, home, waits=True, is_after=False)
-    _begin_on_loop(job, current_token().native_token, work)
+    _begin_on_loop(job, loop, work)
     return job
 
 

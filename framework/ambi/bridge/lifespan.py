@@ -27,7 +27,7 @@ from .stopping import forget_stopping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from contextvars import Context
     from typing import Any
 
@@ -126,7 +126,31 @@ class Lifespans:
                         await stopping()
                     except BaseException:
                         scope.shield, scope.deadline = True, current_time() + _CANCELLED_STOP_S
+                        await stack.aclose()  # a stop like any other: each goes on behind its yield, and sees no error
                         raise
+        finally:
+            self.pending = True
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Start all, and stop them when the block is left: for a host that lives between server and application.
+
+        Raises:
+            BaseException: what a start-up or a shutdown raised.
+        """
+        from .background import drain_on_loop
+
+        context = copy_context()
+        try:
+            async with contextlib.AsyncExitStack() as stack:
+                for lifespan in self._all():
+                    await self._enter(lifespan, stack, context)
+                self.pending = False
+                try:
+                    yield
+                finally:
+                    await drain_on_loop()
+                    await stack.aclose()  # what the block raised is none of theirs
         finally:
             self.pending = True
 

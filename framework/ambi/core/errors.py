@@ -117,12 +117,30 @@ class HTTPError(AmbiError):
 
 def describe(function: object) -> str:
     """Name a user's function for a message: qualified name, file and line."""
+    name, file, line = locate(function)
+    return f"{name} ({file}:{line})" if file else name
+
+
+def locate(function: object) -> tuple[str, str, int]:
+    """Give a user's function's qualified name, file and line, behind wrappers; file "" where there is no code."""
+    inner = innermost(function)
+    name = getattr(inner, "__qualname__", None) or _repr_of(function)
+    code = getattr(inner, "__code__", None) or getattr(getattr(inner, "__call__", None), "__code__", None)
+    return (name, code.co_filename, code.co_firstlineno) if code is not None else (name, "", 0)
+
+
+def _repr_of(value: object) -> str:
+    """Give the repr of a value without the address in it, which tells nobody anything."""
+    text, address, _ = repr(value).partition(" at 0x")
+    return f"{text}>" if address else text
+
+
+def innermost(function: object) -> Any:
+    """Give what a user wrote, behind all wrappers and partials."""
     inner: Any = function
     while (wrapped := _inside(inner)) is not None:
         inner = wrapped
-    name = getattr(inner, "__qualname__", None) or repr(function)
-    code = getattr(inner, "__code__", None) or getattr(getattr(inner, "__call__", None), "__code__", None)
-    return f"{name} ({code.co_filename}:{code.co_firstlineno})" if code is not None else name
+    return inner
 
 
 def _inside(function: Any) -> Any:

@@ -13,6 +13,7 @@ from .errors import ClientDisconnected, HTTPError, describe
 from .log import log_crash, log_disconnect, log_refusal
 from .response import Response, Text, make_response
 from .sides import ASYNC, SYNC
+from .watching import tell_of_crash
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ async def open_late(request: Request, plan: Plan, response: Response, here: Side
 async def crash(request: Request, plan: Plan, failure: Exception, here: Side) -> Recovered:
     """Log what no layer and no handler took, and answer with a 500: the user's, if there is one and it works."""
     log_crash(request, failure, plan.described)
+    tell_of_crash(failure)
     failure.__traceback__ = None  # an exception object that is raised again must not keep the frames of this request
     handler = find_last_handler(plan.errors)
     if handler is not None:
@@ -111,6 +113,7 @@ def late_error(request: Request, error: Exception, where: str) -> Response:
         response, error = None, exc
     if response is None:
         log_crash(request, error, where)
+        tell_of_crash(error)
         response = server_error(request)
     run_callbacks(request, response)
     return response

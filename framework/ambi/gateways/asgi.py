@@ -22,6 +22,7 @@ from ..core.request import Request
 from ..core.response import finalize, take_body
 from ..core.sides import ASYNC
 from ..core.url import decode_path, encode_raw_query, percent_decode, strip_root
+from ..core.watching import tell_of_crash
 from .asgi_connection import Connection, connection_of
 from .entry import check_host, headers_too_large, parse_content_length, target_too_long
 
@@ -184,8 +185,8 @@ def read_request(  # noqa: C901, PLR0912, PLR0915  # one pass over what every re
             host = _hosts[raw_host] if raw_host in _hosts else _hosts.learn(raw_host)
         if length is not None:
             has_body = parse_content_length(length.decode("latin-1")) > 0
-        elif "http_version" in scope and scope["http_version"] > "1.1":
-            has_body = True  # HTTP/2 may have a body without saying so
+        elif scope["method"] in _WITH_BODY or ("http_version" in scope and scope["http_version"] > "1.1"):
+            has_body = True  # without saying so, as HTTP/2 may, and what is no server: Mangum, test clients
         target = raw_path or path.encode()
         if (target + b"?" + scope["query_string"] if query else target)[limits.max_target_bytes :]:
             raise target_too_long(limits)
@@ -201,6 +202,9 @@ def read_request(  # noqa: C901, PLR0912, PLR0915  # one pass over what every re
         request._body_source = Connection(request, receive, length, has_body=True)
     return request, refusal
 
+
+_WITH_BODY = frozenset(("POST", "PUT", "PATCH", "QUERY"))
+"""Methods that give a body a meaning: where it is empty, clients say so (RFC 9110 8.6), so few are asked in vain."""
 
 _ASKED_FOR = frozenset((b"host", b"content-length", b"transfer-encoding"))
 
@@ -350,6 +354,7 @@ async def _start(app: ServedApplication, request: Request) -> HTTPError | None:
         await app.lifespans.start_on_this_loop()
     except Exception as exc:
         log_crash(request, exc, "the start of the application")
+        tell_of_crash(exc)
         return HTTPError(500)
     return None
 

@@ -417,7 +417,12 @@ class FinishedBody:
         return self
 
     def __next__(self) -> bytes:
-        return next(self._iterator)
+        try:
+            return next(self._iterator)
+        except StopIteration:
+            if self._request is not None and self._request._after is None:
+                self.close()  # some wrappers (Elastic's) never do; what runs after the response waits for the server
+            raise
 
     def close(self) -> None:
         """Close the body, then finish the request. Idempotent."""

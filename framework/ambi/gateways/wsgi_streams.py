@@ -19,7 +19,6 @@ from __future__ import annotations
 import errno
 import time
 from functools import partial
-from itertools import chain
 
 from ..core.ending import close_iterated
 from ..core.log import log_cut
@@ -65,7 +64,7 @@ class StreamedBody:
             self.close()
             raise
         self.has_items = bool(first) or response.starts_at_once
-        self._iterator = chain((first,), chunks)
+        self._iterator = _begun(first, chunks)
 
     def __iter__(self) -> Iterator[bytes]:
         return self._iterator
@@ -147,6 +146,15 @@ class StreamedBody:
                     raise
                 return False
         return True
+
+
+def _begun(first: bytes, chunks: Any) -> Iterator[bytes]:
+    """Give the first chunk and the others: as a generator, since some wrappers close nothing but what they iterate."""
+    try:
+        yield first
+        yield from chunks
+    finally:
+        chunks.close()
 
 
 def _look(request: Request, response: Response, quiet_s: float) -> bytes | None:

@@ -1,11 +1,12 @@
 """What an ASGI application may do that only one of ASGI can, mounted under either gateway. See: ASGI 3.0."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,7 +14,7 @@ import anyio
 import pytest
 
 from ambi import App, Limits, Middleware, Request
-from ambi.bridge import interrupting
+from ambi.bridge import interrupting, stopping
 from ambi.features.mount import exchange
 from ambi.testing import Client
 from tests.cells import GATEWAYS, Cell
@@ -560,6 +561,90 @@ def test_a_layer_that_replaces_an_unfinished_answer_ends_it(app: App, ask: Ask, 
     assert ask(handle).get("/guest/").json() == {"instead": True}
     wait_for(lambda: len(events) == 2)
     assert events == ["http.request", "http.disconnect"]
+
+
+# --- the server stops ---
+
+
+@pytest.fixture
+def stop() -> Iterator[Callable[[], None]]:
+    """Give what makes it seem that the server stops."""
+    yield stopping.tell_stopping
+    stopping.forget_stopping()
+
+
+def test_a_feed_ends_when_the_server_stops(
+    ask: Ask, events: list[Any], stop: Callable[[], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        await send({**START, "headers": [(b"Content-Type", b"text/event-stream; charset=utf-8")]})
+        await send(MORE)
+        try:
+            await anyio.sleep(60)
+        finally:
+            events.append("ended")
+
+    with ask(handle).stream("GET", "/guest/") as response:
+        chunks = response.iter_bytes()
+        assert next(chunks) == b"more"
+        stop()
+        assert list(chunks) == []
+    wait_for(lambda: events)
+    assert caplog.messages == []
+
+
+def test_the_answer_to_a_post_is_no_feed_and_waited_for(ask: Ask, stop: Callable[[], None]) -> None:
+    """Else its client could not tell whether the call went through."""
+
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        await send({**START, "headers": [(b"content-type", b"text/event-stream")]})
+        await send(MORE)
+        await anyio.sleep(1.2)  # longer than it takes to see a stop
+        await send(LAST)
+
+    with ask(handle).stream("POST", "/guest/") as response:
+        chunks = response.iter_bytes()
+        assert next(chunks) == b"more"
+        stop()
+        assert list(chunks) == [b"last"]
+
+
+def seeing_a_stop(stop: Callable[[], None], of_type: bytes) -> Callable[[Any, Any, Any], Any]:
+    """Make what returns without a last message when the server stops, as libraries of event streams do."""
+
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        await send({**START, "headers": [(b"content-type", of_type)]})
+        await send(MORE)
+        await anyio.sleep(0.1)
+        stop()
+
+    return handle
+
+
+def test_a_feed_that_sees_the_stop_by_itself_has_ended_well(
+    ask: Ask, stop: Callable[[], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert ask(seeing_a_stop(stop, b"text/event-stream")).get("/guest/").content == b"more"
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize(("method", "of_type"), [("POST", b"text/event-stream"), ("GET", b"text/plain")])
+def test_any_other_answer_that_sees_it_is_cut_without_a_traceback(
+    make_client: MakeClient,
+    stop: Callable[[], None],
+    caplog: pytest.LogCaptureFixture,
+    cell: Cell,
+    method: str,
+    of_type: bytes,
+) -> None:
+    app = App()
+    app.mount("/guest", serving(seeing_a_stop(stop, of_type)))
+    client = make_client(app, judged=False)
+    # In ASGI, that the end is missing is what a server makes a cut of.
+    with pytest.raises(ConnectionResetError) if cell.gateway == "wsgi" else contextlib.nullcontext():
+        assert client.request(method, "/guest/").content == b"more"
+    assert errors(caplog) == []
+    assert caplog.messages[0] == f"{method} /: the stream was cut, as the server stops"
 
 
 def test_a_body_that_is_too_large_is_told_as_a_leaving(ask: Ask, events: list[Any]) -> None:

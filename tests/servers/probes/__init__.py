@@ -4,7 +4,9 @@ Each probe leaves the server as it found it, and the next request must be served
 colours, both are asked.
 """
 
-from tests.servers.probes import answers, bodies, files, lifecycle, one_object, requests, trouble
+from tests.servers.probes import answers, bodies, files, lifecycle, mounts, one_object, requests, trouble
 
-SECTIONS = tuple(module.section for module in (one_object, requests, bodies, answers, files, trouble, lifecycle))
+SECTIONS = tuple(
+    module.section for module in (one_object, requests, bodies, answers, files, mounts, trouble, lifecycle)
+)
 PROBES = tuple(probe for section in SECTIONS for probe in section.probes)

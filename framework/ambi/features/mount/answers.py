@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from ...core.headers import Pair
 
 
+_NOT_SENT_WITH_204 = HOP_BY_HOP | {"content-length"}
+"""A server must not send a length in a response without content, and not every one takes it off. See: RFC 9110 8.6."""
+
+
 class GuestResponse(Response):
     """The answer of a mounted application: nothing is added to its header fields, and its length is its own.
 
@@ -32,9 +36,8 @@ class GuestResponse(Response):
     def __init__(self, body: Any, status: int, pairs: Iterable[Pair]) -> None:
         self.status = check_status(status)
         self.body = body
-        self._pairs = [
-            (check_name(name), check_value(value)) for name, value in pairs if name.lower() not in HOP_BY_HOP
-        ]
+        kept_back = _NOT_SENT_WITH_204 if status == 204 else HOP_BY_HOP
+        self._pairs = [(check_name(name), check_value(value)) for name, value in pairs if name.lower() not in kept_back]
         self._cookies = None
 
 
@@ -45,3 +48,11 @@ class LiveResponse(GuestResponse):
 
     starts_at_once = True
     ends_when_left = True
+
+
+class LiveFeed(LiveResponse):
+    """The same where it is an event stream that a page or program listens to: it comes back, so a stop ends it."""
+
+    __slots__ = ()
+
+    ends_at_stop = True

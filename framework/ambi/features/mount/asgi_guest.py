@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ...core.errors import HTTPError
 from ...core.log import log_left
 from ...core.plan import Plan
 from ...core.response import Switched
 from ...core.websocket import WEBSOCKET
+from .answers import GuestResponse
 from .scopes import scope_of, websocket_scope_of
 
 TYPE_CHECKING = False
@@ -67,7 +67,6 @@ class ASGIGuest:
         """Let the guest have a WebSocket.
 
         Raises:
-            HTTPError: 403, when it refused the handshake without an answer.
             Exception: what it raised.
         """
         from .conversation import Conversation
@@ -84,5 +83,5 @@ class ASGIGuest:
         if talk.denial is not None:
             return talk.denial
         if not ws.accepted:
-            raise HTTPError(403, "the WebSocket was refused")
+            return GuestResponse(b"", 403, (("content-length", "0"),))  # as a server says it for the guest
         return Switched(ws)

@@ -1,7 +1,8 @@
 """The environ that a WSGI guest is given. See: PEP 3333.
 
 Under WSGI it is a copy of the server's own, so that what the server lends (its socket, its file wrapper) is there too.
-Under ASGI it is made of the request. Whatever the server, `wsgi.input` may be read to its end.
+Under ASGI it is made of the request. Whatever the server, `wsgi.input` may be read to its end: with some servers' own,
+that would wait for the next request.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ def environ_of(request: Request, max_body_bytes: int | None) -> tuple[dict[str, 
         if "HTTP_UPGRADE" not in environ:  # else the guest may look for the connection behind it
             environ["wsgi.input"] = io.BytesIO()  # reading that of some servers would wait for the next request
             environ["wsgi.input_terminated"] = True
-    elif not is_native or max_body_bytes is not None:
+    else:
         source = request._edge.body_source(request)
         body = Input(CountedSource(source, sys.maxsize if max_body_bytes is None else max_body_bytes))
         environ["wsgi.input"] = io.BufferedReader(body, _BUFFER_BYTES)

@@ -6,6 +6,8 @@ outlive the response, as natively: what it does after its last message holds nob
 Facts
 - An answer that is there at once is one of bytes; one that is not begins at once, as on a server of its own.
 - The guest runs ahead of the client by a bounded number of items and bytes; then its `send` waits.
+- An event stream that was asked for with GET has no end of its own, and its client comes back: it ends when the server
+  stops. Other answers are waited for. Some libraries see the stop by themselves, and return without a last message.
 - When the client has left, `receive` says so and `send` raises OSError. A guest that goes on for longer than a grace
   period with an answer that nobody takes is cancelled.
 - Where no body is sent (HEAD, 304) servers take it and send nothing, so a guest may go on to the end of it; for as long
@@ -26,12 +28,13 @@ from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
 from ...bridge.background import run_beside
 from ...bridge.interrupting import Grace
+from ...bridge.stopping import stopping_for
 from ...core.body import CountedSource
 from ...core.errors import ClientDisconnected, ConnectionLost, HTTPError
-from ...core.log import log_left
+from ...core.log import log_cut, log_left
 from ...core.response import WITHOUT_BODY, declared_length
 from ...core.sides import SYNC
-from .answers import GuestResponse, LiveResponse
+from .answers import GuestResponse, LiveFeed, LiveResponse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,7 +113,7 @@ class Exchange:
         self._is_told = False
         self._failure: BaseException | None = None
         self._grace = Grace()
-        self._job: Job
+        self._job: Job | None = None
 
     # --- the request's side ---
 
@@ -126,6 +129,8 @@ class Exchange:
             await self._run(application, scope)
 
         self._job = run_beside(self._request.app, f"{self._request!r} to the mounted {application!r:.100}", run)
+        if self._is_whole:
+            self._is_after()
         try:
             while not (self._status and not (self._reads_in_thread and self._is_reading)):
                 if self._failure is not None:
@@ -139,12 +144,18 @@ class Exchange:
         return response
 
     def _response(self) -> Response:
-        kind = GuestResponse if self._is_whole else LiveResponse
+        kind = GuestResponse if self._is_whole else LiveFeed if self._is_feed() else LiveResponse
         response = kind(self, self._status, decoded(self._fields))
         self._is_bodiless = self._request.method == "HEAD" or response.status in WITHOUT_BODY
         if self._is_whole and not self._is_bodiless and declared_length(response._pairs) in (None, self._size):
             response.body = b"".join(self._items)
         return response
+
+    def _is_feed(self) -> bool:
+        if self._request.method != "GET":
+            return False
+        types = (bytes(value) for name, value in self._fields if bytes(name).lower() == b"content-type")
+        return next(types, b"").lower().startswith(b"text/event-stream")
 
     def _taken_failure(self) -> BaseException:
         failure, self._failure = self._failure, None
@@ -176,7 +187,7 @@ class Exchange:
         if self._phase is _LEFT:
             return
         self._phase = _LEFT
-        self._job.is_after = True
+        self._is_after()
         self._failure = None
         self._items.clear()
         self._size = 0
@@ -185,20 +196,26 @@ class Exchange:
         self._changed.ring()
         self._room.ring()
 
+    def _is_after(self) -> None:
+        """Tell that what the guest does from now on is not the request's any more."""
+        if self._job is not None:  # a loop whose tasks begin at once is not there yet
+            self._job.is_after = True
+
     # --- the guest's side ---
 
     async def _run(self, application: ASGIApplication, scope: dict[str, Any]) -> None:
         """Run the guest. Raises what nobody else will tell of: a failure when its answer was complete."""
-        failure: BaseException | None = RuntimeError("the mounted application ended without a whole answer")
+        failure: BaseException | None = None
         try:
             with self._grace:
                 await application(scope, self.receive, self.send)
         except Exception as exc:
-            if self._phase is _LEFT and self._is_told:  # what it made of the news
+            if self._is_told:  # what it made of the news
                 log_left(self._request, exc)
             elif self._is_whole or self._phase is _LEFT:
                 raise
-            failure = exc
+            else:
+                failure = exc
         except (SystemExit, KeyboardInterrupt) as exc:  # the request's, whose thread or task is the server's own
             if self._is_whole or self._phase is _LEFT:
                 raise
@@ -210,9 +227,21 @@ class Exchange:
         finally:
             self._is_over = True
             if not (self._is_whole or self._failure or self._phase is _LEFT):
-                self._failure = failure
+                self._failure = failure or self._unfinished()
             failure = None  # its traceback holds this frame
             self._changed.ring()
+
+    def _unfinished(self) -> Exception | None:
+        """Tell what is wrong with a guest that is through before its answer: nothing, where a stop ends a feed."""
+        if self._is_told:
+            return ConnectionLost("the client left before its answer was ready")
+        if not self._status or stopping_for() is None:
+            return RuntimeError("the mounted application ended without a whole answer")
+        if self._is_feed():
+            self._is_whole = True
+            return None
+        log_cut(self._request)
+        return ConnectionLost("the server stops")
 
     async def receive(self) -> dict[str, Any]:
         """Give the guest the next part of the body, then, when that is so, that the client has left."""
@@ -226,7 +255,7 @@ class Exchange:
                 return message
         await checkpoint()
         while not self._has_left():
-            with anyio.move_on_after(_LOOK_EVERY_S if self._phase is _WAITING else None):
+            with anyio.move_on_after(None if self._status else _LOOK_EVERY_S):
                 await self._changed.wait()
         self._is_told = not self._is_whole
         return {"type": "http.disconnect"}
@@ -235,7 +264,7 @@ class Exchange:
         """Tell whether the client has left, or may as well have: its answer is complete, its body ended early."""
         if self._is_whole or self._phase is _LEFT or self._failure is not None:
             return True
-        return self._phase is _WAITING and not self._status and self._request.is_disconnected()
+        return not self._status and self._request.is_disconnected()  # a stream that has begun is told
 
     async def _read(self, source: CountedSource) -> dict[str, Any] | None:
         """Read a part of the body, one task after the other; None where there is no more to be had."""
@@ -282,9 +311,10 @@ class Exchange:
         if chunk:
             self._items.append(bytes(chunk))
             self._size += len(chunk)
-        self._is_whole = self._job.is_after = not message.get("more_body", False)
+        self._is_whole = not message.get("more_body", False)
         self._changed.ring()
         if self._is_whole:
+            self._is_after()
             self._room.ring()  # for one who sends in another task
         elif not chunk:
             await checkpoint()
@@ -293,7 +323,7 @@ class Exchange:
             self._check_left()
 
     def _check_left(self) -> None:
-        is_left = self._phase is _LEFT and not self._is_bodiless
+        is_left = (self._phase is _LEFT or self._is_told) and not self._is_bodiless
         if not self._is_whole and (is_left or self._failure is not None):
             self._is_told = True
             raise ConnectionLost("the client has left")

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from ...core.request import Request
 
 _PASSED_ON = ("tls", "websocket.http.response")
+_OF_THE_HOST = frozenset(("app", "app_root_path", "endpoint", "path_params", "route", "router"))
+"""What Starlette and its kin leave in a scope that they have routed: their guests would take it for their own."""
+
 _VERSIONS = {"version": "3.0", "spec_version": "2.4"}
 """2.4: a `send` after the client has left raises OSError."""
 
@@ -27,7 +30,7 @@ def scope_of(request: Request, state: dict[str, Any] | None) -> dict[str, Any]:
         state: what the guest's lifespan has left; None where it has none.
     """
     is_native = request.gateway == "asgi"
-    scope: dict[str, Any] = dict(request.native) if is_native else _made_of(request)
+    scope = _host_scope(request.native) if is_native else _made_of(request)
     given = scope.get("extensions") or {}
     scope |= {
         "type": "http", "asgi": _VERSIONS, "method": request.method, "root_path": request.root_path,
@@ -48,6 +51,10 @@ def websocket_scope_of(request: Request, state: dict[str, Any] | None) -> dict[s
         "subprotocols": list(request._websocket.subprotocols),
     }  # fmt: skip
     return scope
+
+
+def _host_scope(native: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in native.items() if key not in _OF_THE_HOST}
 
 
 def _made_of(request: Request) -> dict[str, Any]:

@@ -1,0 +1,98 @@
+"""`ambi check shop:app`: what an application is made of, what it needs of servers, and what is wrong with it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from pathlib import Path
+
+from ..core.errors import ConfigurationError
+from .document import GATEWAYS, VERSION, describe_app
+from .loading import FailedImportError, WrongUseError, load_app
+from .printing import Page, print_details, print_document, print_failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from .document import Document, RouteEntry
+    from .loading import Frame
+
+_EPILOG = """\
+exit status: 0 all is well, warnings or not; 1 the application cannot be loaded or put together; 2 wrong use
+
+`wsgi` and `asgi` in the table: how often a request goes to the other side (from a thread to an event loop, or the other
+way round) and back. 0 costs nothing.
+"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Say what the command takes."""
+    from argparse import RawDescriptionHelpFormatter
+
+    parser.formatter_class = RawDescriptionHelpFormatter
+    parser.epilog = _EPILOG
+    parser.add_argument("app", help="module:attribute, as shop:app, shop.py:app or 'shop:create()'; shop is shop:app")
+    parser.add_argument("--gateway", choices=GATEWAYS, help="look at one side only")
+    parser.add_argument("--route", metavar="NAME_OR_PATH", help="show a route in detail, or those below a path")
+    parser.add_argument("-v", "--verbose", action="store_true", help="show all routes in detail")
+    parser.add_argument("--json", action="store_true", help="write the same as JSON, for tools")
+
+
+def run(options: Namespace) -> int:
+    """Load the application and show it; the exit status."""
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # what the user's modules print is none of ours
+            app = load_app(options.app)
+            gateways = (options.gateway,) if options.gateway else GATEWAYS
+            document = describe_app(app, options.app, gateways)
+        chosen = _choose(document, options.route)
+    except WrongUseError as exc:
+        sys.stderr.write(f"ambi check: {exc}\n")
+        return 2
+    except FailedImportError as exc:
+        return _fail(options, exc.error, exc.frames)
+    if options.json:
+        json.dump({**document, "routes": chosen}, sys.stdout, indent=2, sort_keys=True)
+        sys.stdout.write("\n")
+    elif options.route is not None or options.verbose:
+        print_details(Page(sys.stdout), chosen)
+    if not options.json and options.route is None:
+        print_document(Page(sys.stdout), document, table=not options.verbose)
+    return 0
+
+
+def _choose(document: Document, wanted: str | None) -> list[RouteEntry]:
+    """Give the routes of a name or path, else those below the path.
+
+    Raises:
+        WrongUseError: there is none.
+    """
+    routes = document["routes"]
+    if wanted is None:
+        return routes
+    below = wanted.rstrip("/") + "/"
+    found = [route for route in routes if wanted in (route["name"], route["path"])]
+    found = found or [route for route in routes if route["path"].startswith(below)]
+    if not found:
+        from difflib import get_close_matches
+
+        near = get_close_matches(wanted, {word for route in routes for word in (route["name"], route["path"])}, 3)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise WrongUseError(f"no route has the name or path {wanted!r}{hint}")
+    return found
+
+
+def _fail(options: Namespace, error: BaseException, frames: list[Frame]) -> int:
+    """Say why there is no application: what, and where in the user's code."""
+    kind = "" if isinstance(error, ConfigurationError) else type(error).__name__
+    text = str(error).replace(f"{Path.cwd()}/", "")
+    if options.json:
+        file, line, _ = frames[-1] if frames else ("", 0, "")
+        failure = {"kind": kind or "ConfigurationError", "text": text, "file": file, "line": line}
+        json.dump({"version": VERSION, "app": options.app, "error": failure}, sys.stdout, indent=2, sort_keys=True)
+        sys.stdout.write("\n")
+    else:
+        print_failure(Page(sys.stderr), options.app, kind, text, frames)
+    return 1

@@ -1,0 +1,211 @@
+"""Loading: from what stands on the command line to the application.
+
+    shop:app              the attribute `app` of the module `shop`
+    shop                  the same, or `application`
+    shop:sites.main       an attribute of an attribute
+    shop:create           a factory: a function that can be called without arguments
+    shop:create("test")   a factory with arguments, as literals
+    shop.py:app           a file; `sites/shop.py` is `sites.shop` if `sites` is a package
+
+The current directory comes first on the import path, as with servers; with a file, the directory of its top package.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import sys
+from pathlib import Path
+
+from ..app import App
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType, TracebackType
+    from typing import Any
+
+    Frame = tuple[str, int, str]
+    """Of a traceback: file, line, and the name of the function."""
+
+_DEFAULTS = ("app", "application")
+_PACKAGE = str(Path(__file__).parents[1])
+_LIBRARIES = str(Path(ast.__file__).parent)
+_ATTRIBUTE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(\(.*\))?", re.DOTALL)
+
+
+class WrongUseError(Exception):
+    """Say that what was asked for is not there. The command's fault, not the application's."""
+
+
+class FailedImportError(Exception):
+    """Say that the user's code raised while it was imported, or a factory while it was called.
+
+    Attributes:
+        error: what it raised.
+        frames: where: the frames of the user's code alone, outermost first.
+    """
+
+    def __init__(self, spec: str, error: BaseException) -> None:
+        super().__init__(f"{spec} could not be loaded: {type(error).__name__}: {error}")
+        self.error = error
+        self.frames = user_frames(error)
+
+
+def load_app(spec: str) -> App:
+    """Import what a command line names, and give the application.
+
+    Args:
+        spec: as above.
+
+    Raises:
+        WrongUseError: there is no such module or attribute, or it is no application.
+        FailedImportError: the user's code raised.
+    """
+    module_name, attribute = split_spec(spec)
+    module = _import(module_name)
+    found = _call_factory(spec, _look_up(module, attribute), attribute)
+    if isinstance(found, App):
+        return found
+    from ..gunicorn import find_app  # loads the bridge, and hardly anybody wraps
+
+    wrapped = find_app(found)
+    if wrapped is None:
+        raise WrongUseError(f"{spec} is no App but {_shown(found)}{_apps_of(module)}")
+    return wrapped
+
+
+def split_spec(spec: str) -> tuple[str, str]:
+    """Split a spec into module (or file) and attribute, which is "" where none is named."""
+    for colon in (match.start() for match in re.finditer(":", spec)):
+        if _ATTRIBUTE.fullmatch(spec, colon + 1) and not (colon == 1 and spec[2:3] in "\\/"):
+            return spec[:colon], spec[colon + 1 :]
+    if spec.endswith(":"):
+        raise WrongUseError(f"{spec!r} names nothing behind its colon; module:attribute was expected, as shop:app")
+    return spec, ""
+
+
+def _import(name: str) -> ModuleType:
+    """Import a module by name or file."""
+    if name.endswith(".py") or "/" in name or "\\" in name:
+        root, name = _module_of(Path(name))
+    else:
+        root = Path.cwd()
+    if sys.path[:1] != [str(root)]:
+        sys.path.insert(0, str(root))
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise WrongUseError(f"{name!r} is no name of a module; module:attribute was expected, as shop:app")
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as exc:
+        if exc.name is not None and f"{name}.".startswith(f"{exc.name}."):
+            raise WrongUseError(_missing_module(exc.name, root)) from None
+        raise FailedImportError(name, exc) from exc
+    except (Exception, SystemExit) as exc:
+        raise FailedImportError(name, exc) from exc
+
+
+def _module_of(path: Path) -> tuple[Path, str]:
+    """Give the directory to import a file from, and the name of its module."""
+    if path.is_dir():
+        path /= "__init__.py"
+    if not path.is_file():
+        raise WrongUseError(f"there is no file {str(path)!r}")
+    path = path.resolve()
+    names = [] if path.name == "__init__.py" else [path.stem]
+    root = path.parent
+    while (root / "__init__.py").is_file():
+        names.append(root.name)
+        root = root.parent
+    return root, ".".join(reversed(names))
+
+
+def _look_up(module: ModuleType, attribute: str) -> Any:
+    names = attribute.partition("(")[0].split(".")
+    if not attribute:
+        names = [next((name for name in _DEFAULTS if hasattr(module, name)), "")]
+        if not names[0]:
+            how = _apps_of(module) or f"; name what it is called, as {module.__name__}:name"
+            raise WrongUseError(f"{module.__name__} has neither `app` nor `application`{how}")
+    found: Any = module
+    for name in names:
+        if not hasattr(found, name):
+            owner = module.__name__ if found is module else type(found).__name__
+            raise WrongUseError(f"{owner} has no attribute {name!r}{_near(name, dir(found)) or _apps_of(module)}")
+        found = getattr(found, name)
+    return found
+
+
+def _call_factory(spec: str, found: Any, attribute: str) -> Any:
+    """Call what is written with parentheses, or is a function that wants no arguments."""
+    args, kwargs = _arguments(spec, attribute)
+    is_class = isinstance(found, type)
+    if "(" not in attribute and (not hasattr(found, "__code__") or is_class or _wants_arguments(found)):
+        return found
+    try:
+        return found(*args, **kwargs)
+    except (Exception, SystemExit) as exc:
+        raise FailedImportError(spec, exc) from exc
+
+
+def _arguments(spec: str, attribute: str) -> tuple[list[Any], dict[str, Any]]:
+    """Read the arguments of a factory."""
+    if "(" not in attribute:
+        return [], {}
+    try:
+        call = ast.parse(attribute, mode="eval").body
+        if not isinstance(call, ast.Call) or not isinstance(call.func, (ast.Name, ast.Attribute)):
+            raise ValueError("not one call of a name")
+        kwargs = {word.arg: ast.literal_eval(word.value) for word in call.keywords if word.arg is not None}
+        return [ast.literal_eval(value) for value in call.args], kwargs
+    except (SyntaxError, ValueError):
+        raise WrongUseError(f"the arguments in {spec!r} must be literals, as create('test', debug=True)") from None
+
+
+def _wants_arguments(function: Any) -> bool:
+    from inspect import Parameter, signature
+
+    return any(
+        parameter.default is Parameter.empty and parameter.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+        for parameter in signature(function).parameters.values()
+    )
+
+
+# --- what is said of what is not there ---
+
+
+def _missing_module(name: str, root: Path) -> str:
+    known = {path.stem for path in root.glob("*.py")} | {path.parent.name for path in root.glob("*/__init__.py")}
+    return f"there is no module {name!r} in {root} or elsewhere on the import path{_near(name, known)}"
+
+
+def _near(name: str, known: Any) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, [word for word in known if not word.startswith("_")], 3)
+    return f"; did you mean {' or '.join(near)}?" if near else ""
+
+
+def _apps_of(module: ModuleType) -> str:
+    names = [name for name, value in vars(module).items() if isinstance(value, App)]
+    return f"; {module.__name__} has {', '.join(names)}" if names else ""
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return f"{type(value).__name__}: {text if len(text) <= 60 else text[:57] + '...'}"
+
+
+def user_frames(error: BaseException) -> list[Frame]:
+    """Give where an error came from in the user's own code: neither libraries' frames nor the import machinery's."""
+    frames: list[Frame] = []
+    at: TracebackType | None = error.__traceback__
+    while at is not None:
+        code = at.tb_frame.f_code
+        if not code.co_filename.startswith((_PACKAGE, "<frozen ", importlib.__file__)):
+            frames.append((code.co_filename, at.tb_lineno, code.co_name))
+        at = at.tb_next
+    if isinstance(error, SyntaxError) and error.filename:
+        frames.append((error.filename, error.lineno or 1, ""))
+    own = [frame for frame in frames if not frame[0].startswith(_LIBRARIES) and "site-packages" not in frame[0]]
+    return own or frames

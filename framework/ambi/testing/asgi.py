@@ -1,0 +1,485 @@
+"""Calling an application as an ASGI server does: on an event loop in a thread, or on that of the test. See: ASGI 3.0.
+
+One request is an `ASGIExchange` on the loop. What the application sends goes into a mailbox, of which the test takes
+it: in a thread of its own (`ASGITransport`), or in a task of the same loop (`AsyncASGITransport`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+
+from ..bridge.background import settled_on_loop
+from ..core.url import encode_path, percent_decode
+from .messages import Response
+from .watching import Watch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from typing import Any, Self
+
+    from anyio.from_thread import BlockingPortal
+
+    from .messages import Request
+    from .websocket_asgi import LoopWire, TaskWire
+
+WANTED = {"type": "ambi.testing.wanted"}
+"""In the mailbox: the application waits for the next chunk of the request."""
+
+_AHEAD = 1024
+"""Messages that may be in the mailbox before the application has to wait, as it has to for a slow client."""
+
+
+class Lifespan:
+    """The lifespan of an application, as a server runs it, and the scopes of its requests."""
+
+    def __init__(self, app: Any, root_path: str) -> None:
+        self._app = app
+        self._root_path = root_path
+        self._state: dict[str, Any] = {}
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run it around a block, in one task. An application that raises or returns without a word has none.
+
+        Raises:
+            RuntimeError: the start-up or the shutdown failed; the message is the application's.
+            Exception: what left the application later.
+        """
+        import anyio
+
+        talk = _LifespanTalk()
+        async with anyio.create_task_group() as group:
+            group.start_soon(talk.run, self._app, self._state)
+            await talk.answered.wait()
+            if not talk.has_failed:
+                yield
+            talk.stops.set()
+        talk.raise_failure()
+
+    def scope(self, request: Request, **more: Any) -> dict[str, Any]:
+        """Make the scope of a request, as uvicorn has it."""
+        path, _, query = request.target.partition("?")
+        raw_path = (encode_path(self._root_path) + path).encode("latin-1")
+        name, _, port = request.host.partition(":")
+        return {
+            "type": "http", "asgi": {"version": "3.0", "spec_version": "2.4"}, "http_version": "1.1",
+            "method": request.method, "scheme": request.scheme, "raw_path": raw_path,
+            "path": percent_decode(raw_path).decode("utf-8", "replace"), "query_string": query.encode("latin-1"),
+            "root_path": self._root_path, "client": ("127.0.0.1", 50000),
+            "server": (name, int(port) if port else 443 if request.scheme == "https" else 80),
+            "headers": [(n.encode("latin-1"), v.encode("latin-1")) for n, v in request.header_lines],
+            "state": dict(self._state), "extensions": {}, **more,
+        }  # fmt: skip
+
+
+class _LifespanTalk:
+    """What a server and an application say to each other about a lifespan.
+
+    Attributes:
+        answered: the application has said that it is started, or that it is not, or nothing and never will.
+        stops: the server stops.
+    """
+
+    def __init__(self) -> None:
+        import anyio
+
+        self.answered, self.stops = anyio.Event(), anyio.Event()
+        self._asked = False
+        self._said: list[Any] = []
+        self._failure: Exception | None = None
+
+    async def run(self, app: Any, state: dict[str, Any]) -> None:
+        """Call the application."""
+        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": state}
+        try:
+            await app(scope, self._receive, self._send)
+        except Exception as exc:
+            self._failure = exc if self._said else None  # without an answer it knows no lifespans; ASGI, "Lifespan"
+        finally:
+            self.answered.set()
+
+    async def _receive(self) -> Any:
+        if not self._asked:
+            self._asked = True
+            return {"type": "lifespan.startup"}
+        await self.stops.wait()
+        return {"type": "lifespan.shutdown"}
+
+    async def _send(self, message: Any) -> None:
+        self._said.append(message)
+        self.answered.set()
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the start-up failed."""
+        return bool(self._said) and self._said[0]["type"] == "lifespan.startup.failed"
+
+    def raise_failure(self) -> None:
+        """Raise what the application said of a failure, or what it raised, when all is over."""
+        for phase, message in zip(("start-up", "shutdown"), self._said, strict=False):
+            if message["type"].endswith(".failed"):
+                raise RuntimeError(f"the {phase} failed: {message.get('message', '')}") from self._failure
+        if self._failure is not None:
+            raise self._failure
+
+
+class ASGITransport:
+    """Sends requests to an ASGI application on an event loop in a thread."""
+
+    settle = True
+    """Whether an exchange waits for what runs after it."""
+
+    def __init__(self, app: Any, root_path: str, backend: str, *, raises: bool) -> None:
+        self.app = app
+        self.raises = raises
+        self._backend = backend
+        self._lifespan = Lifespan(app, root_path)
+        self._portal: BlockingPortal | None = None
+        self._closing = contextlib.ExitStack()
+
+    def start(self) -> None:
+        """Start the loop and run the start-up of the lifespan.
+
+        Raises:
+            RuntimeError: the start-up failed; the message is the application's.
+        """
+        from anyio.from_thread import start_blocking_portal
+
+        self._portal = self._closing.enter_context(start_blocking_portal(self._backend))
+        try:
+            self._closing.enter_context(self._portal.wrap_async_context_manager(self._lifespan.running()))
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Run the shutdown of the lifespan and stop the loop."""
+        self._portal = None
+        self._closing.close()
+
+    @contextlib.contextmanager
+    def portal(self) -> Iterator[BlockingPortal]:
+        """Give the way to the loop; to one of its own, where the client was not entered."""
+        from anyio.from_thread import start_blocking_portal
+
+        if self._portal is not None:
+            yield self._portal
+            return
+        with start_blocking_portal(self._backend) as portal:
+            yield portal
+
+    @contextlib.contextmanager
+    def exchange(self, request: Request) -> Iterator[Response]:
+        """Send one request; leaving before the end of the body is a disconnect.
+
+        Raises:
+            Exception: what became a 500, if that is wanted; what left the application; what the body of the request
+                raised.
+        """
+        with self.portal() as portal:
+            mailbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+            exchange = ASGIExchange(self._lifespan.scope(request), request.body, mailbox.put)
+            future = portal.start_task_soon(exchange.run, self.app)
+            reader = _BlockingReader(exchange, mailbox, portal, request.body)
+            try:
+                response = exchange.answer(reader.next_message(), reader.chunks())
+                if self.raises:
+                    exchange.watch.raise_crash()
+                yield response
+            finally:
+                portal.call(exchange.leave, self.settle)
+                future.result()
+            exchange.raise_late(always=self.raises)  # but what the test itself raised comes first
+
+    def websocket(self, request: Request) -> LoopWire:
+        """Send the handshake of a WebSocket."""
+        from .websocket_asgi import LoopWire
+
+        return LoopWire(self, request, self._lifespan.scope)
+
+
+class _BlockingReader:
+    """Takes what an application sends out of its mailbox, in the thread of the test."""
+
+    def __init__(self, exchange: ASGIExchange, mailbox: Any, portal: BlockingPortal, body: Any) -> None:
+        self._exchange = exchange
+        self._get: Callable[[], Any] = mailbox.get
+        self._portal = portal
+        self._body = None if isinstance(body, bytes) else iter(body)
+
+    def next_message(self) -> Any:
+        """Give the next message, None at the end; meanwhile send what is asked for of the request."""
+        while (message := self._get()) is WANTED:
+            chunk = next(self._body, None) if self._body is not None else None
+            self._portal.call(self._exchange.feed, chunk)
+        if self._exchange.take():
+            self._portal.call(self._exchange.make_room)
+        return self._exchange.checked(message)
+
+    def chunks(self) -> Iterator[bytes]:
+        """Give the body of the answer."""
+        while (message := self.next_message()) is not None:
+            if message.get("body"):
+                yield message["body"]
+            if not message.get("more_body", False):
+                return
+
+
+class ASGIExchange:
+    """One request on the loop.
+
+    Attributes:
+        watch: what is seen of it.
+    """
+
+    def __init__(self, scope: dict[str, Any], body: Any, put: Callable[[Any], object]) -> None:
+        self.watch = Watch()
+        self._scope = scope
+        self._whole: bytes | None = body if isinstance(body, bytes) else None
+        self._is_chunked = self._whole is None
+        self._put = put
+        self._gone: Any = None
+        self._ended: Any = None
+        self._fed: Any = None
+        self._room: Any = None
+        self._sent = self._taken = 0
+        self._chunk: bytes | None = None
+        self._is_complete = False
+        self._failure: Exception | None = None
+
+    async def run(self, app: Any) -> None:
+        """Call the application; what it raises is in the mailbox, as the last message."""
+        import anyio
+
+        self._gone, self._ended = anyio.Event(), anyio.Event()
+        self.watch.begin()
+        try:
+            await app(self._scope, self._receive, self._send)
+        except Exception as exc:
+            self._failure = exc
+        finally:
+            self._put(self._failure)
+            self._ended.set()
+
+    async def _receive(self) -> Any:
+        if self._whole is not None:
+            whole, self._whole = self._whole, None
+            return {"type": "http.request", "body": whole, "more_body": False}
+        if self._is_chunked and not self._gone.is_set():
+            self._put(WANTED)
+            await self._wait_for_chunk()
+            if not self._gone.is_set():
+                self._is_chunked = self._chunk is not None
+                return {"type": "http.request", "body": self._chunk or b"", "more_body": self._is_chunked}
+        await self._gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def _wait_for_chunk(self) -> None:
+        """Wait until the test has given one, or has left."""
+        import anyio
+
+        self._fed = anyio.Event()
+        await self._fed.wait()
+
+    async def feed(self, chunk: bytes | None) -> None:
+        """Take the next chunk of the request, None for its end."""
+        self._chunk = chunk
+        self._fed.set()
+
+    async def _send(self, message: Any) -> None:
+        self._put(message)
+        self._sent += 1
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            self._is_complete = True
+            self._part()
+        elif self._sent - self._taken >= _AHEAD:
+            await self._wait_for_room()
+
+    async def _wait_for_room(self) -> None:
+        """Wait until half of what is in the mailbox was taken, or the test has left."""
+        import anyio
+
+        self._room = anyio.Event()  # before it is asked once more: the other thread takes, and then looks for this
+        if self._sent - self._taken >= _AHEAD and not self._gone.is_set():
+            await self._room.wait()
+        self._room = None
+
+    async def make_room(self) -> None:
+        """Let the application go on."""
+        if self._room is not None:
+            self._room.set()
+
+    def _part(self) -> None:
+        self._gone.set()
+        for waited_for in (self._fed, self._room):
+            if waited_for is not None:
+                waited_for.set()
+
+    async def leave(self, settle: bool) -> None:  # a call through a portal has no keywords
+        """Let the client be gone, and wait until the application is through with it."""
+        if self._gone is not None:
+            self._part()
+            await self._ended.wait()
+        if settle:
+            await settled_on_loop()
+
+    # --- in the thread or the task of the test ---
+
+    def take(self) -> bool:
+        """Note that a message was taken; tell whether the application waits for that."""
+        self._taken += 1
+        return self._room is not None and self._sent - self._taken <= _AHEAD // 2
+
+    def checked(self, message: Any) -> Any:
+        """Give a message. Raises: the failure that it is instead."""
+        if isinstance(message, Exception):
+            self._failure = None  # told now
+            raise message
+        return message
+
+    def answer(self, start: Any, chunks: Any = None, achunks: Any = None) -> Response:
+        """Make the response of its first message."""
+        if start is None:
+            raise RuntimeError("the application ended without an answer")
+        lines = [(n.decode("latin-1").lower(), v.decode("latin-1")) for n, v in start.get("headers", ())]
+        response = Response(start["status"], lines, chunks, achunks)
+        response._watch = self.watch
+        return response
+
+    def raise_late(self, *, always: bool) -> None:
+        """Raise what left the application and was not told; with a complete answer only if that is wanted."""
+        failure, self._failure = self._failure, None
+        if failure is not None and (always or not self._is_complete):
+            raise failure
+
+
+# --- on the loop of the test ---
+
+
+class AsyncASGITransport:
+    """Sends requests to an ASGI application on the event loop of the test."""
+
+    settle = True
+    """Whether an exchange waits for what runs after it."""
+
+    def __init__(self, app: Any, root_path: str, *, raises: bool) -> None:
+        self.app = app
+        self.raises = raises
+        self._lifespan = Lifespan(app, root_path)
+        self._closing = contextlib.AsyncExitStack()
+
+    async def start(self) -> None:
+        """Run the start-up of the lifespan. Raises: RuntimeError."""
+        await self._closing.enter_async_context(self._lifespan.running())
+
+    async def stop(self) -> None:
+        """Run the shutdown of the lifespan."""
+        await self._closing.aclose()
+
+    @contextlib.asynccontextmanager
+    async def exchange(self, request: Request) -> AsyncIterator[Response]:
+        """Send one request; leaving before the end of the body is a disconnect. Raises: as `ASGITransport`."""
+        import anyio
+
+        mailbox = Mailbox()
+        exchange = ASGIExchange(self._lifespan.scope(request), request.body, mailbox.put)
+        reader = _AwaitingReader(exchange, mailbox, request.body)
+        failure: Exception | None = None
+        async with anyio.create_task_group() as group:
+            group.start_soon(exchange.run, self.app)
+            try:
+                response = exchange.answer(await reader.next_message(), None, reader)
+                if self.raises:
+                    exchange.watch.raise_crash()
+                yield response
+            except Exception as exc:  # kept out of the group, which would wrap it
+                failure = exc
+            finally:
+                await exchange.leave(self.settle)
+        if failure is not None:
+            raise failure
+        exchange.raise_late(always=self.raises)
+
+    def websocket(self, request: Request) -> TaskWire:
+        """Send the handshake of a WebSocket."""
+        from .websocket_asgi import TaskWire
+
+        return TaskWire(self, request, self._lifespan.scope)
+
+
+class Mailbox:
+    """What came for a task of this loop and was not taken yet."""
+
+    def __init__(self) -> None:
+        import collections
+
+        self._items: collections.deque[Any] = collections.deque()
+        self._came: Any = None
+
+    def put(self, item: Any) -> None:
+        """Put something in; on the loop."""
+        self._items.append(item)
+        if self._came is not None:
+            self._came.set()
+
+    async def get(self) -> Any:
+        """Take the first thing out, when there is one."""
+        import anyio
+
+        while not self._items:
+            self._came = anyio.Event()
+            await self._came.wait()
+        return self._items.popleft()
+
+
+class _AwaitingReader:
+    """Takes what an application sends out of its mailbox, in the task of the test."""
+
+    def __init__(self, exchange: ASGIExchange, mailbox: Mailbox, body: Any) -> None:
+        self._exchange = exchange
+        self._get = mailbox.get
+        self._body = None if isinstance(body, bytes) else aiter_of(body)
+        self._has_ended = False
+
+    async def next_message(self) -> Any:
+        """Give the next message, None at the end; meanwhile send what is asked for of the request."""
+        while (message := await self._get()) is WANTED:
+            chunk = await anext(self._body, None) if self._body is not None else None
+            await self._exchange.feed(chunk)
+        if self._exchange.take():
+            await self._exchange.make_room()
+        return self._exchange.checked(message)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Give the next item of the body. It is no generator: nobody has to close it where it is left."""
+        while not self._has_ended and (message := await self.next_message()) is not None:
+            self._has_ended = not message.get("more_body", False)
+            if message.get("body"):
+                chunk: bytes = message["body"]
+                return chunk
+        raise StopAsyncIteration
+
+
+def aiter_of(chunks: Any) -> AsyncIterator[bytes]:
+    """Iterate chunks of either colour."""
+    return aiter(chunks) if hasattr(chunks, "__aiter__") else _Awaited(iter(chunks))
+
+
+class _Awaited:
+    """An iterator that can be awaited."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        for chunk in self._chunks:
+            return chunk
+        raise StopAsyncIteration

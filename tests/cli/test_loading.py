@@ -1,0 +1,306 @@
+"""From what stands on the command line to the application. Nothing is served here, so there is no cell."""
+
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ambi.cli import main
+from ambi.cli.loading import split_spec
+from tests.children import environment
+from tests.cli.conftest import Site
+
+SHOP = """
+    from ambi import App
+
+    class Sites:
+        main = App()
+
+    app = App()
+    sites = Sites()
+    number = 3
+
+    @app.get("/app")
+    def page():
+        return ""
+
+    def create(name="created", *, debug=False):
+        made = App(debug=debug)
+        made.get(f"/{name}")(page)
+        return made
+
+    def only_with(name):
+        return create(name)
+
+    def plain(environ, start_response):
+        return []
+
+    def broken():
+        raise KeyError("no settings")
+
+    class Wrapper:
+        def __init__(self, app):
+            self.app = app
+
+    wrapped = Wrapper(app)
+"""
+
+
+@pytest.mark.parametrize(
+    ("spec", "path"),
+    [
+        ("shop:app", "/app"), ("shop", "/app"), ("shop.py", "/app"), ("./shop.py:app", "/app"), ("shop:sites.main", None),
+        ("shop:create", "/created"), ("shop:create()", "/created"), ("shop:create('a:b', debug=True)", "/a:b"),
+        ("shop:only_with('x')", "/x"), ("shop:wrapped", "/app"), ("pack/inner/shop.py:app", "/app"), ("pack.inner.shop", "/app"),
+        ("pack/inner", "/app"),
+    ],
+)  # fmt: skip
+def test_an_application_is_found_by(site: Site, spec: str, path: str | None) -> None:
+    site.write(SHOP)
+    site.write("", "pack/__init__.py")
+    site.write("from .shop import app", "pack/inner/__init__.py")
+    site.write(SHOP, "pack/inner/shop.py")
+    result = site.check(spec, "--json")
+    assert (result.status, result.err) == (0, "")
+    assert [route["path"] for route in result.document["routes"]] == ([path] if path else [])
+
+
+def test_an_application_may_be_called_application(site: Site) -> None:
+    site.write("import ambi\napplication = ambi.App()")
+    assert site.check("shop").status == 0
+
+
+def test_a_file_of_a_package_is_imported_as_part_of_it(site: Site) -> None:
+    site.write("", "pack/__init__.py")
+    site.write("from ambi import App\napp = App()\nNAME = __name__", "pack/shop.py")
+    site.write("from pack import shop\nfrom ambi import App\napp = App()\nassert shop.NAME == 'pack.shop'")
+    assert site.check("pack/shop.py").status == 0
+    assert site.check("shop").status == 0
+
+
+def test_the_current_directory_comes_first(site: Site) -> None:
+    site.write("from ambi import App\napp = App()", "colorsys.py")
+    known = sys.modules.pop("colorsys", None)
+    try:
+        assert site.check("colorsys").status == 0
+    finally:
+        sys.modules.pop("colorsys", None)
+        if known is not None:
+            sys.modules["colorsys"] = known
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("shap:app", "there is no module 'shap'"),
+        ("shap:app", "did you mean shop?"),
+        ("zzz.yyy", "there is no module 'zzz'"),
+        ("shop:ap", "shop has no attribute 'ap'; did you mean app?"),
+        ("shop:zzz", "shop has no attribute 'zzz'; shop has app"),
+        ("shop:sites.mian", "Sites has no attribute 'mian'; did you mean main?"),
+        ("shop:number", "shop:number is no App but int: 3; shop has app"),
+        ("shop:plain", "shop:plain is no App but function"),
+        ("shop:only_with", "shop:only_with is no App but function"),
+        ("shop:Sites", "shop:Sites is no App but type"),
+        ("shop:create(name)", "must be literals"),
+        ("shop:create(*[1])", "must be literals"),
+        ("shop:create(1)(2)", "must be literals"),
+        ("shop:", "names nothing behind its colon"),
+        ("no.py", "there is no file 'no.py'"),
+        ("no/where", "there is no file"),
+        ("two words", "'two words' is no name of a module"),
+        ("bare", "bare has neither `app` nor `application`; name what it is called, as bare:name"),
+        ("other", "other has neither `app` nor `application`; other has site"),
+    ],
+)
+def test_what_is_not_there_is_wrong_use(site: Site, spec: str, said: str) -> None:
+    site.write(SHOP)
+    site.write("", "bare.py")
+    site.write("from ambi import App\nsite = App()", "other.py")
+    result = site.check(spec)
+    assert (result.status, result.out) == (2, "")
+    assert said in result.err
+    assert result.err.startswith("ambi check: ")
+    assert "Traceback" not in result.err
+
+
+def test_a_drive_letter_is_no_module() -> None:
+    assert split_spec(r"C:\sites\shop.py:app") == (r"C:\sites\shop.py", "app")
+    assert split_spec(r"C:\sites\shop.py") == (r"C:\sites\shop.py", "")
+    assert split_spec("c:app") == ("c", "app")
+
+
+# --- the user's code raises ---
+
+
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [
+        ("import json\n\njson.loads('{')", "shop.py:3\n    json.loads('{')\nJSONDecodeError: Expecting property name"),
+        ("import nothing_there", "shop.py:1\n    import nothing_there\nModuleNotFoundError: No module named 'nothing_there'"),
+        ("x = (\ndef", "shop.py:1\n    x = (\nSyntaxError: '(' was never closed"),
+        ("raise SystemExit('install it first')", "shop.py:1\n    raise SystemExit('install it first')\nSystemExit: install it first"),
+        ("def f():\n    raise KeyError('x')\nf()", "shop.py:3\n    f()\n  shop.py:2, in f\n    raise KeyError('x')\nKeyError: 'x'"),
+    ],
+)  # fmt: skip
+def test_an_error_of_the_module_is_shown_with_its_place(site: Site, code: str, shown: str) -> None:
+    site.write(code)
+    result = site.check()
+    assert (result.status, result.out) == (1, "")
+    assert result.err.startswith(f"ambi check: shop:app raised an error\n  {shown}")
+    assert "importlib" not in result.err
+
+
+def test_an_error_of_a_factory_is_shown_with_its_place(site: Site) -> None:
+    site.write(SHOP)
+    result = site.check("shop:broken")
+    assert result.status == 1
+    assert "in broken\n    raise KeyError" in result.err
+
+
+def test_an_error_without_a_frame_of_the_user_is_shown_too(site: Site) -> None:
+    site.write(SHOP)
+    result = site.check("shop:create(1, 2, 3)")
+    assert (result.status, result.out) == (1, "")
+    assert result.err.count("\n") == 2
+    assert "TypeError: create() takes" in result.err
+    assert site.check("shop:create(1, 2, 3)", "--json").document["error"]["line"] == 0
+
+
+WRONG = """
+    from ambi import App
+
+    app = App()
+
+    def register():
+        @app.get("/{id:integer}")
+        def item(id):
+            return ""
+
+    register()
+"""
+
+
+def test_a_configuration_error_says_what_and_where_and_what_to_do(site: Site) -> None:
+    site.write(WRONG)
+    result = site.check()
+    assert (result.status, result.out) == (1, "")
+    assert result.err.splitlines()[:5] == [
+        "ambi check: shop:app is put together wrongly",
+        "  shop.py:11",
+        "    register()",
+        "  shop.py:7, in register",
+        '    @app.get("/{id:integer}")',
+    ]
+    said = " ".join(result.err.split())
+    assert "item (shop.py:7): the path '/{id:integer}' names an unknown converter 'integer'; there are date" in said
+
+
+def test_a_configuration_error_is_json_for_tools(site: Site) -> None:
+    site.write(WRONG)
+    result = site.check("shop:app", "--json")
+    assert result.status == 1
+    error = result.document.pop("error")
+    assert (error["kind"], error["line"]) == ("ConfigurationError", 7)
+    assert error["file"].endswith("shop.py")
+    assert error["text"].startswith("register.<locals>.item (shop.py:7): the path")
+    assert result.document["version"] == 1
+
+
+# --- as a command ---
+
+
+def test_a_process_of_its_own_says_the_same_and_leaves_with_the_status(site: Site) -> None:
+    site.write(SHOP)
+    for arguments in (["check", "shop:app"], ["check", "shop:nothing"], ["check", "shop:broken"], []):
+        finished = subprocess.run(
+            [sys.executable, "-W", "error", "-m", "ambi", *arguments],
+            capture_output=True, text=True, timeout=30, check=False, cwd=site.folder, env={**environment(), "COLUMNS": "100"},
+        )  # fmt: skip
+        here = site.run(*arguments)
+        assert (finished.returncode, finished.stdout) == (here.status, here.out)
+        assert finished.stderr == here.err
+
+
+def test_what_the_module_prints_is_none_of_the_document(site: Site) -> None:
+    site.write("print('hello')\n" + "from ambi import App\napp = App()")
+    result = site.check("shop:app", "--json")
+    assert result.document["version"] == 1
+    assert result.err == "hello\n"
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(site: Site) -> None:
+    site.write(SHOP + "\n    for n in range(3000):\n        app.get(f'/{n}', name=f'page{n}')(page)\n")
+    command = subprocess.Popen(
+        [sys.executable, "-m", "ambi", "check", "shop:app"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=site.folder, env=environment(),
+    )  # fmt: skip
+    assert command.stdout is not None
+    assert command.stderr is not None
+    with command, command.stdout, command.stderr:
+        assert command.stdout.read(8) == b"shop:app"
+        command.stdout.close()
+        assert command.stderr.read() == b""
+        assert command.wait(30) == 0
+
+
+def test_what_is_left_to_write_for_such_a_reader_goes_nowhere(
+    site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    site.write(SHOP)
+    with (tmp_path / "closed").open("w", encoding="utf-8") as out:
+
+        class Closed:
+            fileno, encoding = out.fileno, "utf-8"
+
+            def write(self, text: str) -> None:
+                raise BrokenPipeError
+
+            def isatty(self) -> bool:
+                return False
+
+        with monkeypatch.context() as patched:
+            patched.setattr(sys, "stdout", Closed())
+            assert main(["check", "shop:app"]) == 0
+        out.write("lost")
+    assert (tmp_path / "closed").read_text(encoding="utf-8") == ""
+
+
+def test_the_module_is_the_command(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.write(SHOP)
+    monkeypatch.setattr(sys, "argv", ["ambi", "check", "shop:nothing"])
+    with pytest.raises(SystemExit) as left:
+        runpy.run_module("ambi", run_name="__main__")
+    assert left.value.code == 2
+    assert runpy.run_module("ambi.__main__")["main"] is main
+
+
+def test_checking_loads_no_event_loop_and_no_framework_of_a_gateway_that_is_not_asked_for(site: Site) -> None:
+    site.write(SHOP)
+    code = """
+import sys
+from ambi.cli import main
+assert main(["check", "shop:app", "--json"]) == 0
+sys.stderr.write(" ".join({"asyncio", "anyio", "dataclasses", "wsproto", "socket"} & set(sys.modules)))
+"""
+    finished = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True, text=True, timeout=30, check=True, cwd=site.folder, env=environment(),
+    )  # fmt: skip
+    assert finished.stderr == ""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["check", "--help"]])
+def test_help_is_no_error(site: Site, arguments: list[str]) -> None:
+    result = site.run(*arguments)
+    assert (result.status, result.err) == (0, "")
+    assert "check" in result.out
+
+
+@pytest.mark.parametrize("arguments", [[], ["chekc"], ["check"], ["check", "shop", "--gateway", "cgi"]])
+def test_a_command_that_does_not_exist_is_wrong_use(site: Site, arguments: list[str]) -> None:
+    result = site.run(*arguments)
+    assert (result.status, result.out) == (2, "")
+    assert "usage: ambi" in result.err

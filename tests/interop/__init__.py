@@ -1,0 +1,1 @@
+"""ambi among other people's packages: guests of other frameworks inside, hosts around, wrappers at its door."""
