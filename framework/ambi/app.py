@@ -16,6 +16,7 @@ from .core.json import StandardJSON
 from .core.limits import Limits
 from .core.log import log_refusal
 from .core.matching import RouteTable
+from .core.middleware import seen_from
 from .core.origins import check_host_patterns
 from .core.plan import Plan
 from .core.response import Redirect, Response
@@ -504,8 +505,12 @@ class App(Router):
         inner = mount.app.plan_for(request)
         plan = mount.plans.get(inner)
         if plan is None:
-            plan = mount.plans[inner] = inner.within(self.layers, _scopes((self,)))
+            plan = mount.plans[inner] = inner.within(self._layers_around(inner.mounts + 1), _scopes((self,)))
         return plan
+
+    def _layers_around(self, mounts: int) -> tuple[Layer, ...]:
+        """Give the layers around what is mounted: each side sees the request from its own place."""
+        return (seen_from(mounts), *self.layers, seen_from(mounts - 1)) if self.layers else ()
 
     def _other_slash(self, request: Request) -> str | None:
         """Give the relative reference to the same path with one slash more or less, if there is such a route.

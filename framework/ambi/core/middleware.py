@@ -82,6 +82,19 @@ class Layer:
         return f"<Layer {getattr(self.function, '__name__', self.function)!s}>"
 
 
+def seen_from(distance: int) -> Layer:
+    """Make the layer inside of which a request is seen from so many mounts further out than its handler sees it."""
+
+    def stand(request: Request) -> Middleware:
+        before = request.stand(distance)
+        try:
+            yield
+        finally:
+            request.stand(before)
+
+    return Layer(stand)
+
+
 Opened = list[tuple[Middleware, Layer, "Side"]]
 """The open layers, outermost first, each with the side it was opened on."""
 

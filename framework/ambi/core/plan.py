@@ -31,12 +31,13 @@ class Plan:
         max_body_bytes: of this route.
         cancel_on_disconnect: the handler is cancelled when the client leaves.
         is_websocket: the handler is one of a WebSocket.
+        mounts: of how many applications the handler's own is inside.
         function: the handler itself.
     """
 
     __slots__ = (
         "blocking", "body_first", "call", "cancel_on_disconnect", "codec", "depth", "errors", "function", "is_async",
-        "is_websocket", "keeps_raw", "layers", "loads_body", "max_body_bytes",
+        "is_websocket", "keeps_raw", "layers", "loads_body", "max_body_bytes", "mounts",
     )  # fmt: skip
 
     def __init__(
@@ -68,17 +69,20 @@ class Plan:
         self.keeps_raw = keeps_raw
         self.body_first = self.loads_body and wants_body
         self.is_websocket = is_websocket
+        self.mounts = 0
         self.max_body_bytes = max_body_bytes
         self.cancel_on_disconnect = cancel_on_disconnect
 
     def within(self, layers: tuple[Layer, ...], errors: tuple[ErrorHandlers, ...]) -> Plan:
         """Give this plan inside further layers and error scopes: those of the application it is mounted in."""
-        return Plan(
+        plan = Plan(
             self.function, self.call, codec=self.codec, max_body_bytes=self.max_body_bytes, is_async=self.is_async,
             blocking=self.blocking, layers=layers + self.layers, errors=self.errors + errors,
             loads_body=self.loads_body, keeps_raw=self.keeps_raw, cancel_on_disconnect=self.cancel_on_disconnect,
             is_websocket=self.is_websocket,
         )  # fmt: skip
+        plan.mounts = self.mounts + 1
+        return plan
 
     @property
     def described(self) -> str:

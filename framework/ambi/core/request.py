@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from .routing import Route
     from .websocket import WebSocket
 
+if TYPE_CHECKING:
+    Place = tuple["Application", str, str]
+    """An application that a request passes, its `root_path`, and the path below it."""
+
 _LOOPBACK_HOSTS = frozenset(("localhost", "127.0.0.1", "[::1]"))
 
 
@@ -106,47 +110,24 @@ class Application(Protocol):
 class Request:
     """One HTTP request. Handlers and middlewares take it as a parameter annotated `Request`.
 
+    Where applications are mounted in others, each sees the request from where it stands: `path`, `root_path` and `app`
+    are those of the application that the handler or middleware belongs to.
+
     Attributes:
         method: as sent; methods are case-sensitive.
         path: percent-decoded, without the mount prefix; begins with "/".
         root_path: the prefix under which the application is mounted, "" at the root.
         query_string: as received, percent-encoded.
         route: the matched route; None for a request that none matched.
-        app: the application that serves the request.
+        app: the application.
         native: the server's own structure: the WSGI environ or the ASGI scope. Differs between gateways.
     """
 
     __slots__ = (
-        "_after",
-        "_answer",
-        "_body",
-        "_body_source",
-        "_content_type",
-        "_context",
-        "_cookies",
-        "_dropped",
-        "_edge",
-        "_form",
-        "_has_body",
-        "_headers",
-        "_host",
-        "_json",
-        "_loop_side",
-        "_on_response",
-        "_places",
-        "_query",
-        "_receive",
-        "_state",
-        "_sync_side",
-        "_values",
-        "_websocket",
-        "app",
-        "method",
-        "native",
-        "path",
-        "query_string",
-        "root_path",
-        "route",
+        "_after", "_answer", "_body", "_body_source", "_content_type", "_context", "_cookies", "_distance", "_dropped",
+        "_edge", "_form", "_has_body", "_headers", "_host", "_json", "_loop_side", "_on_response", "_places", "_query",
+        "_receive", "_state", "_sync_side", "_values", "_websocket", "app", "method", "native", "path", "query_string",
+        "root_path", "route",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917  # called by the two gateways only, on every request: names would cost
@@ -179,19 +160,20 @@ class Request:
         self._sync_side: Any = None
         self._dropped: list[Any] | None = None
         self._after: list[tuple[Callable[..., Any], bool, tuple[Any, ...]]] | None = None
+        self._places: list[Place] | None = None
 
     # Slots that are absent until first used; declared for type checkers.
     if TYPE_CHECKING:
         _content_type: tuple[str, dict[str, str]]
         _context: Context
         _cookies: Mapping[str, str]
+        _distance: int
         _headers: Headers
         _json: Any
         _loop_side: Any
         _query: MultiDict[str]
         _receive: Any
         _answer: Exception | Response
-        _places: list[tuple[Application, str]]
         _state: State
         _websocket: WebSocket
 
@@ -231,19 +213,15 @@ class Request:
         """Build the URL of a named route: of the application that serves the request, or of one it is mounted in.
 
         Args:
-            name: of the route; "router.route" for one in a named router. The innermost application that has it counts.
+            name: of the route; "router.route" for one in a named router. The application that is asked for it comes
+                first, then those around it, then those inside of it.
             absolute: with scheme and host; by default only the path, which is right behind every proxy.
             params: values of the path's parameters; further ones go to the query string.
 
         Raises:
             LookupError: there is no such route, or a parameter is missing.
         """
-        try:
-            places = self._places
-        except AttributeError:
-            path = encode_path(self.root_path) + self.app.url_path(name, params)
-        else:
-            path = _first_path(places, name, params)
+        path = _first_path(self._places_from_here(), name, params)
         return f"{self.scheme}://{self.host}{path}" if absolute else path
 
     @property
@@ -440,12 +418,17 @@ class Request:
 
     @property
     def state(self) -> State:
-        """What the lifespan yielded, and what middlewares leave for the handler; a shallow copy a request."""
+        """What the lifespan yielded, and what middlewares leave for the handler; a shallow copy a request.
+
+        In a mounted application what the lifespans of those around it yielded is there as well.
+        """
         try:
             return self._state
         except AttributeError:
-            given = self._edge.lifespan_state(self.native)
-            self._state = State({**given, **self.app.lifespan_state} if given else self.app.lifespan_state)
+            state = dict(self._edge.lifespan_state(self.native) or ())
+            for app, *_ in self._places or ((self.app,),):  # the innermost has the last word
+                state |= app.lifespan_state
+            self._state = State(state)
             return self._state
 
     def is_disconnected(self) -> bool:
@@ -492,15 +475,30 @@ class Request:
 
     def enter_mount(self, path: str, app: Application | None) -> None:
         """Take note that an application mounted at this path serves the request; None for one that is no `App`."""
-        try:
-            places = self._places
-        except AttributeError:
-            places = self._places = [(self.app, self.root_path)]
-        self.root_path += path
-        self.path = self.path[len(path) :]
-        if app is not None:
-            self.app = app
-            places.append((app, self.root_path))
+        if self._places is None:
+            self._places = [(self.app, self.root_path, self.path)]
+        place = app or self.app, self.root_path + path, self.path[len(path) :]
+        self._places.append(place)
+        self.app, self.root_path, self.path = place
+        self._distance = 0
+
+    def stand(self, distance: int) -> int:
+        """Let the request be seen from so many mounts further out than from the application that serves it.
+
+        Returns:
+            The distance from which it was seen before.
+        """
+        places = self._places or []
+        before, self._distance = self._distance, distance
+        self.app, self.root_path, self.path = places[-1 - distance]
+        return before
+
+    def _places_from_here(self) -> list[Place]:
+        """Give the places of the application that sees the request, of those around it, and of those inside of it."""
+        if self._places is None:
+            return [(self.app, self.root_path, self.path)]
+        here = len(self._places) - self._distance
+        return self._places[:here][::-1] + self._places[here:]
 
     @property
     def is_loaded(self) -> bool:
@@ -535,10 +533,10 @@ class Request:
         return f"<Request {self.method} {self.path}>"
 
 
-def _first_path(places: list[tuple[Application, str]], name: str, params: Mapping[str, object]) -> str:
-    """Build the path of a named route of the innermost application that has one. Raises: LookupError."""
+def _first_path(places: list[Place], name: str, params: Mapping[str, object]) -> str:
+    """Build the path of a named route of the first application that has one. Raises: LookupError."""
     missing: LookupError | None = None
-    for app, root_path in reversed(places):
+    for app, root_path, _ in places:
         try:
             return encode_path(root_path) + app.url_path(name, params)
         except LookupError as exc:

@@ -279,6 +279,7 @@ class Exchange:
         if self._reads_in_thread:
             await checkpoint_if_cancelled()
         self._is_reading = True
+        chunk = b""
         try:
             with anyio.CancelScope(shield=self._reads_in_thread):
                 chunk = await source.read_async()

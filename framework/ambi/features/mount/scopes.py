@@ -31,7 +31,7 @@ def scope_of(request: Request, state: dict[str, Any] | None) -> dict[str, Any]:
     """
     is_native = request.gateway == "asgi"
     scope = _host_scope(request.native) if is_native else _made_of(request)
-    given = scope.get("extensions") or {}
+    given: dict[str, Any] = scope.get("extensions") or {}
     scope |= {
         "type": "http", "asgi": _VERSIONS, "method": request.method, "root_path": request.root_path,
         "path": request.root_path + request.path, "raw_path": raw_path_of(request),

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import tempfile
 from itertools import chain
+from typing import cast
 
 from ...core.errors import HTTPError
 from ...core.plan import Plan
@@ -141,8 +142,8 @@ class Answer:
             RuntimeError: it never does.
         """
         self._iterable = iterable
-        self._is_single = isinstance(iterable, (list, tuple)) and len(iterable) == 1
-        self._iterator = items = iter(iterable)
+        self._is_single = iterable.__class__ in (list, tuple) and len(iterable) == 1
+        self._iterator = items = cast("Iterator[bytes]", iter(iterable))
         while not self._status:
             first = next(items, None)
             if first is None:
