@@ -425,7 +425,7 @@ class Request:
         try:
             return self._state
         except AttributeError:
-            state = dict(self._edge.lifespan_state(self.native) or ())
+            state: dict[str, Any] = dict(self._edge.lifespan_state(self.native) or {})
             for app, *_ in self._places or ((self.app,),):  # the innermost has the last word
                 state |= app.lifespan_state
             self._state = State(state)
