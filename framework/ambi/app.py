@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from typing import Any, Literal
     from wsgiref.types import StartResponse, WSGIApplication
 
+    from typing_extensions import Unpack
+
     from .bridge.lifespan import Lifespan, Lifespans
     from .core.error_handling import ErrorHandlers
     from .core.json import JSONCodec
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from .core.routing import Definition
     from .features.mount import Guest
     from .features.static import Immutable
+    from .features.templates import TemplateOptions, Templates, TemplateSource
 
     Receive = Callable[[], Awaitable[Any]]
     Send = Callable[[Any], Awaitable[None]]
@@ -62,6 +65,7 @@ class App(Router):
 
     Attributes:
         wsgi, asgi: the two callables; assign to wrap one side: `app.wsgi = ProxyFix(app.wsgi)`.
+        template_functions: name -> function of the request, which templates call by that name without arguments.
 
     Raises:
         ConfigurationError: the lifespan has none of the forms.
@@ -91,6 +95,7 @@ class App(Router):
         self.limits = limits or Limits()
         self.json: JSONCodec = json or StandardJSON()
         self.debug = debug
+        self.template_functions: dict[str, Callable[[Request], Any]] = {}
         self.lifespans: Lifespans | None = None
         self._lifespan: Lifespan | None = None
         self._routes: list[Route] = []
@@ -284,6 +289,30 @@ class App(Router):
             precompressed=precompressed,
         )  # fmt: skip
         add_static(self, prefix, files, name=name, middleware=middleware)
+
+    def templates(self, source: TemplateSource = "templates", **options: Unpack[TemplateOptions]) -> Templates:
+        """Have templates of Jinja2 (extra `templates`), every one compiled now; with `debug` they are read again.
+
+        Args:
+            source: a folder, several (the first that has a name gives it), "package:folder" of an installed package, or
+                a loader of Jinja2.
+            options: as for `ambi.features.templates.Templates`.
+
+        Raises:
+            ConfigurationError: the folder is not there, or a template has a mistake; with its file and line.
+            ImportError: Jinja2 is not installed.
+
+        Example:
+            templates = app.templates(Path(__file__).parent / "templates")
+
+            @app.get("/users/{id}")
+            def user(request: Request, id: int):
+                return templates.render("user.html", request, user=users[id])
+        """
+        from .features.templates import Templates  # only an application with templates pays for it
+
+        options.setdefault("auto_reload", self.debug)
+        return Templates(source, **options)
 
     def spawn(self, function: Callable[..., Any], *args: Any, wait_at_stop: bool = True) -> None:
         """Run a function in the background: beside the request that asks for it, and beyond its end.

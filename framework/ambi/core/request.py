@@ -96,6 +96,7 @@ class Application(Protocol):
     debug: bool
     json: JSONCodec
     allowed_hosts: tuple[str, ...]
+    template_functions: dict[str, Callable[[Request], Any]]
 
     @property
     def lifespan_state(self) -> Mapping[str, Any]:
@@ -223,6 +224,14 @@ class Request:
         """
         path = _first_path(self._places_from_here(), name, params)
         return f"{self.scheme}://{self.host}{path}" if absolute else path
+
+    @property
+    def template_functions(self) -> dict[str, Callable[[Request], Any]]:
+        """What templates may call by name: of the application that serves the request, and of those around it."""
+        found: dict[str, Callable[[Request], Any]] = {}
+        for app, *_ in reversed(self._places_from_here()):
+            found |= app.template_functions
+        return found
 
     @property
     def is_loopback(self) -> bool:

@@ -15,7 +15,7 @@ from .errors import ConfigurationError, describe
 from .headers import is_token
 from .limits import check_limit
 from .matching import Parameter, parse_template
-from .middleware import Layer
+from .middleware import Layer, Provider
 from .url import percent_encode
 from .websocket import WEBSOCKET, WebSocketRules, serve_websocket
 
@@ -84,6 +84,8 @@ class Definition:
         self.blocking = options.get("blocking", True)
         self.cancel_on_disconnect = options.get("cancel_on_disconnect", False)
         self.parameters = parameters_of(handler, local_names)
+        asked_for = (value for value in self.parameters.values() if isinstance(value, Provider))
+        self.layers += tuple(provider for provider in dict.fromkeys(asked_for) if provider not in self.layers)
         if websocket is not None:
             _check_colour(handler)
 
