@@ -239,7 +239,8 @@ class _Compiled(jinja2.BaseLoader):
 
 
 def _environment(source: TemplateSource, options: TemplateOptions) -> jinja2.Environment:
-    further = dict(options.get("environment", {}))
+    further: dict[str, Any] = {"undefined": jinja2.StrictUndefined, "cache_size": _ALL}
+    further |= options.get("environment", {})
     ours = further.keys() & {"autoescape", "auto_reload", "enable_async", "loader"}
     if ours:
         raise ConfigurationError(
@@ -256,7 +257,7 @@ def _environment(source: TemplateSource, options: TemplateOptions) -> jinja2.Env
         loader=_loader(source),
         autoescape=lambda name: name is None or not _stem(name).endswith(plain),  # noqa: S701  # on, but for these
         auto_reload=options.get("auto_reload", False),
-        **{"undefined": jinja2.StrictUndefined, "cache_size": _ALL, **further},
+        **further,
     )
     environment.filters.update(options.get("filters", {}))
     environment.tests.update(options.get("tests", {}))

@@ -67,8 +67,6 @@ class Guard(Provider, Generic[U]):
     """What the check is given besides the request."""
 
     def __init__(self, check: Check, *, blocking: bool = True, required: bool = True) -> None:
-        if not callable(check):
-            raise ConfigurationError(f"the check of {type(self).__name__} must be a function, not {check!r}")
         waits = is_async(check)
         super().__init__(self._guard_async if waits else self._guard, blocking=blocking and not waits)
         self._asks_for_request = self._check_signature(check)
@@ -243,7 +241,7 @@ class Basic(Guard[U]):
         required: bool = True,
     ) -> None:
         self.realm = _check_realm(realm)
-        if isinstance(check, Mapping):
+        if not callable(check):
             super().__init__(_KnownPasswords(check), blocking=False, required=required)
         else:
             super().__init__(check, blocking=blocking, required=required)
@@ -294,7 +292,7 @@ class Bearer(Guard[U]):
         required: bool = True,
     ) -> None:
         self.realm = _check_realm(realm)
-        if isinstance(check, Mapping):
+        if not callable(check):
             super().__init__(_KnownTokens(check), blocking=False, required=required)
         else:
             super().__init__(check, blocking=blocking, required=required)
@@ -364,6 +362,11 @@ def _decode_basic(credentials: str) -> tuple[str, str] | None:
     return name, password
 
 
+def _check_mapping(kind: str, of_what: str, given: object) -> None:
+    if not isinstance(given, Mapping):
+        raise ConfigurationError(f"{kind} takes a function or a mapping of {of_what}, not a {type(given).__name__}")
+
+
 def _digest(text: str) -> bytes:
     """Make texts of one length, so that comparing them does not tell theirs."""
     return sha256(text.encode("utf-8", "surrogatepass")).digest()
@@ -373,6 +376,7 @@ class _KnownPasswords:
     """Compare with passwords that are in the configuration."""
 
     def __init__(self, passwords: Mapping[str, str]) -> None:
+        _check_mapping("Basic", "names to passwords", passwords)
         self._known = [(name, _digest(name), _digest(password)) for name, password in passwords.items()]
 
     def __call__(self, name: str, password: str) -> str | None:
@@ -388,6 +392,7 @@ class _KnownTokens:
     """Compare with tokens that are in the configuration."""
 
     def __init__(self, tokens: Mapping[str, Any]) -> None:
+        _check_mapping("Bearer", "tokens to owners", tokens)
         self._known = [(_digest(token), owner) for token, owner in tokens.items()]
 
     def __call__(self, token: str) -> Any:

@@ -148,10 +148,10 @@ def _verify(data: bytes, hashed: str | None) -> bool:
 
     try:
         hasher.verify(hashed, data)
-    except argon2.exceptions.InvalidHashError:
-        raise ValueError(_NO_HASH) from None
-    except argon2.exceptions.VerificationError:
+    except argon2.exceptions.VerifyMismatchError:
         return False
+    except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
+        raise ValueError(_NO_HASH) from None
     return True
 
 
