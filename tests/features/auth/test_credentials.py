@@ -23,6 +23,7 @@ class User:
     is_admin: bool = False
 
 
+TEXT: Any = "user:password"
 USERS = {"ann": User("ann", is_admin=True), "bob": User("bob"), "Jürgen": User("Jürgen")}
 
 
@@ -34,7 +35,7 @@ def bearer(token: str) -> dict[str, str]:
     return {"authorization": f"Bearer {token}"}
 
 
-@pytest.fixture(params=["def", "async", "not blocking"])
+@pytest.fixture(params=["def", "async"])
 def find(request: pytest.FixtureRequest) -> dict[str, Any]:
     """Give a check of each colour, with what a guard is told of it."""
 
@@ -47,7 +48,7 @@ def find(request: pytest.FixtureRequest) -> dict[str, Any]:
 
     if request.param == "async":
         return {"check": find_user_async}
-    return {"check": find_user, "blocking": request.param == "def"}
+    return {"check": find_user}
 
 
 def test_a_handler_is_given_the_user_it_asks_for(make_client: Any, cell: Cell, find: dict[str, Any]) -> None:
@@ -101,6 +102,16 @@ def test_a_request_is_checked_once_by_each_guard(make_client: Any, cell: Cell) -
 
     assert make_client(app).get("/", headers=basic("a", "")).text == "aa"
     assert calls == ["a", "a"]
+
+
+def test_a_check_that_never_waits_runs_where_the_request_is(make_client: Any, cell: Cell) -> None:
+    users = Basic(lambda name, password: name or None, blocking=False)
+    app = App(middleware=[users])
+    app.get("/")(cell.handler(lambda request: users.value_of(request)))
+    client = make_client(app)
+    assert not users.blocking
+    assert client.get("/", headers=basic("a", "")).text == "a"
+    assert client.get("/", headers=basic("", "")).status_code == 401
 
 
 def test_a_check_may_ask_for_the_request(make_client: Any, cell: Cell) -> None:
@@ -322,7 +333,7 @@ def test_hostile_parameters_take_time_in_proportion() -> None:
         ),
         (lambda: Basic(lambda a, b, c: None), "with the first parameter named so; not \\(a, b, c\\)"),
         (lambda: Bearer(lambda: None), r"takes \(token\), or \(request, token\)"),
-        (lambda: Basic("user:password"), "takes a function or a mapping of names to passwords, not a str"),
+        (lambda: Basic(TEXT), "takes a function or a mapping of names to passwords, not a str"),
         (lambda: Basic({}, realm="Größe"), "a realm is printable ASCII"),
         (lambda: Bearer({}, realm=""), "a realm is printable ASCII"),
         (lambda: Bearer({}).requiring(bool, scope='a"b'), "a scope is printable ASCII"),

@@ -65,23 +65,24 @@ def test_a_form_leads_to_the_login_but_not_back(make_client: Any, site: App) -> 
     assert (asked.status_code, asked.headers["location"]) == (303, "/login")
 
 
-@pytest.mark.parametrize(
-    ("headers", "status"),
-    [
-        (PAGE, 303),
-        ({}, 401),
-        ({"accept": "*/*"}, 401),
-        ({"accept": "application/json"}, 401),
-        ({"accept": "application/json, text/html;q=0.5"}, 401),
-        ({**PAGE, "sec-fetch-mode": "navigate"}, 303),
-        ({"accept": "*/*", "sec-fetch-mode": "navigate"}, 303),
-        ({**PAGE, "sec-fetch-mode": "cors"}, 401),
-    ],
-)
-def test_only_a_page_is_answered_with_a_page(make_client: Any, site: App, headers: dict[str, str], status: int) -> None:
-    response = make_client(site).get("/orders/x", headers=headers)
-    assert response.status_code == status
-    assert response.headers.get("www-authenticate") == ('Cookie realm="login"' if status == 401 else None)
+ASKED: list[tuple[dict[str, str], int]] = [
+    (PAGE, 303),
+    ({}, 401),
+    ({"accept": "*/*"}, 401),
+    ({"accept": "application/json"}, 401),
+    ({"accept": "application/json, text/html;q=0.5"}, 401),
+    ({**PAGE, "sec-fetch-mode": "navigate"}, 303),
+    ({"accept": "*/*", "sec-fetch-mode": "navigate"}, 303),
+    ({**PAGE, "sec-fetch-mode": "cors"}, 401),
+]
+
+
+def test_only_a_page_is_answered_with_a_page(make_client: Any, site: App) -> None:
+    client = make_client(site)
+    for headers, status in ASKED:
+        response = client.get("/orders/x", headers=headers)
+        assert response.status_code == status, headers
+        assert response.headers.get("www-authenticate") == ('Cookie realm="login"' if status == 401 else None)
 
 
 def test_the_way_back_is_right_in_a_mounted_application(make_client: Any, site: App) -> None:
@@ -132,5 +133,8 @@ def test_a_web_socket_is_refused_and_not_redirected(make_client: Any, cell: Cell
 
 def test_a_check_of_something_else_is_refused() -> None:
     """Nothing is served, so there is no cell."""
+
+    def two(request: Request, name: str) -> None: ...
+
     with pytest.raises(ConfigurationError, match=r"the check of LoginRequired takes \(request\), not 2 parameters"):
-        LoginRequired(lambda request, name: None)
+        LoginRequired(two)  # type: ignore[arg-type]

@@ -117,28 +117,29 @@ def test_no_target_leads_to_the_fallback(site: Client) -> None:
     assert site.post("/login", content=b"null").headers["location"] == "/home"
 
 
-@pytest.mark.parametrize(
-    ("base_url", "target", "is_safe"),
-    [
-        ("http://example.test", "http://example.test/a", True),
-        ("http://example.test", "https://example.test/a", True),  # an upgrade
-        ("https://example.test", "http://example.test/a", False),  # a downgrade
-        ("http://localhost:8000", "http://localhost:8000/a", True),
-        ("http://localhost:8000", "http://localhost/a", False),
-        ("http://localhost:8000", "http://localhost:9000/a", False),
-        ("http://localhost:8000", "https://localhost/a", False),
-        ("http://[::1]:8000", "http://[::1]:8000/a", True),
-        ("http://example.test", "http://other.test/a", False),
-    ],
-)
-def test_the_host_of_the_request_is_this_site(
-    make_client: Any, cell: Cell, base_url: str, target: str, is_safe: bool
-) -> None:
+HOSTS = [
+    ("http://example.test", "http://example.test/a", True),
+    ("http://example.test", "https://example.test/a", True),  # an upgrade
+    ("https://example.test", "http://example.test/a", False),  # a downgrade
+    ("http://localhost:8000", "http://localhost:8000/a", True),
+    ("http://localhost:8000", "http://localhost/a", False),
+    ("http://localhost:8000", "http://localhost:9000/a", False),
+    ("http://localhost:8000", "https://localhost/a", False),
+    ("http://[::1]:8000", "http://[::1]:8000/a", True),
+    ("http://example.test", "http://other.test/a", False),
+]
+
+
+def test_the_host_of_the_request_is_this_site(make_client: Any, cell: Cell) -> None:
     app = App()
-    app.get("/")(cell.handler(lambda request: {"safe": is_safe_target(request, target)}))
-    scheme, host = base_url.split("://")
-    client = make_client(app, base_url=f"{scheme}://localhost")
-    assert client.get("/", headers={"host": host}).json() == {"safe": is_safe}
+    app.get("/")(cell.handler(lambda request: {"safe": is_safe_target(request, request.query["next"])}))
+    for scheme in ("http", "https"):
+        client = make_client(app, base_url=f"{scheme}://localhost")
+        for base_url, target, is_safe in HOSTS:
+            of, host = base_url.split("://")
+            if of == scheme:
+                response = client.get("/", params={"next": target}, headers={"host": host})
+                assert response.json() == {"safe": is_safe}, (base_url, target)
 
 
 def test_with_allowed_hosts_the_host_of_the_request_is_not_believed(make_client: Any, cell: Cell) -> None:

@@ -19,7 +19,7 @@ from base64 import b64decode
 from collections.abc import Mapping
 from hashlib import sha256
 from hmac import compare_digest
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, overload
 
 from ...core.binding import is_async, is_request, parameters_of
 from ...core.errors import ConfigurationError, HTTPError
@@ -232,9 +232,21 @@ class Basic(Guard[U]):
 
     takes = ("name", "password")
 
+    @overload
+    def __init__(
+        self: Basic[str], check: Mapping[str, str], *, realm: str = ..., blocking: bool = ..., required: bool = ...
+    ) -> None: ...
+    @overload
+    def __init__(
+        self, check: Callable[..., Awaitable[U | None]], *, realm: str = ..., blocking: bool = ..., required: bool = ...
+    ) -> None: ...
+    @overload
+    def __init__(
+        self, check: Callable[..., U | None], *, realm: str = ..., blocking: bool = ..., required: bool = ...
+    ) -> None: ...
     def __init__(
         self,
-        check: Callable[..., U | None] | Callable[..., Awaitable[U | None]] | Mapping[str, str],
+        check: Any,
         *,
         realm: str = "this site",
         blocking: bool = True,
@@ -283,9 +295,21 @@ class Bearer(Guard[U]):
 
     takes = ("token",)
 
+    @overload
+    def __init__(
+        self, check: Mapping[str, U], *, realm: str = ..., blocking: bool = ..., required: bool = ...
+    ) -> None: ...
+    @overload
+    def __init__(
+        self, check: Callable[..., Awaitable[U | None]], *, realm: str = ..., blocking: bool = ..., required: bool = ...
+    ) -> None: ...
+    @overload
+    def __init__(
+        self, check: Callable[..., U | None], *, realm: str = ..., blocking: bool = ..., required: bool = ...
+    ) -> None: ...
     def __init__(
         self,
-        check: Callable[..., U | None] | Callable[..., Awaitable[U | None]] | Mapping[str, U],
+        check: Any,
         *,
         realm: str = "this site",
         blocking: bool = True,

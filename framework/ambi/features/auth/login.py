@@ -12,7 +12,7 @@ Facts
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TypeVar, overload
 
 from ...core.errors import HTTPError
 from ...core.negotiation import best_media_type
@@ -23,6 +23,7 @@ from .credentials import Guard, challenging
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from typing import Any
 
     from ...core.request import Request
     from ...core.response import Response
@@ -52,9 +53,22 @@ class LoginRequired(Guard[U]):
 
     __slots__ = ("_login",)
 
+    @overload
     def __init__(
         self,
-        check: Callable[[Request], U | None] | Callable[[Request], Awaitable[U | None]],
+        check: Callable[[Request], Awaitable[U | None]],
+        *,
+        login: str = ...,
+        blocking: bool = ...,
+        required: bool = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self, check: Callable[[Request], U | None], *, login: str = ..., blocking: bool = ..., required: bool = ...
+    ) -> None: ...
+    def __init__(
+        self,
+        check: Callable[[Request], Any],
         *,
         login: str = "login",
         blocking: bool = True,

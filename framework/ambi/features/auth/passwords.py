@@ -17,13 +17,13 @@ See: RFC 9106 4, RFC 7914, RFC 8265 4.2; OWASP, "Password Storage Cheat Sheet"; 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
 import sys
 import threading
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
-from hashlib import scrypt
 from hmac import compare_digest
 from typing import NamedTuple, TypeVar
 from unicodedata import normalize
@@ -170,7 +170,7 @@ def _argon2() -> Any:
 def _derive(data: bytes, using: _Scrypt) -> bytes:
     n = 1 << using.ln
     room = 128 * using.r * (n + using.p + 2)
-    return scrypt(data, salt=using.salt, n=n, r=using.r, p=using.p, maxmem=room, dklen=len(using.key))
+    return hashlib.scrypt(data, salt=using.salt, n=n, r=using.r, p=using.p, maxmem=room, dklen=len(using.key))
 
 
 def _read_scrypt(hashed: str) -> _Scrypt:
