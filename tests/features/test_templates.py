@@ -401,7 +401,7 @@ def test_a_loader_that_cannot_tell_what_it_has_is_asked_when_needed() -> None:
         (lambda: Templates("nowhere"), "the folder of templates 'nowhere' does not exist .looked for"),
         (lambda: Templates("ambi:nowhere"), "the templates 'ambi:nowhere' are not there"),
         (lambda: Templates("no_such_package:"), "the templates 'no_such_package:' are not there"),
-        (lambda: Templates(jinja2.DictLoader({}), autoescape=False), "no option 'autoescape'"),
+        (lambda: Templates(jinja2.DictLoader({}), autoescape=False), "no option 'autoescape'"),  # type: ignore[call-arg]
         (lambda: Templates(jinja2.DictLoader({}), environment={"autoescape": False}), "decided by Templates"),
         (lambda: Templates(jinja2.DictLoader({}), unescaped=".txt"), "unescaped is a list of suffixes"),
         (lambda: Templates(jinja2.DictLoader({}), unescaped=["txt"]), "begin with a dot, as '.txt'"),

@@ -11,6 +11,7 @@ import pytest
 
 from ambi import App, ConfigurationError, HTTPError, Middleware, Request, Router, WebSocket
 from ambi.core.headers import Headers
+from ambi.core.middleware import Provider
 from ambi.features.auth import Basic, Bearer, Guard
 from ambi.features.auth.credentials import _decode_basic
 from ambi.testing import WebSocketRefused
@@ -377,3 +378,43 @@ def test_a_guard_without_a_colour_crosses_nothing() -> None:
     app.get("/")(handler)
     plan = app._make_plan(app.routes[0])
     assert (count_crossings(plan, ASYNC), count_crossings(plan, SYNC)) == (0, 1)
+
+
+def test_other_kinds_of_credentials_are_a_guard_of_ones_own(make_client: Any, cell: Cell) -> None:
+    class ApiKey(Guard[str]):
+        __slots__ = ()
+
+        takes = ("key",)
+
+        def read(self, request: Request) -> tuple[str] | None:
+            key = request.headers.get("x-api-key")
+            return None if key is None else (key,)
+
+        def challenge(self, error: str | None) -> str:
+            return "ApiKey"
+
+    keys, app = ApiKey(lambda key: {"k": "ci"}.get(key)), App()
+
+    @app.get("/")
+    @cell.handler
+    def owner(name: Annotated[str, keys]) -> str:
+        return name
+
+    client = make_client(app)
+    assert client.get("/", headers={"x-api-key": "k"}).text == "ci"
+    for headers in ({}, {"x-api-key": "x"}):
+        assert client.get("/", headers=headers).headers["www-authenticate"] == "ApiKey"
+
+
+def test_a_kind_of_guard_says_what_it_asks_for() -> None:
+    """Nothing is served, so there is no cell."""
+    guard: Guard[str] = Guard(lambda: None)
+    with pytest.raises(NotImplementedError):
+        guard.challenge(None)
+
+    def layer(request: Request) -> Middleware:
+        yield
+
+    request: Any = None
+    with pytest.raises(NotImplementedError, match="<Layer layer> has no value for handlers"):
+        Provider(layer).value_of(request)
