@@ -11,8 +11,10 @@ import queue
 
 from ..bridge.background import settled_on_loop
 from ..core.url import encode_path, percent_decode
+from .errors import BrokenAnswer
 from .messages import Response
 from .watching import Watch
+from .websocket import PATIENCE_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -220,11 +222,11 @@ class _BlockingReader:
 
     def chunks(self) -> Iterator[bytes]:
         """Give the body of the answer."""
-        while (message := self.next_message()) is not None:
-            if message.get("body"):
-                yield message["body"]
-            if not message.get("more_body", False):
-                return
+        more = True
+        while more:
+            chunk, more = self._exchange.piece(self.next_message())
+            if chunk:
+                yield chunk
 
 
 class ASGIExchange:
@@ -244,6 +246,7 @@ class ASGIExchange:
         self._ended: Any = None
         self._fed: Any = None
         self._room: Any = None
+        self._cancelling: Any = None
         self._sent = self._taken = 0
         self._chunk: bytes | None = None
         self._is_complete = False
@@ -256,7 +259,8 @@ class ASGIExchange:
         self._gone, self._ended = anyio.Event(), anyio.Event()
         self.watch.begin()
         try:
-            await app(self._scope, self._receive, self._send)
+            with anyio.CancelScope() as self._cancelling:
+                await app(self._scope, self._receive, self._send)
         except Exception as exc:
             self._failure = exc
         finally:
@@ -318,10 +322,22 @@ class ASGIExchange:
                 waited_for.set()
 
     async def leave(self, settle: bool) -> None:  # a call through a portal has no keywords
-        """Let the client be gone, and wait until the application is through with it."""
+        """Let the client be gone, and wait until the application is through with it.
+
+        One that has not answered is cancelled after a while, so that a test ends that was interrupted.
+        """
+        import anyio
+
         if self._gone is not None:
             self._part()
-            await self._ended.wait()
+            with anyio.move_on_after(None if self._is_complete else PATIENCE_S) as waiting:
+                await self._ended.wait()
+            if waiting.cancelled_caught:
+                self._cancelling.cancel()
+                await self._ended.wait()
+                self._failure = TimeoutError(
+                    f"the application went on for {PATIENCE_S:g} seconds when the client had left its answer"
+                )
         if settle:
             await settled_on_loop()
 
@@ -343,10 +359,19 @@ class ASGIExchange:
         """Make the response of its first message."""
         if start is None:
             raise RuntimeError("the application ended without an answer")
+        if start["type"] != "http.response.start":
+            raise BrokenAnswer(f"the application began its answer with {start!r:.200}, not http.response.start (ASGI)")
         lines = [(n.decode("latin-1").lower(), v.decode("latin-1")) for n, v in start.get("headers", ())]
         response = Response(start["status"], lines, chunks, achunks)
         response._watch = self.watch
         return response
+
+    def piece(self, message: Any) -> tuple[bytes, bool]:
+        """Give what a message has of the body, and whether there is more. Raises: BrokenAnswer."""
+        if message is None:
+            raise BrokenAnswer("the application ended before its answer did: no last message came (ASGI, more_body)")
+        is_bodiless = self._scope["method"] == "HEAD"  # servers strip it, so that a handler of GET may answer
+        return b"" if is_bodiless else message.get("body", b""), message.get("more_body", False)
 
     def raise_late(self, *, always: bool) -> None:
         """Raise what left the application and was not told; with a complete answer only if that is wanted."""
@@ -441,7 +466,7 @@ class _AwaitingReader:
         self._exchange = exchange
         self._get = mailbox.get
         self._body = None if isinstance(body, bytes) else aiter_of(body)
-        self._has_ended = False
+        self._has_more = True
 
     async def next_message(self) -> Any:
         """Give the next message, None at the end; meanwhile send what is asked for of the request."""
@@ -457,10 +482,9 @@ class _AwaitingReader:
 
     async def __anext__(self) -> bytes:
         """Give the next item of the body. It is no generator: nobody has to close it where it is left."""
-        while not self._has_ended and (message := await self.next_message()) is not None:
-            self._has_ended = not message.get("more_body", False)
-            if message.get("body"):
-                chunk: bytes = message["body"]
+        while self._has_more:
+            chunk, self._has_more = self._exchange.piece(await self.next_message())
+            if chunk:
                 return chunk
         raise StopAsyncIteration
 

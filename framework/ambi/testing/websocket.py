@@ -154,6 +154,11 @@ class _Session:
             wire.watch.raise_crash()
 
 
+def no_answer() -> TimeoutError:
+    """Make what is raised where a handshake is not answered."""
+    return TimeoutError(f"the handshake of the WebSocket was not answered within {PATIENCE_S:g} seconds")
+
+
 def _check(message: Message, kind: type, name: str) -> Any:
     if not isinstance(message, kind):
         raise TypeError(f"a {name} message was expected, not {message!r:.80}")
