@@ -144,13 +144,11 @@ class Response:
         if self._chunks is None:
             raise RuntimeError("this response comes from an AsyncClient: write `async for chunk in aiter_bytes()`")
         self._consume()
-        framing = self._framing
-        if framing is None:
-            yield from self._chunks
-            return
-        for chunk in self._chunks:
-            yield framing.take(chunk)
-        framing.end()
+        framing, chunks, self._chunks = self._framing, self._chunks, iter(())  # who leaves this lets go of the chunks
+        for chunk in chunks:
+            yield framing.take(chunk) if framing is not None else chunk
+        if framing is not None:
+            framing.end()
 
     def aiter_bytes(self) -> AsyncIterator[bytes]:
         """As `iter_bytes`, of an `AsyncClient`."""

@@ -1,6 +1,5 @@
 """What an ASGI application may do that only one of ASGI can, mounted under either gateway. See: ASGI 3.0."""
 
-import contextlib
 import gc
 import logging
 import time
