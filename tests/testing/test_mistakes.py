@@ -17,10 +17,6 @@ def app(app: App) -> App:
     return app
 
 
-def test_a_method_has_no_case(client: Client) -> None:
-    assert client.request("post", "/echo").json() == ["POST", "", ""]
-
-
 def test_the_header_fields_of_a_client_have_no_case(client: Client) -> None:
     client.headers["X-Token"] = "a"
     client.headers["x-token"] = "b"

@@ -1,5 +1,6 @@
 """A test that gives up on an application gets away from it."""
 
+import signal
 import threading
 from typing import Any
 
@@ -88,3 +89,14 @@ def test_cookies_are_read_while_another_thread_keeps_some() -> None:
         cookies.for_request("http", "localhost", "/")
         assert len(cookies.jar) <= 3000
     thread.join()
+
+
+def test_a_start_up_without_end_can_be_interrupted(no_leaks: None) -> None:
+    async def sleepy(scope: Any, receive: Any, send: Any) -> None:
+        import anyio
+
+        await anyio.sleep_forever()
+
+    threading.Timer(0.2, signal.pthread_kill, [threading.get_ident(), signal.SIGINT]).start()
+    with pytest.raises(KeyboardInterrupt), Client(sleepy):
+        raise AssertionError("it has started")

@@ -10,6 +10,7 @@ import contextlib
 import queue
 
 from ..bridge.background import settled_on_loop
+from ..bridge.to_thread import spawn
 from ..core.url import encode_path, percent_decode
 from .errors import BrokenAnswer
 from .messages import Response
@@ -40,24 +41,40 @@ class Lifespan:
         self._app = app
         self._root_path = root_path
         self._state: dict[str, Any] = {}
+        self._talk: _LifespanTalk | None = None
 
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Run it around a block, in one task. An application that raises or returns without a word has none.
+    async def start(self) -> None:
+        """Run the start-up. An application that raises or returns without a word has none.
+
+        The rest runs in a task of its own on this loop, so that `stop` may be called from any other one, as the
+        fixtures of pytest-asyncio do.
 
         Raises:
-            RuntimeError: the start-up or the shutdown failed; the message is the application's.
-            Exception: what left the application later.
+            RuntimeError: it failed; the message is the application's.
         """
-        import anyio
-
-        talk = _LifespanTalk()
-        async with anyio.create_task_group() as group:
-            group.start_soon(talk.run, self._app, self._state)
+        talk = self._talk = _LifespanTalk()
+        spawn(talk.run, self._app, self._state)
+        with talk.cancelled_with_this():
             await talk.answered.wait()
-            if not talk.has_failed:
-                yield
-            talk.stops.set()
+        if talk.has_failed:
+            await self.stop()
+
+    async def stop(self) -> None:
+        """Run the shutdown.
+
+        Raises:
+            RuntimeError: it failed, or the start-up; the message is the application's.
+            Exception: what left the application.
+        """
+        from anyio.lowlevel import checkpoint
+
+        talk, self._talk = self._talk, None
+        if talk is None:
+            return
+        talk.stops.set()
+        with talk.cancelled_with_this():
+            await talk.ended.wait()
+            await checkpoint()  # that was its last word; now the task itself ends
         talk.raise_failure()
 
     def scope(self, request: Request, **more: Any) -> dict[str, Any]:
@@ -82,12 +99,14 @@ class _LifespanTalk:
     Attributes:
         answered: the application has said that it is started, or that it is not, or nothing and never will.
         stops: the server stops.
+        ended: the application has returned.
     """
 
     def __init__(self) -> None:
         import anyio
 
-        self.answered, self.stops = anyio.Event(), anyio.Event()
+        self.answered, self.stops, self.ended = anyio.Event(), anyio.Event(), anyio.Event()
+        self._cancelling = anyio.CancelScope()
         self._asked = False
         self._said: list[Any] = []
         self._failure: Exception | None = None
@@ -96,11 +115,22 @@ class _LifespanTalk:
         """Call the application."""
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": state}
         try:
-            await app(scope, self._receive, self._send)
+            with self._cancelling:
+                await app(scope, self._receive, self._send)
         except Exception as exc:
             self._failure = exc if self._said else None  # without an answer it knows no lifespans; ASGI, "Lifespan"
         finally:
             self.answered.set()
+            self.ended.set()
+
+    @contextlib.contextmanager
+    def cancelled_with_this(self) -> Iterator[None]:
+        """Cancel the application when what waits for it in this block is cancelled."""
+        try:
+            yield
+        except BaseException:
+            self._cancelling.cancel()
+            raise
 
     async def _receive(self) -> Any:
         if not self._asked:
@@ -149,12 +179,11 @@ class ASGITransport:
         """
         from anyio.from_thread import start_blocking_portal
 
-        self._portal = self._closing.enter_context(start_blocking_portal(self._backend))
-        try:
-            self._closing.enter_context(self._portal.wrap_async_context_manager(self._lifespan.running()))
-        except BaseException:
-            self.stop()
-            raise
+        with contextlib.ExitStack() as stack:
+            portal = stack.enter_context(start_blocking_portal(self._backend))
+            portal.call(self._lifespan.start)
+            stack.callback(portal.call, self._lifespan.stop)
+            self._closing, self._portal = stack.pop_all(), portal
 
     def stop(self) -> None:
         """Run the shutdown of the lifespan and stop the loop."""
@@ -393,15 +422,14 @@ class AsyncASGITransport:
         self.app = app
         self.raises = raises
         self._lifespan = Lifespan(app, root_path)
-        self._closing = contextlib.AsyncExitStack()
 
     async def start(self) -> None:
         """Run the start-up of the lifespan. Raises: RuntimeError."""
-        await self._closing.enter_async_context(self._lifespan.running())
+        await self._lifespan.start()
 
     async def stop(self) -> None:
-        """Run the shutdown of the lifespan."""
-        await self._closing.aclose()
+        """Run the shutdown of the lifespan. Raises: RuntimeError; what left the application."""
+        await self._lifespan.stop()
 
     @contextlib.asynccontextmanager
     async def exchange(self, request: Request) -> AsyncIterator[Response]:

@@ -74,7 +74,7 @@ class Client(UserAgent["Response"]):
         """Send a request and read the answer.
 
         Args:
-            method: of any case; methods are upper case.
+            method: as it is sent; methods have case.
             url: a path, with or without query; or a whole URL, which goes to the same application with that host.
             options: `params` (pairs for the query; a list is several), `headers`, `cookies` (besides those kept);
                 one body of `content` (bytes, text, or an iterable of bytes: sent in chunks, each when the application

@@ -27,13 +27,13 @@ class Framing:
     def take(self, chunk: bytes) -> bytes:
         """Give a chunk that may be there. Raises: BrokenAnswer."""
         self._size += len(chunk)
-        if self._is_bodiless and chunk:
-            raise BrokenAnswer(f"the answer to {self._what} has a body: {chunk[:80]!r}")
-        if self._declared is not None and self._size > self._declared:
+        if self._declared is not None and self._size > self._declared and not self._is_bodiless:
             raise BrokenAnswer(f"the body goes on after the {self._declared} bytes that Content-Length says")
         return chunk
 
     def end(self) -> None:
         """Note that there is no more. Raises: BrokenAnswer."""
+        if self._is_bodiless and self._size:
+            raise BrokenAnswer(f"the answer to {self._what} has a body of {self._size} bytes, and may have none")
         if self._declared is not None and self._size < self._declared and not self._is_bodiless:
             raise BrokenAnswer(f"the body ended after {self._size} bytes; Content-Length says {self._declared}")

@@ -168,7 +168,7 @@ class UserAgent(Generic[Answer]):
         json: Any = None,
     ) -> Request:
         """Make a request for `send`; arguments as for `request`."""
-        method, url = method.upper(), str(url)
+        url = str(url)
         scheme, host, target = self._locate(url)
         if params:
             target += ("&" if "?" in target else "?") + encode_pairs(params)
