@@ -407,6 +407,8 @@ class ASGIExchange:
         failure, self._failure = self._failure, None
         if failure is not None and (always or not self._is_complete):
             raise failure
+        if always:
+            self.watch.raise_crash()  # of what is mounted, and failed when it had answered
 
 
 # --- on the loop of the test ---

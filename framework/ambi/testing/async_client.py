@@ -25,7 +25,7 @@ class AsyncClient(UserAgent["Coroutine[Any, Any, Response]"]):
     """As `Client`, awaited: `await client.get("/")`, `async with client.stream(...)`.
 
     Under ASGI the application runs on the event loop of the test, under WSGI in a thread. In an `async with` block the
-    lifespan runs; enter and leave it in one task, as a fixture of pytest-asyncio does not.
+    lifespan runs; it may be entered in one task and left in another one of the loop, as in fixtures.
 
     Args:
         app, gateway, base_url, headers, root_path, cookies, follow_redirects, raise_server_exceptions: as for `Client`.

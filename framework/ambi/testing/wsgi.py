@@ -83,6 +83,8 @@ class WSGITransport:
                 iterable.close()
             if self.settle:
                 settle_in_process()
+        if self.raises:
+            watch.raise_crash()  # of what is mounted, and failed when it had answered
 
     def environ(self, request: Request, source: Any) -> dict[str, Any]:
         """Make the environ of a request, as gunicorn has it."""

@@ -30,6 +30,7 @@ from ...core.errors import ClientDisconnected, ConnectionLost, HTTPError
 from ...core.log import log_cut, log_left
 from ...core.response import declared_length
 from ...core.sides import SYNC
+from ...core.watching import tell_of_crash
 from .answers import GuestResponse, LiveFeed, LiveResponse
 
 TYPE_CHECKING = False
@@ -195,6 +196,7 @@ class Exchange:
             if self._is_told:  # what it made of the news
                 log_left(self._request, exc)
             elif self._is_whole or self._phase is _LEFT:
+                tell_of_crash(exc)
                 raise
             else:
                 failure = exc
