@@ -31,6 +31,8 @@ SHOP = """
         made.get(f"/{name}")(page)
         return made
 
+    async def awaited(): ...
+
     def only_with(name):
         return create(name)
 
@@ -102,7 +104,9 @@ def test_the_current_directory_comes_first(site: Site) -> None:
         ("shop:sites.mian", "Sites has no attribute 'mian'; did you mean main?"),
         ("shop:number", "shop:number is no App but int: 3; shop has app"),
         ("shop:plain", "shop:plain is no App but function"),
-        ("shop:only_with", "shop:only_with is no App but function"),
+        ("shop:only_with", "a factory that takes arguments is given literals: 'shop:only_with(...)'"),
+        ("shop:awaited", "is no App but coroutine"),
+        ("shop:awaited", "; a factory is a `def`"),
         ("shop:Sites", "shop:Sites is no App but type"),
         ("shop:create(name)", "must be literals"),
         ("shop:create(*[1])", "must be literals"),

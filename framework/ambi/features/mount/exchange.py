@@ -30,6 +30,7 @@ from ...bridge.stopping import stopping_for
 from ...core.errors import ClientDisconnected, ConnectionLost, HTTPError
 from ...core.log import log_cut, log_left
 from ...core.response import WITHOUT_BODY, declared_length
+from ...core.watching import tell_of_crash
 from .answers import GuestResponse, LiveFeed, LiveResponse
 from .incoming import Incoming
 
@@ -202,6 +203,7 @@ class Exchange:
             if self._is_told:  # what it made of the news
                 log_left(self._request, exc)
             elif self._is_whole or self._phase is _LEFT:
+                tell_of_crash(exc)
                 raise
             else:
                 failure = exc
