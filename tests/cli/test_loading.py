@@ -1,6 +1,5 @@
 """From what stands on the command line to the application. Nothing is served here, so there is no cell."""
 
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -272,13 +271,13 @@ def test_what_is_left_to_write_for_such_a_reader_goes_nowhere(
     assert (tmp_path / "closed").read_text(encoding="utf-8") == ""
 
 
-def test_the_module_is_the_command(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_module_is_the_command(site: Site) -> None:
     site.write(SHOP)
-    monkeypatch.setattr(sys, "argv", ["ambi", "check", "shop:nothing"])
-    with pytest.raises(SystemExit) as left:
-        runpy.run_module("ambi", run_name="__main__")
-    assert left.value.code == 2
-    assert runpy.run_module("ambi.__main__")["main"] is main
+    finished = subprocess.run(
+        [sys.executable, "-m", "ambi", "check", "shop:nothing"],
+        capture_output=True, text=True, timeout=30, check=False, cwd=site.folder, env=environment(),
+    )  # fmt: skip
+    assert (finished.returncode, finished.stdout) == (2, "")
 
 
 def test_checking_loads_no_event_loop_and_no_framework_of_a_gateway_that_is_not_asked_for(site: Site) -> None:
