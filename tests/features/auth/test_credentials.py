@@ -11,7 +11,6 @@ import pytest
 
 from ambi import App, ConfigurationError, HTTPError, Middleware, Request, Router, WebSocket
 from ambi.core.headers import Headers
-from ambi.core.middleware import Provider
 from ambi.features.auth import Basic, Bearer, Guard
 from ambi.features.auth.credentials import _decode_basic
 from ambi.testing import WebSocketRefused
@@ -411,10 +410,3 @@ def test_a_kind_of_guard_says_what_it_asks_for() -> None:
     guard: Guard[str] = Guard(lambda: None)
     with pytest.raises(NotImplementedError):
         guard.challenge(None)
-
-    def layer(request: Request) -> Middleware:
-        yield
-
-    request: Any = None
-    with pytest.raises(NotImplementedError, match="<Layer layer> has no value for handlers"):
-        Provider(layer).value_of(request)
