@@ -321,7 +321,7 @@ def test_hostile_parameters_take_time_in_proportion() -> None:
             guard.read(Asking(header))  # type: ignore[arg-type]
         return process_time() - begun
 
-    assert min(seconds(100_000) for _ in range(3)) <= 20 * min(seconds(10_000) for _ in range(3)) + 0.001
+    assert min(seconds(100_000) for _ in range(3)) <= 20 * min(seconds(10_000) for _ in range(3)) + 0.005
 
 
 @pytest.mark.parametrize(
