@@ -17,7 +17,7 @@ from .core.limits import Limits
 from .core.log import log_refusal
 from .core.matching import RouteTable
 from .core.middleware import seen_from
-from .core.origins import check_host_patterns
+from .core.origins import CrossSiteCheck, HostCheck, check_host_patterns
 from .core.plan import Plan
 from .core.response import Redirect, Response
 from .core.routing import Route, Router, match_host, parse_host_template
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .core.middleware import Layer
     from .core.request import Request
     from .core.routing import Definition
+    from .features.csrf import CSRFTokens
     from .features.mount import Guest
     from .features.static import Immutable
 
@@ -57,8 +58,10 @@ class App(Router):
         json: an object or module with `dumps(value)` and `loads(bytes)`; the standard library's by default.
         debug: never in production.
         middleware: functions or `Layer`s around everything, outermost first.
-        allowed_hosts: names of this site, as "example.com" or "*.example.com": pages of these hosts may open
-            WebSockets, besides those of the host that a request names.
+        allowed_hosts: names of this site, as "example.com" or "*.example.com": requests for others are refused with
+            400, and pages of these hosts may open WebSockets, besides those of the host that a request names. None are
+            refused by default; a warning is logged then, but in `debug` and for the machine's own names.
+        csrf: False lets pages of other sites send requests with the user's cookies; see `App.csrf`.
 
     Attributes:
         wsgi, asgi: the two callables; assign to wrap one side: `app.wsgi = ProxyFix(app.wsgi)`.
@@ -85,9 +88,14 @@ class App(Router):
         debug: bool = False,
         middleware: Iterable[Any] = (),
         allowed_hosts: Iterable[str] = (),
+        csrf: bool = True,
     ) -> None:
         super().__init__(middleware=middleware)
         self.allowed_hosts = check_host_patterns(allowed_hosts)
+        self.csrf_tokens: CSRFTokens | None = None
+        self._host_check = HostCheck(self.allowed_hosts)
+        self._cross_site: CrossSiteCheck | None = CrossSiteCheck() if csrf else None
+        self._outer_ranks: list[int] = []
         self.limits = limits or Limits()
         self.json: JSONCodec = json or StandardJSON()
         self.debug = debug
@@ -431,6 +439,8 @@ class App(Router):
 
     def plan_for(self, request: Request, refusal: HTTPError | None = None) -> Plan:
         """Find the route of a request and give its plan; what has no route has a plan too, for its error."""
+        if refusal is None and request._host not in self._host_check.known:
+            refusal = self._check_host(request)
         if refusal is not None:
             return self._answer(request, refusal)
         others: list[dict[str, Route]] = []
@@ -445,7 +455,18 @@ class App(Router):
             return self._answer(request, exc)
         route, request._values = found
         request.route = route
+        if route.is_guarded and self._cross_site is not None:
+            try:
+                self._cross_site.check(request)
+            except HTTPError as exc:
+                return self._answer(request, exc)
         return route._plan or self._make_plan(route)
+
+    def _check_host(self, request: Request) -> HTTPError | None:
+        """Check a host that was not seen before; where nothing is said of hosts, that is up to the outermost."""
+        if request._places is not None and not self.allowed_hosts:
+            return None
+        return self._host_check.check(request)
 
     def _match_host(self, request: Request, others: list[dict[str, Route]]) -> tuple[Route, tuple[Any, ...]] | None:
         """Match where some routes are for a host only; those come first."""
@@ -463,9 +484,12 @@ class App(Router):
             *(layer for router in route.routers for layer in router.layers),
             *route.layers,
         )
+        call = route.call
+        if self.csrf_tokens is not None and route.is_guarded:
+            call = self.csrf_tokens.guarding(call)
         route._plan = plan = Plan(
             route.handler,
-            route.call,
+            call,
             codec=self.json,
             max_body_bytes=route.max_body_bytes or self.limits.max_body_bytes,
             is_async=route.is_async,
