@@ -126,7 +126,8 @@ class Route:
 
     __slots__ = (
         "_plan", "blocking", "call", "cancel_on_disconnect", "handler", "host", "is_async", "is_guarded", "layers",
-        "max_body_bytes", "methods", "name", "param_names", "parameters", "path", "routers", "segments", "streams_body", "websocket",
+        "max_body_bytes", "methods", "name", "param_names", "parameters", "path", "routers", "segments", "streams_body",
+        "websocket",
     )  # fmt: skip
 
     def __init__(
