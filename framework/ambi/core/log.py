@@ -83,8 +83,8 @@ def log_redirect_loop(request: Request) -> None:
     import logging
 
     logging.getLogger("ambi.request").warning(
-        "%s is redirected to https though its X-Forwarded-Proto says that it came so: if a proxy in front wrote that, the"
-        " redirect goes round in circles until the application is told to believe the proxy", quote_for_log(request.path)
+        "%s is redirected to https though its X-Forwarded-Proto says that it came so: if a proxy in front wrote that,"
+        " this goes round in circles until the application is told to believe the proxy", quote_for_log(request.path)
     )  # fmt: skip
 
 
