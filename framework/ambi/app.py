@@ -393,7 +393,7 @@ class App(Router):
         )  # fmt: skip
         if credentials and self._cross_site is not None:
             self._cross_site.trust(rules.allows)
-        self._surround(_CORS, rules.layer)
+        self._surround(_CORS, rules.answer_cors)
 
     def https(
         self,
@@ -429,7 +429,7 @@ class App(Router):
         rules = HTTPS(
             redirect=redirect, hsts_s=hsts_s, subdomains=subdomains, preload=preload, port=port, exempt=exempt
         )
-        self._surround(_HTTPS, rules.layer)
+        self._surround(_HTTPS, rules.demand_https)
 
     def security(self, **options: Unpack[SecurityOptions]) -> None:
         """Send the fields that take from a page what it does not need; what a handler set itself stays.
@@ -457,7 +457,7 @@ class App(Router):
         """
         from .features.security import SecurityHeaders  # only an application that asks for it pays for it
 
-        self._surround(_SECURITY, SecurityHeaders(**options).layer)
+        self._surround(_SECURITY, SecurityHeaders(**options).set_security_fields)
 
     def _surround(self, rank: int, function: Callable[[Request], Middleware]) -> None:
         """Add a layer outside of the application's own, which may answer by themselves; by rank among its like."""

@@ -387,7 +387,11 @@ def test_what_was_seen_before_is_not_sent_again_and_counted(client: Client) -> N
 
 
 def test_pages_of_one_other_site_may_read_and_put(client: Client) -> None:
-    asked = {"origin": "https://a.test", "access-control-request-method": "PUT", "access-control-request-headers": "x-a"}
+    asked = {
+        "origin": "https://a.test",
+        "access-control-request-method": "PUT",
+        "access-control-request-headers": "x-a",
+    }
     preflight = client.options("/c/cors", headers=asked)
     assert (preflight.status_code, preflight.content) == (204, b"")
     assert {name: value for name, value in preflight.headers.items() if name.startswith("access-control-")} == {

@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ambi import HTML, App, ConfigurationError, HTTPError, Request, Response, Stream
+from ambi import HTML, App, ConfigurationError, File, HTTPError, Request, Response, Stream, WebSocket
 from ambi.features.security import CSP
 from ambi.testing import Client
 from tests.cells import Cell
+from tests.conftest import MakeClient
 
 POLICY = "content-security-policy"
 REPORTED = "content-security-policy-report-only"
@@ -123,6 +125,29 @@ def test_a_stream_may_use_the_nonce_in_any_item(app: App, client: Client, cell: 
     app.get("/")(cell.handler(lambda request: Stream(make(request), content_type="text/html")))
     response = client.get("/")
     assert f"'nonce-{response.text.removeprefix('first ')}'" in response.headers[POLICY]
+
+
+def test_a_file_cannot_use_it(app: App, client: Client, cell: Cell, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text("<p>page")
+    app.security()
+    app.get("/")(cell.handler(lambda: File(tmp_path / "page.html")))
+    response = client.get("/")
+    assert (response.text, fields_of(response)) == ("<p>page", {**OF_ALL, **OF_DOCUMENTS})
+
+
+def test_websockets_are_open_as_before(app: App, make_client: MakeClient) -> None:
+    app.security()
+    app.cors(["https://a.test"], credentials=True)
+    app.https()
+    app.csrf(secret="s" * 32)
+
+    @app.websocket("/ws")
+    async def echo(ws: WebSocket) -> None:
+        await ws.send(await ws.receive())
+
+    with make_client(app, judged=False).websocket("/ws") as ws:
+        ws.send("hello")
+        assert ws.receive_text() == "hello"
 
 
 def test_another_policy_is_only_reported(app: App, client: Client, cell: Cell) -> None:

@@ -286,7 +286,8 @@ def test_the_package_has_no_other_names() -> None:
 
 
 @pytest.mark.parametrize(
-    ("base_url", "server"), [("http://[::1]:8000", ("::1", 8000)), ("https://[::1]", ("::1", 443)), ("http://a:1", ("a", 1))]
+    ("base_url", "server"),
+    [("http://[::1]:8000", ("::1", 8000)), ("https://[::1]", ("::1", 443)), ("http://a:1", ("a", 1))],
 )
 def test_the_server_may_be_an_address_of_ipv6(make_client: MakeClient, base_url: str, server: tuple[str, int]) -> None:
     app = App()

@@ -101,7 +101,7 @@ class CORS:
             return True
         return any(_is_between(origin, before, after) for before, after in self._below)
 
-    def layer(self, request: Request) -> Middleware:
+    def answer_cors(self, request: Request) -> Middleware:
         """Answer preflights, and add the header fields to whatever else is sent."""
         if self.is_below(request):
             edge, native = request._edge, request.native

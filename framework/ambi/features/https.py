@@ -62,7 +62,7 @@ class HTTPS:
         self.hsts = "; ".join(parts) if hsts_s else ""
         self._has_warned = False
 
-    def layer(self, request: Request) -> Middleware:
+    def demand_https(self, request: Request) -> Middleware:
         """Redirect or refuse what came without TLS; have browsers remember what came with it."""
         if is_loopback_name(split_host(request.host)[0] if request.host else ""):
             pass

@@ -165,7 +165,7 @@ class SecurityHeaders:
         })  # fmt: skip
         self._of_all = _fields({"referrer-policy": referrer, "cross-origin-resource-policy": resource})
 
-    def layer(self, request: Request) -> Middleware:
+    def set_security_fields(self, request: Request) -> Middleware:
         """Add the fields to whatever is sent, errors included."""
         request.on_response(lambda response: self._mark(request, response))
         yield
@@ -190,7 +190,7 @@ def _is_document(response: Response) -> bool:
 
 def _nonce_for(request: Request, response: Response) -> str | None:
     """Give the nonce of a page that asked for one, or may still ask."""
-    if response.body.__class__ is not bytes:
+    if response.body.__class__ is not bytes and "content-length" not in response.headers:  # a stream, and no file
         return request.csp_nonce
     return getattr(request, "_csp_nonce", None)
 
