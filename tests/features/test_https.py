@@ -38,12 +38,13 @@ def test_what_is_asked_for_by_http_is_redirected_whole(served: App, make_client:
     assert client.get("/nowhere").status_code == 308
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
-def test_what_was_sent_in_clear_is_refused_and_not_repeated(served: App, make_client: MakeClient, method: str) -> None:
+def test_what_was_sent_in_clear_is_refused_and_not_repeated(served: App, make_client: MakeClient) -> None:
     served.https()
-    response = make_client(served, base_url="http://shop.test").request(method, "/a b/c")
-    assert response.status_code == 403
-    assert response.json()["detail"].startswith("this site is served over https alone")
+    client = make_client(served, base_url="http://shop.test")
+    for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+        response = client.request(method, "/a b/c")
+        assert response.status_code == 403
+        assert response.json()["detail"].startswith("this site is served over https alone")
 
 
 def test_a_handshake_is_refused(served: App, make_client: MakeClient) -> None:
@@ -81,12 +82,13 @@ def test_how_long_is_up_to_the_application(
     assert response.headers.get(HSTS) == field
 
 
-@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1", "[::1]:8000", "shop.localhost"])
-@pytest.mark.parametrize("scheme", ["http", "https"])
-def test_the_machines_own_names_are_left_alone(served: App, make_client: MakeClient, scheme: str, host: str) -> None:
+def test_the_machines_own_names_are_left_alone(served: App, make_client: MakeClient) -> None:
     served.https()
-    response = make_client(served, base_url=f"{scheme}://{host}").post("/a b/c")
-    assert (response.text, HSTS in response.headers) == ("c", False)
+    client = make_client(served)
+    for host in ("localhost:8000", "127.0.0.1", "[::1]:8000", "shop.localhost"):
+        for scheme in ("http", "https"):
+            response = client.post(f"{scheme}://{host}/a b/c")
+            assert (response.text, HSTS in response.headers) == ("c", False)
 
 
 def test_a_proxy_may_redirect_instead(served: App, make_client: MakeClient) -> None:

@@ -16,21 +16,30 @@ def app_for(cell: Cell, *hosts: str, debug: bool = False) -> App:
     return app
 
 
-@pytest.mark.parametrize(
-    ("host", "status"),
-    [
-        ("example.test", 200), ("EXAMPLE.test:8000", 200), ("a.example.test", 200), ("a.b.example.test", 200),
-        ("[::1]:80", 200), ("evilexample.test", 400), ("example.test.evil.test", 400), ("evil.test", 400),
-        ("localhost", 400), ("127.0.0.1", 400), ("example.test.", 400), (".example.test", 200),
-        ("good.test@example.test", 400), ("example.test:99999", 400), ("example.test/?x=", 400), ("", 200),
-    ],
-)  # fmt: skip
-def test_hosts_of_the_site_are_answered_and_others_refused(
-    make_client: MakeClient, cell: Cell, host: str, status: int
-) -> None:
+HOSTS = {
+    "example.test": 200,
+    "EXAMPLE.test:8000": 200,
+    "a.example.test": 200,
+    "a.b.example.test": 200,
+    "[::1]:80": 200,
+    "evilexample.test": 400,
+    "example.test.evil.test": 400,
+    "evil.test": 400,
+    "localhost": 400,
+    "127.0.0.1": 400,
+    "example.test.": 400,
+    ".example.test": 200,
+    "good.test@example.test": 400,
+    "example.test:99999": 400,
+    "example.test/?x=": 400,
+    "": 200,
+}
+
+
+def test_hosts_of_the_site_are_answered_and_others_refused(make_client: MakeClient, cell: Cell) -> None:
     client = make_client(app_for(cell, "example.test", "*.example.test", "[::1]"))
     for _ in range(2):  # what was found good once is remembered, what was refused is not
-        assert client.get("/", headers={"host": host}).status_code == status
+        assert {host: client.get("/", headers={"host": host}).status_code for host in HOSTS} == HOSTS
 
 
 def test_the_refusal_names_the_host_and_passes_the_layers(make_client: MakeClient, cell: Cell) -> None:
