@@ -16,8 +16,8 @@ from .core.json import StandardJSON
 from .core.limits import Limits
 from .core.log import log_refusal
 from .core.matching import RouteTable
-from .core.middleware import seen_from
-from .core.origins import check_host_patterns
+from .core.middleware import Layer, seen_from
+from .core.origins import CrossSiteCheck, HostCheck, check_host_patterns, check_origins
 from .core.plan import Plan
 from .core.response import Redirect, Response
 from .core.routing import Route, Router, match_host, parse_host_template
@@ -27,6 +27,7 @@ from .gateways import asgi, wsgi
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import re
     from collections.abc import Awaitable, Callable, Iterable, Mapping
     from contextlib import AbstractAsyncContextManager
     from os import PathLike
@@ -38,15 +39,20 @@ if TYPE_CHECKING:
     from .bridge.lifespan import Lifespan, Lifespans
     from .core.error_handling import ErrorHandlers
     from .core.json import JSONCodec
-    from .core.middleware import Layer
+    from .core.middleware import Middleware
     from .core.request import Request
     from .core.routing import Definition
+    from .features.csrf import CSRFTokens
     from .features.mount import Guest
+    from .features.security import SecurityOptions
     from .features.static import Immutable
     from .features.templates import TemplateOptions, Templates, TemplateSource
 
     Receive = Callable[[], Awaitable[Any]]
     Send = Callable[[Any], Awaitable[None]]
+
+_HTTPS, _SECURITY, _CORS = 10, 20, 30
+"""Ranks of layers around all others, outermost first: what is sent to https needs no more of them."""
 
 
 class App(Router):
@@ -60,8 +66,10 @@ class App(Router):
         json: an object or module with `dumps(value)` and `loads(bytes)`; the standard library's by default.
         debug: never in production.
         middleware: functions or `Layer`s around everything, outermost first.
-        allowed_hosts: names of this site, as "example.com" or "*.example.com": pages of these hosts may open
-            WebSockets, besides those of the host that a request names.
+        allowed_hosts: names of this site, as "example.com" or "*.example.com": requests for others are refused with
+            400, and pages of these hosts may open WebSockets, besides those of the host that a request names. None are
+            refused by default; a warning is logged then, but in `debug` and for the machine's own names.
+        csrf: False lets pages of other sites send requests with the user's cookies; see `App.csrf`.
 
     Attributes:
         wsgi, asgi: the two callables; assign to wrap one side: `app.wsgi = ProxyFix(app.wsgi)`.
@@ -89,9 +97,14 @@ class App(Router):
         debug: bool = False,
         middleware: Iterable[Any] = (),
         allowed_hosts: Iterable[str] = (),
+        csrf: bool = True,
     ) -> None:
         super().__init__(middleware=middleware)
         self.allowed_hosts = check_host_patterns(allowed_hosts)
+        self.csrf_tokens: CSRFTokens | None = None
+        self._host_check = HostCheck(self.allowed_hosts)
+        self._cross_site: CrossSiteCheck | None = CrossSiteCheck() if csrf else None
+        self._outer_ranks: list[int] = []
         self.limits = limits or Limits()
         self.json: JSONCodec = json or StandardJSON()
         self.debug = debug
@@ -314,6 +327,174 @@ class App(Router):
         options.setdefault("auto_reload", self.debug)
         return Templates(source, **options)
 
+    def csrf(
+        self,
+        *,
+        origins: Iterable[str] = (),
+        secret: str | bytes | Iterable[str | bytes] | None = None,
+        field: str = "csrf_token",
+        header: str = "x-csrf-token",
+        cookie: str = "csrf",
+        bound_to: Callable[[Request], str] | None = None,
+        always: bool = False,
+    ) -> None:
+        """Say which pages of other sites may send requests that change something, and give forms a token.
+
+        Without this, an unsafe request that carries a cookie (or what a browser signs in with by itself) and comes from
+        a page of another site is refused with 403, as the browser tells by Sec-Fetch-Site or Origin; clients that are
+        no browsers tell nothing and are let in. `App(csrf=False)` and the route option `csrf=False` switch that off.
+
+        With a secret, an unsafe request has to show that it comes from a page of this site, cookies or not: by one of
+        these fields, by a token, or by an Authorization that no browser adds by itself, as Bearer.
+
+        Args:
+            origins: of other sites' pages that are trusted, as "https://admin.example.com"; those that `cors` gives
+                credentials are as well.
+            secret: of at least 32 bytes; of several the first makes tokens, and all are good. None for no tokens.
+            field: of the form, with `request.csrf_token` as its value.
+            header: of requests that scripts send.
+            cookie: its name, which gets the prefix `__Host-`.
+            bound_to: gives the user's id, or the session's, for whom alone a token is good: so it changes at sign-in.
+            always: a token has to be there even where the browser says that the page is one of ours.
+
+        Raises:
+            ConfigurationError: an argument is wrong, or the application was made with csrf=False.
+
+        Example:
+            app.csrf(secret=os.environ["CSRF_SECRET"], bound_to=lambda request: request.state.get("user_id", ""))
+        """
+        sites = self._cross_site
+        if sites is None:
+            raise ConfigurationError("app.csrf(...) says what is checked, but App(csrf=False) says that nothing is")
+        sites.origins |= check_origins(origins)
+        if secret is not None:
+            from .features.csrf import CSRFTokens  # only an application with tokens pays for it
+
+            self.csrf_tokens = CSRFTokens(
+                sites, secret, field=field, header=header, cookie=cookie, bound_to=bound_to, always=always
+            )
+            sites.always = True
+            self.template_functions["csrf_token"] = lambda request: request.csrf_token
+        self._changed()
+
+    def cors(
+        self,
+        origins: Iterable[str] = (),
+        *,
+        origin_regex: str | re.Pattern[str] | None = None,
+        methods: Iterable[str] = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"),
+        headers: Iterable[str] = ("content-type",),
+        expose: Iterable[str] = (),
+        credentials: bool = False,
+        max_age_s: int = 600,
+        private_network: bool = False,
+        prefix: str = "",
+    ) -> None:
+        """Let pages of other sites read what this one answers, errors and crashes included.
+
+        Preflights are answered before other middlewares, for every path. May be called again for another prefix.
+
+        Args:
+            origins: "https://app.example.com", "https://*.example.com" for all its subdomains, or "*" for every page.
+            origin_regex: matches whole origins.
+            methods: that may be used.
+            headers: that requests may carry; "*" for all.
+            expose: fields of the answer that scripts may read besides the usual ones.
+            credentials: cookies are sent along; pages of these origins may then change things too, see `csrf`.
+            max_age_s: how long a browser may keep the answer to a preflight.
+            private_network: pages from the internet may get to this server in a private network.
+            prefix: only paths below it, as "/api".
+
+        Raises:
+            ConfigurationError: rules that contradict each other, as "*" with credentials, or an origin is none.
+
+        Example:
+            app.cors(["https://app.example.com"], credentials=True, headers=["content-type", "x-request-id"])
+
+        See: the Fetch standard, "HTTP-CORS protocol".
+        """
+        from .features.cors import CORS  # only an application that has rules pays for it
+
+        rules = CORS(
+            origins, origin_regex=origin_regex, methods=methods, headers=headers, expose=expose,
+            credentials=credentials, max_age_s=max_age_s, private_network=private_network, prefix=prefix,
+        )  # fmt: skip
+        if credentials and self._cross_site is not None:
+            self._cross_site.trust(rules.allows)
+        self._surround(_CORS, rules.answer_cors)
+
+    def https(
+        self,
+        *,
+        redirect: bool = True,
+        hsts_s: int = 31_536_000,
+        subdomains: bool = False,
+        preload: bool = False,
+        port: int = 443,
+        exempt: Iterable[str] = (),
+    ) -> None:
+        """Serve over https alone: redirect what comes by http, and have browsers remember it.
+
+        A GET or HEAD is redirected with 308, anything else refused with 403. The machine's own names (`localhost`) are
+        left alone. Behind a proxy that speaks TLS the application must be told to believe it.
+
+        Args:
+            redirect: False where a proxy does it.
+            hsts_s: for how long browsers remember, a year by default; begin with an hour, as it cannot be taken back.
+                0 to send nothing.
+            subdomains: they remember it for all subdomains.
+            preload: for the list that browsers come with.
+            port: of https.
+            exempt: paths that are answered over http too, as "/healthz".
+
+        Raises:
+            ConfigurationError: preload without what the list asks for, or a path is none.
+
+        See: RFC 6797.
+        """
+        from .features.https import HTTPS  # only an application that asks for it pays for it
+
+        rules = HTTPS(
+            redirect=redirect, hsts_s=hsts_s, subdomains=subdomains, preload=preload, port=port, exempt=exempt
+        )
+        self._surround(_HTTPS, rules.demand_https)
+
+    def security(self, **options: Unpack[SecurityOptions]) -> None:
+        """Send the fields that take from a page what it does not need; what a handler set itself stays.
+
+        Args:
+            csp: directive -> sources of the Content-Security-Policy of documents; by default all from this site, and
+                inline scripts and styles with the nonce `request.csp_nonce`. None for no policy.
+            csp_report_only: another policy, whose violations are only reported.
+            frame: "deny" (the default), "sameorigin" or None: who may show a page in a frame, in browsers that do not
+                know `frame-ancestors`.
+            referrer: Referrer-Policy; "strict-origin-when-cross-origin" by default.
+            opener: Cross-Origin-Opener-Policy of documents; "same-origin" by default.
+            resource: Cross-Origin-Resource-Policy; "same-origin" by default, "cross-origin" for pictures and scripts
+                that pages of other sites show.
+            permissions: Permissions-Policy of documents, as "camera=(), geolocation=()"; none by default.
+            reporting: name -> URL, for `report-to`.
+
+        Raises:
+            ConfigurationError: a directive is unknown, or a value cannot be sent.
+
+        Example:
+            app.security(csp={"default-src": "self", "script-src": ["self", "nonce"], "img-src": ["self", "data:"]})
+
+        See: Content Security Policy Level 3.
+        """
+        from .features.security import SecurityHeaders  # only an application that asks for it pays for it
+
+        self._surround(_SECURITY, SecurityHeaders(**options).set_security_fields)
+        self.template_functions["csp_nonce"] = lambda request: request.csp_nonce
+
+    def _surround(self, rank: int, function: Callable[[Request], Middleware]) -> None:
+        """Add a layer outside of the application's own, which may answer by themselves; by rank among its like."""
+        index = sum(other <= rank for other in self._outer_ranks)
+        self._outer_ranks.insert(index, rank)
+        self.layers = (*self.layers[:index], Layer(function), *self.layers[index:])
+        self._changed()
+
     def spawn(self, function: Callable[..., Any], *args: Any, wait_at_stop: bool = True) -> None:
         """Run a function in the background: beside the request that asks for it, and beyond its end.
 
@@ -460,6 +641,8 @@ class App(Router):
 
     def plan_for(self, request: Request, refusal: HTTPError | None = None) -> Plan:
         """Find the route of a request and give its plan; what has no route has a plan too, for its error."""
+        if refusal is None and request._host not in self._host_check.known:
+            refusal = self._check_host(request)
         if refusal is not None:
             return self._answer(request, refusal)
         others: list[dict[str, Route]] = []
@@ -474,7 +657,18 @@ class App(Router):
             return self._answer(request, exc)
         route, request._values = found
         request.route = route
+        if route.is_guarded and self._cross_site is not None:
+            try:
+                self._cross_site.check(request)
+            except HTTPError as exc:
+                return self._answer(request, exc)
         return route._plan or self._make_plan(route)
+
+    def _check_host(self, request: Request) -> HTTPError | None:
+        """Check a host that was not seen before; where nothing is said of hosts, that is up to the outermost."""
+        if request._places is not None and not self.allowed_hosts:
+            return None
+        return self._host_check.check(request)
 
     def _match_host(self, request: Request, others: list[dict[str, Route]]) -> tuple[Route, tuple[Any, ...]] | None:
         """Match where some routes are for a host only; those come first."""
@@ -492,9 +686,12 @@ class App(Router):
             *(layer for router in route.routers for layer in router.layers),
             *route.layers,
         )
+        call = route.call
+        if self.csrf_tokens is not None and route.is_guarded:
+            call = self.csrf_tokens.guarding(call)
         route._plan = plan = Plan(
             route.handler,
-            route.call,
+            call,
             codec=self.json,
             max_body_bytes=route.max_body_bytes or self.limits.max_body_bytes,
             is_async=route.is_async,

@@ -21,7 +21,7 @@ SERVE_OVER_WSGI = """
 import io, sys
 from ambi import App, Middleware, Request, Router
 
-app = App()
+app = App(allowed_hosts=["shop.example"])
 
 @app.middleware
 def mark(request: Request) -> Middleware:

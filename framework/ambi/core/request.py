@@ -17,6 +17,7 @@ from .json import read_json
 from .log import log_ignored_cookies
 from .multidict import MultiDict
 from .negotiation import best_encoding, best_language, best_media_type
+from .origins import is_loopback_name
 from .preconditions import ETags, parse_http_date
 from .state import State
 from .url import URL, encode_path, parse_urlencoded, split_host
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
 if TYPE_CHECKING:
     Place = tuple["Application", str, str]
     """An application that a request passes, its `root_path`, and the path below it."""
-
-_LOOPBACK_HOSTS = frozenset(("localhost", "127.0.0.1", "[::1]"))
 
 
 class Edge(Protocol):
@@ -97,6 +96,7 @@ class Application(Protocol):
     json: JSONCodec
     allowed_hosts: tuple[str, ...]
     template_functions: dict[str, Callable[[Request], Any]]
+    csrf_tokens: Any
 
     @property
     def lifespan_state(self) -> Mapping[str, Any]:
@@ -125,7 +125,8 @@ class Request:
     """
 
     __slots__ = (
-        "_after", "_answer", "_body", "_body_source", "_content_type", "_context", "_cookies", "_distance", "_dropped",
+        "_after", "_answer", "_body", "_body_source", "_content_type", "_context", "_cookies", "_csp_nonce",
+        "_csrf_seed", "_distance", "_dropped",
         "_edge", "_form", "_has_body", "_headers", "_host", "_json", "_loop_side", "_on_response", "_places", "_query",
         "_receive", "_state", "_sync_side", "_values", "_websocket", "app", "method", "native", "path", "query_string",
         "root_path", "route",
@@ -168,6 +169,8 @@ class Request:
         _content_type: tuple[str, dict[str, str]]
         _context: Context
         _cookies: Mapping[str, str]
+        _csp_nonce: str
+        _csrf_seed: str
         _distance: int
         _headers: Headers
         _json: Any
@@ -237,7 +240,7 @@ class Request:
     def is_loopback(self) -> bool:
         """Whether the request came by plain http to a loopback host, as in development."""
         name = split_host(self.host)[0] if self.host else ""
-        return self.scheme == "http" and (name in _LOOPBACK_HOSTS or name.endswith(".localhost"))
+        return self.scheme == "http" and is_loopback_name(name)
 
     # --- what it says about itself ---
 
@@ -439,6 +442,36 @@ class Request:
                 state |= app.lifespan_state
             self._state = State(state)
             return self._state
+
+    @property
+    def csp_nonce(self) -> str:
+        """The nonce that scripts and styles of this page carry, `<script nonce="...">`: another for each request.
+
+        Made when it is asked for, which must be before the body is streamed; `app.security(...)` sends it along. See:
+        Content Security Policy Level 3, 2.3.1.
+        """
+        try:
+            return self._csp_nonce
+        except AttributeError:
+            from secrets import token_urlsafe  # loaded with the first page that has one
+
+            self._csp_nonce = token_urlsafe(16)
+            return self._csp_nonce
+
+    @property
+    def csrf_token(self) -> str:
+        """The token that a form of this page sends back, in a hidden field; it looks different each time.
+
+        Ask for it before the body is streamed: a cookie may have to be set.
+
+        Raises:
+            RuntimeError: the application has none: `app.csrf(secret=...)` was not called.
+        """
+        tokens = self.app.csrf_tokens
+        if tokens is None:
+            raise RuntimeError("the application has no CSRF tokens; app.csrf(secret=...) gives it some")
+        token: str = tokens.token_for(self)
+        return token
 
     def is_disconnected(self) -> bool:
         """Tell whether the client is known to have left; never waits for it, and reads nothing of the body.
