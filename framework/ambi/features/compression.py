@@ -94,7 +94,7 @@ class _Gzip:
 
 class _GzipCoder:
     def __init__(self, level: int, *, is_endless: bool) -> None:
-        # 256 KiB of memory each; 32 KiB where thousands may be open at the same time, and say little.
+        # 0.3 MiB of memory; 30 KiB where thousands may be open at the same time, and say little.
         wide, deep = (16 + 12, 5) if is_endless else (16 + 15, 8)
         self._zlib = zlib.compressobj(level, zlib.DEFLATED, wide, deep)
 
@@ -124,7 +124,8 @@ class _Brotli:
         return packed
 
     def begin(self, level: int, *, is_endless: bool) -> Coder:
-        return _BrotliCoder(self._library.Compressor(quality=level, lgwin=14 if is_endless else 19))
+        quality, window = (min(level, 3), 14) if is_endless else (level, 19)  # 0.3 MiB, else 0.6 and more
+        return _BrotliCoder(self._library.Compressor(quality=quality, lgwin=window))
 
 
 class _BrotliCoder:
@@ -168,6 +169,8 @@ class _Zstandard:
     def begin(self, level: int, *, is_endless: bool) -> Coder:
         names = self._library.CompressionParameter
         options = {names.compression_level: level, names.window_log: 14 if is_endless else 19}
+        if is_endless:  # 90 KiB of memory; it would be 0.8 MiB
+            options |= {names.hash_log: 12, names.chain_log: 12}
         return _ZstandardCoder(self._library.ZstdCompressor(options=options))
 
 
@@ -261,7 +264,7 @@ class Compression:
             raise ConfigurationError(f"min_bytes must be a number of bytes, 0 or more, not {min_bytes!r}")
         self._codings = codings
         self._names = tuple(codings)
-        self._min_bytes = min_bytes
+        self._min_bytes = max(min_bytes, 1)  # nothing stays nothing
         self._types = check_types(TYPES if types is None else types)
         self._levels = check_levels(codings, level)
         self._has_files = files
@@ -270,22 +273,22 @@ class Compression:
 
     def answer(self, request: Request, response: Response) -> Response | None:
         """Give what is sent instead of a response; None where that is sent as it is."""
-        if not self._is_for(request, response):
+        is_partly_sent = response.status in (206, 304)
+        size = 0 if is_partly_sent else size_of(request, response)
+        is_small = size is not None and size < self._min_bytes
+        if (is_small and not is_partly_sent) or not self._is_for(request, response):
             return None
-        if response.status in (206, 304):
-            mark_unsent(request, response)
+        add_vary(response)
+        if is_partly_sent:
+            keep_weak(request, response)
             return None
-        size = size_of(request, response)
-        if size is not None and size < self._min_bytes:
-            return None
-        response.headers.add_vary("Accept-Encoding")  # small ones are never compressed, for nobody
         name = request.accepts_encoding(*self._names)
         if name == "identity":
             return None
-        if request.method == "HEAD" and response.is_verbatim and response.body.__class__ is bytes:
-            return Compressed(response, name, b"")
         coding, level = self._codings[name], self._levels[name]
-        if response.body.__class__ is bytes and len(response.body) <= LARGE_BYTES:
+        if isinstance(response.body, bytes) and len(response.body) <= LARGE_BYTES:
+            if not response.body:  # of a HEAD that a mounted application has answered
+                return Compressed(response, name, b"")
             packed = coding.pack(response.body, level)
             return Compressed(response, name, packed) if len(packed) < len(response.body) else None
         is_endless = response.ends_at_stop or bool(response.idle_s)
@@ -299,13 +302,13 @@ class Compression:
         status = response.status
         if not response.is_open or status < 200 or (status in WITHOUT_BODY and status != 304):
             return False
-        headers = response.headers
-        if status != 206 and not _BOUND_TO_BYTES.isdisjoint(headers):
+        fields = dict(response._pairs)
+        if status != 206 and not _BOUND_TO_BYTES.isdisjoint(fields):
             return False
-        media_type = headers.get("content-type", "").partition(";")[0].strip(" \t").lower()
+        media_type = fields.get("content-type", "").partition(";")[0].strip(" \t").lower()
         if media_type == EVENT_STREAM:
             return self._has_events and request.method != WEBSOCKET
-        if "no-transform" in split_list(headers.get("cache-control", "").lower()):
+        if "cache-control" in fields and "no-transform" in split_list(response.headers["cache-control"].lower()):
             return False
         if isinstance(response, File) and not self._has_files and is_sent_by_server(request, response):
             return False
@@ -367,11 +370,10 @@ def is_sent_by_server(request: Request, file: File) -> bool:
 
 def size_of(request: Request, response: Response) -> int | None:
     """Give how many bytes the body has, or has where it is not there as none is sent; None when nobody knows."""
-    body = response.body
-    if body.__class__ is bytes and not (response.is_verbatim and request.method == "HEAD"):
-        return len(body)
+    if isinstance(response.body, bytes) and not (response.is_verbatim and request.method == "HEAD"):
+        return len(response.body)
     size = _declared(response)
-    return 0 if size is None and body.__class__ is bytes else size
+    return 0 if size is None and isinstance(response.body, bytes) else size
 
 
 def _declared(response: Response) -> int | None:
@@ -382,17 +384,26 @@ def _declared(response: Response) -> int | None:
         return 0
 
 
-def mark_unsent(request: Request, response: Response) -> None:
-    """Say on a 304 and a 206 what the whole answer would have said. See: RFC 9110 15.3.7 and 15.4.5.
+def add_vary(response: Response) -> None:
+    """Say that the answer was chosen by Accept-Encoding: also of a 304 and a 206 (RFC 9110 15.3.7 and 15.4.5)."""
+    if "vary" in response.headers:
+        response.headers.add_vary("Accept-Encoding")
+    else:
+        response._pairs.append(_VARY)
 
-    Whether that was compressed is not known here. A client that has a weak tag has got it from here; and a cache
-    updates what it keeps only if the tag is the same, weakness included (RFC 9111 4.3.4).
+
+_VARY = ("vary", "Accept-Encoding")
+
+
+def keep_weak(request: Request, response: Response) -> None:
+    """Give the entity tag of a 304 as the whole answer had it, which may have been compressed.
+
+    A client that has a weak tag has got it from here; and a cache updates what it keeps only where the tag is the same,
+    weakness included. See: RFC 9111 4.3.4.
     """
-    headers = response.headers
-    headers.add_vary("Accept-Encoding")
-    etag = headers.get("etag", "")
+    etag = response.headers.get("etag", "")
     if response.status == 304 and etag.startswith('"') and etag.strip('"') in request.if_none_match.weak:
-        headers["etag"] = "W/" + etag
+        response.headers["etag"] = "W/" + etag
 
 
 # --- what is sent instead ---
