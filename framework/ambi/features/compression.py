@@ -26,11 +26,10 @@ from ..core.errors import ConfigurationError
 from ..core.files import SMALL_BYTES, File, FileBody
 from ..core.headers import split_list
 from ..core.response import WITHOUT_BODY, Response, declared_length
-from ..core.websocket import WEBSOCKET
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any, Self
 
     from ..core.headers import Pair
@@ -307,12 +306,12 @@ class Compression:
             return False
         media_type = fields.get("content-type", "").partition(";")[0].strip(" \t").lower()
         if media_type == EVENT_STREAM:
-            return self._has_events and request.method != WEBSOCKET
+            return self._has_events
         if "cache-control" in fields and "no-transform" in split_list(response.headers["cache-control"].lower()):
             return False
         if isinstance(response, File) and not self._has_files and is_sent_by_server(request, response):
             return False
-        return request.method != WEBSOCKET and self._takes(media_type)
+        return self._takes(media_type)
 
     def _takes(self, media_type: str) -> bool:
         if media_type not in self._known:
@@ -522,18 +521,12 @@ class _Source:
 
 
 class Ended(_Source):
-    """A body of a `def`, and `END`.
+    """A body of a `def`, and `END`. Where the body can be waited for with a time-out (`next_within`), so can this."""
 
-    Attributes:
-        next_within: where the body can be waited for with a time-out, so can this.
-    """
-
-    next_within: Callable[[float], Any]
-
-    def __init__(self, body: Any) -> None:
-        super().__init__(body)
-        if hasattr(body, "next_within"):
-            self.next_within = self._next_within
+    def __getattr__(self, name: str) -> Any:
+        if name == "next_within" and hasattr(self._body, name):
+            return self._next_within
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __iter__(self) -> Self:
         self._iterator = iter(self._body)
