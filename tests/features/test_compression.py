@@ -237,6 +237,26 @@ def test_cookies_and_other_fields_stay(app: App, client: Client, cell: Cell) -> 
     assert (response.headers["vary"], response.headers["cache-control"]) == ("Cookie, Accept-Encoding", "private")
 
 
+def test_a_stream_of_a_layer_is_closed_though_nobody_iterates_it(app: App, client: Client, cell: Cell) -> None:
+    closed = []
+
+    class Rows:
+        def __iter__(self) -> Any:
+            pytest.fail("iterated")
+
+        def close(self) -> None:
+            closed.append(True)
+
+    @app.middleware
+    def answers(request: Request) -> Middleware:
+        yield
+        return Stream(Rows())
+
+    app.get("/")(cell.handler(lambda: "a"))
+    assert client.request("HEAD", "/", headers=GZIP).headers["content-encoding"] == "gzip"
+    assert closed
+
+
 def test_answers_of_errors_and_of_layers_are_compressed(app: App, client: Client, cell: Cell) -> None:
     @app.middleware
     def guard(request: Request) -> Middleware:
@@ -396,6 +416,15 @@ def test_an_iterable_that_is_kept_is_sent_each_time(app: App, client: Client, ce
     app.get("/")(cell.handler(lambda: kept))
     assert [unpacked(client.get("/", headers=GZIP)) for _ in range(2)] == [b"ab", b"ab"]
     assert client.get("/").text == "ab"
+
+
+def test_an_iterator_is_sent_once(app: App, client: Client, cell: Cell, stream_of: Any) -> None:
+    """The second client must not be given nothing as if it were the whole."""
+    made = stream_of("a", "b")
+    kept = Stream(made[0])
+    app.get("/")(cell.handler(lambda: kept))
+    assert unpacked(client.get("/", headers=GZIP)) == b"ab"
+    assert client.get("/", headers=GZIP).status_code == 500
 
 
 def test_a_stream_is_closed_when_the_client_leaves(app: App, client: Client, cell: Cell, stream_of: Any) -> None:

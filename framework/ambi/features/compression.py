@@ -25,7 +25,7 @@ from typing import Protocol
 from ..core.errors import ConfigurationError
 from ..core.files import SMALL_BYTES, File, FileBody
 from ..core.headers import split_list
-from ..core.response import WITHOUT_BODY, Response, declared_length
+from ..core.response import WITHOUT_BODY, Response, declared_length, take_body
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -292,7 +292,10 @@ class Compression:
             return Compressed(response, name, packed) if len(packed) < len(response.body) else None
         is_endless = response.ends_at_stop or bool(response.idle_s)
         packing = Packing(response, coding.begin(level, is_endless=is_endless), size)
-        compressed = Compressed(response, name, body_to_pack(response.body))
+        body = take_body(response)
+        if not isinstance(body, bytes):
+            request.closes(body)  # be it sent or not; one that a layer made, nobody else has taken note of
+        compressed = Compressed(response, name, body_to_pack(body))
         compressed.pack_items(response, packing, coding.idle)
         return compressed
 
