@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ambi import App, ConfigurationError, File, HTTPError, JSONLines, Middleware, Request, Response
+from ambi import JSON, App, ConfigurationError, File, HTTPError, JSONLines, Middleware, Request, Response
 from ambi.features.caching import CacheControl
 from ambi.testing import Client
 from tests.cells import GATEWAYS, Cell
@@ -160,6 +160,18 @@ def test_a_number_of_bytes_that_cannot_be_is_refused(value: Any) -> None:
     """Nothing is served here, so there is no cell."""
     with pytest.raises(ConfigurationError, match="max_bytes must be a number of bytes"):
         App().etags(max_bytes=value)
+
+
+def test_a_response_that_is_kept_has_the_tag_of_what_it_sends_now(app: App, client: Client, cell: Cell) -> None:
+    """Else a client would be told that what it has still holds."""
+    value = {"n": 1}
+    kept = JSON(value)
+    app.get("/")(cell.handler(lambda: kept))
+    first = client.get("/").headers["etag"]
+    value["n"] = 2
+    second = client.get("/", headers={"if-none-match": first})
+    assert (second.status_code, second.json()) == (200, {"n": 2})
+    assert second.headers["etag"] != first
 
 
 def test_conditions_are_held_to_what_the_answer_says_of_itself(app: App, client: Client, cell: Cell) -> None:

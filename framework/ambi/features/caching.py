@@ -130,36 +130,55 @@ def add_etags(router: Router, *, max_bytes: int) -> None:
 
     def etags(request: Request) -> Middleware:
         response = yield
-        if response.status == 200 and response.is_open and request.method in ("GET", "HEAD"):
-            tag(request, response, max_bytes)
-            return heed(request, response)
-        return None
+        if response.status != 200 or not response.is_open or request.method not in ("GET", "HEAD"):
+            return None
+        headers = response.headers
+        made = "" if "etag" in headers else tag_of(response, max_bytes)
+        etag, modified = made or headers.get("etag", ""), headers.get("last-modified", "")
+        status = evaluate(request, etag, modified) if etag or modified else 200
+        if status == 412:
+            raise refused()
+        if status == 304:
+            return unchanged(response, made)
+        return Tagged(response, made) if made else None
 
     router.middleware(etags)
 
 
-def tag(request: Request, response: Response, max_bytes: int) -> None:
-    """Give a response an entity tag made of its bytes, where it has none and may have one."""
-    body, headers = response.body, response.headers
-    if not isinstance(body, bytes) or not 0 < len(body) <= max_bytes or "etag" in headers:
-        return
-    if "no-store" not in split_list(headers.get("cache-control", "").lower()):
-        headers["etag"] = f'"{blake2b(body, digest_size=16).hexdigest()}"'
+def tag_of(response: Response, max_bytes: int) -> str:
+    """Give an entity tag made of the bytes of a response; "" where it may have none."""
+    body = response.body
+    if not isinstance(body, bytes) or not 0 < len(body) <= max_bytes:
+        return ""
+    if "no-store" in split_list(response.headers.get("cache-control", "").lower()):
+        return ""
+    return f'"{blake2b(body, digest_size=16).hexdigest()}"'
 
 
-def heed(request: Request, response: Response) -> Response | None:
-    """Give the 304 instead of a response that the client has already, None where it is sent. Raises: HTTPError 412."""
-    headers = response.headers
-    etag, modified = headers.get("etag", ""), headers.get("last-modified", "")
-    status = evaluate(request, etag, modified) if etag or modified else 200
-    if status == 412:
-        raise refused()
-    if status == 200:
-        return None
-    unchanged = Response(b"", 304)
-    unchanged._cookies = response._cookies
-    unchanged._pairs = [pair for pair in response._pairs if pair[0] not in _OF_THE_BODY]
-    return unchanged
+class Tagged(Response):
+    """A response of bytes with their tag.
+
+    The other one stays without: an application may keep it, and give it other bytes for the next request.
+    """
+
+    __slots__ = ("is_verbatim",)
+
+    def __init__(self, response: Response, etag: str) -> None:
+        self.status = response.status
+        self.body = response.body
+        self.is_verbatim = response.is_verbatim
+        self._cookies = response._cookies
+        self._pairs = [*response._pairs, ("etag", etag)]
+
+
+def unchanged(response: Response, etag: str) -> Response:
+    """Give the 304 that is sent instead of a response; with a tag that it has not, if there is one."""
+    answer = Response(b"", 304)
+    answer._cookies = response._cookies
+    answer._pairs = [pair for pair in response._pairs if pair[0] not in _OF_THE_BODY]
+    if etag:
+        answer._pairs.append(("etag", etag))
+    return answer
 
 
 _OF_THE_BODY = frozenset(("content-length", "content-encoding", "content-disposition", "content-language"))
