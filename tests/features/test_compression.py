@@ -542,7 +542,8 @@ async def _echo_async(stream: BodyStream) -> Stream:
 
 def test_json_lines_come_one_by_one(app: App, client: Client, cell: Cell, stream_of: Any) -> None:
     made = stream_of({"a": 1}, [2])
-    app.get("/")(cell.handler(lambda: feature("json_lines").JSONLines(made[0])))
+    json_lines = feature("json_lines")
+    app.get("/")(cell.handler(lambda: json_lines.JSONLines(made[0])))
     reader = zlib.decompressobj(31)
     with client.stream("GET", "/", headers=GZIP) as response:
         lines = [reader.decompress(chunk) for chunk in response.iter_bytes()]
@@ -554,7 +555,8 @@ def test_json_lines_come_one_by_one(app: App, client: Client, cell: Cell, stream
 
 def test_event_streams_are_left_alone(app: App, client: Client, cell: Cell, stream_of: Any) -> None:
     made = stream_of("a", "b")
-    app.get("/")(cell.handler(lambda: feature("sse").SSE(made[0])))
+    sse = feature("sse")
+    app.get("/")(cell.handler(lambda: sse.SSE(made[0])))
     response = client.get("/", headers=GZIP)
     assert response.text == ": open\n\ndata: a\n\ndata: b\n\n"
     assert not {"content-encoding", "vary"} & set(response.headers)
@@ -564,7 +566,8 @@ def test_events_come_one_by_one_where_asked_for(make_client: MakeClient, cell: C
     app = App()
     app.compression(codings=["gzip"], event_streams=True)
     made = stream_of("a", "b")
-    app.get("/")(cell.handler(lambda: feature("sse").SSE(made[0])))
+    sse = feature("sse")
+    app.get("/")(cell.handler(lambda: sse.SSE(made[0])))
     reader = zlib.decompressobj(31)
     with make_client(app).stream("GET", "/", headers=GZIP) as response:
         assert response.headers["content-encoding"] == "gzip"
@@ -587,7 +590,8 @@ def test_a_quiet_stream_shows_life_by_a_block_of_nothing(make_client: MakeClient
         await anyio.sleep(0.3)
         yield "a" * 100
 
-    app.get("/")(cell.handler(lambda: feature("sse").SSE(cell.pick(events, events_async)(), keep_alive_s=0.05)))
+    sse = feature("sse")
+    app.get("/")(cell.handler(lambda: sse.SSE(cell.pick(events, events_async)(), keep_alive_s=0.05)))
     with make_client(app).stream("GET", "/", headers=GZIP) as response:
         chunks = list(response.iter_bytes())
     assert b"\x00\x00\x00\xff\xff" in chunks
@@ -599,7 +603,8 @@ def test_the_events_of_a_broadcast_are_waited_for_as_before(make_client: MakeCli
     broadcast = feature("broadcast").Broadcast()
     app = App()
     app.compression(codings=["gzip"], event_streams=True)
-    app.get("/")(cell.handler(lambda: feature("sse").SSE(broadcast.subscribe("news"))))
+    sse = feature("sse")
+    app.get("/")(cell.handler(lambda: sse.SSE(broadcast.subscribe("news"))))
     reader = zlib.decompressobj(31)
     text = b""
     with make_client(app).stream("GET", "/", headers=GZIP) as response:
