@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ambi import JSON, App, ConfigurationError, File, HTTPError, JSONLines, Middleware, Request, Response
+from ambi import JSON, App, ConfigurationError, File, HTTPError, Middleware, Request, Response, Stream
 from ambi.features.caching import CacheControl
 from ambi.testing import Client
 from tests.cells import GATEWAYS, Cell
@@ -127,7 +127,7 @@ def test_a_304_has_the_fields_that_caches_go_by(app: App, client: Client, cell: 
         lambda: Response("a", 404),
         lambda: Response("a", headers={"cache-control": "private, No-Store"}),
         lambda: Response(b""),
-        lambda: JSONLines([1]),
+        lambda: Stream(["a"]),
         lambda: "x" * (1024 * 1024 + 1),
     ],
 )
