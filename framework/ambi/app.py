@@ -495,6 +495,63 @@ class App(Router):
         self.layers = (*self.layers[:index], Layer(function), *self.layers[index:])
         self._changed()
 
+    def compression(
+        self,
+        *,
+        min_bytes: int = 1000,
+        types: Iterable[str] | None = None,
+        codings: Iterable[str] | None = None,
+        level: int | Mapping[str, int] | None = None,
+        files: bool = False,
+        event_streams: bool = False,
+    ) -> None:
+        r"""Compress what is sent and compresses well, in the coding that the client likes best.
+
+        A layer around all routes; call it before those whose answers it is to compress. Streams keep their colour, and
+        each of their items is flushed. Left as they are: what is encoded already, says `no-transform`, or is a range.
+        An entity tag becomes a weak one. Read about BREACH in docs/how-to/compression.md where pages hold secrets.
+
+        Args:
+            min_bytes: of bodies whose length is known; below, the fields cost more than is saved.
+            types: media types, as "text/html", "text/*" or "*+json"; `ambi.features.compression.TYPES` by default.
+            codings: of "zstd", "br" and "gzip", the preferred first; all that are installed by default.
+            level: of each coding, as `{"br": 5, "gzip": 6}`; a number is that of gzip. By default zstd has 3 of 19, br
+                4 of 11, gzip 5 of 9.
+            files: those over 64 KiB too, which the server otherwise sends by itself. They lose their ranges; better
+                have them packed beforehand, as `App.static` serves them.
+            event_streams: those as well; they say `no-transform`, so they are left alone by default.
+
+        Raises:
+            ConfigurationError: an argument that cannot be.
+            ImportError: a coding that was asked for is not installed.
+
+        Example:
+            app.compression()
+        """
+        from .features.compression import add_compression  # only an application that compresses pays for it
+
+        add_compression(
+            self, min_bytes=min_bytes, types=types, codings=codings, level=level, files=files,
+            event_streams=event_streams,
+        )  # fmt: skip
+
+    def etags(self, *, max_bytes: int = 1024 * 1024) -> None:
+        """Give answers an entity tag made of their bytes, and answer 304 to those who have them already.
+
+        A layer around all routes, for GET and HEAD; call it after `compression`. It saves sending, not making: a
+        handler that knows its version beforehand uses `request.check_conditions`. A tag that an answer has is kept, and
+        conditions are held to it; one that says `no-store` gets none.
+
+        Args:
+            max_bytes: larger bodies, and streams, get no tag.
+
+        Raises:
+            ConfigurationError: max_bytes is no number of bytes.
+        """
+        from .features.caching import add_etags  # only an application that uses it pays for it
+
+        add_etags(self, max_bytes=max_bytes)
+
     def spawn(self, function: Callable[..., Any], *args: Any, wait_at_stop: bool = True) -> None:
         """Run a function in the background: beside the request that asks for it, and beyond its end.
 

@@ -340,6 +340,47 @@ class Request:
         """The date of If-Unmodified-Since; None when there is no valid one. See: RFC 9110 13.1.4."""
         return parse_http_date(self._edge.header(self.native, "if-unmodified-since") or "")
 
+    def check_conditions(
+        self,
+        *,
+        etag: str | None = None,
+        last_modified: datetime | float | None = None,
+        exists: bool = True,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response | None:
+        """Decide by the conditions of the request whether there is work to do, before it is done.
+
+        Args:
+            etag: of what there is now; quotes may be left out, `W/"..."` is a weak one, which no If-Match meets.
+            last_modified: when that was last changed; aware, or in seconds since the epoch.
+            exists: False where there is nothing yet, as before a PUT that creates.
+            headers: further fields of a 304, which has those of the whole answer that caches go by: Cache-Control,
+                Vary, Expires.
+
+        Returns:
+            The 304 to answer a GET or HEAD with whose client has this version; None to go on.
+
+        Raises:
+            HTTPError: 412, when the client speaks of another version.
+            ValueError: a tag or header field that cannot be sent, or a datetime that says no time zone.
+
+        Example:
+            unchanged = request.check_conditions(etag=article.version)
+            if unchanged:
+                return unchanged
+
+        See: RFC 9110 13.
+        """
+        from .preconditions import evaluate, refused, validators  # loaded already; named where they are used
+        from .response import Response
+
+        pairs = validators(etag, last_modified)
+        found = dict(pairs)
+        status = evaluate(self, found.get("etag", ""), found.get("last-modified", ""), exists=exists)
+        if status == 412:
+            raise refused()
+        return Response(b"", 304, {**(headers or {}), **found}) if status == 304 else None
+
     @property
     def range(self) -> ByteRange | None:
         """The one range of bytes that is asked for; None for the whole, which is also what several ranges get.
