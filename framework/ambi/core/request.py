@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .ranges import ByteRange
     from .response import Response
     from .routing import Route
+    from .session import Session
     from .websocket import WebSocket
 
 if TYPE_CHECKING:
@@ -126,8 +127,8 @@ class Request:
     __slots__ = (
         "_after", "_answer", "_body", "_body_source", "_content_type", "_context", "_cookies", "_distance", "_dropped",
         "_edge", "_form", "_has_body", "_headers", "_host", "_json", "_loop_side", "_on_response", "_places", "_query",
-        "_receive", "_state", "_sync_side", "_values", "_websocket", "app", "method", "native", "path", "query_string",
-        "root_path", "route",
+        "_receive", "_session", "_state", "_sync_side", "_values", "_websocket", "app", "method", "native", "path",
+        "query_string", "root_path", "route",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917  # called by the two gateways only, on every request: names would cost
@@ -174,6 +175,7 @@ class Request:
         _query: MultiDict[str]
         _receive: Any
         _answer: Exception | Response
+        _session: Session
         _state: State
         _websocket: WebSocket
 
@@ -430,6 +432,20 @@ class Request:
                 state |= app.lifespan_state
             self._state = State(state)
             return self._state
+
+    @property
+    def session(self) -> Session:
+        """What the application remembers of this client; read when first touched, saved when changed.
+
+        Raises:
+            RuntimeError: there are no sessions here.
+        """
+        try:
+            return self._session
+        except AttributeError:
+            raise RuntimeError(
+                "there is no session here: call app.sessions(secret=...) before the middlewares that use it are added"
+            ) from None
 
     def is_disconnected(self) -> bool:
         """Tell whether the client is known to have left; never waits for it, and reads nothing of the body.
