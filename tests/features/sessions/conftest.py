@@ -8,10 +8,10 @@ import pytest
 
 pytest.importorskip("itsdangerous", reason="itsdangerous is not installed")
 
-from ambi import App  # noqa: E402
-from ambi.features.sessions import MemoryStore, RedisStore, SessionStore, SQLiteStore  # noqa: E402
-from ambi.testing import Client, Response  # noqa: E402
-from tests.conftest import MakeClient  # noqa: E402
+from ambi import App
+from ambi.features.sessions import MemoryStore, RedisStore, SessionStore, SQLiteStore
+from ambi.testing import Client, Response
+from tests.conftest import MakeClient
 
 SECRET = "a secret of thirty-two bytes, or more"
 

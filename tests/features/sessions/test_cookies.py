@@ -80,15 +80,15 @@ def test_the_algorithm_is_not_the_clients_to_choose(serve: Serve) -> None:
         assert client.get("/").text == "None"
 
 
-@pytest.mark.parametrize("payload", [b"", b"[1]", b"1", b"null", b'["a",{}', b"\xff\xfe", b"[" * 100_000])
+@pytest.mark.parametrize("payload", [b"", b"[1]", b"1", b"null", b'["a",{}', b"\xff\xfe", b"[" * 20_000])
 def test_a_signed_value_of_another_form_is_an_empty_session(payload: bytes) -> None:
     """No gateway is involved. It was signed with our key: by another version, or for another cookie of that name."""
     app = App()
     app.sessions(SECRET)
     app.get("/")(lambda request: str(dict(request.session)))
-    value = base64.urlsafe_b64encode(payload).decode() if payload != b"" else "é"
+    value = base64.urlsafe_b64encode(payload).decode()
     signer = Signer([SECRET.encode()], "session", "session", 1000)
-    assert Client(app, gateway="wsgi", cookies={"session": signer.sign(value) if value != "é" else "x"}).get("/").text == "{}"
+    assert Client(app, gateway="wsgi", cookies={"session": signer.sign(value)}).get("/").text == "{}"
 
 
 def test_the_first_secret_signs_and_all_verify(serve: Serve, kept: SessionStore | None) -> None:
@@ -132,7 +132,7 @@ def test_a_cookie_that_would_be_too_big_is_an_error_where_it_is_set(
 
     @app.post("/{size:int}")
     @cell.handler
-    def set(size: int, request: Request) -> Any:
+    def fill(size: int, request: Request) -> Any:
         try:
             request.session["x"] = "y" * size
         except ValueError as exc:

@@ -43,9 +43,7 @@ def test_what_is_set_is_there_in_the_next_request(visit: Callable[..., Any]) -> 
     assert [visit(counted, method).json()["got"] for method in ("POST", "GET", "POST")] == [1, 2, 3]
 
 
-def test_clients_have_sessions_of_their_own(
-    visit: Callable[..., Any], make_browser: Callable[[], Client]
-) -> None:
+def test_clients_have_sessions_of_their_own(visit: Callable[..., Any], make_browser: Callable[[], Client]) -> None:
     visit(counted)
     assert make_browser().post("/").json() == {"got": 1}
     assert visit(counted).json() == {"got": 2}
@@ -172,7 +170,9 @@ def test_it_passes_a_redirect(app: App, client: Client, cell: Cell) -> None:
     def page(request: Request) -> Any:
         return {"flashes": [[f.text, f.category] for f in request.session.flashes()]}
 
-    assert client.post("/save", follow_redirects=True).json() == {"flashes": [["saved", "info"], ["<b>twice</b>", "warning"]]}
+    assert client.post("/save", follow_redirects=True).json() == {
+        "flashes": [["saved", "info"], ["<b>twice</b>", "warning"]]
+    }
     assert client.get("/").json() == {"flashes": []}
 
 
@@ -227,9 +227,7 @@ def test_an_application_without_sessions_is_told_what_to_call() -> None:
         Client(app, gateway="wsgi").get("/")
 
 
-def test_a_stream_may_read_what_was_read_and_change_nothing(
-    app: App, client: Client, cell: Cell
-) -> None:
+def test_a_stream_may_read_what_was_read_and_change_nothing(app: App, client: Client, cell: Cell) -> None:
     @app.post("/")
     @cell.handler
     def post(request: Request) -> Stream:
@@ -316,9 +314,7 @@ def test_a_regenerated_session_lives_as_long_as_a_new_one(
     assert client.post("/begin").text == "2"
 
 
-def test_each_application_has_its_own_sessions(
-    app: App, client: Client, cell: Cell, kept: SessionStore | None
-) -> None:
+def test_each_application_has_its_own_sessions(app: App, client: Client, cell: Cell, kept: SessionStore | None) -> None:
     inner = App()
     inner.sessions(SECRET, cookie="inner", store=MemoryStore() if kept else None)
     handler = cell.handler(lambda request: str(counted(request.session)))
@@ -333,7 +329,12 @@ def test_each_application_has_its_own_sessions(
         request.session["around"] += 1
 
     app.get("/around")(cell.handler(lambda request: str(request.session["around"])))
-    assert [client.post("/").text, client.post("/").text, client.post("/inner/").text, client.post("/inner/").text] == ["1", "2", "1", "2"]
+    assert [client.post("/").text, client.post("/").text, client.post("/inner/").text, client.post("/inner/").text] == [
+        "1",
+        "2",
+        "1",
+        "2",
+    ]
     assert client.get("/around").text == "4"
 
 
@@ -385,7 +386,9 @@ def test_nothing_is_logged_of_what_clients_do(
 ) -> None:
     with caplog.at_level(logging.INFO):
         for value in ("", ".", "a.b.c", "=" * 50, "x" * 5000, "é"):
-            response = visit(lambda s: dict(s), "GET", headers={"cookie": f"session={value}".encode().decode("latin-1")})
+            response = visit(
+                lambda s: dict(s), "GET", headers={"cookie": f"session={value}".encode().decode("latin-1")}
+            )
             assert (response.status_code, response.json()) == (200, {"got": {}})
             assert "set-cookie" not in response.headers
     assert [record for record in caplog.records if record.name.startswith("ambi")] == []

@@ -15,8 +15,7 @@ from ...core.cookies import SetCookie
 from ...core.errors import ConfigurationError
 from ...core.middleware import Layer
 from ...core.session import Flash, Session
-from ...core.websocket import WEBSOCKET
-from .keeping import CookieKeeper, Kept, Options, StoreKeeper
+from .keeping import CookieKeeper, Kept, Options, StoreKeeper, is_websocket
 from .redis_store import RedisStore
 from .signing import Signer, check_secrets
 from .sqlite_store import SQLiteStore
@@ -97,13 +96,13 @@ class Sessions:
         session = self._begin(request)
         keeper = _kept(session)
         keeper.read_ahead(request)
-        if request.method == WEBSOCKET:
+        if is_websocket(request):
             session.seal("in a WebSocket")
         try:
             response = yield
             if session.is_touched:
                 response.headers.add_vary("Cookie")
-                if request.method != WEBSOCKET:
+                if not is_websocket(request):
                     keeper.save(session, response)
         finally:
             session.seal("behind the response", over=True)

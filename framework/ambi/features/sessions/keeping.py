@@ -20,11 +20,10 @@ import logging
 import secrets
 import sys
 import time
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, cast
 
 from ...core.cookies import MAX_COOKIE_BYTES
 from ...core.errors import HTTPError
-from ...core.websocket import WEBSOCKET
 from .signing import SIGNATURE_BYTES
 
 TYPE_CHECKING = False
@@ -87,6 +86,11 @@ class Kept(Protocol):
         """Let other requests have the session."""
 
 
+def is_websocket(request: Request) -> bool:
+    """Tell whether a request is the handshake of a WebSocket, whose answer is no layer's."""
+    return hasattr(request, "_websocket")
+
+
 def is_renewal_due(options: Options, age_s: float) -> bool:
     """Tell whether a session that was read lives on with this request."""
     return options.sliding and age_s > options.max_age_s * _RENEWED_AFTER
@@ -126,17 +130,14 @@ class CookieKeeper:
         """Give the values of the cookie; empty without one, with one that is not ours, and with one that is too old."""
         signed = self._request.cookies.get(self.options.cookie)
         found = self.options.signer.read(signed) if signed else None
-        if found is None:
+        written = None if found is None else _read_written(found[0])
+        if found is None or written is None:
             return {}
-        try:
-            made_at, data = json.loads(base64.urlsafe_b64decode(found[0]))
-        except ValueError:  # signed with our key, but in another form: of another version
-            return {}
+        made_at, data = written
         if not self.options.sliding and time.time() - made_at > self.options.max_age_s:
             return {}
         self._came, self._age_s, self._made_at = True, found[1], made_at
-        values: dict[str, Any] = data
-        return values
+        return data
 
     def check(self, data: dict[str, Any], key: str) -> None:
         """Raise ValueError when the cookie would pass what user agents keep."""
@@ -168,6 +169,19 @@ class CookieKeeper:
         set_cookie(options, response, options.signer.sign(self._written(data)), left_s)
 
 
+def _read_written(payload: str) -> tuple[int, dict[str, Any]] | None:
+    """Read what a cookie holds; None for what was signed with our key, but in another form: by another version."""
+    try:
+        written: Any = json.loads(base64.urlsafe_b64decode(payload))
+    except (ValueError, RecursionError):
+        return None
+    match written:
+        case [int(made_at), dict(data)]:
+            return made_at, cast("dict[str, Any]", data)
+        case _:
+            return None
+
+
 class StoreKeeper:
     """Keep a session in a store."""
 
@@ -184,11 +198,8 @@ class StoreKeeper:
         found = options.signer.read(signed) if signed else None
         self._id: str | None = None if found is None else found[0]
         self._age_s = 0.0 if found is None else found[1]
-        self._locks = (
-            request.method != WEBSOCKET and request.method not in _SAFE
-            if options.exclusive is None
-            else options.exclusive and request.method != WEBSOCKET
-        )
+        exclusive = request.method not in _SAFE if options.exclusive is None else options.exclusive
+        self._locks = exclusive and not is_websocket(request)
         self._token = ""
         self.is_open = False
         self._locked: str | None = None
