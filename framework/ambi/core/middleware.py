@@ -136,11 +136,12 @@ def open_layers(
     return depth, None
 
 
-def home_of(layer: Layer, opened_on: Side, request: Request, here: Side) -> Side:
-    """Give the side on which an open layer is resumed: where it was opened, unless it can tell that it need not be."""
-    if layer.waits is None:
-        return opened_on
-    return SYNC if layer.waits(request) else here
+def innermost(opened: Opened, request: Request, here: Side) -> tuple[Middleware, Layer, Side]:
+    """Give the innermost open layer and where it is resumed: where it was opened, unless it tells that it need not be."""
+    generator, layer, home = opened[-1]
+    if layer.waits is not None:
+        home = SYNC if layer.waits(request) else here
+    return generator, layer, home
 
 
 def close_layers(

@@ -206,7 +206,7 @@ def _check_value(key: str, value: object) -> None:
         if left < 0:
             raise ValueError(f"session[{key!r}] holds itself, or more than {_MOST_VALUES} values")
         if isinstance(found, dict):
-            items: dict[Any, Any] = found
+            items: dict[object, object] = cast("Any", found)
             if not all(isinstance(name, str) for name in items):
                 raise TypeError(f"session[{key!r}] holds a dict with keys that are no str, which JSON does not have")
             waiting.extend(items.values())

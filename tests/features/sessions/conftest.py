@@ -27,7 +27,7 @@ def made(kind: str, request: pytest.FixtureRequest, folder: Path) -> SessionStor
     return None
 
 
-@pytest.fixture(params=["cookie", "memory", "sqlite"])
+@pytest.fixture(params=["cookie", "sqlite"])
 def kept(request: pytest.FixtureRequest, no_leaks: None, tmp_path: Path) -> Iterator[SessionStore | None]:
     """Give what keeps the sessions of a test: None is a cookie."""
     store: Any = made(request.param, request, tmp_path)

@@ -4,7 +4,9 @@ import logging
 import os
 import sqlite3
 import sys
+import threading
 import time
+import types
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -143,6 +145,39 @@ if child == 0:
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), store.load("a"))
 """)
     assert lines == "0 {'k': '2'}\n"
+
+
+def test_a_file_that_another_process_is_about_to_make_is_waited_for(tmp_path: Path, no_leaks: None) -> None:
+    other = sqlite3.connect(tmp_path / "sessions.db", isolation_level=None, check_same_thread=False)
+    other.execute("CREATE TABLE other (n)")
+    other.execute("BEGIN")
+    other.execute("SELECT * FROM other").fetchall()  # a lock, in the mode of before
+    timer = threading.Timer(0.1, other.close)
+    timer.start()
+    store = SQLiteStore(tmp_path / "sessions.db")
+    store.save("a", {}, ttl_s=60, new=True)
+    timer.join()
+    store.close()
+
+
+def test_a_file_that_stays_locked_is_an_error(tmp_path: Path, no_leaks: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ambi.features.sessions.sqlite_store._BUSY_S", 0.05)
+    other = sqlite3.connect(tmp_path / "sessions.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        SQLiteStore(tmp_path / "sessions.db").load("a")
+    other.close()
+
+
+def test_a_lock_may_be_asked_for_while_another_thread_loads_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its module is there then, and empty."""
+    app = App()
+    app.sessions(SECRET, store=MemoryStore())
+    app.post("/")(lambda request: str(request.session.setdefault("n", 1)))
+    client = Client(app, gateway="wsgi")
+    client.post("/")
+    monkeypatch.setitem(sys.modules, "asyncio", types.ModuleType("asyncio"))
+    assert client.post("/").text == "1"
 
 
 def test_without_redis_py_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -317,7 +352,7 @@ def test_it_is_loaded_only_when_touched_where_that_may_block() -> None:
     store, app = MemoryStore(), App()
     loads: list[str] = []
     load = store.load
-    store.load = lambda name: loads.append(name) or load(name)  # type: ignore[method-assign, func-returns-value]
+    store.load = lambda name: loads.append(name) or load(name)  # type: ignore[method-assign]
     app.sessions(SECRET, store=store)
     app.post("/")(lambda request: str(request.session.setdefault("n", 1)))
     app.get("/untouched")(lambda: "fine")

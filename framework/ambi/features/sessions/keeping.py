@@ -176,8 +176,9 @@ def _read_written(payload: str) -> tuple[int, dict[str, Any]] | None:
     except (ValueError, RecursionError):
         return None
     match written:
-        case [int(made_at), dict(data)]:
-            return made_at, cast("dict[str, Any]", data)
+        case [int(made_at), dict()]:
+            values: dict[str, Any] = cast("Any", written)[1]
+            return made_at, values
         case _:
             return None
 
@@ -341,5 +342,5 @@ def _may_block_later(request: Request) -> bool:
 
 def _is_on_a_loop() -> bool:
     """Tell whether this is an event loop's thread: where an async error handler is the first to ask, say."""
-    asyncio = sys.modules.get("asyncio")
-    return asyncio is not None and asyncio._get_running_loop() is not None
+    running_loop = getattr(sys.modules.get("asyncio"), "_get_running_loop", None)  # another thread may be importing it
+    return running_loop is not None and running_loop() is not None
