@@ -137,7 +137,7 @@ def open_layers(
 
 
 def innermost(opened: Opened, request: Request, here: Side) -> tuple[Middleware, Layer, Side]:
-    """Give the innermost open layer and where it is resumed: where it was opened, unless it tells that it need not be."""
+    """Give the innermost open layer and where it is resumed: where it was opened, unless it says that it need not."""
     generator, layer, home = opened[-1]
     if layer.waits is not None:
         home = SYNC if layer.waits(request) else here

@@ -3,5 +3,6 @@
 static.py        the files of a directory
 sse.py           event streams, and resuming them
 json_lines.py    streams of JSON values, one a line
+sessions/        what is remembered of a client, in a cookie or a store
 broadcast/       fan-out to many clients, over processes and machines
 """

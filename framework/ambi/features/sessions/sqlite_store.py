@@ -2,7 +2,6 @@
 
 Facts
 - A connection is used by one thread at a time, and by none of a forked child: that leaves its parent's alone, unclosed.
-- SQLite's own waiting does not cover the change to WAL mode: who opens a file that others just make is told "locked".
 - In WAL mode readers do not wait for the writer; with synchronous=NORMAL a commit does not wait for the disk: a power
   cut may lose the last changes, never the file. See: sqlite.org/wal.html, sqlite.org/howtocorrupt.html 2.6.
 """
@@ -78,22 +77,14 @@ class SQLiteStore:
         import sqlite3
 
         connection = sqlite3.connect(self._path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-        deadline = time.monotonic() + _BUSY_S
-        while True:
-            try:
-                connection.execute("PRAGMA journal_mode=WAL")
-                connection.execute("PRAGMA synchronous=NORMAL")
-                connection.executescript(_TABLES)
-            except sqlite3.OperationalError:  # others open it as well
-                if time.monotonic() > deadline:
-                    connection.close()
-                    raise
-                time.sleep(0.01)
-            except BaseException:
-                connection.close()
-                raise
-            else:
-                return connection
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.executescript(_TABLES)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def load(self, name: str) -> dict[str, str] | None:
         """Give the texts of a session; see `SessionStore`."""
