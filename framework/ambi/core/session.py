@@ -153,7 +153,7 @@ class Session(MutableMapping[str, Any]):
 
     def flash(self, text: str, category: str = "info") -> None:
         """Leave a message for the page that is shown next, be that after a redirect."""
-        self[f"{_FLASH}{time.time_ns():020d}{len(self._data)}"] = [text, category]
+        self[f"{_FLASH}{time.time_ns():020d}{len(self):06d}"] = [text, category]
 
     def flashes(self) -> list[Flash]:
         """Take the messages that were left, oldest first; a second call finds none."""
