@@ -25,8 +25,8 @@ from tests.children import environment
 pytest.importorskip("gunicorn", reason="gunicorn is not installed")
 pytest.importorskip("uvicorn", reason="uvicorn is not installed")
 
-CLIENTS = int(os.environ.get("AMBI_SESSION_CLIENTS", "12"))
-REQUESTS = int(os.environ.get("AMBI_SESSION_REQUESTS", "10"))
+CLIENTS = int(os.environ.get("AMBI_SESSION_CLIENTS", "8"))
+REQUESTS = int(os.environ.get("AMBI_SESSION_REQUESTS", "6"))
 APP = "tests.features.sessions.load_app:app"
 
 

@@ -187,18 +187,17 @@ class StoreKeeper:
     """Keep a session in a store."""
 
     __slots__ = (
-        "_age_s", "_failure", "_has_looked", "_id", "_locked", "_locks", "_read", "_store", "_token", "is_open",
-        "options", "outer",
+        "_age_s", "_failure", "_has_looked", "_id", "_locked", "_locks", "_read", "_signed", "_store", "_token",
+        "is_open", "options", "outer",
     )  # fmt: skip
 
     def __init__(self, options: Options, request: Request, outer: Session | None, store: SessionStore) -> None:
         self.options = options
         self.outer = outer
         self._store = store
-        signed = request.cookies.get(options.cookie)
-        found = options.signer.read(signed) if signed else None
-        self._id: str | None = None if found is None else found[0]
-        self._age_s = 0.0 if found is None else found[1]
+        self._signed = request.cookies.get(options.cookie)
+        self._id: str | None = None
+        self._age_s = 0.0
         exclusive = request.method not in _SAFE if options.exclusive is None else options.exclusive
         self._locks = exclusive and not is_websocket(request)
         self._token = ""
@@ -212,12 +211,17 @@ class StoreKeeper:
 
     def must_wait_to_read(self) -> bool:
         """Tell whether there is something to be read from the store."""
+        if self._signed:
+            found = self.options.signer.read(self._signed)
+            self._signed = None
+            if found is not None:
+                self._id, self._age_s = found
         return self._id is not None and not self._has_looked
 
     def read_ahead(self, request: Request) -> None:
         """Read the session, unless the handler may do that itself; a failure is for who asks for it."""
         self.is_open = True
-        if not self.must_wait_to_read() or _may_block_later(request):
+        if _may_block_later(request) or not self.must_wait_to_read():
             return
         try:
             self._look(locks=self._locks)
