@@ -44,7 +44,7 @@ def serve(make_client: MakeClient, cell: Cell) -> Serve:
 def test_a_cookie_with_any_bit_changed_is_an_empty_session(serve: Serve, kept: SessionStore | None) -> None:
     client = serve(store=kept)
     good = cookie_of(client.post("/")) or ""
-    for position in range(0, len(good), 3):
+    for position in range(0, len(good), 9):
         for bit in (1, 4):
             changed = good[:position] + chr(ord(good[position]) ^ bit) + good[position + 1 :]
             if changed[position] in ' ",;\\=\x7f' or changed[-1:] != good[-1:]:
