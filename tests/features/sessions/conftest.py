@@ -6,14 +6,18 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("itsdangerous", reason="itsdangerous is not installed")
-
 from ambi import App
 from ambi.features.sessions import MemoryStore, RedisStore, SessionStore, SQLiteStore
 from ambi.testing import Client, Response
 from tests.conftest import MakeClient
 
 SECRET = "a secret of thirty-two bytes, or more"
+
+
+@pytest.fixture(autouse=True)
+def needs_itsdangerous() -> None:
+    """Skip what cannot be tried."""
+    pytest.importorskip("itsdangerous", reason="itsdangerous is not installed")
 
 
 def made(kind: str, request: pytest.FixtureRequest, folder: Path) -> SessionStore | None:

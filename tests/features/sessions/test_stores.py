@@ -104,6 +104,18 @@ def test_a_file_in_no_folder_is_refused(tmp_path: Path) -> None:
         SQLiteStore(tmp_path / "none" / "sessions.db")
 
 
+def test_the_file_is_for_its_user_alone(tmp_path: Path) -> None:
+    store = SQLiteStore(tmp_path / "sessions.db")
+    store.save("a", {}, ttl_s=60, new=True)
+    files = sorted(tmp_path.iterdir())
+    assert [file.name for file in files] == ["sessions.db", "sessions.db-shm", "sessions.db-wal"]
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+    store.close()
+    again = SQLiteStore(tmp_path / "sessions.db")
+    assert again.load("a") == {}
+    again.close()
+
+
 def test_a_file_that_is_no_database_leaves_nothing_open(tmp_path: Path, no_leaks: None) -> None:
     path = tmp_path / "sessions.db"
     path.write_text("this is a text and no database, which is seen as soon as it is opened")

@@ -2,6 +2,7 @@
 
 Facts
 - A connection is used by one thread at a time, and by none of a forked child: that leaves its parent's alone, unclosed.
+- The two files beside it have its permissions.
 - In WAL mode readers do not wait for the writer; with synchronous=NORMAL a commit does not wait for the disk: a power
   cut may lose the last changes, never the file. See: sqlite.org/wal.html, sqlite.org/howtocorrupt.html 2.6.
 """
@@ -13,7 +14,7 @@ import os
 import threading
 import time
 import weakref
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ...core.errors import ConfigurationError
@@ -35,7 +36,7 @@ CREATE TABLE IF NOT EXISTS session_lock (name TEXT PRIMARY KEY, token TEXT NOT N
 
 
 class SQLiteStore:
-    """Keep sessions in a file of their own, which is made when the first is saved.
+    """Keep sessions in a file of their own, which is made for this user alone if it is not there.
 
     Args:
         path: of the file; its folder must exist. Beside it SQLite keeps two more. Not on a network drive.
@@ -51,6 +52,8 @@ class SQLiteStore:
         self._path = Path(path).absolute()
         if not self._path.parent.is_dir():
             raise ConfigurationError(f"SQLiteStore({str(path)!r}): there is no folder {str(self._path.parent)!r}")
+        with suppress(FileExistsError):  # before there is a connection: to close the file would drop its locks
+            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         self._idle = _Idle()
         weakref.finalize(self, self._idle.close)  # at exit, too
 
