@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from .features.csrf import CSRFTokens
     from .features.mount import Guest
     from .features.security import SecurityOptions
+    from .features.sessions import SessionStore
     from .features.static import Immutable
     from .features.templates import TemplateOptions, Templates, TemplateSource
 
@@ -551,6 +552,52 @@ class App(Router):
         from .features.caching import add_etags  # only an application that uses it pays for it
 
         add_etags(self, max_bytes=max_bytes)
+
+    def sessions(
+        self,
+        secret: str | bytes | Iterable[str | bytes],
+        *,
+        cookie: str = "session",
+        max_age_s: int = 14 * 24 * 3600,
+        sliding: bool = True,
+        store: SessionStore | None = None,
+        exclusive: bool | None = None,
+        path: str = "/",
+        domain: str | None = None,
+        secure: bool | None = None,
+        samesite: str = "lax",
+    ) -> None:
+        """Remember clients: `request.session` is there for handlers, and for middlewares that are added after this.
+
+        Without a store the cookie holds the values: signed, not encrypted, at most 4 KiB, and nothing that was given
+        out can be called back. With one the cookie holds an id. Either is read and saved only where it is touched.
+
+        Args:
+            secret: at least 32 random bytes; or several, of which the first signs and all verify.
+            cookie: its name.
+            max_age_s: for how long a client is remembered.
+            sliding: since it was last seen; False: since the session was made.
+            store: a `RedisStore`, `SQLiteStore` or `MemoryStore` of `ambi.features.sessions`, or one of yours.
+            exclusive: whether requests of one session wait for each other, from the first touch to the response. None:
+                those whose method may change something, so no GET. Where they do not wait, their changes are merged key
+                by key, the last one wins, and a warning is logged. With a store only.
+            path, domain, secure, samesite: of the cookie, as for `Response.set_cookie`. It is never for scripts.
+
+        Raises:
+            ConfigurationError: a secret is too short, there are sessions already, or an argument cannot be.
+            ImportError: itsdangerous is missing.
+
+        Example:
+            app.sessions(secret=[NEW_SECRET, OLD_SECRET], store=SQLiteStore("sessions.db"))
+        """
+        from .features.sessions import Sessions  # only an application with sessions pays for it
+
+        sessions = Sessions(
+            secret, cookie=cookie, max_age_s=max_age_s, sliding=sliding, store=store, exclusive=exclusive, path=path,
+            domain=domain, secure=secure, samesite=samesite,
+        )  # fmt: skip
+        self.layers = (*self.layers, sessions.layer_among(self.layers))
+        self._changed()
 
     def spawn(self, function: Callable[..., Any], *args: Any, wait_at_stop: bool = True) -> None:
         """Run a function in the background: beside the request that asks for it, and beyond its end.

@@ -252,3 +252,43 @@ def test_a_layer_closes_where_it_was_opened_though_the_body_failed_elsewhere(
     app.post("/", max_body_bytes=3)(cell.handler(lambda: "ok"))
     assert client.post("/", content=b"four").status_code == 413
     assert threads == ["ambi-worker"] * 2
+
+
+@pytest.mark.parametrize("opening", [False, True])
+@pytest.mark.parametrize("closing", [False, True])
+def test_a_layer_that_tells_whether_it_waits_crosses_only_then(
+    app: App, client: Client, cell: Cell, hops: Hops, opening: bool, closing: bool
+) -> None:
+    steps: list[bool] = []
+
+    def layer(request: Request) -> Middleware:
+        steps.append(closing)
+        if opening:
+            time.sleep(0)  # which the loop is not allowed
+        try:
+            yield
+        finally:
+            if closing:
+                time.sleep(0)
+
+    def waits(request: Request) -> bool:
+        return steps[0] if steps else opening
+
+    @app.get("/{how}", middleware=[Layer(layer, blocking=True, waits=waits)])
+    @cell.handler
+    def handler(how: str) -> str:
+        if how == "crash":
+            raise RuntimeError("boom")
+        return "done"
+
+    crossings = {
+        ("wsgi", False): 0,
+        ("wsgi", True): 1,
+        ("asgi", False): 1,
+        ("asgi", True): opening + closing,
+    }[cell.gateway, cell.is_async]
+    for how, status in (("end", 200), ("crash", 500)):
+        steps.clear()
+        hops.take()
+        assert client.get(f"/{how}").status_code == status
+        assert hops.take() == crossings

@@ -6,6 +6,7 @@ Facts
 - A request starts and ends on the side of its server: SYNC under WSGI, ASYNC under ASGI.
 - Pieces with a colour run on its side; generators and handlers that never block, where the request is.
 - A body is read on the server's side: before everything where a layer wants it, else before the handler.
+- A blocking layer that tells itself when it has to wait is counted as one that always does.
 - A layer is unwound where it was opened, so the way back is the way in, but for the body.
 - Two crossings are one stay on the other side apart: a crossing is counted once there and back.
 

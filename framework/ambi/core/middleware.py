@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from .errors import ConfigurationError
 from .response import Response, make_response
-from .sides import ASYNC
+from .sides import ASYNC, SYNC
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,19 +49,28 @@ class Layer:
         function: one of the three forms.
         blocking: a generator whose steps may block.
         body: the request body is loaded before any layer of the route is opened.
+        waits: of a blocking one: tells before each step whether that may block; else it runs wherever the request is.
 
     Raises:
         ConfigurationError: the function has none of the forms, or is async and blocking.
     """
 
-    __slots__ = ("blocking", "body", "function", "is_async")
+    __slots__ = ("blocking", "body", "function", "is_async", "waits")
 
-    def __init__(self, function: Callable[..., Any], *, blocking: bool = False, body: bool = False) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        blocking: bool = False,
+        body: bool = False,
+        waits: Callable[[Request], bool] | None = None,
+    ) -> None:
         from .binding import is_async, is_async_generator, is_generator  # loads inspect, at registration only
 
         self.function = function
         self.blocking = blocking
         self.body = body
+        self.waits = waits
         self.is_async = is_async(function)
         if is_async_generator(function):
             raise ConfigurationError.at(function, f"{_FORMS}; it is an async generator")
@@ -124,7 +133,7 @@ def open_layers(
         BaseException: what a middleware raised.
     """
     for layer in layers[depth:]:
-        if layer.is_async or (layer.blocking and here is ASYNC):
+        if layer.is_async or (layer.blocking and here is ASYNC and (layer.waits is None or layer.waits(request))):
             break
         depth += 1
         generator = layer.function(request)
@@ -140,13 +149,21 @@ def open_layers(
     return depth, None
 
 
+def innermost(opened: Opened, request: Request, here: Side) -> tuple[Middleware, Layer, Side]:
+    """Give the innermost open layer and where it is resumed: where it was opened, unless it says that it need not."""
+    generator, layer, home = opened[-1]
+    if layer.waits is not None:
+        home = SYNC if layer.waits(request) else here
+    return generator, layer, home
+
+
 def close_layers(
     opened: Opened, here: Side, response: Response, request: Request, codec: JSONCodec
 ) -> tuple[Response | None, BaseException | None]:
     """Resume generators behind their `yield`, innermost first, as far as all goes well and they are of this side."""
     while opened:
         generator, layer, home = opened[-1]
-        if home is not here:
+        if home is not here if layer.waits is None else here is ASYNC and layer.waits(request):
             break
         opened.pop()
         try:

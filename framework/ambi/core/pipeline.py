@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from .body import load_body
 from .ending import run_callbacks
-from .middleware import close_layers, fail_layer, open_layers
+from .middleware import close_layers, fail_layer, innermost, open_layers
 from .recovery import crash, open_late, recover
 from .response import Response, make_response, settle_status
 from .sides import ASYNC, SYNC
@@ -123,7 +123,7 @@ async def _unwind(
             response, failure, here = await recover(request, plan, failure, here)
         if not opened:
             return response, failure, here
-        generator, layer, home = opened[-1]
+        generator, layer, home = innermost(opened, request, here)
         if home is not here and not isinstance(failure, GeneratorExit):  # a coroutine being closed may not await
             try:
                 here = await home

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .ranges import ByteRange
     from .response import Response
     from .routing import Route
+    from .session import Session
     from .websocket import WebSocket
 
 if TYPE_CHECKING:
@@ -128,8 +129,8 @@ class Request:
         "_after", "_answer", "_body", "_body_source", "_content_type", "_context", "_cookies", "_csp_nonce",
         "_csrf_seed", "_distance", "_dropped",
         "_edge", "_form", "_has_body", "_headers", "_host", "_json", "_loop_side", "_on_response", "_places", "_query",
-        "_receive", "_state", "_sync_side", "_values", "_websocket", "app", "method", "native", "path", "query_string",
-        "root_path", "route",
+        "_receive", "_session", "_state", "_sync_side", "_values", "_websocket", "app", "method", "native", "path",
+        "query_string", "root_path", "route",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917  # called by the two gateways only, on every request: names would cost
@@ -178,6 +179,7 @@ class Request:
         _query: MultiDict[str]
         _receive: Any
         _answer: Exception | Response
+        _session: Session
         _state: State
         _websocket: WebSocket
 
@@ -513,6 +515,20 @@ class Request:
             raise RuntimeError("the application has no CSRF tokens; app.csrf(secret=...) gives it some")
         token: str = tokens.token_for(self)
         return token
+
+    @property
+    def session(self) -> Session:
+        """What the application remembers of this client; read when first touched, saved when changed.
+
+        Raises:
+            RuntimeError: there are no sessions here.
+        """
+        try:
+            return self._session
+        except AttributeError:
+            raise RuntimeError(
+                "there is no session here: call app.sessions(secret=...) before the middlewares that use it are added"
+            ) from None
 
     def is_disconnected(self) -> bool:
         """Tell whether the client is known to have left; never waits for it, and reads nothing of the body.

@@ -5,5 +5,6 @@ sse.py           event streams, and resuming them
 json_lines.py    streams of JSON values, one a line
 templates.py     templates of Jinja2
 auth/            credentials, logins, passwords, and targets of redirects
+sessions/        what is remembered of a client, in a cookie or a store
 broadcast/       fan-out to many clients, over processes and machines
 """

@@ -1,0 +1,98 @@
+"""Sessions in Redis: a hash for each, with a field for each key, so that Redis itself merges changes.
+
+Facts
+- A hash without fields does not exist; the field "created" keeps that of an empty session there. Fields of keys begin
+  with a dot.
+- A script runs as a whole; each touches one session, so a cluster is served too.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from ...core.session import Change
+
+_TIMEOUT_S = 5
+
+_SAVE = """
+if ARGV[2] == '0' and redis.call('EXISTS', KEYS[1]) == 0 then return false end
+redis.call('HSETNX', KEYS[1], 'created', '1')
+local conflicts = {}
+for i = 3, #ARGV, 3 do
+  local now = redis.call('HGET', KEYS[1], ARGV[i]) or ''
+  if now ~= ARGV[i + 1] and now ~= ARGV[i + 2] then conflicts[#conflicts + 1] = ARGV[i] end
+  if ARGV[i + 2] == '' then redis.call('HDEL', KEYS[1], ARGV[i])
+  else redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 2]) end
+end
+if ARGV[1] ~= '' then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+return conflicts
+"""
+
+_UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
+
+
+class RedisStore:
+    """Keep sessions in Redis (or Valkey), for any number of processes and machines.
+
+    Nothing is connected before the first session; a connection that does not answer within 5 s is an error of the
+    request.
+
+    Args:
+        url: "redis://host:port/db", "rediss://..." or "unix://...".
+        prefix: of the keys; applications that share a Redis need different ones.
+
+    Raises:
+        ImportError: redis-py is missing.
+        ValueError: the URL is none.
+
+    Example:
+        app.sessions(secret=SECRET, store=RedisStore("redis://localhost:6379/0"))
+    """
+
+    def __init__(self, url: str, *, prefix: str = "ambi:session:") -> None:
+        try:
+            import redis
+            from redis.backoff import NoBackoff
+            from redis.retry import Retry
+        except ImportError as exc:
+            raise ImportError("RedisStore needs redis-py: pip install 'ambi[redis]'") from exc
+        redis_py: Any = redis  # its annotations are too loose to be of use
+        self._prefix = prefix
+        self._client: Any = redis_py.Redis.from_url(
+            url, decode_responses=True, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S,
+            socket_keepalive=True, retry=Retry(NoBackoff(), 1),
+        )  # fmt: skip
+        self._save: Any = self._client.register_script(_SAVE)
+        self._unlock: Any = self._client.register_script(_UNLOCK)
+
+    def load(self, name: str) -> dict[str, str] | None:
+        """Give the texts of a session; see `SessionStore`."""
+        fields: dict[str, str] = self._client.hgetall(self._prefix + name)
+        return {field[1:]: text for field, text in fields.items() if field[0] == "."} if fields else None
+
+    def save(self, name: str, changes: Mapping[str, Change], *, ttl_s: float | None, new: bool) -> list[str] | None:
+        """Merge changes into a session; see `SessionStore`."""
+        arguments = ["" if ttl_s is None else str(int(ttl_s * 1000)), "1" if new else "0"]
+        for key, (before, after) in changes.items():
+            arguments += ["." + key, before or "", after or ""]
+        conflicts: list[str] | None = self._save(keys=[self._prefix + name], args=arguments)
+        return None if conflicts is None else [field[1:] for field in conflicts]
+
+    def delete(self, name: str) -> bool:
+        """Delete a session; see `SessionStore`."""
+        return bool(self._client.delete(self._prefix + name))
+
+    def lock(self, name: str, token: str, lease_s: float) -> bool:
+        """Take the lock of a session; see `SessionStore`."""
+        return bool(self._client.set(f"{self._prefix}lock:{name}", token, nx=True, px=int(lease_s * 1000)))
+
+    def unlock(self, name: str, token: str) -> None:
+        """Give the lock back; see `SessionStore`."""
+        self._unlock(keys=[f"{self._prefix}lock:{name}"], args=[token])
+
+    def close(self) -> None:
+        """Close the connections; the next use opens new ones."""
+        self._client.close()

@@ -1,0 +1,83 @@
+"""Signed cookie values: what the client brings back is what it was given, and not too old.
+
+Facts
+- Each purpose and each cookie name has a key of its own, derived from the secret: a value of one is nothing to another.
+- The algorithm is ours to choose, HMAC with SHA-256, and never the client's. See: RFC 8725 3.1.
+- The first secret signs, all verify: so a new one is put in front, and the old one goes when its cookies are too old.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+
+from ...core.errors import ConfigurationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MIN_SECRET_BYTES = 32
+SIGNATURE_BYTES = 52
+"""What a signature adds to a value: two dots, six characters of time and 43 of the signature; rounded up."""
+
+
+def check_secrets(secret: str | bytes | Iterable[str | bytes]) -> list[bytes]:
+    """Give the secrets as bytes, the one that signs first.
+
+    Raises:
+        ConfigurationError: there is none, or one is too short or no text.
+    """
+    given: list[object] = [secret] if isinstance(secret, (str, bytes)) else list(secret)
+    secrets: list[bytes] = []
+    for one in given:
+        if not isinstance(one, (str, bytes)):
+            raise ConfigurationError(f"a session secret is a str or bytes, not {type(one).__name__}")
+        secrets.append(one.encode() if isinstance(one, str) else one)
+        if len(secrets[-1]) < MIN_SECRET_BYTES:
+            raise ConfigurationError(
+                f"a session secret of {len(secrets[-1])} bytes can be guessed; {MIN_SECRET_BYTES} were expected. Make"
+                " one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+            )
+    if not secrets:
+        raise ConfigurationError("sessions need a secret: app.sessions(secret=...) was given an empty list")
+    return secrets
+
+
+class Signer:
+    """Sign texts for one purpose.
+
+    Args:
+        secrets: the first signs, all verify.
+        purpose, name: what the values are, and of which cookie.
+        max_age_s: how old a signature may be.
+
+    Raises:
+        ImportError: itsdangerous is missing.
+    """
+
+    def __init__(self, secrets: list[bytes], purpose: str, name: str, max_age_s: int) -> None:
+        try:
+            from itsdangerous import BadSignature, TimestampSigner
+        except ImportError as exc:
+            raise ImportError("app.sessions(...) needs itsdangerous: pip install 'ambi[sessions]'") from exc
+        self._refused = BadSignature
+        self._max_age_s = max_age_s
+        self._signer = TimestampSigner(
+            secrets[::-1],  # there the last one signs
+            salt=f"ambi.{purpose}\0{name}".encode(),
+            key_derivation="hmac",
+            digest_method=hashlib.sha256,
+        )
+
+    def sign(self, value: str) -> str:
+        """Give the value with the time and a signature."""
+        return self._signer.sign(value).decode()
+
+    def read(self, signed: str) -> tuple[str, float] | None:
+        """Give the value and the age of its signature in seconds; None for one that is not ours, or too old."""
+        try:
+            value, at = self._signer.unsign(signed, max_age=self._max_age_s, return_timestamp=True)
+        except self._refused:
+            return None
+        return value.decode("latin-1"), time.time() - at.timestamp()
