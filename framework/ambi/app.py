@@ -465,7 +465,7 @@ class App(Router):
         )
         route._plan = plan = Plan(
             route.handler,
-            route.call,
+            _timed(route),
             codec=self.json,
             max_body_bytes=route.max_body_bytes or self.limits.max_body_bytes,
             is_async=route.is_async,
@@ -548,6 +548,15 @@ class App(Router):
                 layers=self.layers, errors=_scopes((self,)),
             )  # fmt: skip
         return self._answering
+
+
+def _timed(route: Route) -> Callable[[Request], Any]:
+    """Give the call of a route, within its time."""
+    if route.timeout_s is None:
+        return route.call
+    from .bridge.time_limit import timed  # loads asyncio, which an application without such a route does not need
+
+    return timed(route.call, route.timeout_s, route.described)
 
 
 class _Mount:
