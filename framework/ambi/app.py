@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .core.request import Request
     from .core.routing import Definition
     from .features.mount import Guest
+    from .features.rate_limit import Strategy
     from .features.static import Immutable
 
     Receive = Callable[[], Awaitable[Any]]
@@ -284,6 +285,40 @@ class App(Router):
             precompressed=precompressed,
         )  # fmt: skip
         add_static(self, prefix, files, name=name, middleware=middleware)
+
+    def rate_limit(
+        self,
+        limits: str | Iterable[str],
+        *,
+        by: Callable[[Request], str | None] | None = None,
+        storage: Any = "memory://",
+        name: str = "default",
+        cost: int | Callable[[Request], int] = 1,
+        exempt: Callable[[Request], bool] | None = None,
+        strategy: Strategy = "moving-window",
+        fail_open: bool = True,
+    ) -> None:
+        """Limit how many requests a client may send: past that the answer is a 429 that says when to come again.
+
+        It is a layer, inside those added before it: what finds out who the client is comes first. All routes are
+        counted together; a route may have limits of its own besides, by `ambi.features.rate_limit.rate_limit`, which
+        says what the arguments mean. By default clients are told apart by address (of IPv6 by /64).
+
+        Raises:
+            ConfigurationError: a limit that cannot be read, or a store or a cost that cannot be.
+            ImportError: a library is missing: the extra `ratelimit`, and `redis` for that.
+
+        Example:
+            app.rate_limit("10/second; 1000/hour", storage="redis://localhost:6379/1")
+        """
+        from .features.rate_limit import client_address, rate_limit
+
+        layer = rate_limit(
+            limits, by=by or client_address, storage=storage, name=name, cost=cost, exempt=exempt, strategy=strategy,
+            fail_open=fail_open,
+        )  # fmt: skip
+        self.layers = (*self.layers, layer)
+        self._changed()
 
     def spawn(self, function: Callable[..., Any], *args: Any, wait_at_stop: bool = True) -> None:
         """Run a function in the background: beside the request that asks for it, and beyond its end.

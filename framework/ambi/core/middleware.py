@@ -51,8 +51,8 @@ class Layer:
         function: one of the three forms.
         blocking: a generator whose steps may block.
         body: the request body is loaded before any layer of the route is opened.
-        on_loop: the same again as an `async def`, which is taken instead of a blocking generator where the request is on
-            an event loop: a store with a client of either kind is asked without a thread being held, or a loop gone to.
+        on_loop: the same again as an `async def`, which is taken instead of a blocking generator where the request is
+            on an event loop: so a store is asked without a thread being kept for the request, or a loop being gone to.
 
     Raises:
         ConfigurationError: the function has none of the forms, or is async and blocking.
@@ -82,7 +82,7 @@ class Layer:
         if self.is_async and blocking:
             raise ConfigurationError.at(function, "an `async def` middleware cannot be blocking=True; it may await")
         if on_loop is not None and (not blocking or not is_async(on_loop)):
-            raise ConfigurationError.at(on_loop, "on_loop= is the `async def` that stands for a blocking=True generator")
+            raise ConfigurationError.at(on_loop, "on_loop= is an `async def` that stands for a blocking=True generator")
         _check_parameters(function, 2 if self.is_async else 1)
         if on_loop is not None:
             _check_parameters(on_loop, 2)
