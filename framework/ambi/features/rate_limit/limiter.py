@@ -74,7 +74,7 @@ class Limiter:
             self._check_cost(cost)
         self._storage = _open(storage)
         self._strategy = _counting(strategy, self._storage)
-        self._failures = (StorageError, OSError, *_as_tuple(self._storage.base_exceptions))
+        self._failures: tuple[type[Exception], ...] = (StorageError, OSError, *_as_tuple(self._storage.base_exceptions))
         self._is_down = False
         self._down_until_s = 0.0
 
@@ -192,7 +192,7 @@ def _parse(limits: str | Iterable[str]) -> list[RateLimitItem]:
             items += library.parse_many(text)
         except ValueError:
             raise ConfigurationError(
-                f"the rate limit {text!r} cannot be read; write '5/minute', '100 per 10 minutes' or '5/second; 100/hour'"
+                f"the rate limit {text!r} cannot be read; write '5/minute', '100 per 10 minutes' or '5/second; 9/hour'"
             ) from None
     if not items or not all(item.amount > 0 and item.get_expiry() > 0 for item in items):
         raise ConfigurationError(f"a rate limit allows at least one request, which {limits!r} does not")
@@ -215,9 +215,7 @@ def _open(storage: Any) -> Storage:
         made = storage_from_string(storage, **options)
     except StorageConfigurationError as exc:
         if "prerequisite" in str(exc):
-            raise ImportError(
-                f"{storage.partition(':')[0]} needs a library: pip install 'ambi[redis]' ({exc})"
-            ) from exc
+            raise ImportError(f"the store {storage!r} needs a library besides `limits`: {exc}") from exc
         raise ConfigurationError(f"storage={storage!r}: {exc}") from exc
     if not isinstance(made, Storage):
         raise ConfigurationError(f"storage={storage!r} has no synchronous store")

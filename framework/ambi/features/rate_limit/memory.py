@@ -47,16 +47,15 @@ class MemoryStore(Storage, MovingWindowSupport):
         now = time.time()
         with self._lock:
             windows = self._moving.setdefault(expiry, {})
-            while windows and (oldest := next(iter(windows.values())))[-1] <= now - expiry:
+            while windows and next(iter(windows.values()))[-1] <= now - expiry:
                 del windows[next(iter(windows))]
-                oldest.clear()
             window = windows.get(key)
             if window is not None:
                 while window and window[0] <= now - expiry:
                     window.popleft()
-            if (0 if window is None else len(window)) + amount > limit:
+            if len(window or ()) + amount > limit:
                 return False
-            window = windows.pop(key, window) or deque()
+            window = windows.pop(key, None) or deque()
             window.extend([now] * amount)
             windows[key] = window  # behind all others
             if len(windows) > self._max_keys:
@@ -110,7 +109,7 @@ class MemoryStore(Storage, MovingWindowSupport):
     def reset(self) -> int:
         """Forget everything; give how many keys there were."""
         with self._lock:
-            count = sum(map(len, (*self._moving.values(), *self._fixed.values())))
+            count = sum(map(len, self._moving.values())) + sum(map(len, self._fixed.values()))
             self._moving.clear()
             self._fixed.clear()
         return count
