@@ -46,7 +46,7 @@ def way_in(plan: Plan, native: Side, *, with_body: bool = False) -> list[Station
     for layer in plan.layers:
         if layer.is_async:
             here = ASYNC
-        elif layer.blocking and layer.on_loop is None:
+        elif layer.blocking and (layer.on_loop is None or plan.blocking):
             here = SYNC
         stations.append(Station(layer, here))
     if with_body and plan.loads_body and not plan.body_first:

@@ -52,7 +52,8 @@ class Layer:
         blocking: a generator whose steps may block.
         body: the request body is loaded before any layer of the route is opened.
         on_loop: the same again as an `async def`, which is taken instead of a blocking generator where the request is
-            on an event loop: so a store is asked without a thread being kept for the request, or a loop being gone to.
+            on an event loop and its handler is no `def` that blocks, which needs a thread anyway: so no thread is kept
+            for a request of which only the layer needs one for a moment.
 
     Raises:
         ConfigurationError: the function has none of the forms, or is async and blocking.

@@ -53,7 +53,7 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
             if response is not None or depth == plan.depth:
                 break
             layer = plan.layers[depth]  # one that cannot be opened on this side
-            if layer.on_loop is not None:
+            if layer.on_loop is not None and (layer.is_async or not plan.blocking):
                 if here is SYNC:
                     here = await ASYNC
                 response = make_response(await layer.on_loop(request, _CallNext(plan, depth + 1)), codec, layer)
