@@ -10,12 +10,19 @@ import pytest
 
 from ambi import SSE, App, CallNext, HTTPError, Layer, Limits, Middleware, Request, Response, Stream
 from tests.calls import call_asgi, scope_of
-from tests.cells import Cell
+from tests.cells import GATEWAYS, Cell
 
 Answer = tuple[int, dict[str, str], bytes]
 Ask = Callable[[str], Awaitable[Answer]]
 
 WAIT_S = 0.05
+
+
+@pytest.fixture(params=[cell for cell in GATEWAYS if cell.gateway == "asgi"], ids=lambda cell: cell.backend)
+def asgi_cell(request: pytest.FixtureRequest, no_leaks: None, no_blocking: None) -> Cell:
+    """Give one cell for each loop: which colour a handler has, the test says."""
+    found: Cell = request.param
+    return found
 
 
 @pytest.fixture

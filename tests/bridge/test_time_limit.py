@@ -170,4 +170,4 @@ def test_a_time_is_a_positive_number(value: Any) -> None:
     async def handler() -> None: ...
 
     with pytest.raises(ConfigurationError, match=f"must be a positive number of seconds, not {value!r}"):
-        App().route("/", timeout_s=value)(handler)
+        App().get("/", timeout_s=value)(handler)

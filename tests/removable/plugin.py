@@ -1,0 +1,88 @@
+"""What a test run without one feature needs: tests of that feature are told by their asking for it, and skipped.
+
+A test asks for a feature when it imports it, names it in `ambi`, or calls the method of `App` that loads it. Where
+anything else imports it, the core or another feature, that is a failure: of that test, or of all.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pytest
+
+MISSING = os.environ["AMBI_WITHOUT"]
+ROOT = Path.cwd()
+FRONT = {ROOT / "framework/ambi/app.py", ROOT / "framework/ambi/__init__.py"}
+"""What may load a feature, when a test asks for it."""
+
+
+class RemovedError(ModuleNotFoundError):
+    """The feature that is missing was imported."""
+
+
+class Finder:
+    """Be first to know of an import of the feature, whatever is left of it on disk."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        module = f"ambi.features.{MISSING}"
+        if name == module or name.startswith(module + "."):
+            raise RemovedError(f"No module named {name!r}", name=name)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    import ambi
+
+    assert Path(ambi.__file__).is_relative_to(ROOT), f"{ambi.__file__} is not the copy in {ROOT}"
+    assert not any((ROOT / "framework/ambi/features" / name).exists() for name in (MISSING, f"{MISSING}.py"))
+    sys.meta_path.insert(0, Finder())
+
+
+def files_of(traceback: TracebackType | None) -> Iterator[Path]:
+    """Give the files of a traceback, innermost first, without those of the import system and of this plugin."""
+    frames: list[Path] = []
+    while traceback is not None:
+        frames.append(Path(traceback.tb_frame.f_code.co_filename))
+        traceback = traceback.tb_next
+    for file in reversed(frames):
+        if file.is_relative_to(ROOT) and file != Path(__file__):
+            yield file
+
+
+def is_asked_for_by_a_test(error: BaseException | None) -> bool:
+    """Tell whether a test has asked for the feature."""
+    while error is not None and not isinstance(error, RemovedError):
+        error = error.__cause__ or error.__context__
+    if error is None:
+        return False
+    for file in files_of(error.__traceback__):
+        if file not in FRONT:
+            return file.is_relative_to(ROOT / "tests") or file.is_relative_to(ROOT / "examples")
+    return False
+
+
+def as_skipped(report: Any, error: BaseException) -> None:
+    if is_asked_for_by_a_test(error):
+        report.outcome = "skipped"
+        report.longrepr = (__file__, 0, f"needs {MISSING}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    report: Any = yield
+    if call.excinfo is not None and report.failed:
+        as_skipped(report, call.excinfo.value)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
+    report: Any = yield
+    excinfo = getattr(getattr(report, "call", None), "excinfo", None)
+    if excinfo is not None and report.failed:
+        as_skipped(report, excinfo.value)
+    return report
