@@ -159,7 +159,7 @@ def arch(session: nox.Session) -> None:
 
 @nox.session
 def removable(session: nox.Session) -> None:
-    """Delete each feature in turn from a copy of the project and test what is left; `-- --whole` for the whole suite."""
+    """Delete features from a copy of the project and test what is left; `-- --one NAME` runs the whole suite."""
     install(session, "arch", extras=True)
     session.run("python", "-m", "tests.removable", *session.posargs)
 

@@ -1,16 +1,17 @@
-"""Delete one feature after the other from a copy of the project, and run the tests of what is left.
+"""Delete features from a copy of the project, and run the tests of what is left.
 
-    python -m tests.removable                    a part of the suite, for each feature
-    python -m tests.removable --whole sse        the whole suite, for one
+    python -m tests.removable                  for each feature: all others deleted, and once: all of them
+    python -m tests.removable --one sse        that one deleted, and the whole suite, which takes minutes
 
-That part is what a deletion can reach: import contracts say that nobody but `app.py` imports a feature, so it is what
-loads, shows and tests applications, and the other features, each in one cell of either gateway.
+What works without all others works without any one of them; so a run for each feature of its own tests, and one of the
+rest of the suite without features, say what as many runs of the whole suite would.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,67 +22,74 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 FEATURES = ROOT / "framework" / "ambi" / "features"
 NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "*.egg-info")
-PART = (
+
+REST = [
     "tests/architecture/test_imports.py",
     "tests/cli/test_check.py",
     "tests/gateways/test_middlewares.py",
     "tests/gateways/test_requests.py",
     "tests/gateways/test_responses.py",
     "tests/testing/test_client.py",
-    "tests/features",
-)
-CELLS = "(wsgi-def or asyncio-async or not (wsgi or asyncio or trio)) and not redis"
+]
+"""Of the rest of the suite what loads, shows and tests applications: contracts say that all else knows no feature."""
+
+QUICK = ["-k", "(wsgi-def or asyncio-async or not (wsgi or asyncio or trio)) and not redis"]
+"""One cell of each gateway."""
+
 ELSEWHERE = [f"--ignore=tests/{name}" for name in ("servers", "streaming", "browser", "interop", "docs")]
-AT_LEAST = 100
-"""How many tests must be left: where hardly one is, the feature is in all of them."""
 
 
-def features() -> list[str]:
-    """Give the features by name: files and folders."""
-    return sorted(path.stem for path in FEATURES.iterdir() if path.stem[:1] != "_")
+def features() -> dict[str, str]:
+    """Give the features: name -> file or folder."""
+    return {path.stem: path.name for path in sorted(FEATURES.iterdir()) if path.stem[:1] != "_"}
 
 
-def test_without(feature: str, copy: Path, aside: Path, *, whole: bool) -> str | None:
-    """Run tests without a feature; give what they said where they are not green."""
-    [found] = (path for path in (copy / FEATURES.relative_to(ROOT)).iterdir() if path.stem == feature)
-    shutil.move(found, aside / found.name)
-    what = ELSEWHERE if whole else [*PART, "-k", CELLS]
+def test_without(gone: list[str], what: list[str], copy: Path) -> str | None:
+    """Run tests without some features; give what they said where they are not green, or none was left to run."""
+    home, aside = copy / FEATURES.relative_to(ROOT), copy / "aside"
+    aside.mkdir(exist_ok=True)
+    files = [features()[name] for name in gone]
+    for file in files:
+        shutil.move(home / file, aside / file)
     path = os.pathsep.join([str(copy / "framework"), str(copy)])
-    started = time.monotonic()
     try:
         run = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-p", "tests.removable.plugin", "-p", "no:cacheprovider", *what],
-            cwd=copy, env={**os.environ, "PYTHONPATH": path, "AMBI_WITHOUT": feature}, timeout=1200,
+            cwd=copy, env={**os.environ, "PYTHONPATH": path, "AMBI_WITHOUT": ",".join(gone)}, timeout=1800,
             capture_output=True, text=True, check=False,
         )  # fmt: skip
     finally:
-        shutil.move(aside / found.name, found)
-    lines = run.stdout.splitlines() or [""]
-    print(f"{feature}: {lines[-1]}  (in all {time.monotonic() - started:.1f} s)", flush=True)
-    passed = [int(number) for number, word in zip(lines[-1].split(), lines[-1].split()[1:]) if word[:6] == "passed"]
-    is_green = run.returncode == 0 and sum(passed) >= AT_LEAST
-    return None if is_green else run.stdout[-20_000:] + run.stderr[-5_000:]
+        for file in files:
+            shutil.move(aside / file, home / file)
+    last = (run.stdout.splitlines() or [""])[-1]
+    print(f"    {last}", flush=True)
+    return None if run.returncode == 0 and re.search(r"[1-9]\d* passed", last) else run.stdout[-20_000:] + run.stderr
 
 
 def main() -> int:
-    """Delete the features named, or all; give the exit status."""
+    """Delete and test; give the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.removable", description=__doc__.partition("\n")[0])
-    parser.add_argument("features", nargs="*", help="all of them by default")
-    parser.add_argument("--whole", action="store_true", help="run the whole suite, which takes minutes for each")
+    parser.add_argument("--one", metavar="FEATURE", choices=list(features()), help="delete it, run the whole suite")
     options = parser.parse_args()
-    if unknown := set(options.features) - set(features()):
-        parser.error(f"there is no feature {min(unknown)!r}; there are {', '.join(features())}")
+    names, started = list(features()), time.monotonic()
+    runs = {f"without {options.one}": ([options.one], ELSEWHERE)} if options.one else {
+        "without any feature": (names, [*REST, *QUICK]),
+        **{
+            f"{name} without the others": ([other for other in names if other != name], ["tests/features", *QUICK])
+            for name in names
+        },
+    }  # fmt: skip
     failed: list[str] = []
     with tempfile.TemporaryDirectory(prefix="ambi-removable-") as folder:
-        copy, aside = Path(folder, "ambi"), Path(folder, "aside")
-        aside.mkdir()
+        copy = Path(folder, "ambi")
         shutil.copytree(ROOT, copy, ignore=NOT_COPIED)
-        for feature in options.features or features():
-            said = test_without(feature, copy, aside, whole=options.whole)
+        for name, (gone, what) in runs.items():
+            print(name, flush=True)
+            said = test_without(gone, what, copy)
             if said is not None:
-                failed.append(feature)
+                failed.append(name)
                 print(said)
-    print(f"not removable: {', '.join(failed)}" if failed else "every feature can be removed")
+    print(f"not green: {', '.join(failed)}" if failed else "green", f"after {time.monotonic() - started:.0f} s")
     return 1 if failed else 0
 
 

@@ -1,4 +1,4 @@
-"""What a test run without one feature needs: tests of that feature are told by their asking for it, and skipped.
+"""What a test run without some features needs: tests of those are told by their asking for it, and skipped.
 
 A test asks for a feature when it imports it, names it in `ambi`, or calls the method of `App` that loads it. Where
 anything else imports it, the core or another feature, that is a failure: of that test, or of all.
@@ -15,22 +15,21 @@ from typing import Any
 
 import pytest
 
-MISSING = os.environ["AMBI_WITHOUT"]
+MISSING = os.environ["AMBI_WITHOUT"].split(",")
 ROOT = Path.cwd()
 FRONT = {ROOT / "framework/ambi/app.py", ROOT / "framework/ambi/__init__.py"}
 """What may load a feature, when a test asks for it."""
 
 
 class RemovedError(ModuleNotFoundError):
-    """The feature that is missing was imported."""
+    """A feature that is missing was imported."""
 
 
 class Finder:
-    """Be first to know of an import of the feature, whatever is left of it on disk."""
+    """Be first to know of an import of a feature that is missing."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
-        module = f"ambi.features.{MISSING}"
-        if name == module or name.startswith(module + "."):
+        if name.startswith("ambi.features.") and name.split(".")[2] in MISSING:
             raise RemovedError(f"No module named {name!r}", name=name)
 
 
@@ -38,7 +37,8 @@ def pytest_configure(config: pytest.Config) -> None:
     import ambi
 
     assert Path(ambi.__file__).is_relative_to(ROOT), f"{ambi.__file__} is not the copy in {ROOT}"
-    assert not any((ROOT / "framework/ambi/features" / name).exists() for name in (MISSING, f"{MISSING}.py"))
+    left = {path.stem for path in (ROOT / "framework/ambi/features").iterdir()}
+    assert not left.intersection(MISSING), f"{left} are still there"
     sys.meta_path.insert(0, Finder())
 
 
@@ -68,7 +68,7 @@ def is_asked_for_by_a_test(error: BaseException | None) -> bool:
 def as_skipped(report: Any, error: BaseException) -> None:
     if is_asked_for_by_a_test(error):
         report.outcome = "skipped"
-        report.longrepr = (__file__, 0, f"needs {MISSING}")
+        report.longrepr = (__file__, 0, "needs what was deleted")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -85,4 +85,6 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
     excinfo = getattr(getattr(report, "call", None), "excinfo", None)
     if excinfo is not None and report.failed:
         as_skipped(report, excinfo.value)
+        name = ".".join(collector.path.relative_to(ROOT).with_suffix("").parts)
+        sys.modules.pop(name, None)  # else others could import the half that was made
     return report
