@@ -17,6 +17,8 @@ pytest.importorskip("limits", reason="limits is not installed")
 
 from limits.storage import RedisStorage, storage_from_string
 
+from ambi.core.crossings import count_crossings
+from ambi.core.sides import ASYNC, SYNC
 from ambi.features.rate_limit import client_address, limiter, rate_limit
 from ambi.features.rate_limit.keys import as_key
 from ambi.features.rate_limit.memory import MemoryStore
@@ -235,7 +237,7 @@ def test_the_limit_is_there_again_when_its_window_is_over(redis_url: str) -> Non
     clients: list[Client] = []
     for strategy in ("moving-window", "fixed-window"):
         app = App()
-        app.rate_limit("1/second", storage=redis_url, strategy=strategy, name=strategy)  # type: ignore[arg-type]
+        app.rate_limit("1/second", storage=redis_url, strategy=strategy, name=strategy)
         app.get("/")(lambda: "ok")
         clients.append(Client(app, gateway="wsgi"))
     assert [statuses(client, "/", "/") for client in clients] == [[200, 429]] * 2
@@ -447,7 +449,11 @@ def test_what_cannot_be_is_said_at_once(options: dict[str, Any], said: str) -> N
 
 @pytest.mark.parametrize(
     ("missing", "storage", "line"),
-    [("limits", "memory://", "ambi[ratelimit]"), ("redis", "redis://localhost", "ambi[redis]")],
+    [
+        ("limits", "memory://", "pip install 'ambi[ratelimit]'"),
+        ("redis", "redis://localhost", "pip install 'ambi[redis]'"),
+        ("pymemcache", "memcached://localhost:1", "'memcached://localhost:1' needs a library besides `limits`"),
+    ],
 )
 def test_a_missing_library_is_named_with_the_line_that_installs_it(missing: str, storage: str, line: str) -> None:
     from tests.children import run_python
@@ -463,10 +469,27 @@ def test_a_missing_library_is_named_with_the_line_that_installs_it(missing: str,
         try:
             App().rate_limit("5/minute", storage={storage!r})
         except ImportError as exc:
-            assert "pip install '{line}'" in str(exc), exc
+            assert {line!r} in str(exc), exc
         else:
             raise SystemExit("nothing was said")
     """)
+
+
+def test_crossings_are_those_of_the_form_that_is_taken() -> None:
+    app = App()
+    layer = rate_limit("1/minute", storage=NOWHERE)
+
+    async def asynchronous() -> None: ...
+
+    def items() -> Any:
+        yield "a"
+
+    counted = {}
+    for handler in (asynchronous, items, lambda: None):
+        app.get(f"/{handler.__name__.strip('<>')}", middleware=[layer])(handler)
+        plan = app._make_plan(app.routes[-1])
+        counted[handler.__name__] = [count_crossings(plan, side) for side in (SYNC, ASYNC)]
+    assert counted == {"asynchronous": [1, 0], "items": [0, 0], "<lambda>": [0, 1]}
 
 
 def test_a_form_for_the_loop_stands_for_a_blocking_generator_only() -> None:

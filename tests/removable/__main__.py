@@ -25,16 +25,17 @@ NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "*.egg
 
 REST = [
     "tests/architecture/test_imports.py",
-    "tests/cli/test_check.py",
+    "tests/cli/test_loading.py",
+    "tests/cli/test_uses.py",
     "tests/gateways/test_middlewares.py",
     "tests/gateways/test_requests.py",
-    "tests/gateways/test_responses.py",
     "tests/testing/test_client.py",
 ]
 """Of the rest of the suite what loads, shows and tests applications: contracts say that all else knows no feature."""
 
-QUICK = ["-k", "(wsgi-def or asyncio-async or not (wsgi or asyncio or trio)) and not redis"]
-"""One cell of each gateway."""
+CELLS = "(wsgi-def or asyncio-async or not (wsgi or asyncio or trio))"
+QUICK = ["-k", f"{CELLS} and not redis and not importing_is_fast and not reader_gets_back"]
+"""One cell of each gateway, and nothing that takes long by itself."""
 
 ELSEWHERE = [f"--ignore=tests/{name}" for name in ("servers", "streaming", "browser", "interop", "docs")]
 
@@ -42,6 +43,18 @@ ELSEWHERE = [f"--ignore=tests/{name}" for name in ("servers", "streaming", "brow
 def features() -> dict[str, str]:
     """Give the features: name -> file or folder."""
     return {path.stem: path.name for path in sorted(FEATURES.iterdir()) if path.stem[:1] != "_"}
+
+
+def own_tests(feature: str) -> list[str]:
+    """Give the test modules that ask for a feature: by its module, its method of `App`, or what `ambi` has of it."""
+    from ambi import _LOADED_WHEN_NAMED
+
+    names = [name for name, module in _LOADED_WHEN_NAMED.items() if module == f"features.{feature}"]
+    asks = re.compile(
+        rf"\bfeatures\.{feature}\b|\bfeatures import {feature}\b|\.{feature}\(|\bimport .*\b({'|'.join(names) or '-'})\b"
+    )
+    modules = (ROOT / "tests" / "features").rglob("test_*.py")
+    return sorted(str(module.relative_to(ROOT)) for module in modules if asks.search(module.read_text("utf-8")))
 
 
 def test_without(gone: list[str], what: list[str], copy: Path) -> str | None:
@@ -54,7 +67,7 @@ def test_without(gone: list[str], what: list[str], copy: Path) -> str | None:
     path = os.pathsep.join([str(copy / "framework"), str(copy)])
     try:
         run = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "tests.removable.plugin", "-p", "no:cacheprovider", *what],
+            [sys.executable, "-m", "pytest", "-q", "-p", "tests.removable.plugin", "-p", "no:cacheprovider", "--tb=short", *what],
             cwd=copy, env={**os.environ, "PYTHONPATH": path, "AMBI_WITHOUT": ",".join(gone)}, timeout=1800,
             capture_output=True, text=True, check=False,
         )  # fmt: skip
@@ -75,7 +88,7 @@ def main() -> int:
     runs = {f"without {options.one}": ([options.one], ELSEWHERE)} if options.one else {
         "without any feature": (names, [*REST, *QUICK]),
         **{
-            f"{name} without the others": ([other for other in names if other != name], ["tests/features", *QUICK])
+            f"{name} without the others": ([other for other in names if other != name], [*own_tests(name), *QUICK])
             for name in names
         },
     }  # fmt: skip
