@@ -67,7 +67,7 @@ def test_without(gone: list[str], what: list[str], copy: Path) -> str | None:
     path = os.pathsep.join([str(copy / "framework"), str(copy)])
     try:
         run = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "tests.removable.plugin", "-p", "no:cacheprovider", "--tb=short", *what],
+            [sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "tests.removable.plugin", *what],
             cwd=copy, env={**os.environ, "PYTHONPATH": path, "AMBI_WITHOUT": ",".join(gone)}, timeout=1800,
             capture_output=True, text=True, check=False,
         )  # fmt: skip
