@@ -142,9 +142,8 @@ def test_layers_see_the_503(app: App, asgi_cell: Cell, form: str) -> None:
     async def handler() -> str:
         return "ok"
 
-    layers: list[Any] = {"blocking layer": [Layer(blocks, blocking=True)], "async layer around": [around], "none": []}[
-        form
-    ]
+    forms: dict[str, list[Any]] = {"blocking layer": [Layer(blocks, blocking=True)], "async layer around": [around]}
+    layers = forms.get(form, [])
     app.get("/", middleware=layers)(handler if form == "blocking layer" else lambda: "ok")
 
     async def work(ask: Ask) -> Answer:
