@@ -59,6 +59,7 @@ def meanwhile(app: App, cell: Cell, work: Callable[[Ask], Awaitable[Any]], *, st
         return await call_asgi(app, path)
 
     async def main() -> Any:
+        result: Any = None
         async with anyio.create_task_group() as group:
             group.start_soon(call_asgi, app, "/kept")
             with anyio.fail_after(5):

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
@@ -112,7 +113,7 @@ def test_layers_and_error_handlers_see_the_503(app: App, client: Client) -> None
 
 
 def test_the_items_of_a_stream_are_not_timed(app: App, client: Client) -> None:
-    async def items() -> Any:
+    async def items() -> AsyncIterator[str]:
         yield "a"
         await anyio.sleep(0.05)
         yield "b"

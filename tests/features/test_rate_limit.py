@@ -443,7 +443,8 @@ def test_memory_has_an_end() -> None:
 )
 def test_what_cannot_be_is_said_at_once(options: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        App().rate_limit(**{"limits": "5/minute", **options})
+        given: dict[str, Any] = {"limits": "5/minute", **options}
+        App().rate_limit(**given)
     assert said in str(caught.value)
 
 

@@ -81,7 +81,9 @@ def test_without(gone: list[str], what: list[str], copy: Path) -> str | None:
 
 def main() -> int:
     """Delete and test; give the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m tests.removable", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.removable", description="Delete features, test what is left."
+    )
     parser.add_argument("--one", metavar="FEATURE", choices=list(features()), help="delete it, run the whole suite")
     options = parser.parse_args()
     names, started = list(features()), time.monotonic()

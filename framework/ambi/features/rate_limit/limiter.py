@@ -244,7 +244,7 @@ def _counting(strategy: str, storage: Storage) -> RateLimiter:
         ) from None
 
 
-def _as_tuple(errors: Any) -> tuple[type[Exception], ...]:
+def _as_tuple(errors: type[Exception] | tuple[type[Exception], ...]) -> tuple[type[Exception], ...]:
     return errors if isinstance(errors, tuple) else (errors,)
 
 
