@@ -161,6 +161,13 @@ def arch(session: nox.Session) -> None:
 
 
 @nox.session
+def removable(session: nox.Session) -> None:
+    """Delete features from a copy of the project and test what is left; `-- --one NAME` runs the whole suite."""
+    install(session, "arch", extras=True)
+    session.run("python", "-m", "tests.removable", *session.posargs)
+
+
+@nox.session
 def servers(session: nox.Session) -> None:
     """Put the same questions to every server there is; `-- --quick` takes a few of them."""
     install(session, "servers", extras=True)

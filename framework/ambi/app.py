@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from .core.routing import Definition
     from .features.csrf import CSRFTokens
     from .features.mount import Guest
+    from .features.rate_limit import Strategy
     from .features.security import SecurityOptions
     from .features.sessions import SessionStore
     from .features.static import Immutable
@@ -597,6 +598,39 @@ class App(Router):
             domain=domain, secure=secure, samesite=samesite,
         )  # fmt: skip
         self.layers = (*self.layers, sessions.layer_among(self.layers))
+
+    def rate_limit(
+        self,
+        limits: str | Iterable[str],
+        *,
+        by: Callable[[Request], str | None] | None = None,
+        storage: Any = "memory://",
+        name: str = "default",
+        cost: int | Callable[[Request], int] = 1,
+        exempt: Callable[[Request], bool] | None = None,
+        strategy: Strategy = "moving-window",
+        fail_open: bool = True,
+    ) -> None:
+        """Limit how many requests a client may send: past that the answer is a 429 that says when to come again.
+
+        It is a layer, inside those added before it: what finds out who the client is comes first. All routes are
+        counted together; a route may have limits of its own besides, by `ambi.features.rate_limit.rate_limit`, which
+        says what the arguments mean. By default clients are told apart by address (of IPv6 by /64).
+
+        Raises:
+            ConfigurationError: a limit that cannot be read, or a store or a cost that cannot be.
+            ImportError: a library is missing: the extra `ratelimit`, and `redis` for that.
+
+        Example:
+            app.rate_limit("10/second; 1000/hour", storage="redis://localhost:6379/1")
+        """
+        from .features.rate_limit import client_address, rate_limit
+
+        layer = rate_limit(
+            limits, by=by or client_address, storage=storage, name=name, cost=cost, exempt=exempt, strategy=strategy,
+            fail_open=fail_open,
+        )  # fmt: skip
+        self.layers = (*self.layers, layer)
         self._changed()
 
     def spawn(self, function: Callable[..., Any], *args: Any, wait_at_stop: bool = True) -> None:
@@ -790,7 +824,7 @@ class App(Router):
             *(layer for router in route.routers for layer in router.layers),
             *route.layers,
         )
-        call = route.call
+        call = _timed(route)
         if self.csrf_tokens is not None and route.is_guarded:
             call = self.csrf_tokens.guarding(call)
         route._plan = plan = Plan(
@@ -878,6 +912,15 @@ class App(Router):
                 layers=self.layers, errors=_scopes((self,)),
             )  # fmt: skip
         return self._answering
+
+
+def _timed(route: Route) -> Callable[[Request], Any]:
+    """Give the call of a route, within its time."""
+    if route.timeout_s is None:
+        return route.call
+    from .bridge.time_limit import timed  # loads asyncio, which an application without such a route does not need
+
+    return timed(route.call, route.timeout_s, route.described)
 
 
 class _Mount:

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ambi import Broadcast
 from tests.features.redis_server import BINARY, RedisServer
 
-MakeBroadcast = Callable[..., Broadcast]
+if TYPE_CHECKING:
+    from ambi import Broadcast  # at run time when a fixture needs it: the other features have tests here as well
+
+MakeBroadcast = Callable[..., "Broadcast"]
 
 NEEDS_REDIS = "redis-server is not installed"
 _prefixes = count()
@@ -48,6 +50,8 @@ def prefix() -> str:
 @pytest.fixture
 def over_redis(redis_url: str, prefix: str, no_leaks: None) -> Iterator[MakeBroadcast]:
     """Give what makes broadcasts over Redis that share their channels, as processes do."""
+    from ambi import Broadcast
+
     made: list[Broadcast] = []
 
     def make(**options: Any) -> Broadcast:
@@ -65,6 +69,8 @@ def make_broadcast(request: pytest.FixtureRequest, no_leaks: None) -> Iterator[M
     if request.param == "redis":
         yield request.getfixturevalue("over_redis")
         return
+    from ambi import Broadcast
+
     made: list[Broadcast] = []
 
     def make(**options: Any) -> Broadcast:
@@ -77,6 +83,6 @@ def make_broadcast(request: pytest.FixtureRequest, no_leaks: None) -> Iterator[M
 
 
 @pytest.fixture
-def broadcast(make_broadcast: MakeBroadcast) -> Broadcast:
+def broadcast(make_broadcast: MakeBroadcast) -> "Broadcast":
     """Give a broadcast, in memory and over Redis."""
     return make_broadcast()

@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import pytest
 
-from ambi import SSE, App, Broadcast, ConfigurationError, Event, Request
+from ambi import App, Broadcast, ConfigurationError, Event, Request
 from ambi.bridge.stopping import forget_stopping, tell_stopping
 from ambi.features.broadcast import Subscription
 from ambi.features.broadcast.channels import id_of, order_of
@@ -154,6 +154,8 @@ def test_a_subscription_ends_when_it_is_closed_while_it_waits(ask: Any, broadcas
 
 
 def test_a_response_may_be_a_subscription(app: App, client: Client, cell: Cell, broadcast: Broadcast) -> None:
+    from ambi import SSE  # here, as broadcasts have tests without event streams
+
     @app.get("/")
     @cell.handler
     def events(request: Request) -> Any:
@@ -186,6 +188,8 @@ def waiting_stream(request: pytest.FixtureRequest, app: App, cell: Cell) -> tupl
     """Give a broadcast, and what happens to a stream at "/" whose items are its messages, however indirectly."""
     broadcast = Broadcast()  # whether Redis is behind it changes nothing here
     happened: list[str] = []
+
+    from ambi import SSE
 
     def inner() -> Iterator[Any]:
         try:
@@ -225,6 +229,8 @@ def test_under_wsgi_a_subscription_takes_no_thread_but_the_servers(
     app: App, client: Client, cell: Cell, broadcast: Broadcast
 ) -> None:
     """WSGI alone: an ASGI server iterates it on its loop."""
+    from ambi import SSE
+
     if cell.gateway == "asgi":
         pytest.skip("there is no thread for it at all")
     app.get("/")(cell.handler(lambda: SSE(broadcast.subscribe("room"))))

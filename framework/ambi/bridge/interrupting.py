@@ -27,19 +27,24 @@ class Interrupted(Exception):
     """What was awaited came to no end: the client left, or the server stops."""
 
 
-async def within(awaitable: Awaitable[Any], timeout_s: float) -> Any:
-    """Await something for so long at most. Raises: TimeoutError."""
+async def within(awaitable: Awaitable[Any], timeout_s: float, error: type[Exception] = TimeoutError) -> Any:
+    """Await something for so long at most.
+
+    Args:
+        error: what is raised when the time is up. One of the caller's own cannot be taken for what came from inside.
+    """
     loop = _asyncio_loop()
     if loop is None:
-        from anyio import fail_after
+        from anyio import move_on_after
 
-        with fail_after(timeout_s):
+        with move_on_after(timeout_s):
             return await awaitable
+        raise error
 
     def arm(interrupt: Interrupt) -> Callable[[], object]:
         return loop.call_later(timeout_s, interrupt).cancel
 
-    return await _Interruptible(awaitable, arm, TimeoutError)
+    return await _Interruptible(awaitable, arm, error)
 
 
 async def unless(awaitable: Awaitable[Any], happens: Callable[[Interrupt], Coroutine[Any, Any, None]]) -> Any:

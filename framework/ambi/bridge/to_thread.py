@@ -22,6 +22,7 @@ import anyio
 import anyio.from_thread
 from anyio.lowlevel import RunVar, checkpoint_if_cancelled, current_token
 
+from ..core.errors import Overloaded
 from ..core.sides import ASYNC, SYNC
 from .loop_thread import is_loop_thread
 from .stopping import LOOK_EVERY_S
@@ -94,12 +95,13 @@ def loop_of_caller() -> object:
 class SyncSide:
     """The sync side of one request under ASGI: at most one worker, taken when first needed."""
 
-    __slots__ = ("__weakref__", "_app", "_errand", "_kind", "_limiter", "_worker", "token")
+    __slots__ = ("__weakref__", "_app", "_errand", "_kind", "_limiter", "_timeout_s", "_worker", "token")
 
     def __init__(self, app: Application) -> None:
         self._app = app
         self.token = current_token()
         self._kind = "threads"
+        self._timeout_s: float | None = app.limits.queue_timeout_s
         self._limiter: anyio.CapacityLimiter | None = None
         self._worker: Worker | None = None
         self._errand: Errand | None = None
@@ -113,7 +115,8 @@ class SyncSide:
             inside: this is awaited by code that runs in the context itself.
 
         Raises:
-            BaseException: cancelled while waiting for a worker; the coroutine has not been resumed.
+            BaseException: cancelled while waiting for a worker, or none came free in time; the coroutine has not been
+                resumed.
         """
         worker = await self.engage()
         errand = self._errand = Errand(step, (coroutine, context), self.token)
@@ -141,9 +144,13 @@ class SyncSide:
             await self._errand.ended()
 
     async def engage(self) -> Worker:
-        """Have a worker, within the limit."""
+        """Have a worker, within the limit.
+
+        Raises:
+            Overloaded: none came free in time.
+        """
         if self._limiter is None:
-            self._limiter = await _acquire(limiter_of(self._app, self._kind), self)
+            self._limiter = await _acquire(limiter_of(self._app, self._kind), self, self._timeout_s)
         if self._worker is None:
             self._worker = take_worker()
         return self._worker
@@ -154,6 +161,10 @@ class SyncSide:
         if self._limiter is not None:
             limiter, self._limiter = self._limiter, None
             limiter.release_on_behalf_of(self)
+
+    def be_patient(self) -> None:
+        """Wait for a worker for as long as it takes: what is to be done now has to be done."""
+        self._timeout_s = None
 
     def leave_behind(self) -> None:
         """Have a worker no longer, which runs something that does not end."""
@@ -169,12 +180,19 @@ class SyncSide:
             self._limiter = None
 
 
-async def _acquire(limiter: anyio.CapacityLimiter, borrower: object) -> anyio.CapacityLimiter:
+async def _acquire(
+    limiter: anyio.CapacityLimiter, borrower: object, timeout_s: float | None = None
+) -> anyio.CapacityLimiter:
     try:
         limiter.acquire_on_behalf_of_nowait(borrower)
     except anyio.WouldBlock:
+        pass
+    else:
+        return limiter
+    with anyio.move_on_after(timeout_s):
         await limiter.acquire_on_behalf_of(borrower)
-    return limiter
+        return limiter
+    raise Overloaded(timeout_s or 0)
 
 
 class Errand:

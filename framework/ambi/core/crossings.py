@@ -45,7 +45,10 @@ def way_in(plan: Plan, native: Side, *, with_body: bool = False) -> list[Station
     here = native
     stations = [Station(None, native)] if with_body and plan.body_first else []
     for layer in plan.layers:
-        here = ASYNC if layer.is_async else SYNC if layer.blocking else here
+        if layer.is_async:
+            here = ASYNC
+        elif layer.blocking and (layer.on_loop is None or plan.blocking):
+            here = SYNC
         stations.append(Station(layer, here))
     if with_body and plan.loads_body and not plan.body_first:
         here = native

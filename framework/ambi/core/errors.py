@@ -3,6 +3,7 @@
     AmbiError
     ├── ConfigurationError    the application is put together wrongly; raised at registration or start-up
     ├── HTTPError             an answer that is not a success; raised by handlers, middlewares and the framework
+    │   └── Overloaded        no worker thread came free in time; 503
     └── ClientDisconnected    the client left before its request was complete
         ├── ConnectionLost    the same, for a WSGI server to see
         └── WebSocketClosed   a WebSocket is closed, by whichever side (in `websocket.py`)
@@ -113,6 +114,17 @@ class HTTPError(AmbiError):
 
     def __str__(self) -> str:
         return f"{self.status} {self.title}" + (f": {self.detail}" if self.detail else "")
+
+
+class Overloaded(HTTPError):
+    """Say that a request has waited for a worker thread for as long as it may.
+
+    See: RFC 9110 15.6.4.
+    """
+
+    def __init__(self, waited_s: float) -> None:
+        retry_after = {"retry-after": str(max(1, round(waited_s)))}
+        super().__init__(503, "the server is busy; come again later", headers=retry_after)
 
 
 def describe(function: object) -> str:

@@ -29,6 +29,8 @@ class Limits:
         body_timeout_s: seconds without progress while a body is read under ASGI; 408.
         threads: worker threads for `def` pieces under ASGI; more requests wait, cancellably. As many again, on either
             gateway, for what runs in the background.
+        queue_timeout_s: seconds that a request waits for a worker thread under ASGI, of either kind; 503. Under WSGI
+            the threads are the server's, and so is the queue.
         io_threads: worker threads for ambi's own file work under ASGI.
         stream_threads: worker threads that may be busy with streamed bodies of `def` generators under ASGI.
         graceful_stop_s: seconds that a stop waits for what still runs: two thirds for streams, until five sixths for
@@ -67,6 +69,7 @@ class Limits:
     threads: int = 40
     io_threads: int = 8
     stream_threads: int = 100
+    queue_timeout_s: float = 30
     graceful_stop_s: float = 30
     max_message_bytes: int = 16 * MIB
     max_websockets: int = 100

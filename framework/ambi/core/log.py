@@ -33,6 +33,16 @@ def log_refusal(request: Request, error: HTTPError) -> None:
     )
 
 
+def log_timeout(request: Request, where: str, timeout_s: float) -> None:
+    """Write the one warning of a handler that was cancelled, as its time was up."""
+    import logging
+
+    logging.getLogger("ambi.request").warning(
+        "%s %s: %s was cancelled after %g s",
+        quote_for_log(request.method, 40), quote_for_log(request.path), where, timeout_s,
+    )  # fmt: skip
+
+
 def log_disconnect(request: Request) -> None:
     """Note at debug level that a client left before its request was complete."""
     import logging

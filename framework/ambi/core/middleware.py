@@ -3,6 +3,8 @@
 generator     `def mw(request: Request) -> Middleware` with one `yield`; no colour, must not block
 blocking      the same, registered with `blocking=True`: its steps run where `def` handlers run
 async         `async def mw(request: Request, call_next: CallNext) -> Response`; may await
+
+A layer may have two of these, a blocking generator and what stands for it on an event loop: see `Layer`.
 """
 
 from __future__ import annotations
@@ -50,12 +52,15 @@ class Layer:
         blocking: a generator whose steps may block.
         body: the request body is loaded before any layer of the route is opened.
         waits: of a blocking one: tells before each step whether that may block; else it runs wherever the request is.
+        on_loop: the same again as an `async def`, which is taken instead of a blocking generator where the request is
+            on an event loop and its handler is no `def` that blocks, which needs a thread anyway: so no thread is kept
+            for a request of which only the layer needs one for a moment.
 
     Raises:
         ConfigurationError: the function has none of the forms, or is async and blocking.
     """
 
-    __slots__ = ("blocking", "body", "function", "is_async", "waits")
+    __slots__ = ("blocking", "body", "function", "is_async", "on_loop", "waits")
 
     def __init__(
         self,
@@ -64,6 +69,7 @@ class Layer:
         blocking: bool = False,
         body: bool = False,
         waits: Callable[[Request], bool] | None = None,
+        on_loop: Callable[[Request, CallNext], Awaitable[Any]] | None = None,
     ) -> None:
         from .binding import is_async, is_async_generator, is_generator  # loads inspect, at registration only
 
@@ -72,20 +78,18 @@ class Layer:
         self.body = body
         self.waits = waits
         self.is_async = is_async(function)
+        self.on_loop: Callable[..., Awaitable[Any]] | None = function if self.is_async else on_loop
         if is_async_generator(function):
             raise ConfigurationError.at(function, f"{_FORMS}; it is an async generator")
         if not self.is_async and not is_generator(function):
             raise ConfigurationError.at(function, f"{_FORMS}; it is neither")
         if self.is_async and blocking:
             raise ConfigurationError.at(function, "an `async def` middleware cannot be blocking=True; it may await")
-        self._check_parameters(2 if self.is_async else 1)
-
-    def _check_parameters(self, expected: int) -> None:
-        from .binding import parameters_of
-
-        count = len(parameters_of(self.function, {}, resolve=False))
-        if count != expected:
-            raise ConfigurationError.at(self.function, f"{_FORMS}; it takes {count} parameters, not {expected}")
+        if on_loop is not None and (not blocking or not is_async(on_loop)):
+            raise ConfigurationError.at(on_loop, "on_loop= is an `async def` that stands for a blocking=True generator")
+        _check_parameters(function, 2 if self.is_async else 1)
+        if on_loop is not None:
+            _check_parameters(on_loop, 2)
 
     def __repr__(self) -> str:
         return f"<Layer {getattr(self.function, '__name__', self.function)!s}>"
@@ -102,6 +106,14 @@ class Provider(Layer):
     def value_of(self, request: Request) -> Any:
         """Give the value. Called when the layer is open; it must not block."""
         raise NotImplementedError(f"{self!r} has no value for handlers")
+
+
+def _check_parameters(function: Callable[..., Any], expected: int) -> None:
+    from .binding import parameters_of
+
+    count = len(parameters_of(function, {}, resolve=False))
+    if count != expected:
+        raise ConfigurationError.at(function, f"{_FORMS}; it takes {count} parameters, not {expected}")
 
 
 def seen_from(distance: int) -> Layer:

@@ -53,10 +53,10 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
             if response is not None or depth == plan.depth:
                 break
             layer = plan.layers[depth]  # one that cannot be opened on this side
-            if layer.is_async:
+            if layer.on_loop is not None and (layer.is_async or not plan.blocking):
                 if here is SYNC:
                     here = await ASYNC
-                response = make_response(await layer.function(request, _CallNext(plan, depth + 1)), codec, layer)
+                response = make_response(await layer.on_loop(request, _CallNext(plan, depth + 1)), codec, layer)
             else:
                 here = await SYNC
         if response is None:

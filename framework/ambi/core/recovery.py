@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .ending import run_callbacks
 from .error_handling import find_handler, find_last_handler, render_error
-from .errors import ClientDisconnected, HTTPError, describe
+from .errors import ClientDisconnected, HTTPError, Overloaded, describe
 from .log import log_crash, log_disconnect, log_refusal
 from .response import Response, Text, make_response
 from .sides import ASYNC, SYNC
@@ -31,7 +31,7 @@ async def recover(request: Request, plan: Plan, failure: BaseException, here: Si
     if not isinstance(failure, Exception):
         return None, failure, here
     handler = find_handler(plan.errors, failure) if plan.errors else None
-    if handler is not None:
+    if handler is not None and (handler.is_async or not isinstance(failure, Overloaded)):  # a `def` would wait as well
         return await _call_handler(request, plan, handler, failure, here)
     try:
         response = _answer(request, failure)
@@ -54,8 +54,8 @@ def _answer(request: Request, failure: Exception) -> Response | None:
 
 async def open_late(request: Request, plan: Plan, response: Response, here: Side) -> Recovered:
     """Open a response that is not the handler's own but a layer's; no layer sees how that went."""
-    here = here if here is SYNC else await SYNC
     try:
+        here = here if here is SYNC else await SYNC
         return response.open(request), None, here
     except Exception as exc:
         return await recover(request, plan, exc, here)

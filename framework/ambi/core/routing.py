@@ -47,6 +47,7 @@ class RouteOptions(TypedDict, total=False):
     blocking: bool
     cancel_on_disconnect: bool
     csrf: bool
+    timeout_s: float | None
 
 
 class Definition:
@@ -54,7 +55,7 @@ class Definition:
 
     __slots__ = (
         "blocking", "cancel_on_disconnect", "csrf", "handler", "layers", "max_body_bytes", "methods", "name",
-        "parameters", "path", "websocket",
+        "parameters", "path", "timeout_s", "websocket",
     )  # fmt: skip
 
     def __init__(
@@ -86,6 +87,7 @@ class Definition:
         self.blocking = options.get("blocking", True)
         self.cancel_on_disconnect = options.get("cancel_on_disconnect", False)
         self.csrf = options.get("csrf", True)
+        self.timeout_s = options.get("timeout_s")
         self.parameters = parameters_of(handler, local_names)
         asked_for = (value for value in self.parameters.values() if isinstance(value, Provider))
         self.layers += tuple(provider for provider in dict.fromkeys(asked_for) if provider not in self.layers)
@@ -99,6 +101,18 @@ def _check_colour(handler: Handler) -> None:
     if not is_async(handler):
         raise ConfigurationError.at(
             handler, "a WebSocket handler waits for messages, so it must be an `async def` without `yield`"
+        )
+
+
+def _check_timeout(handler: Handler, timeout_s: float, *, is_async: bool) -> None:
+    if isinstance(timeout_s, bool) or not isinstance(timeout_s, (int, float)) or not timeout_s > 0:
+        raise ConfigurationError.at(handler, f"timeout_s must be a positive number of seconds, not {timeout_s!r}")
+    if not is_async:
+        raise ConfigurationError.at(
+            handler,
+            f"timeout_s={timeout_s:g} is for an `async def` without `yield`: a thread cannot be cancelled, and a stream"
+            " lasts as long as it has items. Make the handler an `async def` that awaits what takes long, or give that"
+            " (a query, a request to another server) a time-out of its own",
         )
 
 
@@ -129,6 +143,7 @@ class Route:
     __slots__ = (
         "_plan", "blocking", "call", "cancel_on_disconnect", "handler", "host", "is_async", "is_guarded", "layers",
         "max_body_bytes", "methods", "name", "param_names", "parameters", "path", "routers", "segments", "streams_body",
+        "timeout_s",
         "websocket",
     )  # fmt: skip
 
@@ -169,6 +184,9 @@ class Route:
             raise ConfigurationError.at(
                 self.handler, "cancel_on_disconnect=True is for an `async def`; a thread cannot be cancelled"
             )
+        self.timeout_s = definition.timeout_s
+        if self.timeout_s is not None:
+            _check_timeout(self.handler, self.timeout_s, is_async=self.is_async)
         if is_generator(self.handler) or is_async_generator(self.handler):
             self.blocking = False  # calling it runs nothing of it; its items are made where they belong
         self._plan: Plan | None = None
@@ -370,6 +388,7 @@ class Router:
         blocking: bool = True,
         cancel_on_disconnect: bool = False,
         csrf: bool = True,
+        timeout_s: float | None = None,
     ) -> Callable[[F], F]:
         """Register a handler for a path and methods; the function comes back unchanged.
 
@@ -385,13 +404,16 @@ class Router:
                 where the server tells, see `Request.is_disconnected`. An error for a `def`.
             csrf: False lets pages of every site send requests with the user's cookies, as for a form that another site
                 posts on purpose.
+            timeout_s: cancel an `async def` handler that has not answered after so many seconds, where it waits; the
+                answer is a 503. Neither the body nor middlewares are timed, nor the items of a stream that it returns.
+                An error for a `def`.
 
         Raises:
             ConfigurationError: at once, with the file and line of the function.
         """
         options: RouteOptions = {
             "name": name, "middleware": middleware, "max_body_bytes": max_body_bytes, "blocking": blocking,
-            "cancel_on_disconnect": cancel_on_disconnect, "csrf": csrf,
+            "cancel_on_disconnect": cancel_on_disconnect, "csrf": csrf, "timeout_s": timeout_s,
         }  # fmt: skip
         return self._decorator(path, methods, options, sys._getframe(1).f_locals)
 

@@ -113,6 +113,7 @@ async def _run_after(request: Request) -> None:
 
     side = sync_side_of(request)
     side.become("background")
+    side.be_patient()
     try:
         await _drive(request, run_after(request, ASYNC), request._context)
     finally:
@@ -124,6 +125,9 @@ async def _release(request: Request) -> None:
     """Release what the request holds, be it cancelled or not."""
     from anyio import CancelScope
 
+    from ..bridge.to_thread import sync_side_of
+
+    sync_side_of(request).be_patient()
     try:
         with CancelScope(shield=True):
             await _drive(request, release(request, ASYNC), request._context)

@@ -189,7 +189,7 @@ class StreamSender:
         try:
             side.become("stream_threads")
             await side.engage()
-        except BaseException:  # cancelled while it waited for a thread, of which it needs another kind to close
+        except BaseException:  # cancelled, or kept waiting for a thread, of which it needs another kind to close
             side.become("threads")
             await close_body(self._request, body)
             raise
@@ -300,9 +300,10 @@ async def close_body(request: Request, body: Any) -> None:
     """Close a body that was not iterated, on its own side and in the request's context."""
     from anyio import CancelScope
 
-    from ..bridge.to_thread import Trip
+    from ..bridge.to_thread import Trip, sync_side_of
 
     context = request._context
+    sync_side_of(request).be_patient()
     with CancelScope(shield=True):
         await Trip(request, _close(body), context, context)
 

@@ -77,6 +77,8 @@ def watch_layers(app: Any) -> None:
         if not hasattr(layer.function, "_noted"):
             wrap = _noted_async if layer.is_async else _noted_generator
             layer.function = wrap(layer.function)
+            if layer.on_loop is not None:
+                layer.on_loop = layer.function if layer.is_async else _noted_async(layer.on_loop)
 
 
 def _layers_of(app: App) -> Iterator[Layer]:

@@ -1,0 +1,1 @@
+"""Each feature can be deleted: `python -m tests.removable` deletes one after the other, and tests what is left."""
