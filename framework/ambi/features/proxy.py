@@ -235,8 +235,8 @@ def _node(text: str) -> Client:
         return None
     name, port = text, ""
     if text[:1] == "[":
-        name, _, rest = text[1:].partition("]")
-        if rest[:1] not in ("", ":") or rest == ":" or ":" not in name:
+        name, bracket, rest = text[1:].partition("]")
+        if not bracket or rest[:1] not in ("", ":") or rest == ":" or ":" not in name:
             raise _malformed("client address")
         port = rest[1:]
     elif text.count(":") == 1:

@@ -115,9 +115,7 @@ async def _deny(request: Request, response: Response, send: Send) -> None:
     async def send_denial(message: Any) -> None:
         await send({**message, "type": "websocket." + message["type"]})
 
-    await write_response(
-        request, response, send_denial if request._sent is None else counted(request._sent, send_denial)
-    )
+    await write_response(request, response, send_denial)
 
 
 class ASGILink:
