@@ -15,7 +15,6 @@ from ambi.core.ending import Sent
 from ambi.features.access_log import LOGGER
 from ambi.testing import Client
 from tests.cells import GATEWAYS, Cell
-from tests.children import run_python
 from tests.conftest import MakeClient
 
 KEYS = ["time", "client", "method", "path", "status", "bytes", "duration_ms", "complete", "route", "id"]
@@ -46,6 +45,7 @@ class Lines(logging.Handler):
 def lines() -> Iterator[Lines]:
     """Give what is written on `ambi.access`."""
     handler, level = Lines(), LOGGER.level
+    LOGGER.setLevel(logging.NOTSET)
     LOGGER.addHandler(handler)
     yield handler
     LOGGER.removeHandler(handler)
@@ -254,21 +254,26 @@ def test_the_line_comes_before_what_runs_after(app: App, client: Client, cell: C
     @cell.handler
     def handler(request: Request) -> str:
         request.after(lambda: seen.append(len(lines.fields)))
-        return request.form["a"]
+        return str(request.form["a"])
 
     client.post("/", files={"f": b"x"}, data={"a": "b"})
     assert (seen, lines.one["status"]) == ([1], 200)
 
 
-def test_the_client_is_that_of_the_proxies(app: App, client: Client, lines: Lines) -> None:
-    app.proxy(hops=1, headers=["x-forwarded-for", "x-forwarded-prefix"])
+def test_the_path_has_the_prefix(app: App, make_client: MakeClient, lines: Lines) -> None:
     app.access_log()
-    client.get("/a", headers={"x-forwarded-for": "192.0.2.1", "x-forwarded-prefix": "/shop"})
-    fields = lines.one
-    assert (fields["client"], fields["path"]) == ("192.0.2.1", "/shop/a")
-    client.get("/a", headers={"x-forwarded-for": "unknown"})
+    make_client(app, root_path="/shop").get("/a")
+    assert lines.one["path"] == "/shop/a"
+
+
+def test_a_client_of_which_nothing_is_known_is_none(app: App, make_client: MakeClient, lines: Lines) -> None:
+    app.access_log()
+    inner_wsgi, inner_asgi = app.wsgi, app.asgi
+    app.wsgi = lambda environ, start_response: inner_wsgi({**environ, "REMOTE_ADDR": ""}, start_response)
+    app.asgi = lambda scope, receive, send: inner_asgi({**scope, "client": None}, receive, send)
+    make_client(app).get("/a")
     assert lines.one["client"] is None
-    assert lines.texts[1].startswith("- GET /a 404 ")
+    assert lines.texts[0].startswith("- GET /a 404 ")
 
 
 @pytest.mark.parametrize("cell", GATEWAYS, indirect=True, ids=str)
@@ -339,14 +344,22 @@ def test_an_answer_that_the_server_refuses_is_logged_as_not_sent(
     assert lines.one["complete"] is False
 
 
-def test_where_logging_is_not_configured_it_goes_to_stderr() -> None:
-    """In a process of its own: pytest configures logging. One gateway: it is the same logger."""
-    said = run_python(
-        "import sys; sys.stderr = sys.stdout\n"
-        "from ambi import App\nfrom ambi.testing import Client\n"
-        "app = App()\napp.access_log()\napp.get('/')(lambda: 'x')\n"
-        "client = Client(app, 'wsgi')\nclient.get('/'), client.get('/missing')\n"
-    )
-    first, second = said.splitlines()
-    assert first.startswith("127.0.0.1 GET / 200 1B ")
-    assert second.startswith("127.0.0.1 GET /missing 404 ")
+def test_where_logging_is_not_configured_it_goes_to_stderr(
+    app: App, client: Client, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(LOGGER, "parent", None)  # pytest configures what is above
+    monkeypatch.setattr(LOGGER, "handlers", [])
+    monkeypatch.setattr(LOGGER, "level", logging.NOTSET)
+    app.access_log()
+    client.get("/one")
+    client.get("/two")
+    one, two = capsys.readouterr().err.splitlines()
+    assert one.startswith("127.0.0.1 GET /one 404 ")
+    assert two.startswith("127.0.0.1 GET /two 404 ")
+
+
+def test_a_level_that_was_set_stays(app: App, client: Client, lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LOGGER, "level", logging.WARNING)
+    app.access_log()
+    client.get("/")
+    assert (lines.texts, LOGGER.level) == ([], logging.WARNING)

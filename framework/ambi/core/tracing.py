@@ -35,8 +35,8 @@ class Trace:
 
     def __init__(self, request_id: str | None = None, traceparent: str | None = None, tracestate: str | None = None):
         parent = parse_traceparent(traceparent) if traceparent else None
-        self.trace_id, flags = parent or (_new_id(16), 0)
-        self.span_id = _new_id(8)
+        self.trace_id, flags = parent or (urandom(16).hex(), 0)
+        self.span_id = urandom(8).hex()
         self.is_sampled = bool(flags & _SAMPLED)
         self.state = tracestate if parent and tracestate and _is_state(tracestate) else ""
         self.request_id = request_id if request_id and is_request_id(request_id) else self.trace_id
@@ -75,10 +75,3 @@ def parse_traceparent(text: str) -> tuple[str, int] | None:
 
 def _is_state(text: str) -> bool:
     return len(text) <= _MAX_STATE_LENGTH and text.isascii() and text.isprintable()
-
-
-def _new_id(count: int) -> str:
-    """Give so many random bytes in hexadecimal; never all zero, which would be no id."""
-    while not any(data := urandom(count)):
-        pass
-    return data.hex()
