@@ -106,13 +106,15 @@ async def _finish(request: Request) -> None:
     """Finish the request: here, but what runs after the response in a task of its own, as the client waits."""
     if request._sent is not None:
         request._context.run(tell_sent, request)
-    if request._after is None:
-        await _release(request)
-        return
-    from ..bridge.background import finish_on_loop
+    if request._after is not None:
+        from ..bridge.background import finish_on_loop
 
-    connection_of(request).close()  # also where nobody has asked yet
-    finish_on_loop(request.app, f"what runs after {request!r}", partial(_run_after, request))
+        connection_of(request).close()  # also where nobody has asked yet
+        finish_on_loop(request.app, f"what runs after {request!r}", partial(_run_after, request))
+    elif request._form is not None or request._dropped is not None:
+        await _release(request)
+    elif request._sync_side is not None:
+        request._sync_side.release()
 
 
 async def _run_after(request: Request) -> None:
