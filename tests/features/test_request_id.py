@@ -1,6 +1,7 @@
 """The id of a request is on its response, in its log records and in what it sends on, in every cell."""
 
 import logging
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,8 @@ from ambi import App, ConfigurationError, HTTPError, Middleware, Request, Stream
 from ambi.core.tracing import current_trace
 from ambi.features.request_id import RequestIDFilter, outgoing_headers
 from ambi.testing import Client
-from tests.cells import GATEWAYS, Cell
+from tests.cells import CELLS, GATEWAYS, Cell
+from tests.conftest import MakeClient
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 PARENT = f"00-{TRACE}-{SPAN}-01"
@@ -131,6 +133,12 @@ def test_all_that_a_request_logs_has_its_id(app: App, client: Client, cell: Cell
     async def after_async(what: str) -> None:
         say(what)
 
+    has_run = threading.Event()
+
+    def say_spawned() -> None:
+        say("spawned")
+        has_run.set()
+
     @app.get("/")
     @cell.handler
     def handler(request: Request) -> Any:
@@ -138,15 +146,36 @@ def test_all_that_a_request_logs_has_its_id(app: App, client: Client, cell: Cell
         request.after(say, "after")
         request.after(after_async, "async after")
         request.on_sent(lambda sent: say("sent"))
-        app.spawn(say, "spawned")
+        app.spawn(say_spawned)
         return Stream(cell.handler(items)())
 
     assert client.get("/", headers={"x-request-id": "abc"}).text == "ab"
+    assert has_run.wait(5)
     said = ("middleware", "blocking", "handler", "unwound", "first item", "second item", "sent", "after", "async after")
     assert ids == dict.fromkeys((*said, "spawned"), "abc")
     ids.clear()
     say("outside")
     assert (ids, current_trace.get(), outgoing_headers()) == ({"outside": "-"}, None, {})
+
+
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.gateway == "asgi"], indirect=True, ids=str)
+def test_what_a_server_says_of_its_client_has_the_id(
+    app: App, cell: Cell, ids: dict[str, str], make_client: MakeClient
+) -> None:
+    """ASGI alone: only there is a gateway told, outside of the request's context, that its client has left."""
+
+    async def leaving(scope: Any, receive: Any, send: Any) -> None:
+        async def gone(message: Any) -> None:
+            raise OSError("the client left")
+
+        await app(scope, receive, gone if scope["type"] == "http" else send)
+
+    logging.getLogger("ambi").setLevel(logging.DEBUG)
+    app.request_ids()
+    app.get("/")(cell.handler(lambda: "x"))
+    with pytest.raises(RuntimeError, match="without an answer"):
+        make_client(leaving, judged=False).get("/", headers={"x-request-id": "abc"})
+    assert ids == {"GET /: the client left": "abc"}
 
 
 def test_what_is_sent_on_belongs_to_the_trace(app: App, client: Client, cell: Cell) -> None:

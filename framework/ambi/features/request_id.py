@@ -38,7 +38,7 @@ class RequestIDFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Add the attributes, and let the record pass."""
-        trace = current_trace.get()
+        trace: Trace | None = current_trace.get() or getattr(record, "trace", None)
         record.request_id = _NONE if trace is None else trace.request_id
         record.trace_id = _NONE if trace is None else trace.trace_id
         return True
