@@ -19,7 +19,7 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "arch", "tests", "docs", "examples"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
-ELSEWHERE = [f"--ignore=tests/{name}" for name in ("servers", "streaming", "browser", "interop")]
+ELSEWHERE = [f"--ignore=tests/{name}" for name in ("browser", "docs", "examples", "interop", "servers", "streaming")]
 """What has a session of its own."""
 ASK_FOR_SERVERS = ("tests/bridge/test_one_object.py", "tests/bridge/test_processes.py")
 """Tests of what servers look at, and of gevent: elsewhere those are not installed, and parts of these are skipped."""
@@ -135,6 +135,9 @@ def interop(session: nox.Session) -> None:
     """Run guests of other frameworks inside ambi, ambi inside of them, and other people's packages around it."""
     install(session, "interop", extras=True)
     session.run("pytest", "tests/interop", *session.posargs)
+    if not session.posargs:  # for the one example that needs another package
+        session.run("pytest", "--confcutdir=tests/examples", "tests/examples", "-k", "mcp")
+        session.run("pytest", "tests/cli", "-k", "mcp")
 
 
 @nox.session

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import inspect
+import os
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -63,6 +64,10 @@ class Cell(NamedTuple):
 
 COLOURS: tuple[Colour, ...] = ("def", "async")
 WAYS_IN: tuple[tuple[Gateway, Backend], ...] = (("wsgi", "asyncio"), ("asgi", "asyncio"), ("asgi", "trio"))
-CELLS = tuple(Cell(gateway, backend, colour) for gateway, backend in WAYS_IN for colour in COLOURS)
-GATEWAYS = tuple(cell for cell in CELLS if cell.matches)
+_ALL = tuple(Cell(gateway, backend, colour) for gateway, backend in WAYS_IN for colour in COLOURS)
+_HALVES = {"matching": True, "crossing": False}
+CELLS = tuple(cell for cell in _ALL if _HALVES.get(os.environ.get("AMBI_CELLS", ""), cell.matches) is cell.matches)
+"""All six; or, as `AMBI_CELLS` says, those where handlers have their gateway's colour ("matching"), or the others."""
+
+GATEWAYS = tuple(cell for cell in _ALL if cell.matches)
 """One cell for each way in: for what runs no handler, or handlers of its own."""

@@ -498,6 +498,8 @@ def test_the_page_names_every_code_and_every_key() -> None:
 
 @pytest.mark.parametrize("example", sorted(path.stem for path in (ROOT / "examples").glob("[!_]*.py")))
 def test_every_example_is_fine(site: Site, monkeypatch: pytest.MonkeyPatch, example: str) -> None:
+    if example == "mcp_anywhere":
+        pytest.importorskip("mcp", reason="the package mcp is not here; `nox -s interop` has it")
     monkeypatch.chdir(ROOT)
     result = site.check(f"examples.{example}:app")
     assert (result.status, result.err) == (0, "")

@@ -1,6 +1,5 @@
 """From what stands on the command line to the application. Nothing is served here, so there is no cell."""
 
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +29,8 @@ SHOP = """
         made = App(debug=debug)
         made.get(f"/{name}")(page)
         return made
+
+    async def awaited(): ...
 
     def only_with(name):
         return create(name)
@@ -102,7 +103,9 @@ def test_the_current_directory_comes_first(site: Site) -> None:
         ("shop:sites.mian", "Sites has no attribute 'mian'; did you mean main?"),
         ("shop:number", "shop:number is no App but int: 3; shop has app"),
         ("shop:plain", "shop:plain is no App but function"),
-        ("shop:only_with", "shop:only_with is no App but function"),
+        ("shop:only_with", "a factory that takes arguments is given literals: 'shop:only_with(...)'"),
+        ("shop:awaited", "is no App but coroutine"),
+        ("shop:awaited", "; a factory is a `def`"),
         ("shop:Sites", "shop:Sites is no App but type"),
         ("shop:create(name)", "must be literals"),
         ("shop:create(*[1])", "must be literals"),
@@ -268,13 +271,13 @@ def test_what_is_left_to_write_for_such_a_reader_goes_nowhere(
     assert (tmp_path / "closed").read_text(encoding="utf-8") == ""
 
 
-def test_the_module_is_the_command(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_module_is_the_command(site: Site) -> None:
     site.write(SHOP)
-    monkeypatch.setattr(sys, "argv", ["ambi", "check", "shop:nothing"])
-    with pytest.raises(SystemExit) as left:
-        runpy.run_module("ambi", run_name="__main__")
-    assert left.value.code == 2
-    assert runpy.run_module("ambi.__main__")["main"] is main
+    finished = subprocess.run(
+        [sys.executable, "-m", "ambi", "check", "shop:nothing"],
+        capture_output=True, text=True, timeout=30, check=False, cwd=site.folder, env=environment(),
+    )  # fmt: skip
+    assert (finished.returncode, finished.stdout) == (2, "")
 
 
 def test_checking_loads_no_event_loop_and_no_framework_of_a_gateway_that_is_not_asked_for(site: Site) -> None:

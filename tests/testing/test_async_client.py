@@ -354,3 +354,16 @@ async def test_a_response_of_the_other_client_is_not_awaited() -> None:
 
     with pytest.raises(RuntimeError, match="comes from a Client"):
         await Response(200, [], iter([b""])).aread()
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_client_is_left_by_another_task_than_the_one_that_entered_it(app: App, gateway: Any, backend: str) -> None:
+    """As in fixtures of pytest-asyncio, and with `enterAsyncContext` of unittest."""
+
+    async def main() -> None:
+        client = AsyncClient(app, gateway)
+        for step in (client.__aenter__, lambda: client.get("/state"), client.__aexit__):
+            async with anyio.create_task_group() as group:
+                group.start_soon(step)
+
+    anyio.run(main, backend=backend)

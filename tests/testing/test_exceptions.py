@@ -47,6 +47,22 @@ def test_it_is_raised_whatever_the_answer_would_have_been(app: App, raising: Cli
         raising.get("/")
 
 
+def test_what_is_mounted_raises_when_it_has_answered(app: App, make_client: MakeClient) -> None:
+    """As frameworks of ASGI do it: a page for the user, and the exception for the server's log."""
+
+    async def guest(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 500, "headers": [(b"content-type", b"text/plain")]})
+            await send({"type": "http.response.body", "body": b"sorry"})
+            raise CRASH
+
+    app.mount("/guest", guest)
+    with pytest.raises(Crash) as caught:
+        make_client(app, raise_server_exceptions=True).get("/guest/")
+    assert caught.value is CRASH
+    assert make_client(app).get("/guest/").text == "sorry"
+
+
 def test_without_it_the_500_is_an_answer(app: App, client: Client, cell: Cell) -> None:
     @app.get("/")
     @cell.handler

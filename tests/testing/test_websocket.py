@@ -270,3 +270,22 @@ def test_an_application_that_is_none_of_ours_may_answer_wrongly() -> None:
         with pytest.raises(WebSocketClosed) as caught:
             ws.receive()
         assert caught.value.code == 1006
+
+
+@pytest.mark.parametrize("gateway", ["wsgi", "asgi", "both"])
+def test_after_its_own_close_a_test_is_told_its_own_code(no_leaks: None, app: App, gateway: Any) -> None:
+    @app.websocket("/own-close")
+    async def echo(ws: WebSocket) -> None:
+        async for message in ws:
+            await ws.send(message)
+
+    with Client(app, gateway) as client, client.websocket("/own-close") as ws:
+        with pytest.raises(
+            TypeError, match="text or bytes can be sent, not {'a': 1}; any other value goes to send_json"
+        ):
+            ws.send({"a": 1})  # type: ignore[arg-type]  # on purpose
+        ws.close(4000, "enough")
+        for use in (ws.receive, lambda: ws.send("late")):
+            with pytest.raises(WebSocketClosed) as caught:
+                use()
+            assert (caught.value.code, caught.value.reason) == (4000, "enough")

@@ -71,7 +71,7 @@ def load_app(spec: str) -> App:
 
     wrapped = find_app(found)
     if wrapped is None:
-        raise WrongUseError(f"{spec} is no App but {_shown(found)}{_apps_of(module)}")
+        raise WrongUseError(f"{spec} is no App but {_shown(found)}{_mend(spec, found) or _apps_of(module)}")
     return wrapped
 
 
@@ -194,6 +194,16 @@ def _apps_of(module: ModuleType) -> str:
 def _shown(value: object) -> str:
     text = repr(value)
     return f"{type(value).__name__}: {text if len(text) <= 60 else text[:57] + '...'}"
+
+
+def _mend(spec: str, found: Any) -> str:
+    """Say what may be meant by what is no App, for the end of a message; "" where nothing can be guessed."""
+    if hasattr(found, "cr_code"):
+        found.close()  # nobody will await it
+        return "; a factory is a `def`"
+    if hasattr(found, "__code__") and _wants_arguments(found):
+        return f"; a factory that takes arguments is given literals: '{spec}(...)'"
+    return ""
 
 
 def user_frames(error: BaseException) -> list[Frame]:

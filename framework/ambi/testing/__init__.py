@@ -9,7 +9,7 @@ Names and shapes are httpx's. It needs nothing but ambi; for WebSockets under WS
 
     client.py  async_client.py   what a test holds in its hands
     user_agent.py                what of them does no I/O: requests, redirects
-    messages.py  cookies.py  encoding.py  event_stream.py  lines.py  errors.py
+    messages.py  framing.py  cookies.py  encoding.py  event_stream.py  lines.py  errors.py
     wsgi.py  asgi.py  wsgi_in_thread.py  transports.py     how a request gets to the application
     websocket.py  websocket_asgi.py  websocket_wsgi.py     the same for a WebSocket
     both.py  watching.py         one gateway held against the other
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .client import Client
     from .cookies import Cookie, Cookies
     from .errors import (
+        BrokenAnswer,
         ClientError,
         CookieConflict,
         GatewaysDiffer,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AsyncClient",
     "AsyncWebSocketSession",
+    "BrokenAnswer",
     "Client",
     "ClientError",
     "Cookie",

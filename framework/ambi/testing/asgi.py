@@ -10,9 +10,12 @@ import contextlib
 import queue
 
 from ..bridge.background import settled_on_loop
+from ..bridge.to_thread import spawn
 from ..core.url import encode_path, percent_decode
+from .errors import BrokenAnswer
 from .messages import Response
 from .watching import Watch
+from .websocket import PATIENCE_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,24 +41,40 @@ class Lifespan:
         self._app = app
         self._root_path = root_path
         self._state: dict[str, Any] = {}
+        self._talk: _LifespanTalk | None = None
 
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Run it around a block, in one task. An application that raises or returns without a word has none.
+    async def start(self) -> None:
+        """Run the start-up. An application that raises or returns without a word has none.
+
+        The rest runs in a task of its own on this loop, so that `stop` may be called from any other one, as the
+        fixtures of pytest-asyncio do.
 
         Raises:
-            RuntimeError: the start-up or the shutdown failed; the message is the application's.
-            Exception: what left the application later.
+            RuntimeError: it failed; the message is the application's.
         """
-        import anyio
-
-        talk = _LifespanTalk()
-        async with anyio.create_task_group() as group:
-            group.start_soon(talk.run, self._app, self._state)
+        talk = self._talk = _LifespanTalk()
+        spawn(talk.run, self._app, self._state)
+        with talk.cancelled_with_this():
             await talk.answered.wait()
-            if not talk.has_failed:
-                yield
-            talk.stops.set()
+        if talk.has_failed:
+            await self.stop()
+
+    async def stop(self) -> None:
+        """Run the shutdown.
+
+        Raises:
+            RuntimeError: it failed, or the start-up; the message is the application's.
+            Exception: what left the application.
+        """
+        from anyio.lowlevel import checkpoint
+
+        talk, self._talk = self._talk, None
+        if talk is None:
+            return
+        talk.stops.set()
+        with talk.cancelled_with_this():
+            await talk.ended.wait()
+            await checkpoint()  # that was its last word; now the task itself ends
         talk.raise_failure()
 
     def scope(self, request: Request, **more: Any) -> dict[str, Any]:
@@ -80,12 +99,14 @@ class _LifespanTalk:
     Attributes:
         answered: the application has said that it is started, or that it is not, or nothing and never will.
         stops: the server stops.
+        ended: the application has returned.
     """
 
     def __init__(self) -> None:
         import anyio
 
-        self.answered, self.stops = anyio.Event(), anyio.Event()
+        self.answered, self.stops, self.ended = anyio.Event(), anyio.Event(), anyio.Event()
+        self._cancelling = anyio.CancelScope()
         self._asked = False
         self._said: list[Any] = []
         self._failure: Exception | None = None
@@ -94,11 +115,22 @@ class _LifespanTalk:
         """Call the application."""
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": state}
         try:
-            await app(scope, self._receive, self._send)
+            with self._cancelling:
+                await app(scope, self._receive, self._send)
         except Exception as exc:
             self._failure = exc if self._said else None  # without an answer it knows no lifespans; ASGI, "Lifespan"
         finally:
             self.answered.set()
+            self.ended.set()
+
+    @contextlib.contextmanager
+    def cancelled_with_this(self) -> Iterator[None]:
+        """Cancel the application when what waits for it in this block is cancelled."""
+        try:
+            yield
+        except BaseException:
+            self._cancelling.cancel()
+            raise
 
     async def _receive(self) -> Any:
         if not self._asked:
@@ -147,12 +179,11 @@ class ASGITransport:
         """
         from anyio.from_thread import start_blocking_portal
 
-        self._portal = self._closing.enter_context(start_blocking_portal(self._backend))
-        try:
-            self._closing.enter_context(self._portal.wrap_async_context_manager(self._lifespan.running()))
-        except BaseException:
-            self.stop()
-            raise
+        with contextlib.ExitStack() as stack:
+            portal = stack.enter_context(start_blocking_portal(self._backend))
+            portal.call(self._lifespan.start)
+            stack.callback(portal.call, self._lifespan.stop)
+            self._closing, self._portal = stack.pop_all(), portal
 
     def stop(self) -> None:
         """Run the shutdown of the lifespan and stop the loop."""
@@ -220,11 +251,11 @@ class _BlockingReader:
 
     def chunks(self) -> Iterator[bytes]:
         """Give the body of the answer."""
-        while (message := self.next_message()) is not None:
-            if message.get("body"):
-                yield message["body"]
-            if not message.get("more_body", False):
-                return
+        more = True
+        while more:
+            chunk, more = self._exchange.piece(self.next_message())
+            if chunk:
+                yield chunk
 
 
 class ASGIExchange:
@@ -244,6 +275,7 @@ class ASGIExchange:
         self._ended: Any = None
         self._fed: Any = None
         self._room: Any = None
+        self._cancelling: Any = None
         self._sent = self._taken = 0
         self._chunk: bytes | None = None
         self._is_complete = False
@@ -256,7 +288,8 @@ class ASGIExchange:
         self._gone, self._ended = anyio.Event(), anyio.Event()
         self.watch.begin()
         try:
-            await app(self._scope, self._receive, self._send)
+            with anyio.CancelScope() as self._cancelling:
+                await app(self._scope, self._receive, self._send)
         except Exception as exc:
             self._failure = exc
         finally:
@@ -318,10 +351,22 @@ class ASGIExchange:
                 waited_for.set()
 
     async def leave(self, settle: bool) -> None:  # a call through a portal has no keywords
-        """Let the client be gone, and wait until the application is through with it."""
+        """Let the client be gone, and wait until the application is through with it.
+
+        One that has not answered is cancelled after a while, so that a test ends that was interrupted.
+        """
+        import anyio
+
         if self._gone is not None:
             self._part()
-            await self._ended.wait()
+            with anyio.move_on_after(None if self._is_complete else PATIENCE_S) as waiting:
+                await self._ended.wait()
+            if waiting.cancelled_caught:
+                self._cancelling.cancel()
+                await self._ended.wait()
+                self._failure = TimeoutError(
+                    f"the application went on for {PATIENCE_S:g} seconds when the client had left its answer"
+                )
         if settle:
             await settled_on_loop()
 
@@ -343,16 +388,27 @@ class ASGIExchange:
         """Make the response of its first message."""
         if start is None:
             raise RuntimeError("the application ended without an answer")
+        if start["type"] != "http.response.start":
+            raise BrokenAnswer(f"the application began its answer with {start!r:.200}, not http.response.start (ASGI)")
         lines = [(n.decode("latin-1").lower(), v.decode("latin-1")) for n, v in start.get("headers", ())]
         response = Response(start["status"], lines, chunks, achunks)
         response._watch = self.watch
         return response
+
+    def piece(self, message: Any) -> tuple[bytes, bool]:
+        """Give what a message has of the body, and whether there is more. Raises: BrokenAnswer."""
+        if message is None:
+            raise BrokenAnswer("the application ended before its answer did: no last message came (ASGI, more_body)")
+        is_bodiless = self._scope["method"] == "HEAD"  # servers strip it, so that a handler of GET may answer
+        return b"" if is_bodiless else message.get("body", b""), message.get("more_body", False)
 
     def raise_late(self, *, always: bool) -> None:
         """Raise what left the application and was not told; with a complete answer only if that is wanted."""
         failure, self._failure = self._failure, None
         if failure is not None and (always or not self._is_complete):
             raise failure
+        if always:
+            self.watch.raise_crash()  # of what is mounted, and failed when it had answered
 
 
 # --- on the loop of the test ---
@@ -368,15 +424,14 @@ class AsyncASGITransport:
         self.app = app
         self.raises = raises
         self._lifespan = Lifespan(app, root_path)
-        self._closing = contextlib.AsyncExitStack()
 
     async def start(self) -> None:
         """Run the start-up of the lifespan. Raises: RuntimeError."""
-        await self._closing.enter_async_context(self._lifespan.running())
+        await self._lifespan.start()
 
     async def stop(self) -> None:
-        """Run the shutdown of the lifespan."""
-        await self._closing.aclose()
+        """Run the shutdown of the lifespan. Raises: RuntimeError; what left the application."""
+        await self._lifespan.stop()
 
     @contextlib.asynccontextmanager
     async def exchange(self, request: Request) -> AsyncIterator[Response]:
@@ -441,7 +496,7 @@ class _AwaitingReader:
         self._exchange = exchange
         self._get = mailbox.get
         self._body = None if isinstance(body, bytes) else aiter_of(body)
-        self._has_ended = False
+        self._has_more = True
 
     async def next_message(self) -> Any:
         """Give the next message, None at the end; meanwhile send what is asked for of the request."""
@@ -457,10 +512,9 @@ class _AwaitingReader:
 
     async def __anext__(self) -> bytes:
         """Give the next item of the body. It is no generator: nobody has to close it where it is left."""
-        while not self._has_ended and (message := await self.next_message()) is not None:
-            self._has_ended = not message.get("more_body", False)
-            if message.get("body"):
-                chunk: bytes = message["body"]
+        while self._has_more:
+            chunk, self._has_more = self._exchange.piece(await self.next_message())
+            if chunk:
                 return chunk
         raise StopAsyncIteration
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from ..core.url import URL
     from .encoding import BuildOptions, HeaderPairs, RequestOptions
     from .messages import Request, Response
 
@@ -24,7 +25,7 @@ class AsyncClient(UserAgent["Coroutine[Any, Any, Response]"]):
     """As `Client`, awaited: `await client.get("/")`, `async with client.stream(...)`.
 
     Under ASGI the application runs on the event loop of the test, under WSGI in a thread. In an `async with` block the
-    lifespan runs; enter and leave it in one task, as a fixture of pytest-asyncio does not.
+    lifespan runs; it may be entered in one task and left in another one of the loop, as in fixtures.
 
     Args:
         app, gateway, base_url, headers, root_path, cookies, follow_redirects, raise_server_exceptions: as for `Client`.
@@ -62,7 +63,7 @@ class AsyncClient(UserAgent["Coroutine[Any, Any, Response]"]):
     async def __aexit__(self, *exc_info: object) -> None:
         await self._transport.stop()
 
-    async def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> Response:
+    async def request(self, method: str, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
         """Send a request and read the answer. Arguments as for `Client.request`; `content` may be an async iterable."""
         async with self.stream(method, url, **options) as response:
             await response.aread()
@@ -70,7 +71,7 @@ class AsyncClient(UserAgent["Coroutine[Any, Any, Response]"]):
 
     @contextlib.asynccontextmanager
     async def stream(
-        self, method: str, url: str, *, follow_redirects: bool | None = None, **options: Unpack[BuildOptions]
+        self, method: str, url: str | URL, *, follow_redirects: bool | None = None, **options: Unpack[BuildOptions]
     ) -> AsyncIterator[Response]:
         """Send a request; the answer's body is read item by item, by `aiter_bytes` and its like."""
         async with self._sending(self.build_request(method, url, **options), follow_redirects) as response:
@@ -100,7 +101,12 @@ class AsyncClient(UserAgent["Coroutine[Any, Any, Response]"]):
 
     @contextlib.asynccontextmanager
     async def events(
-        self, url: str, *, method: str = "GET", last_event_id: str | None = None, **options: Unpack[RequestOptions]
+        self,
+        url: str | URL,
+        *,
+        method: str = "GET",
+        last_event_id: str | None = None,
+        **options: Unpack[RequestOptions],
     ) -> AsyncIterator[EventStream]:
         """Open an event stream: `async with client.events("/") as events`, `async for event in events`.
 
@@ -115,7 +121,7 @@ class AsyncClient(UserAgent["Coroutine[Any, Any, Response]"]):
     @contextlib.asynccontextmanager
     async def websocket(
         self,
-        url: str,
+        url: str | URL,
         *,
         subprotocols: Sequence[str] = (),
         params: Any = None,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from ..core.url import URL
     from .encoding import BuildOptions, HeaderPairs, RequestOptions
     from .messages import Request, Response
 
@@ -69,11 +70,11 @@ class Client(UserAgent["Response"]):
     def __exit__(self, *exc_info: object) -> None:
         self._transport.stop()
 
-    def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> Response:
+    def request(self, method: str, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
         """Send a request and read the answer.
 
         Args:
-            method: as it is sent.
+            method: as it is sent; methods have case.
             url: a path, with or without query; or a whole URL, which goes to the same application with that host.
             options: `params` (pairs for the query; a list is several), `headers`, `cookies` (besides those kept);
                 one body of `content` (bytes, text, or an iterable of bytes: sent in chunks, each when the application
@@ -90,7 +91,7 @@ class Client(UserAgent["Response"]):
 
     @contextlib.contextmanager
     def stream(
-        self, method: str, url: str, *, follow_redirects: bool | None = None, **options: Unpack[BuildOptions]
+        self, method: str, url: str | URL, *, follow_redirects: bool | None = None, **options: Unpack[BuildOptions]
     ) -> Iterator[Response]:
         """Send a request; the answer's body is read item by item. Arguments as for `request`.
 
@@ -125,7 +126,12 @@ class Client(UserAgent["Response"]):
 
     @contextlib.contextmanager
     def events(
-        self, url: str, *, method: str = "GET", last_event_id: str | None = None, **options: Unpack[RequestOptions]
+        self,
+        url: str | URL,
+        *,
+        method: str = "GET",
+        last_event_id: str | None = None,
+        **options: Unpack[RequestOptions],
     ) -> Iterator[EventStream]:
         """Open an event stream; iterate what you get for its events. Leaving the `with` block leaves the stream.
 
@@ -147,7 +153,7 @@ class Client(UserAgent["Response"]):
     @contextlib.contextmanager
     def websocket(
         self,
-        url: str,
+        url: str | URL,
         *,
         subprotocols: Sequence[str] = (),
         params: Any = None,

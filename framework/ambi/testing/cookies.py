@@ -86,7 +86,7 @@ class Cookies(MutableMapping[str, str]):
     @property
     def jar(self) -> list[Cookie]:
         """All cookies that are not expired, with their attributes, in the order they came."""
-        return [cookie for cookie in self._jar.values() if not cookie.is_expired]
+        return [cookie for cookie in list(self._jar.values()) if not cookie.is_expired]  # a list: for several threads
 
     def set(self, name: str, value: str, domain: str = "", path: str = "/") -> None:
         """Keep a cookie, as if a server had set it."""
@@ -149,7 +149,7 @@ class Cookies(MutableMapping[str, str]):
         if not self._jar:
             return []
         hostname = hostname_of(host)
-        going = [cookie for cookie in self._jar.values() if cookie.goes_to(scheme, hostname, path)]
+        going = [cookie for cookie in list(self._jar.values()) if cookie.goes_to(scheme, hostname, path)]
         going.sort(key=lambda cookie: -len(cookie.path))
         return [(cookie.name, cookie.value) for cookie in going]
 

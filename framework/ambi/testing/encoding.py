@@ -8,6 +8,7 @@ from __future__ import annotations
 import json as json_module
 from pathlib import PurePath
 
+from ..core.headers import check_value, is_token
 from ..core.url import encode_query
 
 TYPE_CHECKING = False
@@ -50,8 +51,40 @@ _QUOTED = {ord("\n"): "%0A", ord("\r"): "%0D", ord('"'): "%22"}
 
 
 def as_pairs(pairs: Any) -> list[tuple[str, Any]]:
-    """Give the pairs of a mapping, or of what is a sequence of them already."""
+    """Give the pairs of a mapping, or of what is a sequence of them already.
+
+    Raises:
+        TypeError: it is text or bytes, as other clients take for a query or a body.
+    """
+    if isinstance(pairs, (str, bytes, bytearray)):
+        raise TypeError(
+            f"names and values were expected, as {{'name': 'value'}}, not {pairs!r:.80};"
+            " a body goes to content=, a query to the URL"
+        )
     return list(pairs.items()) if hasattr(pairs, "items") else list(pairs)
+
+
+def header_lines(pairs: HeaderPairs) -> list[tuple[str, str]]:
+    """Give header fields as they are sent, names in lower case.
+
+    Raises:
+        TypeError: a value is neither text nor a number.
+        ValueError: a name or a value that no client could send. See: RFC 9110 5.1 and 5.5.
+    """
+    return [(_checked_name(name), _checked_value(name, value)) for name, value in as_pairs(pairs)]
+
+
+def _checked_name(name: str) -> str:
+    if not is_token(name):
+        raise ValueError(f"{name!r} is no header field name: a token was expected (RFC 9110 5.1)")
+    return name.lower()
+
+
+def _checked_value(name: str, value: Any) -> str:
+    if not isinstance(value, (str, int, float)):
+        raise TypeError(f"the header field {name!r} must be text, not {value!r:.80}; leave out what has no value")
+    check_value(str(value))
+    return str(value)  # with the space around it: a test may well send that
 
 
 def encode_pairs(pairs: Pairs) -> str:
@@ -76,10 +109,14 @@ def encode_body(content: Content | None, data: Pairs | None, files: Files | None
     """Give the body of a request and its content type, "" for none.
 
     Raises:
-        TypeError: a file is neither bytes nor text nor open.
+        TypeError: there are several bodies; content is a mapping; a file is neither bytes nor text nor open.
     """
+    form = data if files is None else files
+    given = [name for name, body in (("content", content), ("json", json), ("a form", form)) if body is not None]
+    if len(given) > 1:
+        raise TypeError(f"a request has one body, not {' and '.join(given)}")
     if content is not None:
-        return content.encode() if isinstance(content, str) else content, ""
+        return _encode_content(content), ""
     if json is not None:
         return json_module.dumps(json).encode(), "application/json"
     if files:
@@ -87,6 +124,17 @@ def encode_body(content: Content | None, data: Pairs | None, files: Files | None
     if data is not None:
         return encode_pairs(data).encode(), "application/x-www-form-urlencoded"
     return b"", ""
+
+
+def _encode_content(content: Any) -> Body:
+    if isinstance(content, str):
+        return content.encode()
+    if isinstance(content, (bytearray, memoryview)):
+        return bytes(content)  # pyright: ignore[reportUnknownArgumentType]  # a memoryview of anything
+    if hasattr(content, "items"):
+        raise TypeError(f"content is sent as it is; a {type(content).__name__} goes to json= or data=")
+    body: Body = content
+    return body
 
 
 def _encode_multipart(fields: Pairs, files: Files) -> tuple[bytes, str]:
@@ -110,6 +158,8 @@ def _file_part(name: str, file: Any) -> tuple[str, bytes]:
     parts: tuple[Any, ...] = file
     if not isinstance(file, tuple):
         parts = (PurePath(str(getattr(file, "name", "upload"))).name, file)
+    elif not 2 <= len(parts) <= 4:
+        raise TypeError(f"the file {name!r} is a tuple of (name, content, type, header fields), the last two at will")
     filename, content, content_type, fields = (*parts, None, None)[:4]
     lines = [_disposition(name, filename)]
     content_type = _guess_type(filename) if content_type is None else content_type

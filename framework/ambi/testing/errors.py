@@ -6,6 +6,7 @@ ClientError
     RedirectImpossible   where a redirect leads nobody can go, or not with this body
     WebSocketRefused     the handshake was answered with something else
     NotAnEventStream     the answer to `events` is none
+BrokenAnswer             an AssertionError: an answer that a server could not send
 GatewaysDiffer           an AssertionError: with `gateway="both"`, the two answers are not the same
 CookieConflict           a KeyError: there are several cookies of this name
 """
@@ -49,6 +50,10 @@ class WebSocketRefused(ClientError):
 
 class NotAnEventStream(ClientError):
     """The answer is not `200` with `text/event-stream`."""
+
+
+class BrokenAnswer(AssertionError):
+    """The application answered in a way that breaks WSGI, ASGI or HTTP; a server would break the connection."""
 
 
 class GatewaysDiffer(AssertionError):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from .encoding import Body
+    from .framing import Framing
     from .watching import Watch
 
     Lines = list[tuple[str, str]]
@@ -127,6 +128,7 @@ class Response:
         self._content: bytes | None = None
         self._is_consumed = self._is_left = False
         self._watch: Watch | None = None
+        self._framing: Framing | None = None
 
     # --- reading ---
 
@@ -142,7 +144,11 @@ class Response:
         if self._chunks is None:
             raise RuntimeError("this response comes from an AsyncClient: write `async for chunk in aiter_bytes()`")
         self._consume()
-        yield from self._chunks
+        framing, chunks, self._chunks = self._framing, self._chunks, iter(())  # who leaves this lets go of the chunks
+        for chunk in chunks:
+            yield framing.take(chunk) if framing is not None else chunk
+        if framing is not None:
+            framing.end()
 
     def aiter_bytes(self) -> AsyncIterator[bytes]:
         """As `iter_bytes`, of an `AsyncClient`."""
@@ -190,7 +196,10 @@ class Response:
         """Give the next item of the body, b"" at the end. Raises: RuntimeError where it comes from a `Client`."""
         if self._achunks is None:
             raise RuntimeError("this response comes from a Client: write `for chunk in response.iter_bytes()`")
-        return await anext(self._achunks, b"")
+        chunk = await anext(self._achunks, b"")
+        if self._framing is not None:
+            self._framing.take(chunk) if chunk else self._framing.end()
+        return chunk
 
     def read(self) -> bytes:
         """Read the body to its end; cached."""

@@ -62,9 +62,28 @@ if TYPE_CHECKING:
 GATEWAYS = ("wsgi", "asgi", "both")
 
 
-def application_of(app: Any) -> Any:
-    """Give an application: what a factory makes, anything else as it is."""
-    return app() if not isinstance(app, App) and is_factory(app) else app
+def application_of(app: Any, gateway: str) -> Any:
+    """Give an application for a gateway: what a factory makes, anything else as it is.
+
+    Raises:
+        TypeError: it is none, or one of the other gateway.
+    """
+    application = app() if not isinstance(app, App) and is_factory(app) else app
+    if isinstance(application, App):
+        return application
+    if not callable(application):
+        raise TypeError(
+            f"an App, a WSGI or ASGI application, or a factory of one was expected, not {application!r:.100}"
+        )
+    from ..features.mount.detecting import detected_interface
+
+    found = detected_interface(application)
+    if found not in (None, gateway):
+        raise TypeError(
+            f"{application!r:.100} takes the arguments of {found.upper()}: it is tested with gateway={found!r} alone;"
+            f" an App is for both. A factory takes none"
+        )
+    return application
 
 
 def is_factory(function: Any) -> bool:
@@ -91,10 +110,10 @@ def make_transport(app: Any, gateway: str, backend: str, root_path: str, *, rais
     if gateway == "wsgi":
         from .wsgi import WSGITransport
 
-        return WSGITransport(application_of(app), root_path, raises=raises)
+        return WSGITransport(application_of(app, gateway), root_path, raises=raises)
     from .asgi import ASGITransport
 
-    return ASGITransport(application_of(app), root_path, backend, raises=raises)
+    return ASGITransport(application_of(app, gateway), root_path, backend, raises=raises)
 
 
 def make_async_transport(app: Any, gateway: str, root_path: str, *, raises: bool) -> AsyncTransport:
@@ -109,10 +128,10 @@ def make_async_transport(app: Any, gateway: str, root_path: str, *, raises: bool
         from .wsgi import WSGITransport
         from .wsgi_in_thread import AsyncWSGITransport
 
-        return AsyncWSGITransport(WSGITransport(application_of(app), root_path, raises=raises))
+        return AsyncWSGITransport(WSGITransport(application_of(app, gateway), root_path, raises=raises))
     from .asgi import AsyncASGITransport
 
-    return AsyncASGITransport(application_of(app), root_path, raises=raises)
+    return AsyncASGITransport(application_of(app, gateway), root_path, raises=raises)
 
 
 def check_gateway(gateway: str) -> None:

@@ -5,22 +5,25 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from typing import Generic, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from ..core.url import percent_encode
 from .cookies import Cookies
-from .encoding import as_pairs, encode_body, encode_pairs
+from .encoding import encode_body, encode_pairs, header_lines
 from .errors import RedirectImpossible, TooManyRedirects
+from .framing import Framing
 from .messages import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
     from typing_extensions import Unpack
 
+    from ..core.url import URL
     from .encoding import Content, Files, HeaderPairs, Pairs, RequestOptions
     from .messages import Response
 
@@ -35,6 +38,35 @@ _OF_THE_BODY = frozenset(
 _CREDENTIALS = frozenset(("authorization", "proxy-authorization"))
 
 
+class ClientHeaders(MutableMapping[str, str]):
+    """The header fields of a client: without case, checked when set.
+
+    Raises:
+        TypeError, ValueError: on setting, what could not be sent.
+    """
+
+    def __init__(self) -> None:
+        self._values: dict[str, str] = {}
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name.lower()]
+
+    def __setitem__(self, name: str, value: str) -> None:
+        self._values.update(header_lines([(name, value)]))
+
+    def __delitem__(self, name: str) -> None:
+        del self._values[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"<ClientHeaders {self._values}>"
+
+
 class UserAgent(Generic[Answer]):
     """What `Client` and `AsyncClient` have in common; `Answer` is what `request` gives.
 
@@ -45,7 +77,12 @@ class UserAgent(Generic[Answer]):
     """
 
     def __init__(
-        self, base_url: str, headers: HeaderPairs | None, cookies: Mapping[str, str] | None, *, follow_redirects: bool
+        self,
+        base_url: str,
+        headers: HeaderPairs | None,
+        cookies: Mapping[str, str] | None,
+        *,
+        follow_redirects: bool,
     ) -> None:
         scheme, separator, rest = base_url.partition("://")
         if not separator or scheme not in ("http", "https") or not rest:
@@ -53,7 +90,7 @@ class UserAgent(Generic[Answer]):
         self._scheme = scheme
         self._host, _, path = rest.partition("/")
         self._base_path = f"/{path}".rstrip("/")
-        self.headers: dict[str, str] = dict(as_pairs(headers or ()))
+        self.headers = headers
         self._cookies = Cookies(cookies)
         self.follow_redirects = follow_redirects
 
@@ -67,41 +104,51 @@ class UserAgent(Generic[Answer]):
         self._cookies = cookies if isinstance(cookies, Cookies) else Cookies(cookies)
 
     @property
+    def headers(self) -> MutableMapping[str, str]:
+        """The header fields sent with every request, without case; a mapping that may be changed, or assigned."""
+        return self._headers
+
+    @headers.setter
+    def headers(self, headers: HeaderPairs | None) -> None:
+        self._headers = ClientHeaders()
+        self._headers.update(headers or ())
+
+    @property
     def base_url(self) -> str:
         """What a path is appended to."""
         return f"{self._scheme}://{self._host}{self._base_path}"
 
     # --- verbs ---
 
-    def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> Answer:
+    def request(self, method: str, url: str | URL, **options: Unpack[RequestOptions]) -> Answer:
         """Send a request and read the answer."""
         raise NotImplementedError
 
-    def get(self, url: str, **options: Unpack[RequestOptions]) -> Answer:
+    def get(self, url: str | URL, **options: Unpack[RequestOptions]) -> Answer:
         """Send a GET; options as for `request`."""
         return self.request("GET", url, **options)
 
-    def head(self, url: str, **options: Unpack[RequestOptions]) -> Answer:
+    def head(self, url: str | URL, **options: Unpack[RequestOptions]) -> Answer:
         """Send a HEAD; options as for `request`."""
         return self.request("HEAD", url, **options)
 
-    def options(self, url: str, **options: Unpack[RequestOptions]) -> Answer:
+    def options(self, url: str | URL, **options: Unpack[RequestOptions]) -> Answer:
         """Send an OPTIONS; options as for `request`."""
         return self.request("OPTIONS", url, **options)
 
-    def post(self, url: str, **options: Unpack[RequestOptions]) -> Answer:
+    def post(self, url: str | URL, **options: Unpack[RequestOptions]) -> Answer:
         """Send a POST; options as for `request`."""
         return self.request("POST", url, **options)
 
-    def put(self, url: str, **options: Unpack[RequestOptions]) -> Answer:
+    def put(self, url: str | URL, **options: Unpack[RequestOptions]) -> Answer:
         """Send a PUT; options as for `request`."""
         return self.request("PUT", url, **options)
 
-    def patch(self, url: str, **options: Unpack[RequestOptions]) -> Answer:
+    def patch(self, url: str | URL, **options: Unpack[RequestOptions]) -> Answer:
         """Send a PATCH; options as for `request`."""
         return self.request("PATCH", url, **options)
 
-    def delete(self, url: str, **options: Unpack[RequestOptions]) -> Answer:
+    def delete(self, url: str | URL, **options: Unpack[RequestOptions]) -> Answer:
         """Send a DELETE; options as for `request`."""
         return self.request("DELETE", url, **options)
 
@@ -110,7 +157,7 @@ class UserAgent(Generic[Answer]):
     def build_request(
         self,
         method: str,
-        url: str,
+        url: str | URL,
         *,
         params: Pairs | None = None,
         headers: HeaderPairs | None = None,
@@ -121,12 +168,13 @@ class UserAgent(Generic[Answer]):
         json: Any = None,
     ) -> Request:
         """Make a request for `send`; arguments as for `request`."""
+        url = str(url)
         scheme, host, target = self._locate(url)
         if params:
             target += ("&" if "?" in target else "?") + encode_pairs(params)
-        lines = [(name.lower(), str(value)) for name, value in as_pairs(headers)] if headers else []
+        lines = header_lines(headers) if headers else []
         names = {name for name, _ in lines}
-        lines = [(n.lower(), v) for n, v in self.headers.items() if n.lower() not in names] + lines
+        lines = [line for line in self._headers.items() if line[0] not in names] + lines
         names = {name for name, _ in lines}
         body, content_type = encode_body(content, data, files, json)
         if content_type and "content-type" not in names:
@@ -178,6 +226,7 @@ class UserAgent(Generic[Answer]):
         """
         response.request = request
         response.history = list(history)
+        response._framing = Framing(request.method, response.status_code, response.headers.get("content-length"))
         if "set-cookie" in response.headers:
             for line in response.set_cookies:
                 self._cookies.keep(line, request.host, request.target.partition("?")[0])

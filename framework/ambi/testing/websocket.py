@@ -145,6 +145,11 @@ class _Session:
             response,
         )
 
+    def _check_open(self) -> None:
+        """Raise where it is known to be closed, by either side. Raises: WebSocketClosed."""
+        if self.close_code is not None:
+            raise WebSocketClosed(self.close_code, self.close_reason)
+
     def _note_closed(self, wire: Wire | AsyncWire, code: int, reason: str) -> None:
         """Take note of how it ended. Raises: what crashed the handler, once."""
         if self.close_code is None:
@@ -152,6 +157,17 @@ class _Session:
         if wire.raises and not self._has_told:
             self._has_told = True
             wire.watch.raise_crash()
+
+
+def no_answer() -> TimeoutError:
+    """Make what is raised where a handshake is not answered."""
+    return TimeoutError(f"the handshake of the WebSocket was not answered within {PATIENCE_S:g} seconds")
+
+
+def _sendable(message: Any) -> Message:
+    if not isinstance(message, (str, bytes)):
+        raise TypeError(f"text or bytes can be sent, not {message!r:.80}; any other value goes to send_json")
+    return message
 
 
 def _check(message: Message, kind: type, name: str) -> Any:
@@ -193,7 +209,8 @@ class WebSocketSession(_Session):
 
     def send(self, message: Message) -> None:
         """Send text, or bytes. Raises: WebSocketClosed."""
-        self._wire.send(message)
+        self._check_open()
+        self._wire.send(_sendable(message))
 
     def send_json(self, value: Any) -> None:
         """Send a value as JSON text."""
@@ -209,6 +226,7 @@ class WebSocketSession(_Session):
             TimeoutError: none came.
             WebSocketClosed: there will be none; it has `code` and `reason`.
         """
+        self._check_open()
         try:
             return self._wire.receive(timeout)
         except WebSocketClosed as exc:
@@ -275,7 +293,8 @@ class AsyncWebSocketSession(_Session):
 
     async def send(self, message: Message) -> None:
         """Send text, or bytes. Raises: WebSocketClosed."""
-        await self._wire.send(message)
+        self._check_open()
+        await self._wire.send(_sendable(message))
 
     async def send_json(self, value: Any) -> None:
         """Send a value as JSON text."""
@@ -283,6 +302,7 @@ class AsyncWebSocketSession(_Session):
 
     async def receive(self, timeout: float | None = PATIENCE_S) -> Message:  # noqa: ASYNC109  # as httpx has it
         """Give the next message. Raises: as `WebSocketSession.receive`."""
+        self._check_open()
         try:
             return await self._wire.receive(timeout)
         except WebSocketClosed as exc:

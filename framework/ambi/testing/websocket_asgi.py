@@ -14,7 +14,7 @@ from ..core.websocket import WebSocketClosed
 from .asgi import Mailbox
 from .messages import Response
 from .watching import Watch
-from .websocket import PATIENCE_S
+from .websocket import PATIENCE_S, no_answer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -200,10 +200,16 @@ class LoopWire:
         self._portal = self._closing.enter_context(self._transport.portal())
         self._portal.start_task_soon(self._exchange.run, self._transport.app)
         answer = Answer(self._exchange)
-        while (response := answer.take(self._mailbox.get())) is None:
+        while (response := answer.take(self._next_of_answer())) is None:
             pass
         response.request = self._request
         return response
+
+    def _next_of_answer(self) -> Any:
+        try:
+            return self._mailbox.get(timeout=PATIENCE_S)
+        except queue.Empty:
+            raise no_answer() from None
 
     def send(self, message: Message) -> None:
         """Send a message. Raises: WebSocketClosed."""
@@ -260,8 +266,12 @@ class TaskWire:
         self._group = await anyio.create_task_group().__aenter__()
         self._group.start_soon(self._exchange.run, self._transport.app)
         answer = Answer(self._exchange)
-        while (response := answer.take(await self._mailbox.get())) is None:
-            pass
+        response: Response | None = None
+        with anyio.move_on_after(PATIENCE_S):
+            while (response := answer.take(await self._mailbox.get())) is None:
+                pass
+        if response is None:
+            raise no_answer()
         response.request = self._request
         return response
 

@@ -15,7 +15,7 @@ from ..bridge.background import settle_in_process
 from ..core.websocket import WebSocketClosed
 from .messages import Response
 from .watching import Watch
-from .websocket import PATIENCE_S
+from .websocket import PATIENCE_S, no_answer
 
 try:
     from wsproto import ConnectionType, WSConnection
@@ -105,7 +105,10 @@ class SocketWire:
     def open(self) -> Response:
         """Wait for the answer to the handshake. Raises: what left the application."""
         self._thread.start()
-        event = self._next_event(None)
+        try:
+            event = self._next_event(PATIENCE_S)
+        except TimeoutError:
+            raise no_answer() from None
         if event is None:
             self._thread.join()
             response = self._answer

@@ -8,6 +8,7 @@ import sys
 
 from ..bridge.background import settle_in_process
 from ..core.url import encode_path, percent_decode
+from .errors import BrokenAnswer
 from .messages import Response
 from .watching import Watch
 
@@ -55,12 +56,13 @@ class WSGITransport:
                 raised.
         """
         started: list[Any] = []
+        written: list[bytes] = []
         watch = Watch()
         source = _source_of(request.body)
 
         def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             started[:] = [status, headers]
-            return started.append  # `write`, which nobody should use
+            return written.append
 
         iterable = watch.call(self.app, self.environ(request, source), start_response)
         try:
@@ -70,7 +72,10 @@ class WSGITransport:
                 source.raise_failure()
             if self.raises:
                 watch.raise_crash()
-            response = Response(int(started[0][:3]), [(n.lower(), v) for n, v in started[1]], _filled(first, chunks))
+            if not started:
+                raise BrokenAnswer("the application gave a body without a call of start_response (PEP 3333)")
+            lines = [(name.lower(), value) for name, value in started[1]]
+            response = Response(int(started[0][:3]), lines, _filled([*written, *first], chunks))
             response._watch = watch
             yield response
         finally:
@@ -78,6 +83,8 @@ class WSGITransport:
                 iterable.close()
             if self.settle:
                 settle_in_process()
+        if self.raises:
+            watch.raise_crash()  # of what is mounted, and failed when it had answered
 
     def environ(self, request: Request, source: Any) -> dict[str, Any]:
         """Make the environ of a request, as gunicorn has it."""

@@ -9,7 +9,8 @@ for more than the shape of an environ or a scope.
     detecting.py        which of the two an object is
     addresses.py        what a guest is told of where it stands
     wsgi_guest.py       environ.py, what it is given
-    asgi_guest.py       scopes.py; exchange.py, one request of it; conversation.py, one WebSocket; lifetime.py
+    asgi_guest.py       scopes.py; exchange.py, one request of it, and incoming.py, its body; conversation.py, one
+                        WebSocket; lifetime.py, start-up and shutdown; answers.py, the responses of both
 """
 
 from __future__ import annotations

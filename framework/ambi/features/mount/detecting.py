@@ -41,16 +41,24 @@ def interface_of(path: str, application: Any, named: str | None) -> str:
         )
     if named is not None:
         return named
-    if is_async(application):
-        return "asgi"
-    counts = _argument_counts(application)
-    if len(counts) == 1:
-        return "asgi" if counts == {3} else "wsgi"
+    found = detected_interface(application)
+    if found is not None:
+        return found
     raise ConfigurationError(
         f"app.mount({path!r}, {application!r:.100}): it cannot be told whether this is a WSGI application, which takes"
         " (environ, start_response), or an ASGI application, which takes (scope, receive, send);"
         " say interface='wsgi' or interface='asgi'"
     )
+
+
+def detected_interface(application: Any) -> str | None:
+    """Tell the interface of a callable, "wsgi" or "asgi"; None where it cannot be told."""
+    if is_async(application):
+        return "asgi"
+    counts = _argument_counts(application)
+    if len(counts) == 1:
+        return "asgi" if counts == {3} else "wsgi"
+    return None
 
 
 def _argument_counts(application: Any) -> set[int]:

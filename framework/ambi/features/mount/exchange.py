@@ -14,27 +14,25 @@ Facts
   as that grace period.
 - A guest that asks on, or sends nothing for ever, gives the others a turn each time: the loop is not its own.
 - Under WSGI the server's thread reads the body, when it serves the loop: while it waits for the answer to begin, and
-  while it takes chunks. In between a read waits; and a read that has begun may not be cancelled, as its bytes would be
-  lost.
+  while it takes chunks. In between a read waits.
 """
 
 from __future__ import annotations
 
 import collections
-import sys
 
 import anyio
-from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
+from anyio.lowlevel import checkpoint
 
 from ...bridge.background import run_beside
 from ...bridge.interrupting import Grace
 from ...bridge.stopping import stopping_for
-from ...core.body import CountedSource
 from ...core.errors import ClientDisconnected, ConnectionLost, HTTPError
 from ...core.log import log_cut, log_left
 from ...core.response import WITHOUT_BODY, declared_length
-from ...core.sides import SYNC
+from ...core.watching import tell_of_crash
 from .answers import GuestResponse, LiveFeed, LiveResponse
+from .incoming import Incoming
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,15 +91,7 @@ class Exchange:
 
     def __init__(self, request: Request, max_body_bytes: int | None) -> None:
         self._request = request
-        self._source: CountedSource | None = None
-        self._reads_in_thread = self._is_reading = False
-        self._body_is_read = False
-        self._reads = anyio.Lock()
-        if request._has_body and not request.is_loaded:
-            source = request._edge.body_source(request)
-            self._source = CountedSource(source, sys.maxsize if max_body_bytes is None else max_body_bytes)
-            self._reads_in_thread = source.side is SYNC
-            self._ended: Callable[[], bool] = lambda: source.ended
+        self._incoming = Incoming(request, max_body_bytes)
         self._phase = _WAITING
         self._changed = Bell()
         self._room = Bell()
@@ -132,7 +122,7 @@ class Exchange:
         if self._is_whole:
             self._is_after()
         try:
-            while not (self._status and not (self._reads_in_thread and self._is_reading)):
+            while not self._status or (self._incoming.reads_in_thread and self._incoming.is_reading):
                 if self._failure is not None:
                     raise self._taken_failure()
                 await self._changed.wait()
@@ -213,6 +203,7 @@ class Exchange:
             if self._is_told:  # what it made of the news
                 log_left(self._request, exc)
             elif self._is_whole or self._phase is _LEFT:
+                tell_of_crash(exc)
                 raise
             else:
                 failure = exc
@@ -245,12 +236,8 @@ class Exchange:
 
     async def receive(self) -> dict[str, Any]:
         """Give the guest the next part of the body, then, when that is so, that the client has left."""
-        if not self._body_is_read and self._phase is not _LEFT:
-            if self._source is None:
-                self._body_is_read = True
-                body = self._request.body if self._request.is_loaded else b""
-                return {"type": "http.request", "body": body, "more_body": False}
-            message = await self._read(self._source)
+        if not self._incoming.is_read and self._phase is not _LEFT:
+            message = self._incoming.at_hand() or await self._read()
             if message is not None:
                 return message
         await checkpoint()
@@ -266,31 +253,20 @@ class Exchange:
             return True
         return not self._status and self._request.is_disconnected()  # a stream that has begun is told
 
-    async def _read(self, source: CountedSource) -> dict[str, Any] | None:
-        """Read a part of the body, one task after the other; None where there is no more to be had."""
-        async with self._reads:
-            return await self._read_next(source)
-
-    async def _read_next(self, source: CountedSource) -> dict[str, Any] | None:
-        while self._phase is _BETWEEN and not self._is_whole:
-            await self._changed.wait()
-        if self._body_is_read or self._has_left():
-            return None
-        if self._reads_in_thread:
-            await checkpoint_if_cancelled()
-        self._is_reading = True
-        chunk = b""
-        try:
-            with anyio.CancelScope(shield=self._reads_in_thread):
-                chunk = await source.read_async()
-        except (HTTPError, ClientDisconnected) as exc:  # the request's to answer, or nobody's
-            self._failure = exc
-            return None
-        finally:
-            self._is_reading = False
-            self._changed.ring()
-        self._body_is_read = not chunk or self._ended()
-        return {"type": "http.request", "body": chunk, "more_body": not self._body_is_read}
+    async def _read(self) -> dict[str, Any] | None:
+        """Read a part of the body; None where there is no more to be had."""
+        async with self._incoming.lock:
+            while self._phase is _BETWEEN and not self._is_whole:
+                await self._changed.wait()
+            if self._incoming.is_read or self._has_left():
+                return None
+            try:
+                return await self._incoming.next()
+            except (HTTPError, ClientDisconnected) as exc:  # the request's to answer, or nobody's
+                self._failure = exc
+                return None
+            finally:
+                self._changed.ring()
 
     async def send(self, message: dict[str, Any]) -> None:
         """Take a message of the guest's answer; wait while the client does not keep up.
