@@ -14,7 +14,7 @@ from ambi.testing import Client
 from tests.cells import GATEWAYS, Cell
 from tests.conftest import MakeClient
 from tests.core.scaling import assert_linear
-from tests.core.vectors import vectors
+from tests.core.vectors import cases
 
 ALL = [f"x-forwarded-{what}" for what in ("for", "proto", "host", "port", "prefix")]
 FOR_PROTO = ALL[:2]
@@ -25,8 +25,8 @@ SPOOFED = {
     "x-original-url": "/admin", "x-rewrite-url": "/admin", "x-real-ip": "127.0.0.2",
 }  # fmt: skip
 
-ONCE_A_GATEWAY = pytest.mark.parametrize("cell", GATEWAYS[:2], indirect=True, ids=str)
-"""For tables: it is read before there is a handler, or a loop."""
+ONCE_A_WAY_IN = pytest.mark.parametrize("cell", GATEWAYS, indirect=True, ids=str)
+"""For tables: the fields are read before there is a handler that could have a colour."""
 
 
 @pytest.fixture
@@ -95,24 +95,26 @@ def test_without_their_fields_nothing_changes(shown: App, client: Client) -> Non
 # --- what they say ---
 
 
-@ONCE_A_GATEWAY
-@vectors("forwarded", "proxy", "headers", "told")
-def test_what_a_believed_proxy_says(
-    shown: App, client: Client, proxy: dict[str, Any], headers: dict[str, str], told: dict[str, Any]
-) -> None:
-    shown.proxy(**proxy)
-    found = ask(client, headers)
-    assert {name: found[name] for name in told} == told
+@ONCE_A_WAY_IN
+def test_what_a_believed_proxy_says(shown: App, client: Client) -> None:
+    wrong = {}
+    for case in cases("forwarded"):
+        shown.proxy(**case["proxy"])
+        found = ask(client, case["headers"])
+        if any(found[name] != value for name, value in case["told"].items()):
+            wrong[case["what"]] = found
+    assert wrong == {}
 
 
-@ONCE_A_GATEWAY
-@vectors("forwarded-refused", "proxy", "headers")
-def test_what_no_believed_proxy_says_is_a_400(
-    shown: App, client: Client, proxy: dict[str, Any], headers: dict[str, str]
-) -> None:
-    shown.proxy(**proxy)
-    answer = client.get("/", headers={"host": "site.example", **headers})
-    assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
+@ONCE_A_WAY_IN
+def test_what_no_believed_proxy_says_is_a_400(shown: App, client: Client) -> None:
+    wrong = {}
+    for case in cases("forwarded-refused"):
+        shown.proxy(**case["proxy"])
+        answer = client.get("/", headers={"host": "site.example", **case["headers"]})
+        if (answer.status_code, answer.headers["content-type"]) != (400, "application/problem+json"):
+            wrong[case["what"]] = answer.text
+    assert wrong == {}
     assert client.get("/").status_code == 200
 
 
@@ -339,7 +341,7 @@ def test_what_believes_nobody_or_everybody_is_an_error(options: dict[str, Any], 
         App().proxy(**options)
 
 
-@pytest.mark.parametrize("piece", ["for=a,", "\\\\", "=", ";", "x;,", 'a="b";', "for=a;"])
+@pytest.mark.parametrize("piece", ["for=a,", "\\\\", 'a="b";'])
 def test_forwarded_is_parsed_in_one_pass(piece: str) -> None:
     def parse(text: str) -> None:
         with contextlib.suppress(HTTPError):
