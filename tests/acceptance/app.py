@@ -259,6 +259,22 @@ app.include(reading)
 
 # ------------------------------------------------------------------ a table of routes that compete for paths
 
+app.cors(
+    ["https://a.test"],
+    methods=["GET", "PUT"], headers=["X-A"], expose=["X-B"], credentials=True, max_age_s=600, prefix="/c/cors",
+)  # fmt: skip
+
+
+@reading.get("/cors")
+def shared() -> Response:
+    return Text("shared", headers={"x-b": "b"})
+
+
+@reading.put("/cors")
+async def change_shared() -> Response:
+    return Text("changed", headers={"x-b": "b"})
+
+
 routing = Router(prefix="/r")
 
 

@@ -384,3 +384,29 @@ def test_what_was_seen_before_is_not_sent_again_and_counted(client: Client) -> N
     again = client.get("/b/static", headers={"if-none-match": first.headers["etag"]})
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
     assert client.get("/b/static-count").json() == {"200": before["200"] + 1, "304": before["304"] + 1}
+
+
+def test_pages_of_one_other_site_may_read_and_put(client: Client) -> None:
+    asked = {
+        "origin": "https://a.test",
+        "access-control-request-method": "PUT",
+        "access-control-request-headers": "x-a",
+    }
+    preflight = client.options("/c/cors", headers=asked)
+    assert (preflight.status_code, preflight.content) == (204, b"")
+    assert {name: value for name, value in preflight.headers.items() if name.startswith("access-control-")} == {
+        "access-control-allow-origin": "https://a.test",
+        "access-control-allow-credentials": "true",
+        "access-control-allow-methods": "GET, PUT",
+        "access-control-allow-headers": "X-A",
+        "access-control-max-age": "600",
+    }
+    headers = {"origin": "https://a.test", "sec-fetch-site": "cross-site", "cookie": "sid=1"}
+    for response in (client.get("/c/cors", headers=headers), client.put("/c/cors", headers=headers)):
+        assert response.status_code == 200
+        assert response.headers["access-control-allow-origin"] == "https://a.test"
+        assert response.headers["access-control-expose-headers"] == "X-B"
+        assert response.headers["vary"] == "Origin"
+    foreign = client.get("/c/cors", headers={"origin": "https://b.test"})
+    assert (foreign.status_code, foreign.headers["vary"]) == (200, "Origin")
+    assert "access-control-allow-origin" not in foreign.headers

@@ -21,7 +21,7 @@ SERVE_OVER_WSGI = """
 import io, sys
 from ambi import App, Middleware, Request, Router
 
-app = App()
+app = App(allowed_hosts=["shop.example"])
 
 @app.middleware
 def mark(request: Request) -> Middleware:
@@ -178,7 +178,7 @@ def test_the_runtime_needs_three_packages() -> None:
     }
 
 
-EXTRAS = {"wsproto", "jinja2", "itsdangerous", "msgspec", "redis"}
+EXTRAS = {"wsproto", "jinja2", "itsdangerous", "msgspec", "redis", "argon2"}
 """What optional features need; they say so at start-up."""
 
 

@@ -16,6 +16,8 @@ class FakeApplication:
     """What a request needs of its application."""
 
     debug = False
+    allowed_hosts: tuple[str, ...] = ()
+    csrf_tokens: Any = None
 
     def __init__(self, limits: Limits | None = None, json: Any = None) -> None:
         self.limits = limits or Limits()

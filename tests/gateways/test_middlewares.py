@@ -4,12 +4,13 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import anyio
 import pytest
 
 from ambi import JSON, App, CallNext, HTTPError, Layer, Middleware, Request, Response, Router, Text
+from ambi.core.middleware import Provider
 from ambi.testing import Client
 from tests.cells import Cell
 
@@ -478,3 +479,61 @@ def test_call_next_that_is_never_awaited_leaves_nothing_open(app: App, client: C
         import gc
 
         gc.collect()
+
+
+class Counting(Provider):
+    """A layer that has a number for handlers: how many requests it has seen."""
+
+    def __init__(self, *, blocking: bool = False) -> None:
+        self.seen = 0
+        super().__init__(self.count, blocking=blocking)
+
+    def count(self, request: Request) -> Middleware:
+        self.seen += 1
+        request.state.count = self.seen
+        yield
+
+    def value_of(self, request: Request) -> int:
+        return int(request.state.count)
+
+
+@pytest.mark.parametrize("blocking", [False, True])
+def test_a_handler_is_given_what_a_layer_has_for_it(app: App, client: Client, cell: Cell, blocking: bool) -> None:
+    counting = Counting(blocking=blocking)
+
+    @app.get("/asks")
+    @cell.handler
+    def asks(count: Annotated[int, "how many", counting]) -> Any:
+        return [count]
+
+    @app.get("/{a}/{b}/{c}")
+    @cell.handler
+    def among(a: str, request: Request, count: Annotated[int, counting], b: int, *, c: Annotated[str, "third"]) -> Any:
+        return [a, request.method, count, b, c]
+
+    @app.get("/named/{a}", middleware=[counting])
+    @cell.handler
+    def named(a: str, count: Annotated[int, counting], again: Annotated[int, counting]) -> Any:
+        return [a, count, again]
+
+    @app.get("/unasked")
+    @cell.handler
+    def unasked() -> Any:
+        return "not counted"
+
+    assert client.get("/asks").json() == [1]
+    assert client.get("/x/2/y").json() == ["x", "GET", 2, 2, "y"]
+    assert client.get("/named/a").json() == ["a", 3, 3]  # one layer, though it is named three times
+    assert client.get("/unasked").text == "not counted"
+    assert client.get("/asks").json() == [4]
+
+
+def test_a_layer_that_has_no_value_says_so() -> None:
+    """Nothing is served, so there is no cell."""
+
+    def nothing(request: Request) -> Middleware:
+        yield
+
+    request: Any = None
+    with pytest.raises(NotImplementedError, match="<Layer nothing> has no value for handlers"):
+        Provider(nothing).value_of(request)

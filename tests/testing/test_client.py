@@ -283,3 +283,19 @@ def test_the_package_has_no_other_names() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
         assert ambi.testing.Nothing
     assert [name for name in ambi.testing.__all__ if not getattr(ambi.testing, name).__doc__] == []
+
+
+@pytest.mark.parametrize(
+    ("base_url", "server"),
+    [("http://[::1]:8000", ("::1", 8000)), ("https://[::1]", ("::1", 443)), ("http://a:1", ("a", 1))],
+)
+def test_the_server_may_be_an_address_of_ipv6(make_client: MakeClient, base_url: str, server: tuple[str, int]) -> None:
+    app = App()
+
+    @app.get("/")
+    def index(request: Request) -> str:
+        if request.gateway == "asgi":
+            return repr(request.native["server"])
+        return repr((request.native["SERVER_NAME"], int(request.native["SERVER_PORT"])))
+
+    assert make_client(app, base_url=base_url).get("/").text == repr(server)

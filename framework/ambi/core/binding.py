@@ -1,8 +1,8 @@
 """Binding: from a handler's signature to one call that gives it what it asks for, decided when it is registered.
 
-A parameter is a name of the path, or annotated `Request` or `BodyStream`, or `WebSocket` where the route is one;
-parameters named `request`, `ws` and `websocket` may go without annotation. Anything else is an error at registration,
-with the file and line of the function.
+A parameter is a name of the path, or annotated `Request` or `BodyStream`, or `WebSocket` where the route is one, or
+`Annotated[Type, provider]` with a layer that has a value for it; parameters named `request`, `ws` and `websocket` may
+go without annotation. Anything else is an error at registration, with the file and line of the function.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Annotated, get_args, get_origin
 
 from .body import BodyStream, CountedSource
 from .errors import ConfigurationError
+from .middleware import Provider
 from .request import Request
 from .websocket import WebSocket
 
@@ -83,7 +84,10 @@ def _resolve(function: Callable[..., Any], parameter: inspect.Parameter, local_n
             raise ConfigurationError.at(
                 function, f"the annotation {annotation!r} of {parameter.name!r} cannot be resolved: {exc}"
             ) from exc
-    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    if get_origin(annotation) is Annotated:
+        plain, *notes = get_args(annotation)
+        return next((note for note in notes if isinstance(note, Provider)), plain)
+    return annotation
 
 
 def _globals_of(function: Callable[..., Any]) -> dict[str, Any]:
@@ -121,11 +125,13 @@ def bind(
                 raise ConfigurationError.at(function, "it takes two BodyStreams; a body can be streamed once")
             streams = True
             getters.append(_body_stream)
+        elif isinstance(annotation, Provider):
+            getters.append(annotation.value_of)
         else:
             kinds = "Request or WebSocket" if websocket else "Request or BodyStream"
             raise ConfigurationError.at(function, _unknown(name, annotation, path_names, kinds))
     in_order = [name for name in parameters if name in path_names] == list(path_names)
-    return _call(function, getters, in_order), streams
+    return _call(function, getters, len(path_names), in_order), streams
 
 
 def is_request(name: str, annotation: Any) -> bool:
@@ -170,8 +176,11 @@ def _value_getter(index: int) -> Getter:
     return lambda request: request._values[index]
 
 
-def _call(function: Callable[..., Any], getters: list[Getter], in_order: bool) -> Callable[[Request], Any]:
-    """Make the cheapest call for what is asked; the common shapes build no list of arguments."""
+def _call(function: Callable[..., Any], getters: list[Getter], count: int, in_order: bool) -> Callable[[Request], Any]:
+    """Make the cheapest call for what is asked; the common shapes build no list of arguments.
+
+    `count` is how many parameters the path has, and `in_order` says that the function takes all of them in its order.
+    """
     parameters = inspect.signature(function).parameters
     keyword_only = [p.name for p in parameters.values() if p.kind is p.KEYWORD_ONLY]
     if keyword_only:
@@ -186,7 +195,7 @@ def _call(function: Callable[..., Any], getters: list[Getter], in_order: bool) -
     if getters == [_the_request]:
         return function
     rest = getters[1:] if getters[0] is _the_request else getters
-    only_values = in_order and not {_the_request, _body_stream, _the_websocket}.intersection(rest)
+    only_values = in_order and len(rest) == count
     if only_values and rest is getters:
         return lambda request: function(*request._values)
     if only_values:

@@ -25,7 +25,7 @@ from .errors import HTTPError
 from .headers import check_value
 from .log import log_unreadable
 from .media_types import media_type_of
-from .preconditions import evaluate, holds_if_range
+from .preconditions import evaluate, format_etag, holds_if_range, refused
 from .response import Response, check_status
 from .url import percent_encode
 
@@ -178,7 +178,7 @@ class File(Response):
         etag, modified = fields.get("etag", ""), fields.get("last-modified", "")
         status = evaluate(request, etag, modified)
         if status == 412:
-            raise HTTPError(412, "the file is another one than the request asks for")
+            raise refused()
         if status == 304:
             self.status = 304
             self._pairs = [pair for pair in self._pairs if pair[0] not in ("content-disposition", "content-encoding")]
@@ -334,18 +334,6 @@ def _name_of(source: Any) -> str:
 
 
 # --- header fields ---
-
-
-def format_etag(etag: str) -> str:
-    """Give an entity tag with its quotes, which may be left out. Raises: ValueError. See: RFC 9110 8.8.3."""
-    opaque = etag.removeprefix("W/")
-    if len(opaque) >= 2 and opaque[0] == opaque[-1] == '"':
-        opaque = opaque[1:-1]
-    elif opaque != etag:
-        opaque = etag
-    if '"' in opaque or any(c <= " " or c == "\x7f" for c in opaque):
-        raise ValueError(f"the entity tag {etag!r:.80} holds a quote, a space or a control character (RFC 9110 8.8.3)")
-    return check_value(f'W/"{opaque}"' if etag.startswith('W/"') else f'"{opaque}"')
 
 
 def content_disposition(filename: str, *, attachment: bool) -> str:

@@ -69,6 +69,26 @@ def log_left_behind(what: str) -> None:
     logging.getLogger("ambi.error").warning("%s did not end in time and was left behind", what)
 
 
+def log_any_host(request: Request) -> None:
+    """Warn, once an application, that it answers whatever host a client names."""
+    import logging
+
+    logging.getLogger("ambi.request").warning(
+        "a request for the host %s is answered, as any would be: links and redirects are made of what the client says."
+        " Name the hosts of this site: App(allowed_hosts=['example.com'])", quote_for_log(request.host, 100)
+    )  # fmt: skip
+
+
+def log_redirect_loop(request: Request) -> None:
+    """Warn, once an application, of a proxy that speaks TLS and is not believed: the redirect leads back to here."""
+    import logging
+
+    logging.getLogger("ambi.request").warning(
+        "%s is redirected to https though its X-Forwarded-Proto says that it came so: if a proxy in front wrote that,"
+        " this goes round in circles until the application is told to believe the proxy", quote_for_log(request.path)
+    )  # fmt: skip
+
+
 def log_ignored_cookies(request: Request) -> None:
     """Note at debug level that cookies beyond the limits were not read."""
     import logging

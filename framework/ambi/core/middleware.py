@@ -82,6 +82,19 @@ class Layer:
         return f"<Layer {getattr(self.function, '__name__', self.function)!s}>"
 
 
+class Provider(Layer):
+    """A layer that has a value for handlers: one with a parameter `user: Annotated[User, provider]` is given it.
+
+    Such a parameter also puts the layer around its route, innermost, unless it is named there already.
+    """
+
+    __slots__ = ()
+
+    def value_of(self, request: Request) -> Any:
+        """Give the value. Called when the layer is open; it must not block."""
+        raise NotImplementedError(f"{self!r} has no value for handlers")
+
+
 def seen_from(distance: int) -> Layer:
     """Make the layer inside of which a request is seen from so many mounts further out than its handler sees it."""
 

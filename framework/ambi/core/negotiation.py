@@ -8,6 +8,8 @@ Facts
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from .headers import parse_parameters, split_list
 
 TYPE_CHECKING = False
@@ -74,6 +76,20 @@ def best_encoding(header: str | None, offers: Sequence[str]) -> str:
     """
     if not header:
         return "identity"
+    if len(header) < _SHORT:  # a handful of browsers send a handful of them, with every request
+        return _remembered(header, tuple(offers))
+    return _best_encoding(header, offers)
+
+
+_SHORT = 128
+
+
+@lru_cache(256)
+def _remembered(header: str, offers: tuple[str, ...]) -> str:
+    return _best_encoding(header, offers)
+
+
+def _best_encoding(header: str, offers: Sequence[str]) -> str:
     ranges = dict(parse_accept(header))
     wildcard = ranges.get("*", 0.0)
     qualities = {offer: ranges.get(offer.lower(), wildcard) for offer in offers}

@@ -1,10 +1,13 @@
-"""Which web pages may open a WebSocket: the check against cross-site WebSocket hijacking.
+"""Which web pages may open a WebSocket or send a request with our cookies, and which hosts are ours.
 
-A browser lets every page open a WebSocket to every host, and sends the cookies along; all that tells a page of ours
-from another is the Origin field. See: RFC 6455 10.2.
+A browser lets every page open a WebSocket to every host, and post a form to it, and sends the cookies along; all that
+tells a page of ours from another is what the browser says of it. See: RFC 6455 10.2, RFC 6454 7, and the W3C's "Fetch
+Metadata Request Headers".
 
 Facts
 - A client that is no browser sends no Origin; it is let in, since it can say what it likes anyway.
+- Browsers since 2023 send Sec-Fetch-Site with every request to a secure address: it is right behind every proxy. Those
+  before send an Origin with what is no GET or HEAD; very old ones send a Referer at best.
 - An origin names no port where it is the scheme's own, a Host may do so; the server may have been reached through a
   proxy that speaks TLS, so the schemes are not compared. See: RFC 6454 6.1, RFC 9110 7.2.
 - `null` is the origin of a sandboxed frame or a local file: of anybody.
@@ -12,16 +15,22 @@ Facts
 
 from __future__ import annotations
 
-from .errors import ConfigurationError, HTTPError
+from .errors import ConfigurationError, HTTPError, quote_for_log
+from .log import log_any_host
 from .url import split_host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from .request import Request
 
+SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS", "QUERY", "TRACE"))
+"""Methods that change nothing. See: RFC 9110 9.2.1; QUERY is as safe as GET."""
+
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_BY_ITSELF = frozenset(("basic", "digest", "negotiate", "ntlm"))
+"""Schemes of Authorization that a browser answers by itself once the user has signed in."""
 
 
 class OriginCheck:
@@ -37,12 +46,7 @@ class OriginCheck:
     __slots__ = ("origins",)
 
     def __init__(self, origins: Iterable[str] = ()) -> None:
-        if isinstance(origins, str):
-            raise ConfigurationError(f"origins are a list, as origins=[{origins!r}], not one text")
-        self.origins = frozenset(origin.lower() for origin in origins)
-        for origin in self.origins:
-            if origin not in ("*", "null") and _read(origin) is None:
-                raise ConfigurationError(f"an origin is scheme and host, as 'https://app.example.com', not {origin!r}")
+        self.origins = check_origins(origins, also=("*", "null"))
 
     def check(self, request: Request) -> None:
         """Refuse a request of a foreign page. Raises: HTTPError 403."""
@@ -52,6 +56,88 @@ class OriginCheck:
         found = _read(origin.lower())
         if found is None or not (_is_same_host(found, request) or is_allowed(found[1], request.app.allowed_hosts)):
             raise HTTPError(403, "a page of this origin may not open a WebSocket here")
+
+
+class CrossSiteCheck:
+    """Refuse requests that change something, carry credentials, and come from a page of another site.
+
+    Args:
+        origins: whole origins whose pages may send them, as "https://admin.example.com".
+        always: refuse those without credentials too; a form that signs the user in carries none yet.
+
+    Raises:
+        ConfigurationError: one of them is no origin.
+    """
+
+    __slots__ = ("_trusting", "always", "origins")
+
+    def __init__(self, origins: Iterable[str] = (), *, always: bool = False) -> None:
+        self.origins = check_origins(origins)
+        self.always = always
+        self._trusting: tuple[Callable[[Request, str], bool], ...] = ()
+
+    def trust(self, trusts: Callable[[Request, str], bool]) -> None:
+        """Let in the requests of further origins: those of which a function of (request, origin) says so."""
+        self._trusting = (*self._trusting, trusts)
+
+    def check(self, request: Request) -> None:
+        """Refuse the request of a foreign page. Raises: HTTPError 403."""
+        if request.method in SAFE_METHODS:
+            return
+        if not (proves_itself(request) is False if self.always else carries_credentials(request)):
+            return
+        if self.is_of_this_site(request) is False:
+            origin = request._edge.header(request.native, "origin")
+            page = f" ({quote_for_log(origin, 100)})" if origin else ""
+            raise HTTPError(403, f"this was sent by a page of another site{page}, which the application does not trust")
+
+    def is_of_this_site(self, request: Request) -> bool | None:
+        """Tell whether a page of ours, or of an origin that is trusted, sent the request; None where nothing tells."""
+        edge, native = request._edge, request.native
+        origin = edge.header(native, "origin")
+        if origin is not None and (
+            origin.lower() in self.origins or any(trusts(request, origin) for trusts in self._trusting)
+        ):
+            return True
+        site = edge.header(native, "sec-fetch-site")
+        if site is not None:
+            return site in ("same-origin", "none")
+        if origin is None:
+            referrer = edge.header(native, "referer")
+            if referrer is None:
+                return None
+            scheme, _, rest = referrer.partition("://")
+            origin = f"{scheme}://{rest.replace('?', '/').replace('#', '/').partition('/')[0]}"
+        found = _read(origin.lower())
+        # That of a proxy which speaks TLS may be another than ours; but where ours is TLS, http is someone in between.
+        is_weaker = found is not None and found[0] == "http" and request.scheme == "https"
+        return found is not None and not is_weaker and _is_same_host(found, request)
+
+
+def carries_credentials(request: Request) -> bool:
+    """Tell whether a browser would have added something by itself that says who the user is."""
+    edge, native = request._edge, request.native
+    if edge.header(native, "cookie") is not None:
+        return True
+    authorization = request.authorization
+    return authorization is not None and authorization[0] in _BY_ITSELF
+
+
+def proves_itself(request: Request) -> bool:
+    """Tell whether credentials were added on purpose: no page of another site can, unless it was allowed to."""
+    authorization = request.authorization
+    return authorization is not None and authorization[0] not in _BY_ITSELF
+
+
+def check_origins(origins: Iterable[str], also: Iterable[str] = ()) -> frozenset[str]:
+    """Give origins in lower case. Raises: ConfigurationError for what is none, nor one of `also`."""
+    if isinstance(origins, str):
+        raise ConfigurationError(f"origins are a list, as origins=[{origins!r}], not one text")
+    checked = frozenset(origin.lower() for origin in origins)
+    for origin in checked:
+        if origin not in also and _read(origin) is None:
+            raise ConfigurationError(f"an origin is scheme and host, as 'https://app.example.com', not {origin!r}")
+    return checked
 
 
 def _read(origin: str) -> tuple[str, str, int | None] | None:
@@ -96,3 +182,49 @@ def check_host_patterns(patterns: Iterable[str]) -> tuple[str, ...]:
 def is_allowed(name: str, patterns: Iterable[str]) -> bool:
     """Tell whether a host name, in lower case, is one of the patterns."""
     return any(name.endswith(pattern[1:]) if pattern[0] == "*" else name == pattern for pattern in patterns)
+
+
+_LOOPBACK_HOSTS = frozenset(("localhost", "127.0.0.1", "[::1]"))
+_MAX_HOSTS = 256
+
+
+def is_loopback_name(name: str) -> bool:
+    """Tell whether a host name, in lower case, is that of the machine itself."""
+    return name in _LOOPBACK_HOSTS or name.endswith(".localhost")
+
+
+class HostCheck:
+    """Answer only requests for the hosts of this site. See: RFC 9110 7.2.
+
+    A Host field is what a client says, and links, redirects and caches are made of it. A request without one is let
+    in: its host is the server's own name. Where no hosts are named, the first request for another than the machine's
+    own is answered, and a warning logged.
+
+    Args:
+        patterns: as `check_host_patterns` gives them; none lets all in.
+
+    Attributes:
+        known: hosts found good before, a few hundred at most: what is in it needs no check.
+    """
+
+    __slots__ = ("_has_warned", "known", "patterns")
+
+    def __init__(self, patterns: tuple[str, ...]) -> None:
+        self.patterns = patterns
+        self.known: set[str | None] = {None, ""}
+        self._has_warned = False
+
+    def check(self, request: Request) -> HTTPError | None:
+        """Give the refusal of a request whose host is not known; None where it is good."""
+        host = request._host or ""
+        name = split_host(host)[0]
+        is_own = is_loopback_name(name)
+        if self.patterns and not is_allowed(name, self.patterns) and not (is_own and request.app.debug):
+            return HTTPError(400, f"the host {quote_for_log(host, 100)} is not one of this site's")
+        if not self.patterns and not is_own and not request.app.debug and not self._has_warned:
+            self._has_warned = True
+            log_any_host(request)
+        if len(self.known) >= _MAX_HOSTS:
+            self.known = {None, ""}
+        self.known.add(host)
+        return None

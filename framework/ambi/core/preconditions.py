@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC
 
-from .cookies import MONTHS
+from .cookies import MONTHS, http_date
+from .errors import HTTPError
+from .headers import check_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from .headers import Pair
     from .request import Request
 
 _MAX_TAGS = 256
@@ -63,30 +67,76 @@ class ETags:
         return f"ETags(any={self.any}, strong={sorted(self.strong)}, weak={sorted(self.weak)})"
 
 
-def evaluate(request: Request, etag: str, last_modified: str) -> int:
-    """Give the status that the conditions of a GET or HEAD ask for: 200, 304 or 412.
+def evaluate(request: Request, etag: str, last_modified: str, *, exists: bool = True) -> int:
+    """Give the status that the conditions of a request ask for: 200 to go on, 304 or 412.
 
     Args:
-        etag: the entity tag of what would be sent, with its quotes; "" for none.
+        etag: the entity tag of what there is, with its quotes; "" for none.
         last_modified: the HTTP date of its last modification; "" for unknown.
+        exists: False where there is nothing yet, which a PUT would create.
 
     See: RFC 9110 13.2.2, whose order of steps this is.
     """
+    is_safe = request.method in ("GET", "HEAD")
     if tags := request.if_match:
-        if not (tags.any or (etag and tags.matches_strong(etag))):
+        if not exists or not (tags.any or (etag and tags.matches_strong(etag))):
             return 412
     elif (date := request.if_unmodified_since) is not None:
         modified = parse_http_date(last_modified)
         if modified is not None and modified > date:
             return 412
     if tags := request.if_none_match:
-        if tags.any or (etag and tags.matches_weak(etag)):
-            return 304
-    elif (date := request.if_modified_since) is not None:
+        if exists and (tags.any or (etag and tags.matches_weak(etag))):
+            return 304 if is_safe else 412
+    elif is_safe and (date := request.if_modified_since) is not None:
         modified = parse_http_date(last_modified)
         if modified is not None and modified <= date:
             return 304
     return 200
+
+
+def validators(etag: str | None, last_modified: datetime | float | None) -> list[Pair]:
+    """Give the header fields that tell two versions of a resource apart.
+
+    Raises:
+        ValueError: a tag that cannot be sent, or a datetime that says no time zone.
+    """
+    pairs: list[Pair] = []
+    if etag is not None:
+        pairs.append(("etag", format_etag(etag)))
+    if last_modified is not None:
+        pairs.append(("last-modified", format_date(last_modified)))
+    return pairs
+
+
+def format_etag(etag: str) -> str:
+    """Give an entity tag with its quotes, which may be left out. Raises: ValueError. See: RFC 9110 8.8.3."""
+    opaque = etag.removeprefix("W/")
+    if len(opaque) >= 2 and opaque[0] == opaque[-1] == '"':
+        opaque = opaque[1:-1]
+    elif opaque != etag:
+        opaque = etag
+    if '"' in opaque or any(c <= " " or c == "\x7f" for c in opaque):
+        raise ValueError(f"the entity tag {etag!r:.80} holds a quote, a space or a control character (RFC 9110 8.8.3)")
+    return check_value(f'W/"{opaque}"' if etag.startswith('W/"') else f'"{opaque}"')
+
+
+def format_date(moment: datetime | float) -> str:
+    """Give the HTTP date of a modification, which is never later than now (RFC 9110 8.8.2.1).
+
+    Raises:
+        ValueError: a datetime without a time zone.
+    """
+    if not isinstance(moment, (int, float)):
+        if moment.tzinfo is None:
+            raise ValueError(f"{moment!r} says no time zone: make it aware, as datetime.now(UTC) is")
+        moment = moment.timestamp()
+    return http_date(min(moment, time.time()))
+
+
+def refused() -> HTTPError:
+    """Make the 412 of a condition that does not hold."""
+    return HTTPError(412, "what is there is another version than the request asks for")
 
 
 def holds_if_range(header: str, etag: str, last_modified: str, now: float) -> bool:

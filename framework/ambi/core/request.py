@@ -17,6 +17,7 @@ from .json import read_json
 from .log import log_ignored_cookies
 from .multidict import MultiDict
 from .negotiation import best_encoding, best_language, best_media_type
+from .origins import is_loopback_name
 from .preconditions import ETags, parse_http_date
 from .state import State
 from .url import URL, encode_path, parse_urlencoded, split_host
@@ -43,8 +44,6 @@ if TYPE_CHECKING:
 if TYPE_CHECKING:
     Place = tuple["Application", str, str]
     """An application that a request passes, its `root_path`, and the path below it."""
-
-_LOOPBACK_HOSTS = frozenset(("localhost", "127.0.0.1", "[::1]"))
 
 
 class Edge(Protocol):
@@ -100,6 +99,8 @@ class Application(Protocol):
     json: JSONCodec
     allowed_hosts: tuple[str, ...]
     proxies: Proxies | None
+    template_functions: dict[str, Callable[[Request], Any]]
+    csrf_tokens: Any
 
     @property
     def lifespan_state(self) -> Mapping[str, Any]:
@@ -128,7 +129,8 @@ class Request:
     """
 
     __slots__ = (
-        "_after", "_answer", "_body", "_body_source", "_content_type", "_context", "_cookies", "_distance", "_dropped",
+        "_after", "_answer", "_body", "_body_source", "_content_type", "_context", "_cookies", "_csp_nonce",
+        "_csrf_seed", "_distance", "_dropped",
         "_edge", "_form", "_has_body", "_headers", "_host", "_json", "_loop_side", "_on_response", "_places", "_query",
         "_receive", "_sent", "_state", "_sync_side", "_trace", "_values", "_websocket", "app",
         "method", "native", "path", "query_string", "root_path", "route",
@@ -172,6 +174,8 @@ class Request:
         _content_type: tuple[str, dict[str, str]]
         _context: Context
         _cookies: Mapping[str, str]
+        _csp_nonce: str
+        _csrf_seed: str
         _distance: int
         _headers: Headers
         _json: Any
@@ -231,10 +235,18 @@ class Request:
         return f"{self.scheme}://{self.host}{path}" if absolute else path
 
     @property
+    def template_functions(self) -> dict[str, Callable[[Request], Any]]:
+        """What templates may call by name: of the application that serves the request, and of those around it."""
+        found: dict[str, Callable[[Request], Any]] = {}
+        for app, *_ in reversed(self._places_from_here()):
+            found |= app.template_functions
+        return found
+
+    @property
     def is_loopback(self) -> bool:
         """Whether the request came by plain http to a loopback host, as in development."""
         name = split_host(self.host)[0] if self.host else ""
-        return self.scheme == "http" and (name in _LOOPBACK_HOSTS or name.endswith(".localhost"))
+        return self.scheme == "http" and is_loopback_name(name)
 
     # --- how it is named ---
 
@@ -357,6 +369,47 @@ class Request:
         """The date of If-Unmodified-Since; None when there is no valid one. See: RFC 9110 13.1.4."""
         return parse_http_date(self._edge.header(self.native, "if-unmodified-since") or "")
 
+    def check_conditions(
+        self,
+        *,
+        etag: str | None = None,
+        last_modified: datetime | float | None = None,
+        exists: bool = True,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response | None:
+        """Decide by the conditions of the request whether there is work to do, before it is done.
+
+        Args:
+            etag: of what there is now; quotes may be left out, `W/"..."` is a weak one, which no If-Match meets.
+            last_modified: when that was last changed; aware, or in seconds since the epoch.
+            exists: False where there is nothing yet, as before a PUT that creates.
+            headers: further fields of a 304, which has those of the whole answer that caches go by: Cache-Control,
+                Vary, Expires.
+
+        Returns:
+            The 304 to answer a GET or HEAD with whose client has this version; None to go on.
+
+        Raises:
+            HTTPError: 412, when the client speaks of another version.
+            ValueError: a tag or header field that cannot be sent, or a datetime that says no time zone.
+
+        Example:
+            unchanged = request.check_conditions(etag=article.version)
+            if unchanged:
+                return unchanged
+
+        See: RFC 9110 13.
+        """
+        from .preconditions import evaluate, refused, validators  # loaded already; named where they are used
+        from .response import Response
+
+        pairs = validators(etag, last_modified)
+        found = dict(pairs)
+        status = evaluate(self, found.get("etag", ""), found.get("last-modified", ""), exists=exists)
+        if status == 412:
+            raise refused()
+        return Response(b"", 304, {**(headers or {}), **found}) if status == 304 else None
+
     @property
     def range(self) -> ByteRange | None:
         """The one range of bytes that is asked for; None for the whole, which is also what several ranges get.
@@ -459,6 +512,36 @@ class Request:
                 state |= app.lifespan_state
             self._state = State(state)
             return self._state
+
+    @property
+    def csp_nonce(self) -> str:
+        """The nonce that scripts and styles of this page carry, `<script nonce="...">`: another for each request.
+
+        Made when it is asked for, which must be before the body is streamed; `app.security(...)` sends it along. See:
+        Content Security Policy Level 3, 2.3.1.
+        """
+        try:
+            return self._csp_nonce
+        except AttributeError:
+            from secrets import token_urlsafe  # loaded with the first page that has one
+
+            self._csp_nonce = token_urlsafe(16)
+            return self._csp_nonce
+
+    @property
+    def csrf_token(self) -> str:
+        """The token that a form of this page sends back, in a hidden field; it looks different each time.
+
+        Ask for it before the body is streamed: a cookie may have to be set.
+
+        Raises:
+            RuntimeError: the application has none: `app.csrf(secret=...)` was not called.
+        """
+        tokens = self.app.csrf_tokens
+        if tokens is None:
+            raise RuntimeError("the application has no CSRF tokens; app.csrf(secret=...) gives it some")
+        token: str = tokens.token_for(self)
+        return token
 
     def is_disconnected(self) -> bool:
         """Tell whether the client is known to have left; never waits for it, and reads nothing of the body.

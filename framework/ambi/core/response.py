@@ -15,6 +15,7 @@ from typing import Protocol, cast
 from .cookies import SetCookie
 from .errors import describe
 from .headers import ResponseHeaders, check_value
+from .preconditions import format_date, format_etag, parse_http_date
 from .url import percent_encode
 
 TYPE_CHECKING = False
@@ -114,6 +115,38 @@ class Response:
     def headers(self) -> ResponseHeaders:
         """The header fields: mutable, checked when set."""
         return ResponseHeaders(self._pairs)
+
+    @property
+    def etag(self) -> str | None:
+        """The entity tag, with its quotes; None for none. It is set without them, or as `W/"..."` for a weak one.
+
+        It tells clients and caches which version they have; `request.check_conditions` answers them by it.
+
+        See: RFC 9110 8.8.3.
+        """
+        return self.headers.get("etag")
+
+    @etag.setter
+    def etag(self, value: str | None) -> None:
+        self._set_or_delete("etag", None if value is None else format_etag(value))
+
+    @property
+    def last_modified(self) -> datetime | None:
+        """When what is sent was last changed; None for unknown. Set to an aware datetime or seconds since the epoch.
+
+        See: RFC 9110 8.8.2.
+        """
+        return parse_http_date(self.headers.get("last-modified", ""))
+
+    @last_modified.setter
+    def last_modified(self, value: datetime | float | None) -> None:
+        self._set_or_delete("last-modified", None if value is None else format_date(value))
+
+    def _set_or_delete(self, name: str, value: str | None) -> None:
+        if value is not None:
+            self.headers[name] = value
+        else:
+            self.headers.pop(name, None)
 
     def set_cookie(
         self,

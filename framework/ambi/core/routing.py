@@ -15,7 +15,8 @@ from .errors import ConfigurationError, describe
 from .headers import is_token
 from .limits import check_limit
 from .matching import Parameter, parse_template
-from .middleware import Layer
+from .middleware import Layer, Provider
+from .origins import SAFE_METHODS
 from .url import percent_encode
 from .websocket import WEBSOCKET, WebSocketRules, serve_websocket
 
@@ -45,14 +46,15 @@ class RouteOptions(TypedDict, total=False):
     max_body_bytes: int | None
     blocking: bool
     cancel_on_disconnect: bool
+    csrf: bool
 
 
 class Definition:
     """A route as it was registered, before it is known what it is included in."""
 
     __slots__ = (
-        "blocking", "cancel_on_disconnect", "handler", "layers", "max_body_bytes", "methods", "name", "parameters",
-        "path", "websocket",
+        "blocking", "cancel_on_disconnect", "csrf", "handler", "layers", "max_body_bytes", "methods", "name",
+        "parameters", "path", "websocket",
     )  # fmt: skip
 
     def __init__(
@@ -83,7 +85,10 @@ class Definition:
             raise ConfigurationError.at(handler, str(exc)) from None
         self.blocking = options.get("blocking", True)
         self.cancel_on_disconnect = options.get("cancel_on_disconnect", False)
+        self.csrf = options.get("csrf", True)
         self.parameters = parameters_of(handler, local_names)
+        asked_for = (value for value in self.parameters.values() if isinstance(value, Provider))
+        self.layers += tuple(provider for provider in dict.fromkeys(asked_for) if provider not in self.layers)
         if websocket is not None:
             _check_colour(handler)
 
@@ -118,11 +123,13 @@ class Route:
         methods: those it was registered for; "web socket" stands for one where the route is a WebSocket's.
         handler: the user's function.
         param_names: of the path's parameters (and the host's), in order.
+        is_guarded: pages of other sites may not have it change something; False where no method does, or `csrf=False`.
     """
 
     __slots__ = (
-        "_plan", "blocking", "call", "cancel_on_disconnect", "handler", "host", "is_async", "layers", "max_body_bytes",
-        "methods", "name", "param_names", "parameters", "path", "routers", "segments", "streams_body", "websocket",
+        "_plan", "blocking", "call", "cancel_on_disconnect", "handler", "host", "is_async", "is_guarded", "layers",
+        "max_body_bytes", "methods", "name", "param_names", "parameters", "path", "routers", "segments", "streams_body",
+        "websocket",
     )  # fmt: skip
 
     def __init__(
@@ -154,6 +161,7 @@ class Route:
         self._check_host_parameters(host_names, parameters)
         self._choose_converters(parameters, converters, types)
         self.websocket = definition.websocket
+        self.is_guarded = definition.csrf and self.websocket is None and not SAFE_METHODS.issuperset(self.methods)
         self.streams_body = self._bind()
         self.is_async = is_async(self.handler)
         self.cancel_on_disconnect = definition.cancel_on_disconnect
@@ -361,6 +369,7 @@ class Router:
         max_body_bytes: int | None = None,
         blocking: bool = True,
         cancel_on_disconnect: bool = False,
+        csrf: bool = True,
     ) -> Callable[[F], F]:
         """Register a handler for a path and methods; the function comes back unchanged.
 
@@ -374,13 +383,15 @@ class Router:
             blocking: False says that a `def` handler never blocks, so that it runs on the event loop under ASGI.
             cancel_on_disconnect: cancel an `async def` handler when its client leaves, where it waits next; under WSGI
                 where the server tells, see `Request.is_disconnected`. An error for a `def`.
+            csrf: False lets pages of every site send requests with the user's cookies, as for a form that another site
+                posts on purpose.
 
         Raises:
             ConfigurationError: at once, with the file and line of the function.
         """
         options: RouteOptions = {
             "name": name, "middleware": middleware, "max_body_bytes": max_body_bytes, "blocking": blocking,
-            "cancel_on_disconnect": cancel_on_disconnect,
+            "cancel_on_disconnect": cancel_on_disconnect, "csrf": csrf,
         }  # fmt: skip
         return self._decorator(path, methods, options, sys._getframe(1).f_locals)
 

@@ -81,13 +81,13 @@ class Lifespan:
         """Make the scope of a request, as uvicorn has it."""
         path, _, query = request.target.partition("?")
         raw_path = (encode_path(self._root_path) + path).encode("latin-1")
-        name, _, port = request.host.partition(":")
+        name, port = request.server
         return {
             "type": "http", "asgi": {"version": "3.0", "spec_version": "2.4"}, "http_version": "1.1",
             "method": request.method, "scheme": request.scheme, "raw_path": raw_path,
             "path": percent_decode(raw_path).decode("utf-8", "replace"), "query_string": query.encode("latin-1"),
             "root_path": self._root_path, "client": ("127.0.0.1", 50000),
-            "server": (name, int(port) if port else 443 if request.scheme == "https" else 80),
+            "server": (name, int(port)),
             "headers": [(n.encode("latin-1"), v.encode("latin-1")) for n, v in request.header_lines],
             "state": dict(self._state), "extensions": {}, **more,
         }  # fmt: skip

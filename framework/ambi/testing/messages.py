@@ -71,6 +71,12 @@ class Request:
         return URL(self.scheme, self.host, percent_decode(path.encode()).decode("utf-8", "replace"), query)
 
     @property
+    def server(self) -> tuple[str, str]:
+        """Name and port of the server it is sent to; an IPv6 address without its brackets."""
+        name, _, port = self.host.rpartition(":") if self.host[-1:] != "]" and ":" in self.host else (self.host, "", "")
+        return name.strip("[]"), port or ("443" if self.scheme == "https" else "80")
+
+    @property
     def headers(self) -> Headers:
         """The header fields, without case; the lines of a repeated one joined."""
         return Headers(self.header_lines)

@@ -89,13 +89,12 @@ class WSGITransport:
     def environ(self, request: Request, source: Any) -> dict[str, Any]:
         """Make the environ of a request, as gunicorn has it."""
         path, _, query = request.target.partition("?")
-        name, _, port = request.host.partition(":")
+        name, port = request.server
         environ: dict[str, Any] = {
             "REQUEST_METHOD": request.method, "SCRIPT_NAME": self._root_path.encode().decode("latin-1"),
             "PATH_INFO": percent_decode(path.encode()).decode("latin-1"), "QUERY_STRING": query,
             "RAW_URI": encode_path(self._root_path) + request.target, "SERVER_NAME": name,
-            "SERVER_PORT": port or ("443" if request.scheme == "https" else "80"),
-            "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "127.0.0.1", "REMOTE_PORT": "50000",
+            "SERVER_PORT": port, "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "127.0.0.1", "REMOTE_PORT": "50000",
             "wsgi.version": (1, 0), "wsgi.url_scheme": request.scheme, "wsgi.input": source,
             "wsgi.errors": sys.stderr, "wsgi.multithread": True, "wsgi.multiprocess": False, "wsgi.run_once": False,
             "wsgi.input_terminated": True,

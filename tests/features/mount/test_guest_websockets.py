@@ -174,7 +174,7 @@ def test_what_it_makes_of_the_leaving_is_no_crash(
             raise Disconnected
 
     with caplog.at_level(logging.INFO, "ambi.request"):
-        peer = connect(mount(handle), path="/guest/")
+        peer = connect(mount(handle), path="/guest/", headers={"Host": "localhost"})
         peer.close()
         peer.ended()
     about = [record for record in caplog.records if "the client left" in record.getMessage()]

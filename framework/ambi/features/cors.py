@@ -1,0 +1,207 @@
+"""CORS: which pages of other sites may read what this one answers. See: the Fetch standard, "HTTP-CORS protocol".
+
+Facts
+- An origin is compared as text: browsers write it in lower case, without a port that is the scheme's own. What is
+  spelt otherwise is no browser's.
+- A browser asks beforehand (a preflight) with an OPTIONS that carries no cookies; so it is answered here, before any
+  layer inside that asks who the user is, and whether there is such a path or not.
+- `null` is the origin of every sandboxed frame: to allow it is to allow everybody, with their cookies.
+- `*` and credentials exclude each other; a browser would refuse the answer.
+- A cache must not give one origin what was answered to another: `Vary: Origin`, also where no origin was sent.
+- The header fields belong on errors too, that of a crash included: without them a page cannot read which it was.
+- What a handler or a mounted application allows by itself to an origin that is not named here stays.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ..core.errors import ConfigurationError
+from ..core.headers import is_token
+from ..core.origins import check_origins
+from ..core.response import Response
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ..core.middleware import Middleware
+    from ..core.request import Request
+
+_ANY = "*"
+_LABEL_CHARS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
+_MAX_ORIGIN_LENGTH = 300
+_MAX_REQUESTED = 100
+
+
+class CORS:
+    """The rules of one `app.cors(...)`; its arguments are told there.
+
+    Raises:
+        ConfigurationError: rules that contradict each other, or that no browser would follow.
+    """
+
+    def __init__(
+        self,
+        origins: Iterable[str] = (),
+        *,
+        origin_regex: str | re.Pattern[str] | None = None,
+        methods: Iterable[str],
+        headers: Iterable[str],
+        expose: Iterable[str] = (),
+        credentials: bool = False,
+        max_age_s: int = 600,
+        private_network: bool = False,
+        prefix: str = "",
+    ) -> None:
+        self._read_origins(origins, origin_regex)
+        self.methods = ", ".join(_names("methods", methods))
+        self.headers = _names("headers", headers)
+        self.expose = ", ".join(_names("expose", expose))
+        if credentials and (self.is_any or _ANY in self.expose):
+            raise ConfigurationError(
+                "app.cors(credentials=True) needs explicit origins= and expose=: a browser takes no '*' with them"
+            )
+        if prefix and (prefix[0] != "/" or prefix[-1] == "/"):
+            raise ConfigurationError(f"app.cors(prefix=...) begins with a slash and does not end with one: {prefix!r}")
+        self.credentials = credentials
+        self.max_age_s = max_age_s
+        self.private_network = private_network
+        self.prefix = prefix
+
+    def _read_origins(self, origins: Iterable[str], regex: str | re.Pattern[str] | None) -> None:
+        if isinstance(origins, str):
+            raise ConfigurationError(f"app.cors takes a list, as origins=[{origins!r}], not one text")
+        names = tuple(origins)
+        for name in names:
+            _check_origin(name)
+        self.is_any = _ANY in names
+        self.origins = check_origins(name for name in names if _ANY not in name)
+        wild = (name.split("*") for name in names if _ANY in name and name != _ANY)
+        self._below = tuple((before, after) for before, after in wild)
+        self._regex = re.compile(regex) if isinstance(regex, str) else regex
+        if not names and regex is None:
+            raise ConfigurationError("app.cors needs origins=, as ['https://app.example.com'], or ['*'] for every page")
+
+    def allows(self, request: Request, origin: str) -> bool:
+        """Tell whether pages of an origin may read the answer to a request."""
+        return self.is_below(request) and (self.is_any or self._is_named(origin))
+
+    def is_below(self, request: Request) -> bool:
+        """Tell whether the rules are for the path of a request: the one that the router sees."""
+        prefix = self.prefix
+        return not prefix or request.path == prefix or request.path.startswith(prefix + "/")
+
+    def _is_named(self, origin: str) -> bool:
+        if origin in self.origins:
+            return True
+        if len(origin) > _MAX_ORIGIN_LENGTH or origin == "null":
+            return False
+        if self._regex is not None and self._regex.fullmatch(origin):
+            return True
+        return any(_is_between(origin, before, after) for before, after in self._below)
+
+    def answer_cors(self, request: Request) -> Middleware:
+        """Answer preflights, and add the header fields to whatever else is sent."""
+        if self.is_below(request):
+            edge, native = request._edge, request.native
+            origin = edge.header(native, "origin")
+            if request.method == "OPTIONS" and origin is not None:
+                method = edge.header(native, "access-control-request-method")
+                if method is not None:
+                    return self._answer_preflight(request, origin)
+            request.on_response(self._marker(origin))
+        yield None
+
+    def _marker(self, origin: str | None) -> Callable[[Response], None]:
+        """Make what adds the header fields for an origin."""
+
+        def mark(response: Response) -> None:
+            if self._allow(response, origin) and self.expose:
+                response.headers["access-control-expose-headers"] = self.expose
+
+        return mark
+
+    def _allow(self, response: Response, origin: str | None) -> bool:
+        headers = response.headers
+        if self.is_any:
+            headers["access-control-allow-origin"] = _ANY
+            return True
+        headers.add_vary("Origin")
+        if origin is None or not self._is_named(origin):
+            return False
+        headers["access-control-allow-origin"] = origin
+        if self.credentials:
+            headers["access-control-allow-credentials"] = "true"
+        return True
+
+    def _answer_preflight(self, request: Request, origin: str) -> Response:
+        edge, native = request._edge, request.native
+        response = Response(b"", 204)
+        headers = response.headers
+        is_allowed = self._allow(response, origin)
+        if _ANY in self.headers:
+            headers.add_vary("Access-Control-Request-Headers")
+        if not is_allowed:
+            return response
+        headers["access-control-allow-methods"] = self.methods
+        allowed = self._allowed_headers(edge.header(native, "access-control-request-headers") or "")
+        if allowed:
+            headers["access-control-allow-headers"] = allowed
+        headers["access-control-max-age"] = str(self.max_age_s)
+        if self.private_network and edge.header(native, "access-control-request-private-network") == "true":
+            headers["access-control-allow-private-network"] = "true"
+        return response
+
+    def _allowed_headers(self, requested: str) -> str:
+        """Give the names of the fields that may be sent; all that are asked for where all are allowed.
+
+        They are named one by one, since `*` would leave out Authorization, and mean nothing with credentials.
+        """
+        if _ANY not in self.headers:
+            return ", ".join(self.headers)
+        names = (name.strip(" \t").lower() for name in requested.split(",", _MAX_REQUESTED)[:_MAX_REQUESTED])
+        return ", ".join(name for name in names if is_token(name) and _ANY not in name)
+
+
+def _names(argument: str, names: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(names, str):
+        raise ConfigurationError(f"app.cors takes a list, as {argument}=[{names!r}], not one text")
+    found = tuple(dict.fromkeys(names))
+    for name in found:
+        if not is_token(name):
+            raise ConfigurationError(f"app.cors({argument}=...): {name!r} is no name of one")
+    if argument == "methods" and (_ANY in found or any(name != name.upper() for name in found)):
+        raise ConfigurationError(f"app.cors(methods=...) names methods in upper case, not {found!r}")
+    return found
+
+
+def _check_origin(origin: str) -> None:
+    """Refuse what a browser would never send. Raises: ConfigurationError."""
+    if origin == _ANY:
+        return
+    scheme, separator, host = origin.partition("://")
+    default = {"http": ":80", "https": ":443"}.get(scheme)
+    wrong = ""
+    if origin.lower() == "null":
+        wrong = "is that of any sandboxed frame, so of everybody: it cannot be allowed"
+    elif not separator or "/" in host or origin != origin.lower():
+        wrong = "is written as browsers send it: scheme and host in lower case, without a path or a slash at the end"
+    elif default and host.endswith(default):
+        wrong = f"is sent without {default}, which is the scheme's own port"
+    elif _ANY in origin and (not host.startswith("*.") or origin.count(_ANY) > 1 or "." not in host[2:]):
+        wrong = "may have one '*', for everything before a domain: 'https://*.example.com'"
+    if wrong:
+        raise ConfigurationError(f"app.cors(origins=...): the origin {origin!r} {wrong}")
+
+
+def _is_between(origin: str, before: str, after: str) -> bool:
+    """Tell whether an origin is one of `https://*.example.com`: the star is labels of a host name."""
+    label = origin[len(before) : len(origin) - len(after)]
+    return (
+        bool(label)
+        and origin.startswith(before)
+        and origin.endswith(after)
+        and _LABEL_CHARS.issuperset(label)
+        and label[0] != "."
+    )

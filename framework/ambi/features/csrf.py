@@ -1,0 +1,189 @@
+"""CSRF tokens, for browsers that do not say which page a request comes from.
+
+What browsers of today say is checked without a token, by `core/origins.py`. Tokens are the second line: for the
+few per cent that are older, for forms that sign a user in, and for whoever wants both lines at once.
+
+    seed     a random text in a cookie, one a browser
+    token    HMAC-SHA256 of the seed, and of whom the page was made for, under a secret of the application
+    sent     the token under a random mask, and the mask: another text in each page
+
+Facts
+- A page of another site can neither read the cookie nor the page, so it cannot know the token; nor make one for a seed
+  that it planted, as it does not know the secret.
+- It could plant a seed together with a token that it was given itself: the cookie's name begins with `__Host-`, so no
+  subdomain can set it (RFC 6265bis 4.1.3.2), and `bound_to` makes a token good for one user alone.
+- A compressed page tells by its length what a part that stays the same is (BREACH, CVE-2013-3587): hence the mask.
+"""
+
+from __future__ import annotations
+
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from secrets import token_bytes, token_urlsafe
+
+from ..core.errors import ConfigurationError, HTTPError
+from ..core.headers import check_name, is_token
+from ..core.origins import SAFE_METHODS, proves_itself
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from ..core.origins import CrossSiteCheck
+    from ..core.request import Request
+    from ..core.response import Response
+
+MIN_SECRET_BYTES = 32
+_TOKEN_BYTES = 32
+_SEED_LENGTH, _SENT_LENGTH = 22, 86
+"""Characters of 16 bytes and of 64 in base64 without padding."""
+_BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+class CSRFTokens:
+    """Make tokens and check them. `App.csrf` makes one; its arguments are told there.
+
+    Raises:
+        ConfigurationError: a secret is too short, or a name cannot be one.
+    """
+
+    def __init__(
+        self,
+        sites: CrossSiteCheck,
+        secret: str | bytes | Iterable[str | bytes],
+        *,
+        field: str = "csrf_token",
+        header: str = "x-csrf-token",
+        cookie: str = "csrf",
+        bound_to: Callable[[Request], str] | None = None,
+        always: bool = False,
+    ) -> None:
+        if not is_token(cookie) or cookie.startswith("__"):
+            raise ConfigurationError(f"cookie= is a name without a prefix, as 'csrf', not {cookie!r}")
+        try:
+            self.header = check_name(header)
+        except ValueError as exc:
+            raise ConfigurationError(f"app.csrf(header=...): {exc}") from None
+        self.field = field
+        self.cookie = cookie
+        self.always = always
+        self._keys = _keys_of(secret)
+        self._sites = sites
+        self._bound_to = bound_to
+
+    # --- made ---
+
+    def token_for(self, request: Request) -> str:
+        """Give a token for the forms of a page, and see to it that the browser has the seed."""
+        seed = self._seed_of(request)
+        if not seed:
+            seed = self._give_seed(request)
+        request.on_response(_keep_to_one_user)
+        mask = token_bytes(_TOKEN_BYTES)
+        sent = mask + _xor(mask, self._token(self._keys[0], seed, request))
+        return urlsafe_b64encode(sent).rstrip(b"=").decode("ascii")
+
+    def rotate(self, request: Request) -> None:
+        """Give the browser another seed: tokens of pages made before are good no more."""
+        self._give_seed(request)
+
+    def _seed_of(self, request: Request) -> str:
+        """Give the seed that the browser has or is about to get; "" for none."""
+        try:
+            return request._csrf_seed
+        except AttributeError:
+            seed = request.cookies.get(self._cookie_name(request), "")
+            return seed if len(seed) == _SEED_LENGTH and _BASE64.issuperset(seed) else ""
+
+    def _give_seed(self, request: Request) -> str:
+        is_first = not hasattr(request, "_csrf_seed")
+        request._csrf_seed = token_urlsafe(16)
+        if is_first:
+            name = self._cookie_name(request)
+            request.on_response(lambda response: response.set_cookie(name, request._csrf_seed))
+        return request._csrf_seed
+
+    def _cookie_name(self, request: Request) -> str:
+        return self.cookie if request.is_loopback else f"__Host-{self.cookie}"
+
+    def _token(self, key: bytes, seed: str, request: Request) -> bytes:
+        bound_to = "" if self._bound_to is None else self._bound_to(request)
+        return hmac.digest(key, f"ambi.csrf\0{seed}\0{bound_to}".encode("utf-8", "surrogatepass"), "sha256")
+
+    # --- checked ---
+
+    def guarding(self, call: Callable[[Request], Any]) -> Callable[[Request], Any]:
+        """Make the call of a handler that checks the token first: the form is there by then."""
+
+        def guarded(request: Request) -> Any:
+            self.check(request)
+            return call(request)
+
+        return guarded
+
+    def check(self, request: Request) -> None:
+        """Refuse a request that neither shows where it comes from nor has a token. Raises: HTTPError 403."""
+        if request.method in SAFE_METHODS or proves_itself(request):
+            return
+        if not self.always and self._sites.is_of_this_site(request):
+            return
+        sent = self._sent(request)
+        if not sent:
+            raise HTTPError(
+                403, f"the CSRF token is missing: send it in the form field {self.field!r} or the field {self.header}"
+            )
+        if not self._is_good(sent, request):
+            raise HTTPError(403, "the CSRF token is not one of this browser's, or an old one: load the page again")
+
+    def _sent(self, request: Request) -> str:
+        header = request._edge.header(request.native, self.header)
+        if header is None and request.is_loaded and request.content_type[0] in _FORMS:
+            value = request.form.get(self.field)
+            return value if isinstance(value, str) else ""
+        return header or ""
+
+    def _is_good(self, sent: str, request: Request) -> bool:
+        seed = self._seed_of(request)
+        if not seed or len(sent) != _SENT_LENGTH or not _BASE64.issuperset(sent):
+            return False
+        masked = urlsafe_b64decode(sent + "==")
+        token = _xor(masked[:_TOKEN_BYTES], masked[_TOKEN_BYTES:])
+        return any(hmac.compare_digest(token, self._token(key, seed, request)) for key in self._keys)
+
+
+def rotate_csrf_token(request: Request) -> None:
+    """Make the tokens of all pages that a browser has worthless: call it when a user signs in or out.
+
+    Where tokens are `bound_to` the user they change by themselves.
+
+    Raises:
+        RuntimeError: the application has no tokens.
+    """
+    tokens = request.app.csrf_tokens
+    if tokens is None:
+        raise RuntimeError("the application has no CSRF tokens; app.csrf(secret=...) gives it some")
+    tokens.rotate(request)
+
+
+def _keep_to_one_user(response: Response) -> None:
+    """Keep a page with a token out of the caches of others."""
+    response.headers.add_vary("Cookie")
+    if "cache-control" not in response.headers:
+        response.headers["cache-control"] = "private"
+
+
+def _keys_of(secret: str | bytes | Iterable[str | bytes]) -> tuple[bytes, ...]:
+    secrets = (secret,) if isinstance(secret, (str, bytes)) else tuple(secret)
+    keys = tuple(key.encode() if isinstance(key, str) else key for key in secrets)
+    if not keys or any(len(key) < MIN_SECRET_BYTES for key in keys):
+        raise ConfigurationError(
+            f"app.csrf(secret=...) takes secrets of {MIN_SECRET_BYTES} bytes or more, the first of which signs;"
+            ' `python -c "import secrets; print(secrets.token_urlsafe(32))"` makes one'
+        )
+    return keys
+
+
+def _xor(first: bytes, second: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(first, second, strict=True))

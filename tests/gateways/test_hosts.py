@@ -1,0 +1,119 @@
+"""Only requests for the hosts of the site are answered."""
+
+import pytest
+
+from ambi import App, Middleware, Request
+from ambi.core.origins import HostCheck
+from tests.cells import Cell
+from tests.conftest import MakeClient
+
+WARNING = "Name the hosts of this site"
+
+
+def app_for(cell: Cell, *hosts: str, debug: bool = False) -> App:
+    app = App(allowed_hosts=hosts, debug=debug)
+    app.get("/", name="index")(cell.handler(lambda request: request.url_for("index", absolute=True)))
+    return app
+
+
+HOSTS = {
+    "example.test": 200,
+    "EXAMPLE.test:8000": 200,
+    "a.example.test": 200,
+    "a.b.example.test": 200,
+    "[::1]:80": 200,
+    "evilexample.test": 400,
+    "example.test.evil.test": 400,
+    "evil.test": 400,
+    "localhost": 400,
+    "127.0.0.1": 400,
+    "example.test.": 400,
+    ".example.test": 200,
+    "good.test@example.test": 400,
+    "example.test:99999": 400,
+    "example.test/?x=": 400,
+    "": 200,
+}
+
+
+def test_hosts_of_the_site_are_answered_and_others_refused(make_client: MakeClient, cell: Cell) -> None:
+    client = make_client(app_for(cell, "example.test", "*.example.test", "[::1]"))
+    for _ in range(2):  # what was found good once is remembered, what was refused is not
+        assert {host: client.get("/", headers={"host": host}).status_code for host in HOSTS} == HOSTS
+
+
+def test_the_refusal_names_the_host_and_passes_the_layers(make_client: MakeClient, cell: Cell) -> None:
+    app = app_for(cell, "example.test")
+
+    @app.middleware
+    def mark(request: Request) -> Middleware:
+        response = yield
+        response.headers["x-seen"] = "yes"
+
+    response = make_client(app).get("/", headers={"host": "evil.test"})
+    assert response.json()["detail"] == "the host evil.test is not one of this site's"
+    assert response.headers["x-seen"] == "yes"
+
+
+def test_the_names_of_the_machine_are_let_in_while_debugging(make_client: MakeClient, cell: Cell) -> None:
+    client = make_client(app_for(cell, "example.test", debug=True))
+    hosts = {"localhost:8000": 200, "127.0.0.1": 200, "app.localhost": 200, "[::1]:5000": 200, "evil.test": 400}
+    assert {host: client.get("/", headers={"host": host}).status_code for host in hosts} == hosts
+
+
+def test_where_no_hosts_are_named_all_are_answered_and_the_first_is_warned_of(
+    make_client: MakeClient, cell: Cell, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = make_client(app_for(cell))
+    assert client.get("/", headers={"host": "localhost:8000"}).text == "http://localhost:8000/"
+    assert caplog.records == []
+    for host in ("shop.test", "shop.test", "other.test"):
+        assert client.get("/", headers={"host": host}).text == f"http://{host}/"
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "a request for the host shop.test is answered" in caplog.text
+    assert WARNING in caplog.text
+
+
+def test_nobody_is_warned_while_debugging(
+    make_client: MakeClient, cell: Cell, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = make_client(app_for(cell, debug=True))
+    assert client.get("/", headers={"host": "shop.test"}).status_code == 200
+    assert caplog.records == []
+
+
+def test_an_application_that_is_mounted_leaves_hosts_to_the_one_around_it_or_has_its_own(
+    make_client: MakeClient, cell: Cell, caplog: pytest.LogCaptureFixture
+) -> None:
+    outer = app_for(cell, "a.test", "b.test")
+    outer.mount("/any", app_for(cell))
+    outer.mount("/own", app_for(cell, "b.test"))
+    client = make_client(outer)
+    found = {
+        (path, host): client.get(f"{path}/", headers={"host": host}).status_code
+        for path in ("/any", "/own")
+        for host in ("a.test", "b.test", "c.test")
+    }
+    assert found == {
+        ("/any", "a.test"): 200, ("/any", "b.test"): 200, ("/any", "c.test"): 400,
+        ("/own", "a.test"): 400, ("/own", "b.test"): 200, ("/own", "c.test"): 400,
+    }  # fmt: skip
+    assert WARNING not in caplog.text
+
+
+def test_a_websocket_to_another_host_is_refused(make_client: MakeClient, cell: Cell) -> None:
+    app = app_for(cell, "example.test")
+    response = make_client(app).get("/", headers={"host": "evil.test", "upgrade": "websocket", "connection": "upgrade"})
+    assert response.status_code == 400
+
+
+def test_a_few_hundred_hosts_are_remembered(make_client: MakeClient, cell: Cell) -> None:
+    app = app_for(cell, "*.example.test")
+    client = make_client(app)
+    assert {client.get("/", headers={"host": f"h{n}.example.test"}).status_code for n in range(300)} == {200}
+    assert 2 < len(app._host_check.known) <= 256
+
+
+def test_nothing_is_known_before_a_request() -> None:
+    """No request is made here, so there is no cell."""
+    assert HostCheck(()).known == {None, ""}
