@@ -148,6 +148,17 @@ def test_routes_of_a_host_are_those_of_the_clients_host(app: App, client: Client
     assert client.get("/", headers={"host": "acme.example.com", "x-forwarded-host": "x.test"}).status_code == 404
 
 
+def test_the_hosts_of_a_site_are_those_that_clients_name(make_client: MakeClient, cell: Cell) -> None:
+    app = App(allowed_hosts=["shop.example"])
+    app.get("/")(cell.handler(lambda request: request.host))
+    app.proxy(hops=1, headers=ALL)
+    client = make_client(app)
+    inner = {"host": "inner.example"}
+    assert client.get("/", headers={**inner, "x-forwarded-host": "shop.example"}).text == "shop.example"
+    assert client.get("/", headers={**inner, "x-forwarded-host": "evil.test"}).status_code == 400
+    assert client.get("/", headers={"host": "shop.example", "x-forwarded-host": "evil.test"}).status_code == 400
+
+
 def test_cookies_are_secure_where_the_client_speaks_tls(app: App, client: Client, cell: Cell) -> None:
     @app.get("/")
     @cell.handler
