@@ -83,7 +83,12 @@ def install(session: nox.Session, *groups: str, extras: bool = False) -> None:
     session.install("-e", project, *nox.project.dependency_groups(PYPROJECT, *groups))
 
 
-FROM_DEBIAN = {"chromium": "chromium", "chromedriver": "chromium-driver", "redis-server": "redis-server"}
+FROM_DEBIAN = {
+    "chromium": "chromium",
+    "chromedriver": "chromium-driver",
+    "nginx": "nginx",
+    "redis-server": "redis-server",
+}
 """What tests use that is no Python package: program -> Debian's package. Without it they are skipped, and say so."""
 
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from .bridge.lifespan import Lifespan, Lifespans
     from .core.error_handling import ErrorHandlers
+    from .core.forwarded import Proxies
     from .core.json import JSONCodec
     from .core.middleware import Middleware
     from .core.request import Request
@@ -110,6 +111,7 @@ class App(Router):
         self.limits = limits or Limits()
         self.json: JSONCodec = json or StandardJSON()
         self.debug = debug
+        self.proxies: Proxies | None = None
         self.template_functions: dict[str, Callable[[Request], Any]] = {}
         self.lifespans: Lifespans | None = None
         self._lifespan: Lifespan | None = None
@@ -304,6 +306,78 @@ class App(Router):
             precompressed=precompressed,
         )  # fmt: skip
         add_static(self, prefix, files, name=name, middleware=middleware)
+
+    def proxy(
+        self,
+        *,
+        hops: int | None = None,
+        trusted: Iterable[str] | None = None,
+        headers: Iterable[str] = ("x-forwarded-for", "x-forwarded-proto"),
+    ) -> None:
+        """Believe the proxies in front of the server: about the client, the scheme, the host and the prefix.
+
+        `request.client`, `scheme`, `host` and `root_path`, and with them routes, links, redirects and cookies, are then
+        those of the client's own request, for WebSockets and mounted applications too. Nothing is believed by default.
+        A server that believes them itself, as uvicorn and gunicorn do of a proxy on the same machine, should be told
+        not to: see docs/how-to/proxies.md. What a mounted `App` says here counts where a server calls it itself.
+
+        Args:
+            hops: how many proxies there are, one behind the other, where nobody can reach the server past them.
+            trusted: which proxies there are: addresses, networks as "10.0.0.0/8", and "unix" for a server that does not
+                know its peer, as on a Unix socket. From others nothing is believed.
+            headers: the fields that they set, over what a client sends: "x-forwarded-for", "-proto", "-host", "-port",
+                "-prefix", or "forwarded" alone (RFC 7239). Name none that a client could get past the proxy.
+
+        Raises:
+            ConfigurationError: not one of hops and trusted, a network that is none, or a field that is not known.
+
+        Example:
+            app.proxy(hops=1)
+            app.proxy(trusted=["10.0.0.0/8", "unix"], headers=["forwarded"])
+        """
+        from .features.proxy import TrustedProxies  # loads ipaddress
+
+        self.proxies = TrustedProxies(hops=hops, trusted=trusted, headers=headers)
+
+    def request_ids(self, header: str = "x-request-id", *, accept: bool = True) -> None:
+        """Name every request: on its response, in log records, in what it sends to other services.
+
+        `request.id` is what the client sent where that is well-formed, else the trace id of its traceparent, else new.
+        `ambi.features.request_id` has a filter for logging and the fields for outgoing requests. Call it before
+        middlewares that log.
+
+        Args:
+            header: the field that brings the id, and takes it back.
+            accept: False where callers are strangers: id and trace are new with each request.
+
+        Raises:
+            ConfigurationError: the header is no field name.
+        """
+        from .features.request_id import request_ids  # loads logging
+
+        self.middleware(request_ids(header, accept=accept))
+
+    def access_log(
+        self, *, json: bool = False, query: Iterable[str] = (), secret_params: Iterable[str] | None = None
+    ) -> None:
+        """Write a line for each request when its answer has been sent, on the logger `ambi.access`, at level info.
+
+        It says client, method, path, status, bytes, duration to the last byte, route and id. Where logging is not
+        configured it goes to stderr. It is measured from here inwards: call it before other middlewares.
+
+        Args:
+            json: an object a line instead of text.
+            query: the arguments of the query that may be seen; the others are left out.
+            secret_params: parameters of routes that are not shown; by default those that are called token, secret, key,
+                password, code, signature or otp.
+
+        Raises:
+            ConfigurationError: a list of names is one text.
+        """
+        from .features.access_log import SECRET_PARAMS, access_log  # loads logging
+
+        hidden = SECRET_PARAMS if secret_params is None else secret_params
+        self.middleware(access_log(as_json=json, query=query, secret_params=hidden))
 
     def templates(self, source: TemplateSource = "templates", **options: Unpack[TemplateOptions]) -> Templates:
         """Have templates of Jinja2 (extra `templates`), every one compiled now; with `debug` they are read again.

@@ -14,9 +14,14 @@ _DATA = Path(__file__).parent.parent / "data"
 
 def vectors(name: str, key: str, *others: str) -> pytest.MarkDecorator:
     """Run a test with every case of a table; its parameters are what the cases have under these keys."""
-    cases: list[dict[str, Any]] = json.loads((_DATA / f"{name}.json").read_text("utf-8"))
     keys = (key, *others)
     return pytest.mark.parametrize(
         keys if others else key,
-        [pytest.param(*(case[k] for k in keys), id=case.get("what") or ascii(case[keys[-1]])) for case in cases],
+        [pytest.param(*(case[k] for k in keys), id=case.get("what") or ascii(case[keys[-1]])) for case in cases(name)],
     )
+
+
+def cases(name: str) -> list[dict[str, Any]]:
+    """Give the cases of a table, for a test that goes through all of them."""
+    found: list[dict[str, Any]] = json.loads((_DATA / f"{name}.json").read_text("utf-8"))
+    return found

@@ -182,6 +182,20 @@ class TestWSGI:
 # --- cancel_on_disconnect ---
 
 
+def test_an_answer_that_a_client_did_not_wait_for_is_told_as_499(visit: Visit, app: App, cell: Cell) -> None:
+    told: list[int | None] = []
+
+    @app.get("/", cancel_on_disconnect=True)
+    async def handler(request: Request) -> str:
+        request.on_sent(lambda sent: told.append(sent.status))
+        visit.leave()
+        await anyio.sleep(30)
+        return "never"
+
+    visit.run()
+    assert told == [499]
+
+
 def test_a_handler_is_cancelled_when_its_client_leaves(
     visit: Visit, app: App, cell: Cell, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -253,6 +253,33 @@ def test_a_part_is_sent_without_a_path(served: App, path: Path) -> None:
     assert b"".join(body["body"] for body in bodies) == path.read_bytes()[100_000:]
 
 
+@pytest.mark.parametrize(("extension", "offset"), [("pathsend", 0), ("zerocopysend", 0), ("zerocopysend", 100_000)])
+@pytest.mark.parametrize("fail", [False, True])
+def test_what_a_server_sends_by_itself_is_counted(served: App, extension: str, offset: int, fail: bool) -> None:
+    told: list[tuple[int | None, int, bool]] = []
+
+    @served.middleware
+    def note(request: Request) -> Middleware:
+        request.on_sent(lambda sent: told.append((sent.status, sent.body_bytes, sent.is_complete)))
+        yield
+
+    exchange(served, extension, fail=fail, **({"range": f"bytes={offset}-"} if offset else {}))
+    assert told == [(206 if offset else 200, 0 if fail else SIZE - offset, not fail)]
+
+
+def test_what_a_server_would_send_by_itself_is_read_where_it_is_counted(app: App, path: Path) -> None:
+    """WSGI: a wrapped file is not counted, so it is none."""
+    told: list[int] = []
+
+    @app.get("/")
+    def handler(request: Request) -> File:
+        request.on_sent(lambda sent: told.append(sent.body_bytes))
+        return File(path)
+
+    _, _, chunks = call(app, **AS_GUNICORN)
+    assert (len(drain(chunks)), told) == (SIZE, [SIZE])
+
+
 @pytest.mark.parametrize("offset", [0, 100_000])
 def test_a_server_that_takes_files_gets_the_open_file(served: App, path: Path, offset: int) -> None:
     _, message, end = exchange(served, "zerocopysend", "pathsend", range=f"bytes={offset}-")

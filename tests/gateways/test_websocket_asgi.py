@@ -29,13 +29,16 @@ def connect(cell: Cell) -> Iterator[Connect]:
 
 @pytest.mark.parametrize("extensions", [{}, None])
 def test_a_server_that_cannot_deny_with_a_response_denies_with_403(app: App, connect: Connect, extensions: Any) -> None:
+    told: list[int | None] = []
+
     @app.websocket("/")
     async def handler(ws: WebSocket) -> Any:
+        ws.request.on_sent(lambda sent: told.append(sent.status))
         return Text("not sent", 418)
 
     peer = connect(app, scope={"extensions": extensions})
     peer.ended()
-    assert (peer.status, peer.body) == (403, b"")
+    assert (peer.status, peer.body, told) == (403, b"", [403])
 
 
 @pytest.mark.parametrize("after_close", ["OSError", "RuntimeError", "silent"])

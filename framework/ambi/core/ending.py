@@ -1,4 +1,4 @@
-"""The end of a request: callbacks on the response that is sent, and what runs after it."""
+"""The end of a request: callbacks on the response that is sent, on its last byte, and what runs after it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from .sides import ASYNC, SYNC
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from .request import Request
@@ -21,6 +22,40 @@ def run_callbacks(request: Request, response: Response) -> None:
             function(response)
         except Exception as exc:
             log_crash(request, exc, "an on_response callback")
+
+
+class Sent:
+    """What was sent of a response: told when it is over.
+
+    Attributes:
+        status: None when none was sent; 101 for a WebSocket; 499 when the client left before there was one.
+        body_bytes: of the body, as given to the server.
+        is_complete: the server has taken all of it.
+    """
+
+    __slots__ = ("body_bytes", "functions", "is_complete", "status")
+
+    def __init__(self) -> None:
+        self.status: int | None = None
+        self.body_bytes = 0
+        self.is_complete = False
+        self.functions: list[Callable[[Sent], object]] = []
+
+
+CLIENT_CLOSED_REQUEST = 499
+"""The status, in logs alone, of a request that nobody waits for any more; nginx's."""
+
+
+def tell_sent(request: Request) -> None:
+    """Tell those who asked for it that nothing more is sent. Idempotent; a failure is logged."""
+    sent, request._sent = request._sent, None
+    if sent is None:
+        return
+    for function in sent.functions:
+        try:
+            function(sent)
+        except Exception as exc:
+            log_crash(request, exc, "an on_sent callback")
 
 
 async def run_after(request: Request, side: Side) -> None:

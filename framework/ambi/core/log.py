@@ -48,7 +48,7 @@ def log_disconnect(request: Request) -> None:
     import logging
 
     logging.getLogger("ambi.request").debug(
-        "%s %s: the client left", quote_for_log(request.method, 40), quote_for_log(request.path)
+        "%s %s: the client left", quote_for_log(request.method, 40), quote_for_log(request.path), extra=_named(request)
     )
 
 
@@ -67,8 +67,9 @@ def log_cut(request: Request) -> None:
     import logging
 
     logging.getLogger("ambi.request").warning(
-        "%s %s: the stream was cut, as the server stops", quote_for_log(request.method, 40), quote_for_log(request.path)
-    )
+        "%s %s: the stream was cut, as the server stops",
+        quote_for_log(request.method, 40), quote_for_log(request.path), extra=_named(request),
+    )  # fmt: skip
 
 
 def log_left_behind(what: str) -> None:
@@ -126,3 +127,8 @@ def log_failure(what: str, error: BaseException) -> None:
     import logging
 
     logging.getLogger("ambi.error").error(what, exc_info=(type(error), error, error.__traceback__))
+
+
+def _named(request: Request) -> dict[str, object]:
+    """Give how a request is named, if it is, for what is logged outside of its context."""
+    return {"trace": getattr(request, "_trace", None)}

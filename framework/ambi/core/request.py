@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from typing import Any, Literal
 
     from .body import BodySource
+    from .ending import Sent
+    from .forwarded import Proxies
     from .headers import Pair
     from .json import JSONCodec
     from .limits import Limits
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from .response import Response
     from .routing import Route
     from .session import Session
+    from .tracing import Trace
     from .websocket import WebSocket
 
 if TYPE_CHECKING:
@@ -96,6 +99,7 @@ class Application(Protocol):
     debug: bool
     json: JSONCodec
     allowed_hosts: tuple[str, ...]
+    proxies: Proxies | None
     template_functions: dict[str, Callable[[Request], Any]]
     csrf_tokens: Any
 
@@ -129,8 +133,8 @@ class Request:
         "_after", "_answer", "_body", "_body_source", "_content_type", "_context", "_cookies", "_csp_nonce",
         "_csrf_seed", "_distance", "_dropped",
         "_edge", "_form", "_has_body", "_headers", "_host", "_json", "_loop_side", "_on_response", "_places", "_query",
-        "_receive", "_session", "_state", "_sync_side", "_values", "_websocket", "app", "method", "native", "path",
-        "query_string", "root_path", "route",
+        "_receive", "_sent", "_session", "_state", "_sync_side", "_trace", "_values", "_websocket", "app", "method",
+        "native", "path", "query_string", "root_path", "route",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917  # called by the two gateways only, on every request: names would cost
@@ -164,6 +168,7 @@ class Request:
         self._dropped: list[Any] | None = None
         self._after: list[tuple[Callable[..., Any], bool, tuple[Any, ...]]] | None = None
         self._places: list[Place] | None = None
+        self._sent: Sent | None = None
 
     # Slots that are absent until first used; declared for type checkers.
     if TYPE_CHECKING:
@@ -181,6 +186,7 @@ class Request:
         _answer: Exception | Response
         _session: Session
         _state: State
+        _trace: Trace
         _websocket: WebSocket
 
     # --- where it was sent to ---
@@ -243,6 +249,29 @@ class Request:
         """Whether the request came by plain http to a loopback host, as in development."""
         name = split_host(self.host)[0] if self.host else ""
         return self.scheme == "http" and is_loopback_name(name)
+
+    # --- how it is named ---
+
+    @property
+    def id(self) -> str:
+        """The id of the request: that of X-Request-ID where it is well-formed, else of its trace; cached.
+
+        It is in logs and on the response where the application asked for that: see `App.request_ids`.
+        """
+        return self.trace.request_id
+
+    @property
+    def trace(self) -> Trace:
+        """The place of the request in a trace, as its traceparent says or new; cached. See: W3C Trace Context."""
+        try:
+            return self._trace
+        except AttributeError:
+            from .tracing import Trace  # loaded with the first that asks
+
+            header, native = self._edge.header, self.native
+            fields = header(native, "x-request-id"), header(native, "traceparent"), header(native, "tracestate")
+            self._trace = Trace(*fields)
+            return self._trace
 
     # --- what it says about itself ---
 
@@ -549,6 +578,18 @@ class Request:
         if self._on_response is None:
             self._on_response = []
         self._on_response.append(function)
+
+    def on_sent(self, function: Callable[[Sent], object]) -> None:
+        """Call `function(sent)` when the server has taken the last byte, or nobody is there to send it to.
+
+        It learns the status, the number of bytes and whether those were all. It runs in the request's context and must
+        not block: before functions given to `after`, and for a WebSocket when the connection is over.
+        """
+        if self._sent is None:
+            from .ending import Sent
+
+            self._sent = Sent()
+        self._sent.functions.append(function)
 
     def after(self, function: Callable[..., Any], *args: Any) -> None:
         """Run a function when the client has its whole answer and its connection is free.

@@ -14,7 +14,7 @@ from contextvars import copy_context
 from functools import partial
 from itertools import chain
 
-from ..core.ending import release, run_after
+from ..core.ending import CLIENT_CLOSED_REQUEST, release, run_after, tell_sent
 from ..core.errors import HTTPError
 from ..core.log import log_crash, log_disconnect, log_failure
 from ..core.pipeline import respond
@@ -24,6 +24,7 @@ from ..core.sides import ASYNC
 from ..core.url import decode_path, encode_raw_query, percent_decode, strip_root
 from ..core.watching import tell_of_crash
 from .asgi_connection import Connection, connection_of
+from .counting import counted
 from .entry import check_host, headers_too_large, parse_content_length, target_too_long
 
 TYPE_CHECKING = False
@@ -90,7 +91,12 @@ async def serve(app: ServedApplication, scope: Scope, receive: Receive, send: Se
     finally:
         if request._body_source is not None:
             request._body_source.close()
-        if request._after is not None or request._form is not None or request._dropped is not None:
+        if (
+            request._after is not None
+            or request._form is not None
+            or request._dropped is not None
+            or request._sent is not None
+        ):
             await _finish(request)
         elif request._sync_side is not None:
             request._sync_side.release()
@@ -98,13 +104,17 @@ async def serve(app: ServedApplication, scope: Scope, receive: Receive, send: Se
 
 async def _finish(request: Request) -> None:
     """Finish the request: here, but what runs after the response in a task of its own, as the client waits."""
-    if request._after is None:
-        await _release(request)
-        return
-    from ..bridge.background import finish_on_loop
+    if request._sent is not None:
+        request._context.run(tell_sent, request)
+    if request._after is not None:
+        from ..bridge.background import finish_on_loop
 
-    connection_of(request).close()  # also where nobody has asked yet
-    finish_on_loop(request.app, f"what runs after {request!r}", partial(_run_after, request))
+        connection_of(request).close()  # also where nobody has asked yet
+        finish_on_loop(request.app, f"what runs after {request!r}", partial(_run_after, request))
+    elif request._form is not None or request._dropped is not None:
+        await _release(request)
+    elif request._sync_side is not None:
+        request._sync_side.release()
 
 
 async def _run_after(request: Request) -> None:
@@ -155,13 +165,18 @@ def read_request(  # noqa: C901, PLR0912, PLR0915  # one pass over what every re
     app: Application, scope: Scope, receive: Receive
 ) -> tuple[Request, HTTPError | None]:
     """Make the request; an error comes beside it, to be answered through the layers of the application."""
+    refusal: HTTPError | None = None
+    prefix = ""
+    if app.proxies is not None:
+        from .forwarding import forwarded
+
+        scope, prefix, refusal = forwarded(app.proxies, EDGE, scope)
     path = scope["path"]
     query = scope["query_string"].decode("latin-1") if scope["query_string"] else ""
     root_path = scope["root_path"] if "root_path" in scope else ""
     limits = app.limits
     host: str | None = None
     raw_host = length = None
-    refusal: HTTPError | None = None
     has_body = is_large = False
     for name, value in scope["headers"]:
         # A slice that is not empty says "longer than" without a call, and this is asked of every line.
@@ -200,7 +215,7 @@ def read_request(  # noqa: C901, PLR0912, PLR0915  # one pass over what every re
         refusal = exc
     if query and not query.isascii():
         query = encode_raw_query(query)
-    request = Request(app, EDGE, scope, scope["method"], path, query, root_path, host, has_body)
+    request = Request(app, EDGE, scope, scope["method"], path, query, prefix + root_path, host, has_body)
     request._receive = receive
     if has_body:
         request._body_source = Connection(request, receive, length, has_body=True)
@@ -331,7 +346,7 @@ def _address(value: Any) -> tuple[str, int | None] | None:
     if not value or not value[0]:
         return None
     port = str(value[1]) if len(value) > 1 else ""
-    return str(value[0]), int(port) if port.isdecimal() else None
+    return str(value[0]), int(port) or None if port.isdecimal() else None  # 0 is none: so servers say it behind a proxy
 
 
 _DRAIN_BYTES = 65536
@@ -378,6 +393,8 @@ async def _run_while_connected(
         response: Response = await unless(Trip(request, coroutine, context, context), watch)
     except Interrupted:
         log_disconnect(request)
+        if request._sent is not None:
+            request._sent.status = CLIENT_CLOSED_REQUEST
         return None
     return response
 
@@ -425,6 +442,8 @@ async def write_response(request: Request, response: Response, send: Send) -> No
     """Send the response; streams item by item."""
     if request._dropped is not None:
         request.sends(response)
+    if request._sent is not None:
+        send = counted(request._sent, send)
     pairs, body = finalize(request, response)
     try:
         headers = [_encoded[pair] for pair in pairs]

@@ -68,9 +68,11 @@ async def serve_websocket(app: ServedApplication, scope: Scope, receive: Receive
             raise failure
     finally:
         failure = None
+        if request._sent is not None and request._websocket.accepted:
+            request._sent.status, request._sent.is_complete = 101, True
         if request._body_source is not None:
             request._body_source.close()
-        if request._after is not None or request._dropped is not None:
+        if request._after is not None or request._dropped is not None or request._sent is not None:
             await _finish(request)
         elif request._sync_side is not None:
             request._sync_side.release()
@@ -106,6 +108,8 @@ async def _deny(request: Request, response: Response, send: Send) -> None:
     if "websocket.http.response" not in (request.native.get("extensions") or ()):
         with suppress(OSError, RuntimeError):  # the client has left
             await send({"type": "websocket.close", "code": 1008, "reason": ""})
+        if request._sent is not None:
+            request._sent.status, request._sent.is_complete = 403, True
         return
 
     async def send_denial(message: Any) -> None:

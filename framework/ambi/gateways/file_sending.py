@@ -34,6 +34,8 @@ def wrap_file(request: Request, pairs: list[Pair], body: object) -> Iterable[byt
         return None
     if request._after is not None or request._form is not None or request._dropped is not None:
         return None
+    if request._sent is not None:  # what the server sends by itself nobody counts
+        return None
     if ("content-length", str(body.length)) not in pairs:  # a middleware has its own idea of what is sent
         return None
     file = SentByDescriptor(body) if body.is_sendable and "gunicorn.socket" in environ else body

@@ -14,7 +14,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import TypeVar
 
-from ..core.ending import release, run_after
+from ..core.ending import CLIENT_CLOSED_REQUEST, release, run_after, tell_sent
 from ..core.errors import REASONS, ClientDisconnected, ConnectionLost, HTTPError
 from ..core.log import log_disconnect
 from ..core.pipeline import respond
@@ -77,11 +77,16 @@ def serve(app: ServedApplication, environ: WSGIEnvironment, start_response: Star
 
 def read_request(app: Application, environ: WSGIEnvironment) -> tuple[Request, HTTPError | None]:
     """Make the request; an error comes beside it, to be answered through the layers of the application."""
+    refusal: HTTPError | None = None
+    prefix = ""
+    if app.proxies is not None:
+        from .forwarding import forwarded
+
+        environ, prefix, refusal = forwarded(app.proxies, EDGE, environ)
     path = environ["PATH_INFO"] if "PATH_INFO" in environ else ""
     query = environ["QUERY_STRING"] if "QUERY_STRING" in environ else ""
     root_path = environ["SCRIPT_NAME"] if "SCRIPT_NAME" in environ else ""
     host = environ["HTTP_HOST"] if "HTTP_HOST" in environ else None
-    refusal: HTTPError | None = None
     has_body = False
     try:
         if root_path or path[:1] != "/" or "%" in path or not path.isascii():
@@ -104,7 +109,8 @@ def read_request(app: Application, environ: WSGIEnvironment) -> tuple[Request, H
         refusal = exc
     if query and not query.isascii():
         query = encode_raw_query(query)
-    return Request(app, EDGE, environ, environ["REQUEST_METHOD"], path, query, root_path, host, has_body), refusal
+    method, root_path = environ["REQUEST_METHOD"], prefix + root_path
+    return Request(app, EDGE, environ, method, path, query, root_path, host, has_body), refusal
 
 
 def _read_path(environ: WSGIEnvironment, path: str, root_path: str) -> tuple[str, str]:
@@ -315,7 +321,7 @@ def run(app: ServedApplication, request: Request, refusal: HTTPError | None, con
         return _over_loop(request, coroutine, context, has_left)
     except ClientDisconnected:  # and its handler was cancelled
         log_disconnect(request)
-        return Response(b"", _CLIENT_CLOSED_REQUEST)
+        return Response(b"", CLIENT_CLOSED_REQUEST)
     except Exception as exc:  # a failed start-up, or a loop thread that was stopped; the pipeline itself raises none
         return late_error(request, exc, "the start of the application or the loop thread")
 
@@ -328,10 +334,6 @@ def drive(request: Request, coroutine: Coroutine[Any, Any, T], context: Context)
         result: T = stop.value
         return result
     return _over_loop(request, coroutine, context)
-
-
-_CLIENT_CLOSED_REQUEST = 499
-"""The status, in the server's log alone, of a request that nobody waits for any more; nginx's."""
 
 
 def _over_loop(
@@ -371,7 +373,14 @@ def write_response(
         except Exception as exc:  # before the first item: a clean 500 is still possible
             answer = context.run(late_error, request, exc, "the first item of a streamed body")
             return write_response(request, answer, start_response, context)
-    if request._after is not None or request._form is not None or request._dropped is not None:
+    if request._sent is not None:
+        request._sent.status = response.status
+    if (
+        request._after is not None
+        or request._form is not None
+        or request._dropped is not None
+        or request._sent is not None
+    ):
         finished = FinishedWhole if isinstance(chunks, tuple) else FinishedBody
         chunks = finished(chunks, request, context)
     try:
@@ -411,6 +420,7 @@ class FinishedBody:
         self._chunks = chunks
         self._iterator = iter(chunks)
         self._request: Request | None = request
+        self._sent = request._sent
         self._context = context
 
     def __iter__(self) -> FinishedBody:
@@ -418,11 +428,17 @@ class FinishedBody:
 
     def __next__(self) -> bytes:
         try:
-            return next(self._iterator)
+            chunk = next(self._iterator)
         except StopIteration:
+            if self._sent is not None and self._request is not None:
+                self._sent.is_complete = True
+                self._context.run(tell_sent, self._request)
             if self._request is not None and self._request._after is None:
                 self.close()  # some wrappers (Elastic's) never do; what runs after the response waits for the server
             raise
+        if self._sent is not None:
+            self._sent.body_bytes += len(chunk)
+        return chunk
 
     def close(self) -> None:
         """Close the body, then finish the request. Idempotent."""
@@ -434,6 +450,7 @@ class FinishedBody:
             if close is not None and not close():
                 self._context = self._context.copy()  # another thread is in it, and may stay there for a while
         finally:
+            self._context.run(tell_sent, request)
             self._finish(request)
 
     def _finish(self, request: Request) -> None:

@@ -79,7 +79,9 @@ def serve_websocket(app: ServedApplication, environ: WSGIEnvironment, start_resp
             link.release()
     if (link is None or not link.accepted) and response.status != _SWITCHED:
         return write_response(request, response, start_response, context)
-    if request._after is not None or request._dropped is not None:
+    if request._sent is not None:
+        request._sent.status, request._sent.is_complete = _SWITCHED, True
+    if request._after is not None or request._dropped is not None or request._sent is not None:
         FinishedBody((), request, context).close()
     raise next(ending for key, ending in _ENDINGS.items() if key in environ)
 

@@ -1,0 +1,38 @@
+"""What proxies in front of the server say of a request, when they are believed. See: RFC 7239.
+
+Who is believed, and how far, is a feature (`features/proxy.py`); the gateways ask it once, before they read a request.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .request import Edge
+
+
+class Forwarded(NamedTuple):
+    """A request as its client sent it to the outermost proxy that is believed.
+
+    Attributes:
+        client: address and port; the peer itself where no proxy tells.
+        scheme: "http" or "https".
+        host: `name` or `name:port`, not checked yet; None for that of the request itself.
+        prefix: what a proxy took off the path, percent-decoded; "" for nothing.
+    """
+
+    client: tuple[str, int | None] | None
+    scheme: str
+    host: str | None
+    prefix: str
+
+
+class Proxies(Protocol):
+    """Who is believed."""
+
+    def read(self, edge: Edge, native: Any, /) -> Forwarded | None:
+        """Read what the proxies say; None where nobody is believed. Raises: HTTPError 400 for what is malformed."""
+        ...

@@ -1,0 +1,103 @@
+"""The access log: one line a request, when the last byte of its answer is sent, on the logger `ambi.access`.
+
+Facts
+- A server's own access log knows neither routes nor ids, and some write before a stream is over; each has a form of
+  its own. Turn it off where this one is on.
+- A query may hold what nobody should read in a log (tokens, searches, addresses): only the arguments named are shown.
+  So may a path, such as that of a password reset: where a parameter of the route has such a name, the template stands
+  in its place. What no route matched is shown as it came.
+- What clients send is quoted: it can neither end a line nor hide a part of it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from datetime import UTC, datetime
+
+from ..core.errors import ConfigurationError, HTTPError, quote_for_log
+from ..core.middleware import Middleware
+from ..core.request import Request
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from ..core.ending import Sent
+
+LOGGER = logging.getLogger("ambi.access")
+SECRET_PARAMS = ("token", "secret", "key", "password", "code", "signature", "otp")
+_MAX_METHOD = 40
+_PLAIN = logging.Formatter("%(message)s")
+
+
+def access_log(*, as_json: bool, query: Iterable[str], secret_params: Iterable[str]) -> Callable[[Request], Middleware]:
+    """Make the middleware. Arguments and errors as for `App.access_log`."""
+    if isinstance(query, str) or isinstance(secret_params, str):
+        raise ConfigurationError("app.access_log(): query= and secret_params= are lists of names, not one text")
+    shown, hidden = frozenset(query), frozenset(secret_params)
+    if LOGGER.level == logging.NOTSET:
+        LOGGER.setLevel(logging.INFO)  # else nothing would be seen before somebody configures it
+
+    def log(request: Request) -> Middleware:
+        started_s, came = time.perf_counter(), datetime.now(UTC)
+
+        def write(sent: Sent) -> None:
+            fields: dict[str, Any] = {
+                "time": came.isoformat(timespec="milliseconds"),
+                "client": request.client[0] if request.client else None,
+                "method": quote_for_log(request.method, _MAX_METHOD),
+                "path": _path_of(request, shown, hidden),
+                "status": sent.status,
+                "bytes": sent.body_bytes,
+                "duration_ms": round((time.perf_counter() - started_s) * 1000, 3),
+                "complete": sent.is_complete,
+                "route": request.route.path if request.route is not None else None,
+                "id": request.id,
+            }
+            _write(_json_line(fields) if as_json else _text_line(fields), fields)
+
+        request.on_sent(write)
+        yield
+
+    return log
+
+
+def _path_of(request: Request, shown: frozenset[str], hidden: frozenset[str]) -> str:
+    """Give the whole path, with what may be seen of the query."""
+    route, path = request.route, request.root_path + request.path
+    if route is not None and hidden.intersection(route.param_names):
+        path = request.root_path + route.path
+    path = quote_for_log(path)
+    if not (shown and request.query_string):
+        return path
+    try:
+        pairs = [(name, value) for name, value in request.query.pairs() if name in shown]
+    except HTTPError:  # more arguments than are read
+        return path
+    query = "&".join(f"{name}={value}" for name, value in pairs)
+    return f"{path}?{quote_for_log(query)}" if pairs else path
+
+
+def _json_line(fields: dict[str, Any]) -> str:
+    return json.dumps(fields, separators=(",", ":"))
+
+
+def _text_line(fields: dict[str, Any]) -> str:
+    return (
+        f"{fields['client'] or '-'} {fields['method']} {fields['path']} {fields['status'] or '-'} {fields['bytes']}B"
+        f" {fields['duration_ms']:.1f}ms{'' if fields['complete'] else ' incomplete'} route={fields['route'] or '-'}"
+        f" id={fields['id']}"
+    )
+
+
+def _write(line: str, fields: dict[str, Any]) -> None:
+    """Write the line; to stderr where logging is not configured. Other handlers find the fields on the record."""
+    if not LOGGER.hasHandlers():
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(_PLAIN)
+        LOGGER.addHandler(handler)
+    LOGGER.info("%s", line, extra={"access": fields})
