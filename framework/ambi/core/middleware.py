@@ -91,6 +91,12 @@ class Layer:
         if on_loop is not None:
             _check_parameters(on_loop, 2)
 
+    def become(self, function: Callable[..., Any]) -> None:
+        """Take another function of the same form: of an async layer there is one for both sides."""
+        self.function = function
+        if self.is_async:
+            self.on_loop = function
+
     def __repr__(self) -> str:
         return f"<Layer {getattr(self.function, '__name__', self.function)!s}>"
 

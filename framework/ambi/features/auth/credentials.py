@@ -108,7 +108,7 @@ class Guard(Provider, Generic[U]):
         for kind in type(self).__mro__:
             for name in getattr(kind, "__slots__", ()):
                 setattr(inner, name, getattr(self, name))
-        inner.function = inner._guard_async if self.is_async else inner._guard
+        inner.become(inner._guard_async if self.is_async else inner._guard)
         before = self._test
         inner._test = test if before is None else lambda user: before(user) and test(user)
         inner._scope = scope or self._scope
