@@ -64,7 +64,7 @@ class StreamedBody:
             self.close()
             raise
         self.has_items = bool(first) or response.starts_at_once
-        self._iterator = _begun(first, chunks)
+        self._iterator = _begun(request, first, chunks, self._source)
 
     def __iter__(self) -> Iterator[bytes]:
         return self._iterator
@@ -113,16 +113,6 @@ class StreamedBody:
         finally:
             run(close_iterated, iterator, body)
 
-    def _time_to_close_s(self) -> float:
-        """Give how long to wait for a thread that does not come to its next item: less when the server stops."""
-        from ..bridge.run_ahead import CLOSE_S
-        from ..bridge.stopping import stopping_for
-
-        stopping_s = stopping_for()
-        if stopping_s is None:
-            return CLOSE_S
-        return min(CLOSE_S, max(_LOOK_EVERY_S, self._request.limits.streams_stop_s - stopping_s))
-
     def close(self) -> bool:
         """Close the body where it was iterated. Idempotent, from any thread, and while an item is being made.
 
@@ -132,7 +122,7 @@ class StreamedBody:
         self._is_left = True
         source = self._source
         if not hasattr(source, "gi_frame"):
-            is_closed: bool = source.close(self._time_to_close_s())
+            is_closed: bool = source.close(_time_to_close_s(self._request))
             return is_closed
         if not self._has_begun:
             self._has_begun = True
@@ -148,13 +138,27 @@ class StreamedBody:
         return True
 
 
-def _begun(first: bytes, chunks: Any) -> Iterator[bytes]:
+def _begun(request: Request, first: bytes, chunks: Any, source: Any) -> Iterator[bytes]:
     """Give the first chunk and the others: as a generator, since some wrappers close nothing but what they iterate."""
     try:
         yield first
         yield from chunks
     finally:
-        chunks.close()
+        if hasattr(source, "gi_frame"):
+            source.close()
+        else:
+            source.close(_time_to_close_s(request))
+
+
+def _time_to_close_s(request: Request) -> float:
+    """Give how long to wait for a thread that does not come to its next item: less when the server stops."""
+    from ..bridge.run_ahead import CLOSE_S
+    from ..bridge.stopping import stopping_for
+
+    stopping_s = stopping_for()
+    if stopping_s is None:
+        return CLOSE_S
+    return min(CLOSE_S, max(_LOOK_EVERY_S, request.limits.streams_stop_s - stopping_s))
 
 
 def _look(request: Request, response: Response, quiet_s: float) -> bytes | None:
