@@ -213,9 +213,6 @@ def test_only_so_many_are_computed_at_a_time(backend: str, cheap: None, monkeypa
         async with anyio.create_task_group() as group:
             for _ in range(20):
                 group.start_soon(hash_password_async, "a")
-            with anyio.move_on_after(0.02) as cut:  # who waits for a turn can be cancelled
-                await hash_password_async("a")
-            assert cut.cancelled_caught
 
     threads = [threading.Thread(target=hash_password, args=("a",)) for _ in range(10)]
     for thread in threads:
