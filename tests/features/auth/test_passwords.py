@@ -249,3 +249,34 @@ passwords._computed(lambda: print("computed", flush=True))
 print([name for name in ("asyncio", "anyio", "trio") if name in sys.modules])
 """)
     assert printed.split() == ["computed", "[]"]
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_who_waits_for_a_turn_can_be_cancelled(backend: str, cheap: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told of coroutines, which both gateways have; so there is no cell."""
+    begun: list[str] = []
+    go_on = threading.Event()
+
+    def compute(data: bytes) -> str:
+        begun.append("begun")
+        assert go_on.wait(10)
+        return "hash"
+
+    monkeypatch.setattr(passwords, "_hash", compute)
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            try:
+                for _ in range(passwords.AT_A_TIME):
+                    group.start_soon(hash_password_async, "a")
+                with anyio.fail_after(10):
+                    while len(begun) < passwords.AT_A_TIME:
+                        await anyio.sleep(0.001)
+                with anyio.move_on_after(0.02) as cut:
+                    await hash_password_async("a")
+                assert cut.cancelled_caught
+            finally:
+                go_on.set()
+
+    anyio.run(main, backend=backend)
+    assert len(begun) == passwords.AT_A_TIME
