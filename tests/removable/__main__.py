@@ -53,7 +53,9 @@ def own_tests(feature: str) -> list[str]:
     asks = re.compile(
         rf"\bfeatures\.{feature}\b|\bfeatures import {feature}\b|\.{feature}\(|\bimport .*\b({'|'.join(names) or '-'})\b"
     )
-    modules = (ROOT / "tests" / "features").rglob("test_*.py")
+    home = ROOT / "tests" / "features"
+    of_others = [home / other for other in features() if other != feature]  # a folder of tests is its feature's alone
+    modules = [module for module in home.rglob("test_*.py") if module.parent not in of_others]
     return sorted(str(module.relative_to(ROOT)) for module in modules if asks.search(module.read_text("utf-8")))
 
 

@@ -75,7 +75,7 @@ def application_of(app: Any, gateway: str) -> Any:
         raise TypeError(
             f"an App, a WSGI or ASGI application, or a factory of one was expected, not {application!r:.100}"
         )
-    from ..features.mount.detecting import detected_interface
+    from ..core.interfaces import detected_interface
 
     found = detected_interface(application)
     if found not in (None, gateway):

@@ -1,17 +1,14 @@
 """Telling a WSGI application from an ASGI application, once, when it is mounted.
 
-Facts
-- An ASGI application is a coroutine function, or an object whose `__call__` is one; or it takes three arguments.
-- A WSGI application takes two. It may be a function, a method, a `partial`, or an object with `__call__`.
-- Where both could be (`*args`), or a signature cannot be read, only whoever mounts it knows.
+Where both could be (`*args`), or a signature cannot be read, only whoever mounts it knows.
 """
 
 from __future__ import annotations
 
 import inspect
 
-from ...core.binding import is_async
 from ...core.errors import ConfigurationError
+from ...core.interfaces import detected_interface
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,30 +46,3 @@ def interface_of(path: str, application: Any, named: str | None) -> str:
         " (environ, start_response), or an ASGI application, which takes (scope, receive, send);"
         " say interface='wsgi' or interface='asgi'"
     )
-
-
-def detected_interface(application: Any) -> str | None:
-    """Tell the interface of a callable, "wsgi" or "asgi"; None where it cannot be told."""
-    if is_async(application):
-        return "asgi"
-    counts = _argument_counts(application)
-    if len(counts) == 1:
-        return "asgi" if counts == {3} else "wsgi"
-    return None
-
-
-def _argument_counts(application: Any) -> set[int]:
-    """Give those of 2 and 3 that it can be called with; none where its signature cannot be read."""
-    try:
-        signature = inspect.signature(application)
-    except (TypeError, ValueError):
-        return set()
-    return {count for count in (2, 3) if _takes(signature, count)}
-
-
-def _takes(signature: inspect.Signature, count: int) -> bool:
-    try:
-        signature.bind(*range(count))
-    except TypeError:
-        return False
-    return True
