@@ -127,14 +127,15 @@ class Request:
         route: the matched route; None for a request that none matched.
         app: the application.
         native: the server's own structure: the WSGI environ or the ASGI scope. Differs between gateways.
+        has_end: for the framework: something is to be done when the response has been sent.
     """
 
     __slots__ = (
         "_after", "_answer", "_body", "_body_source", "_content_type", "_context", "_cookies", "_csp_nonce",
-        "_csrf_seed", "_distance", "_dropped",
-        "_edge", "_form", "_has_body", "_headers", "_host", "_json", "_loop_side", "_on_response", "_places", "_query",
-        "_receive", "_sent", "_session", "_state", "_sync_side", "_trace", "_values", "_websocket", "app", "method",
-        "native", "path", "query_string", "root_path", "route",
+        "_csrf_seed", "_distance", "_dropped", "_edge", "_form", "_has_body", "_headers", "_host", "_json",
+        "_loop_side", "_on_response", "_places", "_query", "_receive", "_sent", "_session", "_state", "_sync_side",
+        "_trace", "_values", "_websocket", "app", "has_end", "method", "native", "path", "query_string", "root_path",
+        "route",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917  # called by the two gateways only, on every request: names would cost
@@ -169,6 +170,7 @@ class Request:
         self._after: list[tuple[Callable[..., Any], bool, tuple[Any, ...]]] | None = None
         self._places: list[Place] | None = None
         self._sent: Sent | None = None
+        self.has_end = False
 
     # Slots that are absent until first used; declared for type checkers.
     if TYPE_CHECKING:
@@ -589,6 +591,7 @@ class Request:
             from .ending import Sent
 
             self._sent = Sent()
+            self.has_end = True
         self._sent.functions.append(function)
 
     def after(self, function: Callable[..., Any], *args: Any) -> None:
@@ -609,6 +612,7 @@ class Request:
 
         if self._after is None:
             self._after = []
+            self.has_end = True
         self._after.append((function, is_async(function), args))
 
     # --- for the framework ---
@@ -652,6 +656,7 @@ class Request:
     def loaded_form(self, form: Form) -> None:
         """Take a form parsed while it arrived; its files are closed when the request ends."""
         self._form = form
+        self.has_end = True
 
     def drop(self, response: Response | None) -> None:
         """Take note of a response that will not be sent, if it has a stream that somebody must close."""
@@ -662,12 +667,14 @@ class Request:
         """Take note of something that is closed, on its own side, when the response has been sent."""
         if self._dropped is None:
             self._dropped = []
+            self.has_end = True
         self._dropped.append(body)
 
     def sends(self, response: Response) -> None:
         """Take note of the response that is sent: its own stream is closed when it has been, the others at the end."""
         others = {id(body): body for body in self._dropped or () if body is not response.body}
         self._dropped = list(others.values()) or None
+        self.has_end = any(part is not None for part in (self._after, self._form, self._dropped, self._sent))
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.path}>"

@@ -143,8 +143,7 @@ class Route:
     __slots__ = (
         "_plan", "blocking", "call", "cancel_on_disconnect", "handler", "host", "is_async", "is_guarded", "layers",
         "max_body_bytes", "methods", "name", "param_names", "parameters", "path", "routers", "segments", "streams_body",
-        "timeout_s",
-        "websocket",
+        "timeout_s", "websocket",
     )  # fmt: skip
 
     def __init__(

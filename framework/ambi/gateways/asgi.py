@@ -91,12 +91,7 @@ async def serve(app: ServedApplication, scope: Scope, receive: Receive, send: Se
     finally:
         if request._body_source is not None:
             request._body_source.close()
-        if (
-            request._after is not None
-            or request._form is not None
-            or request._dropped is not None
-            or request._sent is not None
-        ):
+        if request.has_end:
             await _finish(request)
         elif request._sync_side is not None:
             request._sync_side.release()

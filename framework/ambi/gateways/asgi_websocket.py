@@ -72,7 +72,7 @@ async def serve_websocket(app: ServedApplication, scope: Scope, receive: Receive
             request._sent.status, request._sent.is_complete = 101, True
         if request._body_source is not None:
             request._body_source.close()
-        if request._after is not None or request._dropped is not None or request._sent is not None:
+        if request.has_end:
             await _finish(request)
         elif request._sync_side is not None:
             request._sync_side.release()

@@ -32,9 +32,7 @@ def wrap_file(request: Request, pairs: list[Pair], body: object) -> Iterable[byt
     environ: Mapping[str, Any] = request.native
     if not isinstance(body, FileBody) or "wsgi.file_wrapper" not in environ:
         return None
-    if request._after is not None or request._form is not None or request._dropped is not None:
-        return None
-    if request._sent is not None:  # what the server sends by itself nobody counts
+    if request.has_end:  # nobody would close what the end needs, nor count what the server sends by itself
         return None
     if ("content-length", str(body.length)) not in pairs:  # a middleware has its own idea of what is sent
         return None

@@ -375,12 +375,7 @@ def write_response(
             return write_response(request, answer, start_response, context)
     if request._sent is not None:
         request._sent.status = response.status
-    if (
-        request._after is not None
-        or request._form is not None
-        or request._dropped is not None
-        or request._sent is not None
-    ):
+    if request.has_end:
         finished = FinishedWhole if isinstance(chunks, tuple) else FinishedBody
         chunks = finished(chunks, request, context)
     try:
@@ -445,9 +440,9 @@ class FinishedBody:
         request, self._request = self._request, None
         if request is None:
             return
-        close: Callable[[], bool] | None = getattr(self._chunks, "close", None)
+        close: Callable[[], object] | None = getattr(self._chunks, "close", None)
         try:
-            if close is not None and not close():
+            if close is not None and close() is False:
                 self._context = self._context.copy()  # another thread is in it, and may stay there for a while
         finally:
             self._context.run(tell_sent, request)

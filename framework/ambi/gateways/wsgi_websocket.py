@@ -81,7 +81,7 @@ def serve_websocket(app: ServedApplication, environ: WSGIEnvironment, start_resp
         return write_response(request, response, start_response, context)
     if request._sent is not None:
         request._sent.status, request._sent.is_complete = _SWITCHED, True
-    if request._after is not None or request._dropped is not None or request._sent is not None:
+    if request.has_end:
         FinishedBody((), request, context).close()
     raise next(ending for key, ending in _ENDINGS.items() if key in environ)
 
