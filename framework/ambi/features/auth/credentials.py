@@ -202,7 +202,44 @@ class Guard(Provider, Generic[U]):
         return f"<{type(self).__name__} {name}>"
 
 
-class Basic(Guard[U]):
+class _Authorization(Guard[U]):
+    """A guard of one scheme of the Authorization field, with a check or with what is known beforehand."""
+
+    __slots__ = ("realm",)
+
+    scheme: str
+    """Its name, in lower case."""
+
+    def __init__(
+        self,
+        check: Any,
+        compare: Callable[[Any], Check],
+        *,
+        realm: str = "this site",
+        blocking: bool = True,
+        required: bool = True,
+    ) -> None:
+        self.realm = _check_realm(realm)
+        if not callable(check):
+            check, blocking = compare(check), False
+        super().__init__(check, blocking=blocking, required=required)
+
+    def decode(self, credentials: str) -> tuple[str, ...] | None:
+        """Give what the check takes; None for what is malformed."""
+        raise NotImplementedError
+
+    def read(self, request: Request) -> tuple[str, ...] | None:
+        """Read the field, if it is of this scheme."""
+        scheme, credentials = request.authorization or ("", "")
+        if scheme != self.scheme:
+            return None
+        found = self.decode(credentials)
+        if found is None:
+            raise self.refusal(request, shown=True)
+        return found
+
+
+class Basic(_Authorization[U]):
     """Let in who sends a name and a password, as browsers ask for them. Over TLS only: they are not encrypted.
 
     Args:
@@ -228,8 +265,9 @@ class Basic(Guard[U]):
     See: RFC 7617.
     """
 
-    __slots__ = ("realm",)
+    __slots__ = ()
 
+    scheme = "basic"
     takes = ("name", "password")
 
     @overload
@@ -244,36 +282,19 @@ class Basic(Guard[U]):
     def __init__(
         self, check: Callable[..., U | None], *, realm: str = ..., blocking: bool = ..., required: bool = ...
     ) -> None: ...
-    def __init__(
-        self,
-        check: Any,
-        *,
-        realm: str = "this site",
-        blocking: bool = True,
-        required: bool = True,
-    ) -> None:
-        self.realm = _check_realm(realm)
-        if not callable(check):
-            super().__init__(_KnownPasswords(check), blocking=False, required=required)
-        else:
-            super().__init__(check, blocking=blocking, required=required)
+    def __init__(self, check: Any, **options: Any) -> None:
+        super().__init__(check, _KnownPasswords, **options)
 
-    def read(self, request: Request) -> tuple[str, str] | None:
+    def decode(self, credentials: str) -> tuple[str, str] | None:
         """Decode name and password."""
-        scheme, credentials = request.authorization or ("", "")
-        if scheme != "basic":
-            return None
-        found = _decode_basic(credentials)
-        if found is None:
-            raise self.refusal(request, shown=True)
-        return found
+        return _decode_basic(credentials)
 
     def challenge(self, error: str | None) -> str:
         """Give the challenge."""
         return f'Basic realm="{self.realm}", charset="UTF-8"'
 
 
-class Bearer(Guard[U]):
+class Bearer(_Authorization[U]):
     """Let in who sends a token: `Authorization: Bearer ...`.
 
     Args:
@@ -291,8 +312,9 @@ class Bearer(Guard[U]):
     See: RFC 6750.
     """
 
-    __slots__ = ("realm",)
+    __slots__ = ()
 
+    scheme = "bearer"
     takes = ("token",)
 
     @overload
@@ -307,28 +329,12 @@ class Bearer(Guard[U]):
     def __init__(
         self, check: Callable[..., U | None], *, realm: str = ..., blocking: bool = ..., required: bool = ...
     ) -> None: ...
-    def __init__(
-        self,
-        check: Any,
-        *,
-        realm: str = "this site",
-        blocking: bool = True,
-        required: bool = True,
-    ) -> None:
-        self.realm = _check_realm(realm)
-        if not callable(check):
-            super().__init__(_KnownTokens(check), blocking=False, required=required)
-        else:
-            super().__init__(check, blocking=blocking, required=required)
+    def __init__(self, check: Any, **options: Any) -> None:
+        super().__init__(check, _KnownTokens, **options)
 
-    def read(self, request: Request) -> tuple[str] | None:
+    def decode(self, credentials: str) -> tuple[str] | None:
         """Give the token."""
-        scheme, token = request.authorization or ("", "")
-        if scheme != "bearer":
-            return None
-        if not token.rstrip("=") or not _TOKEN.issuperset(token.rstrip("=")):
-            raise self.refusal(request, shown=True)
-        return (token,)
+        return (credentials,) if _is_token(credentials) else None
 
     def refusal(self, request: Request, *, shown: bool) -> HTTPError:
         """Make the 401, which names an error only if there was a token."""
@@ -373,6 +379,12 @@ def challenging(request: Request, challenge: str, detail: str) -> HTTPError:
 
     request.on_response(keep)
     return HTTPError(401, detail, headers={"www-authenticate": challenge})
+
+
+def _is_token(text: str) -> bool:
+    """Tell whether a text can be sent as a token. See: RFC 6750 2.1."""
+    bare = text.rstrip("=")
+    return bare != "" and _TOKEN.issuperset(bare)
 
 
 def _decode_basic(credentials: str) -> tuple[str, str] | None:
