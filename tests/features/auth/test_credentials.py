@@ -336,6 +336,11 @@ def test_hostile_parameters_take_time_in_proportion() -> None:
         (lambda: Basic(TEXT), "takes a function or a mapping of names to passwords, not a str"),
         (lambda: Basic({}, realm="Größe"), "a realm is printable ASCII"),
         (lambda: Bearer({}, realm=""), "a realm is printable ASCII"),
+        (lambda: Bearer({None: "ci"}), "nobody can send one of the tokens that Bearer was given"),  # type: ignore[dict-item]
+        (lambda: Bearer({"": "ci"}), "nobody can send one of the tokens that Bearer was given"),
+        (lambda: Bearer({"two words": "ci"}), "nobody can send one of the tokens that Bearer was given"),
+        (lambda: Basic({"a:b": "c"}), "nobody can send one of the names and passwords that Basic was given"),
+        (lambda: Basic({"a": None}), "nobody can send one of the names and passwords"),  # type: ignore[dict-item]
         (lambda: Bearer({}).requiring(bool, scope='a"b'), "a scope is printable ASCII"),
     ],
 )

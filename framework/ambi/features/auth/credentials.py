@@ -249,7 +249,8 @@ class Basic(_Authorization[U]):
         blocking, required: as for `Guard`.
 
     Raises:
-        ConfigurationError: the realm is not printable ASCII, or the check takes other parameters.
+        ConfigurationError: the realm is not printable ASCII, the check takes other parameters, or the mapping has what
+            nobody can send.
 
     Example:
         def find_user(name: str, password: str) -> User | None:
@@ -303,7 +304,8 @@ class Bearer(_Authorization[U]):
         blocking, required: as for `Guard`.
 
     Raises:
-        ConfigurationError: the realm is not printable ASCII, or the check takes other parameters.
+        ConfigurationError: the realm is not printable ASCII, the check takes other parameters, or the mapping has what
+            nobody can send.
 
     Example:
         tokens = Bearer({os.environ["CI_TOKEN"]: "ci"})
@@ -393,14 +395,24 @@ def _decode_basic(credentials: str) -> tuple[str, str] | None:
     except (binascii.Error, ValueError):
         return None
     name, colon, password = text.partition(":")
-    if not colon or any(c < " " or "\x7f" <= c <= "\x9f" for c in text):
-        return None
-    return name, password
+    return (name, password) if colon and not _has_control(text) else None
+
+
+def _has_control(text: str) -> bool:
+    return any(c < " " or "\x7f" <= c <= "\x9f" for c in text)
 
 
 def _check_mapping(kind: str, of_what: str, given: object) -> None:
     if not isinstance(given, Mapping):
         raise ConfigurationError(f"{kind} takes a function or a mapping of {of_what}, not a {type(given).__name__}")
+
+
+def _check_sendable(kind: str, of_what: str, *, is_sendable: bool) -> None:
+    if not is_sendable:
+        raise ConfigurationError(
+            f"nobody can send one of the {of_what} that {kind} was given: it is no text, or has characters that the"
+            " scheme has not; it is not shown here. Is it what the environment was to give?"
+        )
 
 
 def _digest(text: str) -> bytes:
@@ -413,6 +425,14 @@ class _KnownPasswords:
 
     def __init__(self, passwords: Mapping[str, str]) -> None:
         _check_mapping("Basic", "names to passwords", passwords)
+        sendable = all(
+            isinstance(name, str)
+            and isinstance(password, str)
+            and ":" not in name
+            and not _has_control(name + password)
+            for name, password in passwords.items()
+        )
+        _check_sendable("Basic", "names and passwords", is_sendable=sendable)
         self._known = [(name, _digest(name), _digest(password)) for name, password in passwords.items()]
 
     def __call__(self, name: str, password: str) -> str | None:
@@ -429,6 +449,8 @@ class _KnownTokens:
 
     def __init__(self, tokens: Mapping[str, Any]) -> None:
         _check_mapping("Bearer", "tokens to owners", tokens)
+        sendable = all(isinstance(token, str) and _is_token(token) for token in tokens)
+        _check_sendable("Bearer", "tokens", is_sendable=sendable)
         self._known = [(_digest(token), owner) for token, owner in tokens.items()]
 
     def __call__(self, token: str) -> Any:
