@@ -326,28 +326,40 @@ def _respond(text: str, name: str) -> Response:
     return Response(text, content_type=_type_of(name))
 
 
+class _Parts:
+    """Pieces of a few characters, joined to parts that are worth sending."""
+
+    def __init__(self, least: int) -> None:
+        self._least = least
+        self._pieces: list[str] = []
+        self._size = 0
+
+    def add(self, piece: str) -> str:
+        """Take a piece; give a part when there is one, else ""."""
+        self._pieces.append(piece)
+        self._size += len(piece)
+        return self.rest() if self._size >= self._least else ""
+
+    def rest(self) -> str:
+        """Give what there is."""
+        part = "".join(self._pieces)
+        self._pieces, self._size = [], 0
+        return part
+
+
 def _joined(pieces: Iterator[str], least: int) -> Iterator[str]:
-    """Join pieces of a few characters to parts that are worth sending."""
-    parts: list[str] = []
-    size = 0
+    parts = _Parts(least)
     for piece in pieces:
-        parts.append(piece)
-        size += len(piece)
-        if size >= least:
-            yield "".join(parts)
-            parts, size = [], 0
-    if parts:
-        yield "".join(parts)
+        if part := parts.add(piece):
+            yield part
+    if part := parts.rest():
+        yield part
 
 
 async def _joined_async(pieces: AsyncIterator[str], least: int) -> AsyncIterator[str]:
-    parts: list[str] = []
-    size = 0
+    parts = _Parts(least)
     async for piece in pieces:
-        parts.append(piece)
-        size += len(piece)
-        if size >= least:
-            yield "".join(parts)
-            parts, size = [], 0
-    if parts:
-        yield "".join(parts)
+        if part := parts.add(piece):
+            yield part
+    if part := parts.rest():
+        yield part
