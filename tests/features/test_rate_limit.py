@@ -411,6 +411,21 @@ def test_memory_lets_a_window_move(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found == [True, True, False, True, False, True]
 
 
+def test_memory_counts_on_when_the_clock_is_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is over may then stand behind what is not."""
+    store, now = MemoryStore(), [5000.0]
+    monkeypatch.setattr("ambi.features.rate_limit.memory.time.time", lambda: now[0])
+    assert (store.incr("a", 10), store.acquire_entry("a", 2, 10)) == (1, True)
+    now[0] = 1000.0
+    assert (store.incr("b", 10), store.acquire_entry("b", 2, 10)) == (1, True)
+    now[0] = 1020.0
+    assert store.incr("b", 10) == 1
+    assert not store.acquire_entry("b", 2, 10, 3)  # more than there can be
+    now[0] = 5020.0
+    assert (store.incr("c", 10), store.acquire_entry("c", 2, 10)) == (1, True)
+    assert store.reset() == 2
+
+
 def test_memory_has_an_end() -> None:
     store = MemoryStore(max_keys=2)
     for key in "abc":
