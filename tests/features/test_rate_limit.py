@@ -56,12 +56,19 @@ def closed_stores(monkeypatch: pytest.MonkeyPatch, no_leaks: None) -> Iterator[N
         store.storage.connection_pool.disconnect()
 
 
+@pytest.fixture
+def no_time_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the time of day stand still, by which windows are counted: a busy machine changes no number then."""
+    now = float(int(time.time()))
+    monkeypatch.setattr(time, "time", lambda: now)
+
+
 def statuses(client: Client, *paths: str) -> list[int]:
     return [client.get(path).status_code for path in paths]
 
 
 def test_past_the_limit_the_answer_is_a_429_that_says_when_to_come_again(
-    app: App, client: Client, cell: Cell, storage: str
+    app: App, client: Client, cell: Cell, storage: str, no_time_passes: None
 ) -> None:
     app.rate_limit("2/minute", storage=storage)
     ran: list[str] = []
@@ -69,7 +76,7 @@ def test_past_the_limit_the_answer_is_a_429_that_says_when_to_come_again(
     assert statuses(client, "/", "/") == [200, 200]
     refused = client.get("/")
     assert refused.status_code == 429
-    assert 58 <= int(refused.headers["retry-after"]) <= 60
+    assert refused.headers["retry-after"] == "60"
     assert refused.headers["content-type"] == "application/problem+json"
     problem = refused.json()
     assert problem["type"] == "https://iana.org/assignments/http-problem-types#quota-exceeded"
@@ -78,16 +85,16 @@ def test_past_the_limit_the_answer_is_a_429_that_says_when_to_come_again(
     assert ran == ["ran", "ran"]
 
 
-def test_clients_are_told_what_is_left(app: App, client: Client, cell: Cell, storage: str) -> None:
+def test_clients_are_told_what_is_left(
+    app: App, client: Client, cell: Cell, storage: str, no_time_passes: None
+) -> None:
     app.rate_limit(["3/minute", "50/hour"], storage=storage, name="api")
     app.get("/")(cell.handler(lambda: "ok"))
     headers = client.get("/").headers
     assert headers["ratelimit-policy"] == '"api-60";q=3;w=60, "api-3600";q=50;w=3600'
-    assert headers["ratelimit"].replace("t=59", "t=60").replace("t=3599", "t=3600") == (
-        '"api-60";r=2;t=60, "api-3600";r=49;t=3600'
-    )
+    assert headers["ratelimit"] == '"api-60";r=2;t=60, "api-3600";r=49;t=3600'
     assert (headers["ratelimit-limit"], headers["ratelimit-remaining"]) == ("3", "2")
-    assert headers["ratelimit-reset"] in ("59", "60")
+    assert headers["ratelimit-reset"] == "60"
 
 
 def test_whatever_is_sent_tells_it(app: App, client: Client, cell: Cell) -> None:
