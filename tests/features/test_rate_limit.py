@@ -1,6 +1,8 @@
 """Rate limits count on every gateway alike, in memory and over Redis, and tell clients what is left."""
 
+import contextlib
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -321,6 +323,24 @@ def test_a_store_that_comes_back_counts_again(
         "the store of rate limits does not answer, and requests are let through uncounted meanwhile",
         "the store of rate limits answers again",
     ]
+
+
+@pytest.mark.usefixtures("redis_url")  # which says why, where there is no client of Redis
+def test_a_redis_that_accepts_and_says_nothing_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On one gateway, as it is the client of Redis that tries: each further try would take another time-out."""
+    monkeypatch.setattr(limiter, "TIMEOUT_S", 0.05)
+    tries = 0
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        app = App()
+        app.rate_limit("1/minute", storage=f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
+        app.get("/")(lambda: "ok")
+        assert statuses(Client(app, gateway="wsgi"), "/", "/") == [200, 200]
+        silent.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                silent.accept()[0].close()
+                tries += 1
+    assert tries == 1
 
 
 def test_a_redis_that_is_stopped_delays_nobody(passing_redis: RedisServer, impatient: None) -> None:
