@@ -580,21 +580,28 @@ def test_a_quiet_stream_shows_life_by_a_block_of_nothing(make_client: MakeClient
     app = App()
     app.compression(codings=["gzip"], event_streams=True)
 
+    nothing, seen = b"\x00\x00\x00\xff\xff", threading.Event()
+
     def events() -> Iterator[str]:
         yield "a" * 100
-        time.sleep(0.3)
+        assert seen.wait(10)
         yield "a" * 100
 
     async def events_async() -> AsyncIterator[str]:
         yield "a" * 100
-        await anyio.sleep(0.3)
+        with anyio.fail_after(10):
+            while not seen.is_set():
+                await anyio.sleep(0.001)
         yield "a" * 100
 
-    sse = feature("sse")
+    sse, chunks = feature("sse"), []
     app.get("/")(cell.handler(lambda: sse.SSE(cell.pick(events, events_async)(), keep_alive_s=0.05)))
     with make_client(app).stream("GET", "/", headers=GZIP) as response:
-        chunks = list(response.iter_bytes())
-    assert b"\x00\x00\x00\xff\xff" in chunks
+        for chunk in response.iter_bytes():
+            chunks.append(chunk)
+            if chunk == nothing:
+                seen.set()
+    assert nothing in chunks
     event = b"data: %b\n\n" % (b"a" * 100)
     assert gzip.decompress(b"".join(chunks)) == b": open\n\n" + event + event
 

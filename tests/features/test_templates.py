@@ -183,6 +183,16 @@ def test_an_absolute_name_is_one_in_the_folder(show: Callable[..., Any], templat
         templates.render("/etc/passwd")
 
 
+def test_the_many_names_of_one_template_leave_nothing_behind(folder: Path) -> None:
+    """A name may come from a request. Nothing is served, so there is no cell."""
+    templates = Templates(folder, enable_async=True)
+    found = []
+    for environment in (templates.environment, templates._async_environment):
+        found += [environment.get_template("./" * number + "page.html") for number in range(100)]
+        assert not environment.cache
+    assert len(set(map(id, found))) == 2
+
+
 def test_nothing_is_read_while_requests_are_served(show: Callable[..., Any], folder: Path) -> None:
     for name in PAGES:
         (folder / name).unlink()

@@ -117,3 +117,14 @@ def check_limit(name: str, value: float) -> float:
     if isinstance(value, bool) or not isinstance(value, wanted) or not value > 0:
         raise ConfigurationError(f"the limit {name} must be a positive {kind}, not {value!r}")
     return value
+
+
+def check_size(name: str, value: object) -> int:
+    """Give `value` back if it can be the number of bytes that an argument `name` says.
+
+    Raises:
+        ConfigurationError: it is no whole number, or less than 0.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ConfigurationError(f"{name} must be a number of bytes, 0 or more, not {value!r}")
+    return value

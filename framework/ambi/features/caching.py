@@ -16,8 +16,8 @@ from __future__ import annotations
 from datetime import timedelta
 from hashlib import blake2b
 
-from ..core.errors import ConfigurationError
 from ..core.headers import split_list
+from ..core.limits import check_size
 from ..core.preconditions import evaluate, refused
 from ..core.response import Response
 
@@ -125,8 +125,7 @@ def whole_seconds(name: str, time: Seconds) -> int:
 
 def add_etags(router: Router, *, max_bytes: int) -> None:
     """Add the layer that tags answers and holds conditions to the tags; arguments and errors as for `App.etags`."""
-    if not isinstance(max_bytes, int) or isinstance(max_bytes, bool) or max_bytes < 0:
-        raise ConfigurationError(f"max_bytes must be a number of bytes, 0 or more, not {max_bytes!r}")
+    check_size("max_bytes", max_bytes)
 
     def etags(request: Request) -> Middleware:
         response = yield

@@ -25,6 +25,7 @@ from typing import Protocol
 from ..core.errors import ConfigurationError
 from ..core.files import SMALL_BYTES, File, FileBody
 from ..core.headers import split_list
+from ..core.limits import check_size
 from ..core.response import WITHOUT_BODY, Response, declared_length, take_body
 
 TYPE_CHECKING = False
@@ -259,11 +260,9 @@ class Compression:
         files: bool,
         event_streams: bool,
     ) -> None:
-        if isinstance(min_bytes, bool) or not isinstance(min_bytes, int) or min_bytes < 0:
-            raise ConfigurationError(f"min_bytes must be a number of bytes, 0 or more, not {min_bytes!r}")
         self._codings = codings
         self._names = tuple(codings)
-        self._min_bytes = max(min_bytes, 1)  # nothing stays nothing
+        self._min_bytes = max(check_size("min_bytes", min_bytes), 1)  # nothing stays nothing
         self._types = check_types(TYPES if types is None else types)
         self._levels = check_levels(codings, level)
         self._has_files = files

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     Processor = Callable[[Request], Mapping[str, Any]]
 
 _SUFFIXES = (".j2", ".jinja", ".jinja2")
-_ALL = -1
 
 P = TypeVar("P", bound="Callable[[Request], Mapping[str, Any]]")
 
@@ -99,16 +98,15 @@ class Templates:
                 f"templates have no option {min(unknown)!r}; they have {known};"
                 " options of jinja2.Environment go to environment={...}"
             )
-        self._auto_reload = options.get("auto_reload", False)
         self._chunk_chars = options.get("chunk_chars", 4096)
         self._processors: list[Processor] = []
         self.environment = _environment(source, options)
         self._loads_async: jinja2.Environment | None = None
         if options.get("enable_async", False):
             self._loads_async = self.environment.overlay(enable_async=True)
-        if not self._auto_reload:
+        if not self.environment.auto_reload:
             for environment in filter(None, (self.environment, self._loads_async)):
-                environment.loader = _compile_all(environment)
+                _compile_all(environment)
 
     def context(self, function: P) -> P:
         """Register a context processor: a `def` of the request that gives names for every template rendered with one.
@@ -239,7 +237,7 @@ class _Compiled(jinja2.BaseLoader):
 
 
 def _environment(source: TemplateSource, options: TemplateOptions) -> jinja2.Environment:
-    further: dict[str, Any] = {"undefined": jinja2.StrictUndefined, "cache_size": _ALL}
+    further: dict[str, Any] = {"undefined": jinja2.StrictUndefined}
     further |= options.get("environment", {})
     ours = further.keys() & {"autoescape", "auto_reload", "enable_async", "loader"}
     if ours:
@@ -284,13 +282,12 @@ def _loader(source: TemplateSource) -> jinja2.BaseLoader:
     return jinja2.FileSystemLoader([folder.absolute() for folder in folders])
 
 
-def _compile_all(environment: jinja2.Environment) -> jinja2.BaseLoader | None:
-    """Compile every template of a loader; one that cannot tell which it has stays as it is."""
-    loader = environment.loader
+def _compile_all(environment: jinja2.Environment) -> None:
+    """Compile every template of a loader, and put those in its place; one that cannot tell which it has stays."""
     try:
         names = environment.list_templates()
     except TypeError:
-        return loader
+        return
     compiled: dict[str, jinja2.Template] = {}
     for name in names:
         if not any(part.startswith(".") for part in name.split("/")):  # what editors and systems leave in folders
@@ -300,7 +297,8 @@ def _compile_all(environment: jinja2.Environment) -> jinja2.BaseLoader | None:
                 continue
             except jinja2.TemplateSyntaxError as exc:
                 raise ConfigurationError(_mistake(exc, name)) from exc
-    return _Compiled(compiled)
+    environment.loader = _Compiled(compiled)
+    environment.cache = None  # it would keep each name that a request has found for a template: "./page", "././page"
 
 
 def _mistake(error: jinja2.TemplateSyntaxError, name: str) -> str:
@@ -328,28 +326,40 @@ def _respond(text: str, name: str) -> Response:
     return Response(text, content_type=_type_of(name))
 
 
+class _Parts:
+    """Pieces of a few characters, joined to parts that are worth sending."""
+
+    def __init__(self, least: int) -> None:
+        self._least = least
+        self._pieces: list[str] = []
+        self._size = 0
+
+    def add(self, piece: str) -> str:
+        """Take a piece; give a part when there is one, else ""."""
+        self._pieces.append(piece)
+        self._size += len(piece)
+        return self.rest() if self._size >= self._least else ""
+
+    def rest(self) -> str:
+        """Give what there is."""
+        part = "".join(self._pieces)
+        self._pieces, self._size = [], 0
+        return part
+
+
 def _joined(pieces: Iterator[str], least: int) -> Iterator[str]:
-    """Join pieces of a few characters to parts that are worth sending."""
-    parts: list[str] = []
-    size = 0
+    parts = _Parts(least)
     for piece in pieces:
-        parts.append(piece)
-        size += len(piece)
-        if size >= least:
-            yield "".join(parts)
-            parts, size = [], 0
-    if parts:
-        yield "".join(parts)
+        if part := parts.add(piece):
+            yield part
+    if part := parts.rest():
+        yield part
 
 
 async def _joined_async(pieces: AsyncIterator[str], least: int) -> AsyncIterator[str]:
-    parts: list[str] = []
-    size = 0
+    parts = _Parts(least)
     async for piece in pieces:
-        parts.append(piece)
-        size += len(piece)
-        if size >= least:
-            yield "".join(parts)
-            parts, size = [], 0
-    if parts:
-        yield "".join(parts)
+        if part := parts.add(piece):
+            yield part
+    if part := parts.rest():
+        yield part

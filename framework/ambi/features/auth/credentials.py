@@ -202,7 +202,44 @@ class Guard(Provider, Generic[U]):
         return f"<{type(self).__name__} {name}>"
 
 
-class Basic(Guard[U]):
+class _Authorization(Guard[U]):
+    """A guard of one scheme of the Authorization field, with a check or with what is known beforehand."""
+
+    __slots__ = ("realm",)
+
+    scheme: str
+    """Its name, in lower case."""
+
+    def __init__(
+        self,
+        check: Any,
+        compare: Callable[[Any], Check],
+        *,
+        realm: str = "this site",
+        blocking: bool = True,
+        required: bool = True,
+    ) -> None:
+        self.realm = _check_realm(realm)
+        if not callable(check):
+            check, blocking = compare(check), False
+        super().__init__(check, blocking=blocking, required=required)
+
+    def decode(self, credentials: str) -> tuple[str, ...] | None:
+        """Give what the check takes; None for what is malformed."""
+        raise NotImplementedError
+
+    def read(self, request: Request) -> tuple[str, ...] | None:
+        """Read the field, if it is of this scheme."""
+        scheme, credentials = request.authorization or ("", "")
+        if scheme != self.scheme:
+            return None
+        found = self.decode(credentials)
+        if found is None:
+            raise self.refusal(request, shown=True)
+        return found
+
+
+class Basic(_Authorization[U]):
     """Let in who sends a name and a password, as browsers ask for them. Over TLS only: they are not encrypted.
 
     Args:
@@ -212,7 +249,8 @@ class Basic(Guard[U]):
         blocking, required: as for `Guard`.
 
     Raises:
-        ConfigurationError: the realm is not printable ASCII, or the check takes other parameters.
+        ConfigurationError: the realm is not printable ASCII, the check takes other parameters, or the mapping has what
+            nobody can send.
 
     Example:
         def find_user(name: str, password: str) -> User | None:
@@ -228,8 +266,9 @@ class Basic(Guard[U]):
     See: RFC 7617.
     """
 
-    __slots__ = ("realm",)
+    __slots__ = ()
 
+    scheme = "basic"
     takes = ("name", "password")
 
     @overload
@@ -244,36 +283,19 @@ class Basic(Guard[U]):
     def __init__(
         self, check: Callable[..., U | None], *, realm: str = ..., blocking: bool = ..., required: bool = ...
     ) -> None: ...
-    def __init__(
-        self,
-        check: Any,
-        *,
-        realm: str = "this site",
-        blocking: bool = True,
-        required: bool = True,
-    ) -> None:
-        self.realm = _check_realm(realm)
-        if not callable(check):
-            super().__init__(_KnownPasswords(check), blocking=False, required=required)
-        else:
-            super().__init__(check, blocking=blocking, required=required)
+    def __init__(self, check: Any, **options: Any) -> None:
+        super().__init__(check, _KnownPasswords, **options)
 
-    def read(self, request: Request) -> tuple[str, str] | None:
+    def decode(self, credentials: str) -> tuple[str, str] | None:
         """Decode name and password."""
-        scheme, credentials = request.authorization or ("", "")
-        if scheme != "basic":
-            return None
-        found = _decode_basic(credentials)
-        if found is None:
-            raise self.refusal(request, shown=True)
-        return found
+        return _decode_basic(credentials)
 
     def challenge(self, error: str | None) -> str:
         """Give the challenge."""
         return f'Basic realm="{self.realm}", charset="UTF-8"'
 
 
-class Bearer(Guard[U]):
+class Bearer(_Authorization[U]):
     """Let in who sends a token: `Authorization: Bearer ...`.
 
     Args:
@@ -282,7 +304,8 @@ class Bearer(Guard[U]):
         blocking, required: as for `Guard`.
 
     Raises:
-        ConfigurationError: the realm is not printable ASCII, or the check takes other parameters.
+        ConfigurationError: the realm is not printable ASCII, the check takes other parameters, or the mapping has what
+            nobody can send.
 
     Example:
         tokens = Bearer({os.environ["CI_TOKEN"]: "ci"})
@@ -291,8 +314,9 @@ class Bearer(Guard[U]):
     See: RFC 6750.
     """
 
-    __slots__ = ("realm",)
+    __slots__ = ()
 
+    scheme = "bearer"
     takes = ("token",)
 
     @overload
@@ -307,28 +331,12 @@ class Bearer(Guard[U]):
     def __init__(
         self, check: Callable[..., U | None], *, realm: str = ..., blocking: bool = ..., required: bool = ...
     ) -> None: ...
-    def __init__(
-        self,
-        check: Any,
-        *,
-        realm: str = "this site",
-        blocking: bool = True,
-        required: bool = True,
-    ) -> None:
-        self.realm = _check_realm(realm)
-        if not callable(check):
-            super().__init__(_KnownTokens(check), blocking=False, required=required)
-        else:
-            super().__init__(check, blocking=blocking, required=required)
+    def __init__(self, check: Any, **options: Any) -> None:
+        super().__init__(check, _KnownTokens, **options)
 
-    def read(self, request: Request) -> tuple[str] | None:
+    def decode(self, credentials: str) -> tuple[str] | None:
         """Give the token."""
-        scheme, token = request.authorization or ("", "")
-        if scheme != "bearer":
-            return None
-        if not token.rstrip("=") or not _TOKEN.issuperset(token.rstrip("=")):
-            raise self.refusal(request, shown=True)
-        return (token,)
+        return (credentials,) if _is_token(credentials) else None
 
     def refusal(self, request: Request, *, shown: bool) -> HTTPError:
         """Make the 401, which names an error only if there was a token."""
@@ -375,20 +383,36 @@ def challenging(request: Request, challenge: str, detail: str) -> HTTPError:
     return HTTPError(401, detail, headers={"www-authenticate": challenge})
 
 
+def _is_token(text: str) -> bool:
+    """Tell whether a text can be sent as a token. See: RFC 6750 2.1."""
+    bare = text.rstrip("=")
+    return bare != "" and _TOKEN.issuperset(bare)
+
+
 def _decode_basic(credentials: str) -> tuple[str, str] | None:
     try:
         text = b64decode(credentials, validate=True).decode("utf-8")
     except (binascii.Error, ValueError):
         return None
     name, colon, password = text.partition(":")
-    if not colon or any(c < " " or "\x7f" <= c <= "\x9f" for c in text):
-        return None
-    return name, password
+    return (name, password) if colon and not _has_control(text) else None
+
+
+def _has_control(text: str) -> bool:
+    return any(c < " " or "\x7f" <= c <= "\x9f" for c in text)
 
 
 def _check_mapping(kind: str, of_what: str, given: object) -> None:
     if not isinstance(given, Mapping):
         raise ConfigurationError(f"{kind} takes a function or a mapping of {of_what}, not a {type(given).__name__}")
+
+
+def _check_sendable(kind: str, of_what: str, *, is_sendable: bool) -> None:
+    if not is_sendable:
+        raise ConfigurationError(
+            f"nobody can send one of the {of_what} that {kind} was given: it is no text, or has characters that the"
+            " scheme has not; it is not shown here. Is it what the environment was to give?"
+        )
 
 
 def _digest(text: str) -> bytes:
@@ -401,6 +425,14 @@ class _KnownPasswords:
 
     def __init__(self, passwords: Mapping[str, str]) -> None:
         _check_mapping("Basic", "names to passwords", passwords)
+        sendable = all(
+            isinstance(name, str)
+            and isinstance(password, str)
+            and ":" not in name
+            and not _has_control(name + password)
+            for name, password in passwords.items()
+        )
+        _check_sendable("Basic", "names and passwords", is_sendable=sendable)
         self._known = [(name, _digest(name), _digest(password)) for name, password in passwords.items()]
 
     def __call__(self, name: str, password: str) -> str | None:
@@ -417,6 +449,8 @@ class _KnownTokens:
 
     def __init__(self, tokens: Mapping[str, Any]) -> None:
         _check_mapping("Bearer", "tokens to owners", tokens)
+        sendable = all(isinstance(token, str) and _is_token(token) for token in tokens)
+        _check_sendable("Bearer", "tokens", is_sendable=sendable)
         self._known = [(_digest(token), owner) for token, owner in tokens.items()]
 
     def __call__(self, token: str) -> Any:

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from typing import TypeVar, overload
 
-from ...core.errors import HTTPError
+from ...core.binding import parameters_of
+from ...core.errors import ConfigurationError, HTTPError
 from ...core.negotiation import best_media_type
 from ...core.response import Redirect
 from ...core.url import encode_path, encode_query
@@ -78,9 +79,6 @@ class LoginRequired(Guard[U]):
         super().__init__(check, blocking=blocking, required=required)
 
     def _check_signature(self, check: Callable[..., object]) -> bool:
-        from ...core.binding import parameters_of
-        from ...core.errors import ConfigurationError
-
         count = len(parameters_of(check, {}, resolve=False))
         if count != 1:
             raise ConfigurationError.at(check, f"the check of LoginRequired takes (request), not {count} parameters")

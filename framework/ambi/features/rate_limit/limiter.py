@@ -222,15 +222,18 @@ def _open(storage: Any) -> Storage:
 
 
 def _redis_options() -> dict[str, Any]:
-    """Give short time-outs, and one further try: for a connection that went stale meanwhile."""
+    """Give short time-outs, and one further try for a connection that went stale meanwhile: not after a time-out."""
     try:
         from redis.backoff import NoBackoff
+        from redis.exceptions import ConnectionError as Disconnected
         from redis.retry import Retry
     except ImportError as exc:
         raise ImportError("rate limits over Redis need its client: pip install 'ambi[redis]'") from exc
     return {
-        "socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S, "retry": Retry(NoBackoff(), 1),
-    }  # fmt: skip
+        "socket_timeout": TIMEOUT_S,
+        "socket_connect_timeout": TIMEOUT_S,
+        "retry": Retry(NoBackoff(), 1, (Disconnected,)),
+    }
 
 
 def _counting(strategy: str, storage: Storage) -> RateLimiter:

@@ -4,7 +4,8 @@ The library has one as well. It starts a thread with almost every request, to lo
 that may not be done on an event loop, and gets slower with each client. Here each request takes away what is over.
 
 Facts
-- What was counted last ends last: of one length of window, the first keys of a dict are over before the others.
+- What was counted last ends last: of one length of window, the first keys of a dict are over before the others. Where
+  the clock was set back some are not, and are found to be over when they are asked for.
 - Keys come from clients, so there is an end to them: past that, those counted longest ago are forgotten.
 """
 
@@ -17,6 +18,7 @@ from threading import Lock
 from limits.storage import MovingWindowSupport, Storage
 
 MAX_KEYS = 100_000
+_NEVER = (0, 0.0)
 
 
 class MemoryStore(Storage, MovingWindowSupport):
@@ -44,18 +46,19 @@ class MemoryStore(Storage, MovingWindowSupport):
 
     def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
         """Count a request, unless that would be too many within the last `expiry` seconds."""
-        now = time.time()
         with self._lock:
+            now = time.time()
             windows = self._moving.setdefault(expiry, {})
             while windows and next(iter(windows.values()))[-1] <= now - expiry:
                 del windows[next(iter(windows))]
-            window = windows.get(key)
-            if window is not None:
-                while window and window[0] <= now - expiry:
-                    window.popleft()
-            if len(window or ()) + amount > limit:
+            window = windows.get(key) or deque()
+            while window and window[0] <= now - expiry:
+                window.popleft()
+            if len(window) + amount > limit:
+                if not window:
+                    windows.pop(key, None)
                 return False
-            window = windows.pop(key, None) or deque()
+            windows.pop(key, None)
             window.extend([now] * amount)
             windows[key] = window  # behind all others
             if len(windows) > self._max_keys:
@@ -73,12 +76,15 @@ class MemoryStore(Storage, MovingWindowSupport):
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Count a request in the window that began with the first one; give how many there are."""
-        now = time.time()
         with self._lock:
+            now = time.time()
             windows = self._fixed.setdefault(expiry, {})
             while windows and next(iter(windows.values()))[1] <= now:
                 del windows[next(iter(windows))]
-            count, until = windows.get(key, (0, now + expiry))
+            count, until = windows.get(key, _NEVER)
+            if until <= now:
+                windows.pop(key, None)
+                count, until = 0, now + expiry
             windows[key] = (count + amount, until)
             if len(windows) > self._max_keys:
                 del windows[next(iter(windows))]
