@@ -84,9 +84,8 @@ class CrossSiteCheck:
         """Refuse the request of a foreign page. Raises: HTTPError 403."""
         if request.method in SAFE_METHODS:
             return
-        if not (proves_itself(request) is False if self.always else carries_credentials(request)):
-            return
-        if self.is_of_this_site(request) is False:
+        matters = not proves_itself(request) if self.always else carries_credentials(request)
+        if matters and self.is_of_this_site(request) is False:
             origin = request._edge.header(request.native, "origin")
             page = f" ({quote_for_log(origin, 100)})" if origin else ""
             raise HTTPError(403, f"this was sent by a page of another site{page}, which the application does not trust")

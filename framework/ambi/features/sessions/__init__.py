@@ -108,15 +108,11 @@ class Sessions:
         finally:
             session.seal("behind the response", over=True)
             keeper.release()
-            _restore(request, keeper.outer)
+            if keeper.outer is not None:
+                request._session = keeper.outer
 
 
 def _kept(session: Session) -> Kept:
     """Give what keeps a session: one of ours."""
     keeper: Kept = session.keeper  # type: ignore[assignment]
     return keeper
-
-
-def _restore(request: Request, outer: Session | None) -> None:
-    if outer is not None:
-        request._session = outer
