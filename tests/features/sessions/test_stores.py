@@ -354,6 +354,29 @@ def test_a_lock_is_given_back_however_a_request_ends(
     assert kept.lock(name, "end", 60)
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_change_that_cannot_be_told_is_an_error_like_others(
+    app: App, client: Client, cell: Cell, counter: None, kept: SessionStore, method: str
+) -> None:
+    """As where another thread changes a dict while its values are looked at."""
+
+    class Changing(dict[str, Any]):
+        def values(self) -> Any:
+            raise RuntimeError("dictionary changed size during iteration")
+
+    @app.route("/change", methods=["GET", "POST"])
+    @cell.handler
+    def change(request: Request) -> None:
+        request.session["list"] = found = []
+        found.append(Changing(a=1))
+
+    app.error(RuntimeError)(lambda error: (str(error), 409))
+    client.post("/")
+    response = client.request(method, "/change")
+    assert (response.status_code, response.text) == (409, "dictionary changed size during iteration")
+    assert kept.lock(only_session(kept), "end", 60)
+
+
 def test_who_does_not_touch_a_session_does_not_fail_with_its_store(
     app: App, client: Client, cell: Cell, counter: None, kept: SessionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

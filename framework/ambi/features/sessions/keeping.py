@@ -279,7 +279,7 @@ class StoreKeeper:
             return False
         try:
             is_changed = bool(session.changes())
-        except (TypeError, ValueError):  # raised where it is saved
+        except Exception:  # raised again where it is saved
             return True
         return is_changed or self._is_renewal_due() or (self._id is not None and session.is_replaced)
 
