@@ -374,6 +374,21 @@ def test_where_logging_is_configured_later_it_goes_there_alone(
     assert handler.one["path"] == "/two"
 
 
+def test_a_level_that_was_set_holds_for_stderr_too(
+    app: App, client: Client, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(LOGGER, "parent", None)
+    monkeypatch.setattr(LOGGER, "handlers", [])
+    level = LOGGER.level
+    LOGGER.setLevel(logging.WARNING)  # not by monkeypatch: what is enabled is kept
+    try:
+        app.access_log()
+        client.get("/")
+    finally:
+        LOGGER.setLevel(level)
+    assert capsys.readouterr().err == ""
+
+
 def test_a_level_that_was_set_stays(app: App, client: Client, lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LOGGER, "level", logging.WARNING)
     app.access_log()
