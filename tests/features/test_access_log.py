@@ -358,6 +358,37 @@ def test_where_logging_is_not_configured_it_goes_to_stderr(
     assert two.startswith("127.0.0.1 GET /two 404 ")
 
 
+def test_where_logging_is_configured_later_it_goes_there_alone(
+    app: App, client: Client, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(LOGGER, "parent", None)
+    monkeypatch.setattr(LOGGER, "handlers", [])
+    monkeypatch.setattr(LOGGER, "level", logging.NOTSET)
+    app.access_log()
+    client.get("/one")
+    handler = Lines()
+    LOGGER.addHandler(handler)
+    client.get("/two")
+    (one,) = capsys.readouterr().err.splitlines()
+    assert one.startswith("127.0.0.1 GET /one 404 ")
+    assert handler.one["path"] == "/two"
+
+
+def test_a_level_that_was_set_holds_for_stderr_too(
+    app: App, client: Client, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(LOGGER, "parent", None)
+    monkeypatch.setattr(LOGGER, "handlers", [])
+    level = LOGGER.level
+    LOGGER.setLevel(logging.WARNING)  # not by monkeypatch: what is enabled is kept
+    try:
+        app.access_log()
+        client.get("/")
+    finally:
+        LOGGER.setLevel(level)
+    assert capsys.readouterr().err == ""
+
+
 def test_a_level_that_was_set_stays(app: App, client: Client, lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LOGGER, "level", logging.WARNING)
     app.access_log()

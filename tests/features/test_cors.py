@@ -244,6 +244,7 @@ def test_an_application_around_has_its_rules_for_what_is_mounted_in_it(make_clie
         ({}, "needs origins="),
         ({"origins": OURS}, "takes a list, as origins="),
         ({"origins": ["null"]}, "sandboxed frame"),
+        ({"origin_regex": "https://(a|b"}, r"origin_regex='https://\(a|b'.*unterminated subpattern"),
         ({"origins": ["example.test"]}, "as browsers send it"),
         ({"origins": ["https://example.test/"]}, "as browsers send it"),
         ({"origins": ["https://Example.test"]}, "as browsers send it"),

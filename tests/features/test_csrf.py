@@ -435,6 +435,7 @@ def test_without_a_secret_there_are_no_tokens(app: App, client: Client, cell: Ce
         ({"secret": "short"}, "32 bytes or more"),
         ({"secret": []}, "32 bytes or more"),
         ({"secret": [SECRET, b"short"]}, "32 bytes or more"),
+        ({"secret": [None]}, "a CSRF secret is a str or bytes, not NoneType"),
         ({"secret": SECRET, "cookie": "__Host-csrf"}, "without a prefix"),
         ({"secret": SECRET, "cookie": "a b"}, "without a prefix"),
         ({"secret": SECRET, "header": "a b"}, "is no header field name"),

@@ -818,6 +818,29 @@ def test_pages_of_the_hosts_of_the_site_may_connect(connect: Connect, origin: st
     assert connect(app, headers={"Host": host, "Origin": origin}).status == status
 
 
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("https://a.example", 101),
+        ("https://b.example", 101),
+        ("http://trusted.example", 101),
+        ("http://a.example", 403),
+        ("http://b.example", 403),
+    ],
+)
+def test_a_page_that_came_in_clear_may_not_connect_over_tls(connect: Connect, origin: str, status: int) -> None:
+    """Whoever is in between could have written it; cookies marked Secure would be sent along."""
+    app = App(allowed_hosts=["a.example", "b.example"])
+    app.proxy(hops=1)
+
+    @app.websocket("/", origins=["http://trusted.example"])
+    async def handler(ws: WebSocket) -> None:
+        await ws.accept()
+
+    headers = {"Host": "a.example", "Origin": origin, "X-Forwarded-Proto": "wss"}
+    assert connect(app, headers=headers).status == status
+
+
 @pytest.mark.parametrize(("origins", "status"), [(["*"], 101), (["null"], 101), ([], 403)])
 def test_a_route_may_let_everybody_in(app: App, connect: Connect, origins: list[str], status: int) -> None:
     @app.websocket("/", origins=origins)

@@ -51,7 +51,8 @@ class Layer:
         function: one of the three forms.
         blocking: a generator whose steps may block.
         body: the request body is loaded before any layer of the route is opened.
-        waits: of a blocking one: tells before each step whether that may block; else it runs wherever the request is.
+        waits: of a blocking one: tells before each step whether that may block, and raises nothing; else it runs
+            wherever the request is.
         on_loop: the same again as an `async def`, which is taken instead of a blocking generator where the request is
             on an event loop and its handler is no `def` that blocks, which needs a thread anyway: so no thread is kept
             for a request of which only the layer needs one for a moment.

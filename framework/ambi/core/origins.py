@@ -9,7 +9,8 @@ Facts
 - Browsers since 2023 send Sec-Fetch-Site with every request to a secure address: it is right behind every proxy. Those
   before send an Origin with what is no GET or HEAD; very old ones send a Referer at best.
 - An origin names no port where it is the scheme's own, a Host may do so; the server may have been reached through a
-  proxy that speaks TLS, so the schemes are not compared. See: RFC 6454 6.1, RFC 9110 7.2.
+  proxy that speaks TLS, so the scheme of an origin may be another than ours. But where ours is TLS, a page that came by
+  http was perhaps written by someone in between. See: RFC 6454 6.1, RFC 9110 7.2.
 - `null` is the origin of a sandboxed frame or a local file: of anybody.
 """
 
@@ -53,7 +54,7 @@ class OriginCheck:
         origin = request._edge.header(request.native, "origin")
         if origin is None or "*" in self.origins or origin.lower() in self.origins:
             return
-        found = _read(origin.lower())
+        found = _read_page(origin, request)
         if found is None or not (_is_same_host(found, request) or is_allowed(found[1], request.app.allowed_hosts)):
             raise HTTPError(403, "a page of this origin may not open a WebSocket here")
 
@@ -84,9 +85,8 @@ class CrossSiteCheck:
         """Refuse the request of a foreign page. Raises: HTTPError 403."""
         if request.method in SAFE_METHODS:
             return
-        if not (proves_itself(request) is False if self.always else carries_credentials(request)):
-            return
-        if self.is_of_this_site(request) is False:
+        matters = not proves_itself(request) if self.always else carries_credentials(request)
+        if matters and self.is_of_this_site(request) is False:
             origin = request._edge.header(request.native, "origin")
             page = f" ({quote_for_log(origin, 100)})" if origin else ""
             raise HTTPError(403, f"this was sent by a page of another site{page}, which the application does not trust")
@@ -108,10 +108,8 @@ class CrossSiteCheck:
                 return None
             scheme, _, rest = referrer.partition("://")
             origin = f"{scheme}://{rest.replace('?', '/').replace('#', '/').partition('/')[0]}"
-        found = _read(origin.lower())
-        # That of a proxy which speaks TLS may be another than ours; but where ours is TLS, http is someone in between.
-        is_weaker = found is not None and found[0] == "http" and request.scheme == "https"
-        return found is not None and not is_weaker and _is_same_host(found, request)
+        found = _read_page(origin, request)
+        return found is not None and _is_same_host(found, request)
 
 
 def carries_credentials(request: Request) -> bool:
@@ -150,6 +148,12 @@ def _read(origin: str) -> tuple[str, str, int | None] | None:
     if not separator or not scheme:
         return None
     return scheme, name, None if port == _PORTS.get(scheme) else port
+
+
+def _read_page(origin: str, request: Request) -> tuple[str, str, int | None] | None:
+    """Split the origin of a page that sent a request; None for one that came in clear where the request is by TLS."""
+    found = _read(origin.lower())
+    return None if found is not None and found[0] == "http" and request.scheme == "https" else found
 
 
 def _is_same_host(origin: tuple[str, str, int | None], request: Request) -> bool:

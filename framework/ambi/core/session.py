@@ -50,8 +50,8 @@ class Session(MutableMapping[str, Any]):
     list or dict may be changed in place.
 
     Raises:
-        TypeError: on setting a value that JSON cannot say.
-        ValueError: on setting one for which the cookie has no room.
+        TypeError: on setting a value of a type that JSON does not have.
+        ValueError: on setting one that JSON cannot say, as NaN, or for which the cookie has no room.
         RuntimeError: on a change that comes too late: behind the response, or in a WebSocket.
 
     Example:
@@ -100,7 +100,7 @@ class Session(MutableMapping[str, Any]):
         data = self._changing()
         if not isinstance(key, str):
             raise TypeError(f"the key {key!r} of a session must be a str")
-        _check_value(key, value)
+        _encode(key, value)
         self.keeper.check({**data, key: value}, key)
         data[key] = value
 
@@ -180,7 +180,8 @@ class Session(MutableMapping[str, Any]):
         """Give what was changed, by key.
 
         Raises:
-            TypeError: a value was changed in place to what JSON cannot say.
+            TypeError: a value was changed in place to what JSON does not have.
+            ValueError: or to what it cannot say.
         """
         after = {key: _encode(key, value) for key, value in self._data.items()}
         keys = [*after, *(key for key in self._before if key not in after)]
@@ -191,9 +192,13 @@ class Session(MutableMapping[str, Any]):
         return {key: _encode(key, value) for key, value in self._data.items()}
 
 
-def _encode(key: str, value: Any) -> str:
+def _encode(key: str, value: object) -> str:
+    """Give the JSON of a value. Raises: TypeError and ValueError for what it cannot say."""
     _check_value(key, value)
-    return _to_json(value)
+    try:
+        return _to_json(value)
+    except (ValueError, RecursionError) as exc:
+        raise ValueError(f"session[{key!r}] holds what JSON cannot say: {exc}") from None
 
 
 def _check_value(key: str, value: object) -> None:

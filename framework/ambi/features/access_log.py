@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger("ambi.access")
 SECRET_PARAMS = ("token", "secret", "key", "password", "code", "signature", "otp")
 _MAX_METHOD = 40
-_PLAIN = logging.Formatter("%(message)s")
 
 
 def access_log(*, as_json: bool, query: Iterable[str], secret_params: Iterable[str]) -> Callable[[Request], Middleware]:
@@ -95,9 +94,8 @@ def _text_line(fields: dict[str, Any]) -> str:
 
 
 def _write(line: str, fields: dict[str, Any]) -> None:
-    """Write the line; to stderr where logging is not configured. Other handlers find the fields on the record."""
-    if not LOGGER.hasHandlers():
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(_PLAIN)
-        LOGGER.addHandler(handler)
-    LOGGER.info("%s", line, extra={"access": fields})
+    """Write the line; to stderr as long as logging is not configured. Handlers find the fields on the record."""
+    if LOGGER.hasHandlers():
+        LOGGER.info("%s", line, extra={"access": fields})
+    elif LOGGER.isEnabledFor(logging.INFO):
+        sys.stderr.write(f"{line}\n")

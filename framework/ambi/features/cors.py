@@ -79,7 +79,10 @@ class CORS:
         self.origins = check_origins(name for name in names if _ANY not in name)
         wild = (name.split("*") for name in names if _ANY in name and name != _ANY)
         self._below = tuple((before, after) for before, after in wild)
-        self._regex = re.compile(regex) if isinstance(regex, str) else regex
+        try:
+            self._regex = None if regex is None else re.compile(regex)
+        except re.error as exc:
+            raise ConfigurationError(f"app.cors(origin_regex={regex!r}) is no regular expression: {exc}") from None
         if not names and regex is None:
             raise ConfigurationError("app.cors needs origins=, as ['https://app.example.com'], or ['*'] for every page")
 

@@ -24,6 +24,7 @@ from secrets import token_bytes, token_urlsafe
 from ..core.errors import ConfigurationError, HTTPError
 from ..core.headers import check_name, is_token
 from ..core.origins import SAFE_METHODS, proves_itself
+from ..core.secrets import check_secrets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from ..core.request import Request
     from ..core.response import Response
 
-MIN_SECRET_BYTES = 32
 _TOKEN_BYTES = 32
 _SEED_LENGTH, _SENT_LENGTH = 22, 86
 """Characters of 16 bytes and of 64 in base64 without padding."""
@@ -69,7 +69,7 @@ class CSRFTokens:
         self.field = field
         self.cookie = cookie
         self.always = always
-        self._keys = _keys_of(secret)
+        self._keys = check_secrets(secret, "CSRF")
         self._sites = sites
         self._bound_to = bound_to
 
@@ -172,17 +172,6 @@ def _keep_to_one_user(response: Response) -> None:
     response.headers.add_vary("Cookie")
     if "cache-control" not in response.headers:
         response.headers["cache-control"] = "private"
-
-
-def _keys_of(secret: str | bytes | Iterable[str | bytes]) -> tuple[bytes, ...]:
-    secrets = (secret,) if isinstance(secret, (str, bytes)) else tuple(secret)
-    keys = tuple(key.encode() if isinstance(key, str) else key for key in secrets)
-    if not keys or any(len(key) < MIN_SECRET_BYTES for key in keys):
-        raise ConfigurationError(
-            f"app.csrf(secret=...) takes secrets of {MIN_SECRET_BYTES} bytes or more, the first of which signs;"
-            ' `python -c "import secrets; print(secrets.token_urlsafe(32))"` makes one'
-        )
-    return keys
 
 
 def _xor(first: bytes, second: bytes) -> bytes:

@@ -131,6 +131,30 @@ def test_what_json_cannot_say_is_an_error_before_the_response(
     assert visit(lambda s: s["list"]).json() == {"got": [1]}
 
 
+def nested(depth: int) -> list[Any]:
+    found: list[Any] = []
+    for _ in range(depth):
+        found = [found]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [({1}, "TypeError"), (float("nan"), "ValueError"), (float("-inf"), "ValueError"), (nested(50_000), "ValueError")],
+    ids=["set", "nan", "infinity", "nested"],
+)
+def test_what_json_cannot_say_is_an_error_where_it_is_set(visit: Callable[..., Any], value: Any, error: str) -> None:
+    def change(session: Any) -> str:
+        try:
+            session["a"] = value
+        except (TypeError, ValueError) as exc:
+            return f"{type(exc).__name__}: {exc}"
+        return "it was taken"
+
+    assert visit(change).json()["got"].startswith(f"{error}: session['a'] holds ")
+    assert visit(lambda s: dict(s)).json() == {"got": {}}
+
+
 def test_a_value_that_holds_itself_is_an_error(visit: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> None:
     endless: list[Any] = []
     endless.append(endless)

@@ -27,6 +27,23 @@ from tests.features.sessions.conftest import SECRET, cookie_of
 # --- the stores themselves: no gateway is involved ---
 
 
+@pytest.fixture
+def let_pass(store: SessionStore, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Give what lets seconds pass for all that a store keeps, with no wait: a slow machine changes nothing."""
+    passed_s = 0.0
+    now = time.time
+
+    def let_pass(seconds: float) -> None:
+        nonlocal passed_s
+        passed_s += seconds
+        monkeypatch.setattr(time, "time", lambda: now() + passed_s)
+        if isinstance(store, RedisStore):  # which has a clock of its own
+            for key in list(store._client.scan_iter(f"{store._prefix}*")):
+                store._client.pexpire(key, store._client.pttl(key) - int(seconds * 1000))
+
+    return let_pass
+
+
 def test_a_store_keeps_what_is_saved(store: SessionStore) -> None:
     assert store.load("a") is None
     assert store.save("a", {"k": (None, "1"), "": (None, '"é"')}, ttl_s=10, new=True) == []
@@ -58,28 +75,32 @@ def test_changes_are_merged_by_key_and_a_conflict_is_told(store: SessionStore) -
     assert store.load("a") == {"k": "3", "l": "3"}
 
 
-def test_a_session_ends_and_one_that_is_saved_lives_on(store: SessionStore) -> None:
+def test_a_session_ends_and_one_that_is_saved_lives_on(store: SessionStore, let_pass: Callable[[float], None]) -> None:
     for name in ("a", "b", "c"):
-        store.save(name, {"k": (None, "1")}, ttl_s=0.2, new=True)
-    store.save("b", {}, ttl_s=60, new=False)
+        store.save(name, {"k": (None, "1")}, ttl_s=1000, new=True)
+    store.save("b", {}, ttl_s=3000, new=False)
     store.save("c", {"k": ("1", "2")}, ttl_s=None, new=False)
-    time.sleep(0.25)
+    let_pass(500)
+    assert [store.load(name) for name in ("a", "b", "c")] == [{"k": "1"}, {"k": "1"}, {"k": "2"}]
+    let_pass(600)
     assert [store.load(name) for name in ("a", "b", "c")] == [None, {"k": "1"}, None]
     assert store.save("a", {}, ttl_s=10, new=False) is None
 
 
-def test_a_lock_is_had_by_one_and_lapses(store: SessionStore) -> None:
-    assert store.lock("a", "me", 0.2)
-    assert not store.lock("a", "you", 10)
-    assert store.lock("b", "you", 10)
+def test_a_lock_is_had_by_one_and_lapses(store: SessionStore, let_pass: Callable[[float], None]) -> None:
+    assert store.lock("a", "me", 2000)
+    assert not store.lock("a", "you", 9000)
+    assert store.lock("b", "you", 9000)
     store.unlock("a", "you")
-    assert not store.lock("a", "you", 10)
+    assert not store.lock("a", "you", 9000)
     store.unlock("a", "me")
-    assert store.lock("a", "you", 0.1)
-    time.sleep(0.15)
-    assert store.lock("a", "me", 10)
+    assert store.lock("a", "you", 1000)
+    let_pass(500)
+    assert not store.lock("a", "me", 9000)
+    let_pass(600)
+    assert store.lock("a", "me", 9000)
     store.unlock("a", "you")
-    assert not store.lock("a", "you", 10)
+    assert not store.lock("a", "you", 9000)
 
 
 def test_threads_that_change_different_keys_lose_nothing(store: SessionStore) -> None:
@@ -331,6 +352,29 @@ def test_a_lock_is_given_back_however_a_request_ends(
         kept.unlock(name, how)
     client.post("/")
     assert kept.lock(name, "end", 60)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_change_that_cannot_be_told_is_an_error_like_others(
+    app: App, client: Client, cell: Cell, counter: None, kept: SessionStore, method: str
+) -> None:
+    """As where another thread changes a dict while its values are looked at."""
+
+    class Changing(dict[str, Any]):
+        def values(self) -> Any:
+            raise RuntimeError("dictionary changed size during iteration")
+
+    @app.route("/change", methods=["GET", "POST"])
+    @cell.handler
+    def change(request: Request) -> None:
+        request.session["list"] = found = []
+        found.append(Changing(a=1))
+
+    app.error(RuntimeError)(lambda error: (str(error), 409))
+    client.post("/")
+    response = client.request(method, "/change")
+    assert (response.status_code, response.text) == (409, "dictionary changed size during iteration")
+    assert kept.lock(only_session(kept), "end", 60)
 
 
 def test_who_does_not_touch_a_session_does_not_fail_with_its_store(

@@ -14,10 +14,11 @@ from __future__ import annotations
 from ...core.cookies import SetCookie
 from ...core.errors import ConfigurationError
 from ...core.middleware import Layer
+from ...core.secrets import check_secrets
 from ...core.session import Flash, Session
 from .keeping import CookieKeeper, Kept, Options, StoreKeeper, is_websocket
 from .redis_store import RedisStore
-from .signing import Signer, check_secrets
+from .signing import Signer
 from .sqlite_store import SQLiteStore
 from .stores import MemoryStore, SessionStore
 
@@ -48,7 +49,7 @@ class Sessions:
         secure: bool | None = None,
         samesite: str = "lax",
     ) -> None:
-        secrets = check_secrets(secret)
+        secrets = check_secrets(secret, "session")
         if max_age_s < 1:
             raise ConfigurationError(f"max_age_s of a session is at least one second, not {max_age_s!r}")
         try:
@@ -107,15 +108,11 @@ class Sessions:
         finally:
             session.seal("behind the response", over=True)
             keeper.release()
-            _restore(request, keeper.outer)
+            if keeper.outer is not None:
+                request._session = keeper.outer
 
 
 def _kept(session: Session) -> Kept:
     """Give what keeps a session: one of ours."""
     keeper: Kept = session.keeper  # type: ignore[assignment]
     return keeper
-
-
-def _restore(request: Request, outer: Session | None) -> None:
-    if outer is not None:
-        request._session = outer

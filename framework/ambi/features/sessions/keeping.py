@@ -24,6 +24,7 @@ from typing import NamedTuple, Protocol, cast
 
 from ...core.cookies import MAX_COOKIE_BYTES
 from ...core.errors import HTTPError
+from ...core.origins import SAFE_METHODS
 from .signing import SIGNATURE_BYTES
 
 TYPE_CHECKING = False
@@ -40,7 +41,6 @@ LEASE_S = 10.0
 """For how long a request has the lock of a session at most, and how long another one waits for it."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.001, 0.05
 _RENEWED_AFTER = 0.1
-_SAFE = frozenset(("GET", "HEAD", "OPTIONS", "QUERY", "TRACE"))
 _log = logging.getLogger("ambi.sessions")
 
 
@@ -198,7 +198,7 @@ class StoreKeeper:
         self._signed = request.cookies.get(options.cookie)
         self._id: str | None = None
         self._age_s = 0.0
-        exclusive = request.method not in _SAFE if options.exclusive is None else options.exclusive
+        exclusive = request.method not in SAFE_METHODS if options.exclusive is None else options.exclusive
         self._locks = exclusive and not is_websocket(request)
         self._token = ""
         self.is_open = False
@@ -279,7 +279,7 @@ class StoreKeeper:
             return False
         try:
             is_changed = bool(session.changes())
-        except (TypeError, ValueError):  # raised where it is saved
+        except Exception:  # raised again where it is saved
             return True
         return is_changed or self._is_renewal_due() or (self._id is not None and session.is_replaced)
 

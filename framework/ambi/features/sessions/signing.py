@@ -11,37 +11,8 @@ from __future__ import annotations
 import hashlib
 import time
 
-from ...core.errors import ConfigurationError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-MIN_SECRET_BYTES = 32
 SIGNATURE_BYTES = 52
 """What a signature adds to a value: two dots, six characters of time and 43 of the signature; rounded up."""
-
-
-def check_secrets(secret: str | bytes | Iterable[str | bytes]) -> list[bytes]:
-    """Give the secrets as bytes, the one that signs first.
-
-    Raises:
-        ConfigurationError: there is none, or one is too short or no text.
-    """
-    given: list[object] = [secret] if isinstance(secret, (str, bytes)) else list(secret)
-    secrets: list[bytes] = []
-    for one in given:
-        if not isinstance(one, (str, bytes)):
-            raise ConfigurationError(f"a session secret is a str or bytes, not {type(one).__name__}")
-        secrets.append(one.encode() if isinstance(one, str) else one)
-        if len(secrets[-1]) < MIN_SECRET_BYTES:
-            raise ConfigurationError(
-                f"a session secret of {len(secrets[-1])} bytes can be guessed; {MIN_SECRET_BYTES} were expected. Make"
-                " one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
-            )
-    if not secrets:
-        raise ConfigurationError("sessions need a secret: app.sessions(secret=...) was given an empty list")
-    return secrets
 
 
 class Signer:
