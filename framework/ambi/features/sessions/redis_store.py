@@ -56,6 +56,7 @@ class RedisStore:
         try:
             import redis
             from redis.backoff import NoBackoff
+            from redis.exceptions import ConnectionError as Disconnected
             from redis.retry import Retry
         except ImportError as exc:
             raise ImportError("RedisStore needs redis-py: pip install 'ambi[redis]'") from exc
@@ -63,8 +64,8 @@ class RedisStore:
         self._prefix = prefix
         self._client: Any = redis_py.Redis.from_url(
             url, decode_responses=True, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S,
-            socket_keepalive=True, retry=Retry(NoBackoff(), 1),
-        )  # fmt: skip
+            socket_keepalive=True, retry=Retry(NoBackoff(), 1, (Disconnected,)),
+        )  # fmt: skip  # a connection that went stale is tried once more; a time-out is one
         self._save: Any = self._client.register_script(_SAVE)
         self._unlock: Any = self._client.register_script(_UNLOCK)
 
