@@ -1,0 +1,496 @@
+"""What an application may have besides: one method for each feature, which loads it when it is called.
+
+`App` is one of these. A method says what may be asked for; the feature, one file in `features/`, does it. Each adds
+layers or routes as anybody could, or leaves what `App` looks at when it plans (`csrf_tokens`, `proxies`).
+"""
+
+from __future__ import annotations
+
+from .core.errors import ConfigurationError
+from .core.middleware import Layer
+from .core.origins import CrossSiteCheck, check_origins
+from .core.routing import Router
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Callable, Iterable, Mapping
+    from os import PathLike
+    from typing import Any
+
+    from typing_extensions import Unpack
+
+    from .core.forwarded import Proxies
+    from .core.middleware import Middleware
+    from .core.request import Request
+    from .features.csrf import CSRFTokens
+    from .features.rate_limit import Strategy
+    from .features.security import SecurityOptions
+    from .features.sessions import SessionStore
+    from .features.static import Immutable
+    from .features.templates import TemplateOptions, Templates, TemplateSource
+
+_HTTPS, _SECURITY, _CORS = 10, 20, 30
+"""Ranks of layers around all others, outermost first: what is sent to https needs no more of them."""
+
+
+class EquippedRouter(Router):
+    """A router with a method for each feature; `App` says what its arguments mean.
+
+    Attributes:
+        csrf_tokens: makes and checks the tokens of forms; None without `csrf(secret=...)`.
+        proxies: those that are believed; None for none.
+        template_functions: name -> function of the request, which templates call by that name without arguments.
+    """
+
+    def __init__(self, *, middleware: Iterable[Any], debug: bool, csrf: bool) -> None:
+        super().__init__(middleware=middleware)
+        self.debug = debug
+        self.csrf_tokens: CSRFTokens | None = None
+        self.proxies: Proxies | None = None
+        self.template_functions: dict[str, Callable[[Request], Any]] = {}
+        self._cross_site: CrossSiteCheck | None = CrossSiteCheck() if csrf else None
+        self._outer_ranks: list[int] = []
+
+    def static(
+        self,
+        prefix: str,
+        directory: str | PathLike[str],
+        *,
+        index: str | None = "index.html",
+        fallback: str | None = None,
+        cache_control: str | None = "no-cache",
+        immutable: Immutable | None = None,
+        precompressed: bool = True,
+        name: str | None = None,
+        middleware: Iterable[Any] = (),
+    ) -> None:
+        r"""Serve the files of a directory below a prefix: regular files, no dot files, nothing outside of it.
+
+        Args:
+            prefix: begins with "/" and does not end with one; "/" serves what no other route does.
+            directory: must exist. It is not listed.
+            index: the file that a directory is answered with; None for none.
+            fallback: the file that pages which are not there are answered with, for an application that routes in the
+                browser. Scripts and pictures that are missing are a 404 all the same.
+            cache_control: of every answer; "no-cache" lets clients keep a file, and ask each time whether it holds.
+            immutable: which files have a name that changes with their content, so that clients may keep them for a
+                year: a regular expression searched in the path below the prefix, or a function of it.
+            precompressed: answer with `app.js.br`, `.zst` or `.gz` beside `app.js`, if the client takes that and it is
+                no older.
+            name: for `url_for(name, path="app.js")`; "static" by default.
+            middleware: layers of these routes alone, outermost first.
+
+        Raises:
+            ConfigurationError: the directory or the fallback does not exist, or the prefix is wrong or taken.
+
+        Example:
+            app.static("/assets", Path(__file__).parent / "assets", immutable=r"-[0-9a-f]{8}\.")
+        """
+        from .features.static import StaticFiles, add_static  # only an application with static files pays for it
+
+        files = StaticFiles(
+            directory, index=index, fallback=fallback, cache_control=cache_control, immutable=immutable,
+            precompressed=precompressed,
+        )  # fmt: skip
+        add_static(self, prefix, files, name=name, middleware=middleware)
+
+    def proxy(
+        self,
+        *,
+        hops: int | None = None,
+        trusted: Iterable[str] | None = None,
+        headers: Iterable[str] = ("x-forwarded-for", "x-forwarded-proto"),
+    ) -> None:
+        """Believe the proxies in front of the server: about the client, the scheme, the host and the prefix.
+
+        `request.client`, `scheme`, `host` and `root_path`, and with them routes, links, redirects and cookies, are then
+        those of the client's own request, for WebSockets and mounted applications too. Nothing is believed by default.
+        A server that believes them itself, as uvicorn and gunicorn do of a proxy on the same machine, should be told
+        not to: see docs/how-to/proxies.md. What a mounted `App` says here counts where a server calls it itself.
+
+        Args:
+            hops: how many proxies there are, one behind the other, where nobody can reach the server past them.
+            trusted: which proxies there are: addresses, networks as "10.0.0.0/8", and "unix" for a server that does not
+                know its peer, as on a Unix socket. From others nothing is believed.
+            headers: the fields that they set, over what a client sends: "x-forwarded-for", "-proto", "-host", "-port",
+                "-prefix", or "forwarded" alone (RFC 7239). Name none that a client could get past the proxy.
+
+        Raises:
+            ConfigurationError: not one of hops and trusted, a network that is none, or a field that is not known.
+
+        Example:
+            app.proxy(hops=1)
+            app.proxy(trusted=["10.0.0.0/8", "unix"], headers=["forwarded"])
+        """
+        from .features.proxy import TrustedProxies  # loads ipaddress
+
+        self.proxies = TrustedProxies(hops=hops, trusted=trusted, headers=headers)
+
+    def request_ids(self, header: str = "x-request-id", *, accept: bool = True) -> None:
+        """Name every request: on its response, in log records, in what it sends to other services.
+
+        `request.id` is what the client sent where that is well-formed, else the trace id of its traceparent, else new.
+        `ambi.features.request_id` has a filter for logging and the fields for outgoing requests. Call it before
+        middlewares that log.
+
+        Args:
+            header: the field that brings the id, and takes it back.
+            accept: False where callers are strangers: id and trace are new with each request.
+
+        Raises:
+            ConfigurationError: the header is no field name.
+        """
+        from .features.request_id import request_ids  # loads logging
+
+        self.middleware(request_ids(header, accept=accept))
+
+    def access_log(
+        self, *, json: bool = False, query: Iterable[str] = (), secret_params: Iterable[str] | None = None
+    ) -> None:
+        """Write a line for each request when its answer has been sent, on the logger `ambi.access`, at level info.
+
+        It says client, method, path, status, bytes, duration to the last byte, route and id. Where logging is not
+        configured it goes to stderr. It is measured from here inwards: call it before other middlewares.
+
+        Args:
+            json: an object a line instead of text.
+            query: the arguments of the query that may be seen; the others are left out.
+            secret_params: parameters of routes that are not shown; by default those that are called token, secret, key,
+                password, code, signature or otp.
+
+        Raises:
+            ConfigurationError: a list of names is one text.
+        """
+        from .features.access_log import SECRET_PARAMS, access_log  # loads logging
+
+        hidden = SECRET_PARAMS if secret_params is None else secret_params
+        self.middleware(access_log(as_json=json, query=query, secret_params=hidden))
+
+    def templates(self, source: TemplateSource = "templates", **options: Unpack[TemplateOptions]) -> Templates:
+        """Have templates of Jinja2 (extra `templates`), every one compiled now; with `debug` they are read again.
+
+        Args:
+            source: a folder, several (the first that has a name gives it), "package:folder" of an installed package, or
+                a loader of Jinja2.
+            options: as for `ambi.features.templates.Templates`.
+
+        Raises:
+            ConfigurationError: the folder is not there, or a template has a mistake; with its file and line.
+            ImportError: Jinja2 is not installed.
+
+        Example:
+            templates = app.templates(Path(__file__).parent / "templates")
+
+            @app.get("/users/{id}")
+            def user(request: Request, id: int):
+                return templates.render("user.html", request, user=users[id])
+        """
+        from .features.templates import Templates  # only an application with templates pays for it
+
+        options.setdefault("auto_reload", self.debug)
+        return Templates(source, **options)
+
+    def csrf(
+        self,
+        *,
+        origins: Iterable[str] = (),
+        secret: str | bytes | Iterable[str | bytes] | None = None,
+        field: str = "csrf_token",
+        header: str = "x-csrf-token",
+        cookie: str = "csrf",
+        bound_to: Callable[[Request], str] | None = None,
+        always: bool = False,
+    ) -> None:
+        """Say which pages of other sites may send requests that change something, and give forms a token.
+
+        Without this, an unsafe request that carries a cookie (or what a browser signs in with by itself) and comes from
+        a page of another site is refused with 403, as the browser tells by Sec-Fetch-Site or Origin; clients that are
+        no browsers tell nothing and are let in. `App(csrf=False)` and the route option `csrf=False` switch that off.
+
+        With a secret, an unsafe request has to show that it comes from a page of this site, cookies or not: by one of
+        these fields, by a token, or by an Authorization that no browser adds by itself, as Bearer.
+
+        Args:
+            origins: of other sites' pages that are trusted, as "https://admin.example.com"; those that `cors` gives
+                credentials are as well.
+            secret: of at least 32 bytes; of several the first makes tokens, and all are good. None for no tokens.
+            field: of the form, with `request.csrf_token` as its value.
+            header: of requests that scripts send.
+            cookie: its name, which gets the prefix `__Host-`.
+            bound_to: gives the user's id, or the session's, for whom alone a token is good: so it changes at sign-in.
+            always: a token has to be there even where the browser says that the page is one of ours.
+
+        Raises:
+            ConfigurationError: an argument is wrong, or the application was made with csrf=False.
+
+        Example:
+            app.csrf(secret=os.environ["CSRF_SECRET"], bound_to=lambda request: request.state.get("user_id", ""))
+        """
+        sites = self._cross_site
+        if sites is None:
+            raise ConfigurationError("app.csrf(...) says what is checked, but App(csrf=False) says that nothing is")
+        sites.origins |= check_origins(origins)
+        if secret is not None:
+            from .features.csrf import CSRFTokens  # only an application with tokens pays for it
+
+            self.csrf_tokens = CSRFTokens(
+                sites, secret, field=field, header=header, cookie=cookie, bound_to=bound_to, always=always
+            )
+            sites.always = True
+            self.template_functions["csrf_token"] = lambda request: request.csrf_token
+        self._changed()
+
+    def cors(
+        self,
+        origins: Iterable[str] = (),
+        *,
+        origin_regex: str | re.Pattern[str] | None = None,
+        methods: Iterable[str] = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"),
+        headers: Iterable[str] = ("content-type",),
+        expose: Iterable[str] = (),
+        credentials: bool = False,
+        max_age_s: int = 600,
+        private_network: bool = False,
+        prefix: str = "",
+    ) -> None:
+        """Let pages of other sites read what this one answers, errors and crashes included.
+
+        Preflights are answered before other middlewares, for every path. May be called again for another prefix.
+
+        Args:
+            origins: "https://app.example.com", "https://*.example.com" for all its subdomains, or "*" for every page.
+            origin_regex: matches whole origins.
+            methods: that may be used.
+            headers: that requests may carry; "*" for all.
+            expose: fields of the answer that scripts may read besides the usual ones.
+            credentials: cookies are sent along; pages of these origins may then change things too, see `csrf`.
+            max_age_s: how long a browser may keep the answer to a preflight.
+            private_network: pages from the internet may get to this server in a private network.
+            prefix: only paths below it, as "/api".
+
+        Raises:
+            ConfigurationError: rules that contradict each other, as "*" with credentials, or an origin is none.
+
+        Example:
+            app.cors(["https://app.example.com"], credentials=True, headers=["content-type", "x-request-id"])
+
+        See: the Fetch standard, "HTTP-CORS protocol".
+        """
+        from .features.cors import CORS  # only an application that has rules pays for it
+
+        rules = CORS(
+            origins, origin_regex=origin_regex, methods=methods, headers=headers, expose=expose,
+            credentials=credentials, max_age_s=max_age_s, private_network=private_network, prefix=prefix,
+        )  # fmt: skip
+        if credentials and self._cross_site is not None:
+            self._cross_site.trust(rules.allows)
+        self._surround(_CORS, rules.answer_cors)
+
+    def https(
+        self,
+        *,
+        redirect: bool = True,
+        hsts_s: int = 31_536_000,
+        subdomains: bool = False,
+        preload: bool = False,
+        port: int = 443,
+        exempt: Iterable[str] = (),
+    ) -> None:
+        """Serve over https alone: redirect what comes by http, and have browsers remember it.
+
+        A GET or HEAD is redirected with 308, anything else refused with 403. The machine's own names (`localhost`) are
+        left alone. Behind a proxy that speaks TLS the application must be told to believe it.
+
+        Args:
+            redirect: False where a proxy does it.
+            hsts_s: for how long browsers remember, a year by default; begin with an hour, as it cannot be taken back.
+                0 to send nothing.
+            subdomains: they remember it for all subdomains.
+            preload: for the list that browsers come with.
+            port: of https.
+            exempt: paths that are answered over http too, as "/healthz".
+
+        Raises:
+            ConfigurationError: preload without what the list asks for, or a path is none.
+
+        See: RFC 6797.
+        """
+        from .features.https import HTTPS  # only an application that asks for it pays for it
+
+        rules = HTTPS(
+            redirect=redirect, hsts_s=hsts_s, subdomains=subdomains, preload=preload, port=port, exempt=exempt
+        )
+        self._surround(_HTTPS, rules.demand_https)
+
+    def security(self, **options: Unpack[SecurityOptions]) -> None:
+        """Send the fields that take from a page what it does not need; what a handler set itself stays.
+
+        Args:
+            csp: directive -> sources of the Content-Security-Policy of documents; by default all from this site, and
+                inline scripts and styles with the nonce `request.csp_nonce`. None for no policy.
+            csp_report_only: another policy, whose violations are only reported.
+            frame: "deny" (the default), "sameorigin" or None: who may show a page in a frame, in browsers that do not
+                know `frame-ancestors`.
+            referrer: Referrer-Policy; "strict-origin-when-cross-origin" by default.
+            opener: Cross-Origin-Opener-Policy of documents; "same-origin" by default.
+            resource: Cross-Origin-Resource-Policy; "same-origin" by default, "cross-origin" for pictures and scripts
+                that pages of other sites show.
+            permissions: Permissions-Policy of documents, as "camera=(), geolocation=()"; none by default.
+            reporting: name -> URL, for `report-to`.
+
+        Raises:
+            ConfigurationError: a directive is unknown, or a value cannot be sent.
+
+        Example:
+            app.security(csp={"default-src": "self", "script-src": ["self", "nonce"], "img-src": ["self", "data:"]})
+
+        See: Content Security Policy Level 3.
+        """
+        from .features.security import SecurityHeaders  # only an application that asks for it pays for it
+
+        self._surround(_SECURITY, SecurityHeaders(**options).set_security_fields)
+        self.template_functions["csp_nonce"] = lambda request: request.csp_nonce
+
+    def _surround(self, rank: int, function: Callable[[Request], Middleware]) -> None:
+        """Add a layer outside of the application's own, which may answer by themselves; by rank among its like."""
+        index = sum(other <= rank for other in self._outer_ranks)
+        self._outer_ranks.insert(index, rank)
+        self.layers = (*self.layers[:index], Layer(function), *self.layers[index:])
+        self._changed()
+
+    def compression(
+        self,
+        *,
+        min_bytes: int = 1000,
+        types: Iterable[str] | None = None,
+        codings: Iterable[str] | None = None,
+        level: int | Mapping[str, int] | None = None,
+        files: bool = False,
+        event_streams: bool = False,
+    ) -> None:
+        r"""Compress what is sent and compresses well, in the coding that the client likes best.
+
+        A layer around all routes; call it before those whose answers it is to compress. Streams keep their colour, and
+        each of their items is flushed. Left as they are: what is encoded already, says `no-transform`, or is a range.
+        An entity tag becomes a weak one. Read about BREACH in docs/how-to/compression.md where pages hold secrets.
+
+        Args:
+            min_bytes: of bodies whose length is known; below, the fields cost more than is saved.
+            types: media types, as "text/html", "text/*" or "*+json"; `ambi.features.compression.TYPES` by default.
+            codings: of "zstd", "br" and "gzip", the preferred first; all that are installed by default.
+            level: of each coding, as `{"br": 5, "gzip": 6}`; a number is that of gzip. By default zstd has 3 of 19, br
+                4 of 11, gzip 5 of 9.
+            files: those over 64 KiB too, which the server otherwise sends by itself. They lose their ranges; better
+                have them packed beforehand, as `App.static` serves them.
+            event_streams: those as well; they say `no-transform`, so they are left alone by default.
+
+        Raises:
+            ConfigurationError: an argument that cannot be.
+            ImportError: a coding that was asked for is not installed.
+
+        Example:
+            app.compression()
+        """
+        from .features.compression import add_compression  # only an application that compresses pays for it
+
+        add_compression(
+            self, min_bytes=min_bytes, types=types, codings=codings, level=level, files=files,
+            event_streams=event_streams,
+        )  # fmt: skip
+
+    def etags(self, *, max_bytes: int = 1024 * 1024) -> None:
+        """Give answers an entity tag made of their bytes, and answer 304 to those who have them already.
+
+        A layer around all routes, for GET and HEAD; call it after `compression`. It saves sending, not making: a
+        handler that knows its version beforehand uses `request.check_conditions`. A tag that an answer has is kept, and
+        conditions are held to it; one that says `no-store` gets none.
+
+        Args:
+            max_bytes: larger bodies, and streams, get no tag.
+
+        Raises:
+            ConfigurationError: max_bytes is no number of bytes.
+        """
+        from .features.caching import add_etags  # only an application that uses it pays for it
+
+        add_etags(self, max_bytes=max_bytes)
+
+    def sessions(
+        self,
+        secret: str | bytes | Iterable[str | bytes],
+        *,
+        cookie: str = "session",
+        max_age_s: int = 14 * 24 * 3600,
+        sliding: bool = True,
+        store: SessionStore | None = None,
+        exclusive: bool | None = None,
+        path: str = "/",
+        domain: str | None = None,
+        secure: bool | None = None,
+        samesite: str = "lax",
+    ) -> None:
+        """Remember clients: `request.session` is there for handlers, and for middlewares that are added after this.
+
+        Without a store the cookie holds the values: signed, not encrypted, at most 4 KiB, and nothing that was given
+        out can be called back. With one the cookie holds an id. Either is read and saved only where it is touched.
+
+        Args:
+            secret: at least 32 random bytes; or several, of which the first signs and all verify.
+            cookie: its name.
+            max_age_s: for how long a client is remembered.
+            sliding: since it was last seen; False: since the session was made.
+            store: a `RedisStore`, `SQLiteStore` or `MemoryStore` of `ambi.features.sessions`, or one of yours.
+            exclusive: whether requests of one session wait for each other, from the first touch to the response. None:
+                those whose method may change something, so no GET. Where they do not wait, their changes are merged key
+                by key, the last one wins, and a warning is logged. With a store only.
+            path, domain, secure, samesite: of the cookie, as for `Response.set_cookie`. It is never for scripts.
+
+        Raises:
+            ConfigurationError: a secret is too short, there are sessions already, or an argument cannot be.
+            ImportError: itsdangerous is missing.
+
+        Example:
+            app.sessions(secret=[NEW_SECRET, OLD_SECRET], store=SQLiteStore("sessions.db"))
+        """
+        from .features.sessions import Sessions  # only an application with sessions pays for it
+
+        sessions = Sessions(
+            secret, cookie=cookie, max_age_s=max_age_s, sliding=sliding, store=store, exclusive=exclusive, path=path,
+            domain=domain, secure=secure, samesite=samesite,
+        )  # fmt: skip
+        self.layers = (*self.layers, sessions.layer_among(self.layers))
+
+    def rate_limit(
+        self,
+        limits: str | Iterable[str],
+        *,
+        by: Callable[[Request], str | None] | None = None,
+        storage: Any = "memory://",
+        name: str = "default",
+        cost: int | Callable[[Request], int] = 1,
+        exempt: Callable[[Request], bool] | None = None,
+        strategy: Strategy = "moving-window",
+        fail_open: bool = True,
+    ) -> None:
+        """Limit how many requests a client may send: past that the answer is a 429 that says when to come again.
+
+        It is a layer, inside those added before it: what finds out who the client is comes first. All routes are
+        counted together; a route may have limits of its own besides, by `ambi.features.rate_limit.rate_limit`, which
+        says what the arguments mean. By default clients are told apart by address (of IPv6 by /64).
+
+        Raises:
+            ConfigurationError: a limit that cannot be read, or a store or a cost that cannot be.
+            ImportError: a library is missing: the extra `ratelimit`, and `redis` for that.
+
+        Example:
+            app.rate_limit("10/second; 1000/hour", storage="redis://localhost:6379/1")
+        """
+        from .features.rate_limit import client_address, rate_limit
+
+        layer = rate_limit(
+            limits, by=by or client_address, storage=storage, name=name, cost=cost, exempt=exempt, strategy=strategy,
+            fail_open=fail_open,
+        )  # fmt: skip
+        self.layers = (*self.layers, layer)
+        self._changed()
