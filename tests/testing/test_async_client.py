@@ -289,15 +289,16 @@ async def test_a_handler_that_does_not_end_fails_the_test(monkeypatch: pytest.Mo
             pass
 
 
-async def test_streams_must_end_alike_when_awaited() -> None:
+@pytest.mark.parametrize(("failing", "ends"), [("wsgi", ("Crash", "its own end")), ("asgi", ("its own end", "Crash"))])
+async def test_streams_must_end_alike_when_awaited(failing: str, ends: tuple[str, str]) -> None:
     async def items(gateway: str) -> AsyncIterator[str]:
         yield "a"
-        if gateway == "wsgi":
+        if gateway == failing:
             raise Crash
 
     app = App()
     app.get("/")(lambda request: Stream(items(request.gateway)))
-    with pytest.raises(GatewaysDiffer, match="comes to Crash under WSGI, to its own end under ASGI"):
+    with pytest.raises(GatewaysDiffer, match=f"comes to {ends[0]} under WSGI, to {ends[1]} under ASGI"):
         await AsyncClient(app, "both").get("/")
 
 

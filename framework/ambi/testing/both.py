@@ -100,9 +100,16 @@ def _body_difference(wsgi: bytes, asgi: bytes) -> str:
     )
 
 
-def compare_ends(request: Request, wsgi: BaseException | None, asgi: BaseException | None) -> None:
-    """Hold how two streams ended against each other. Raises: GatewaysDiffer; the exception, if both raised one."""
-    kinds = [type(end).__name__ if end is not None else "its own end" for end in (wsgi, asgi)]
+def compare_ends(
+    request: Request, wsgi: BaseException | None, asgi: BaseException | None, otherwise: str = "its own end"
+) -> None:
+    """Hold how two streams ended against each other; `otherwise` is what one comes to that did not fail.
+
+    Raises:
+        GatewaysDiffer: not alike.
+        BaseException: of the class that both raised.
+    """
+    kinds = [type(end).__name__ if end is not None else otherwise for end in (wsgi, asgi)]
     if kinds[0] != kinds[1]:
         ends = f"the body comes to {kinds[0]} under WSGI, to {kinds[1]} under ASGI"
         raise GatewaysDiffer(f"{request.method} {request.target} is not answered the same\n- {ends}") from wsgi or asgi
@@ -127,6 +134,14 @@ class _Bodies:
         if self._most is not None and len(self.other) >= self._most:
             return False
         return self.has_ended or len(self.other) < len(self.read)
+
+    @contextlib.contextmanager
+    def catching_up(self) -> Iterator[None]:
+        """Read the other one in this block. Raises: GatewaysDiffer where that fails, since the first one has not."""
+        try:
+            yield
+        except Exception as exc:
+            compare_ends(self._request, None, exc, "its own end" if self.has_ended else "more")
 
     def compare(self) -> None:
         """Compare all that there is. Raises: GatewaysDiffer."""
@@ -195,7 +210,7 @@ class BothTransport:
         with self._wsgi.exchange(request) as wsgi, self._asgi.exchange(request) as asgi:
             bodies = _Bodies(request, wsgi, asgi)
             yield _answer(wsgi, self._chunks(request, bodies, wsgi, asgi), None)
-            with contextlib.closing(asgi.iter_bytes()) as others:
+            with contextlib.closing(asgi.iter_bytes()) as others, bodies.catching_up():
                 while bodies.is_behind and (chunk := next(others, b"")):
                     bodies.other += chunk
         bodies.compare()
@@ -323,8 +338,9 @@ class AsyncBothTransport:
             bodies = _Bodies(request, wsgi, asgi)
             yield _answer(wsgi, None, _AwaitedBody(request, bodies, wsgi, asgi))
             others = asgi.aiter_bytes()
-            while bodies.is_behind and (chunk := await anext(others, b"")):
-                bodies.other += chunk
+            with bodies.catching_up():
+                while bodies.is_behind and (chunk := await anext(others, b"")):
+                    bodies.other += chunk
         bodies.compare()
         _raise_crash(wsgi, raises=self._raises)
 
