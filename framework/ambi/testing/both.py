@@ -19,7 +19,7 @@ import difflib
 
 from .asgi import aiter_of
 from .errors import GatewaysDiffer
-from .messages import Request, Response
+from .messages import Response
 from .watching import Watch, watch_layers
 
 TYPE_CHECKING = False
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from typing import Any, Self
 
-    from .messages import Lines
+    from .messages import Lines, Request
     from .transports import AsyncTransport, Transport
     from .websocket import AsyncWire, Message, Wire
 
@@ -149,13 +149,6 @@ class _Bodies:
         compare(self._request, *self._answers, (bytes(self.read), bytes(self.other[:size])))
 
 
-def _repeatable(request: Request, body: bytes | list[bytes]) -> Request:
-    return Request(
-        request.method, request.scheme, request.host, request.target,
-        header_lines=request.header_lines, body=body, fragment=request.fragment,
-    )  # fmt: skip
-
-
 def _answer(wsgi: Response, chunks: Any, achunks: Any) -> Response:
     response = Response(wsgi.status_code, wsgi.header_lines, chunks, achunks)
     response._watch = wsgi._watch
@@ -206,7 +199,7 @@ class BothTransport:
         watch_layers(self._wsgi.app)
         watch_layers(self._asgi.app)
         if not isinstance(request.body, bytes):
-            request = _repeatable(request, list(request.body))  # type: ignore[arg-type]  # checked by the client
+            request = request.with_body(list(request.body))  # type: ignore[arg-type]  # checked by the client
         with self._wsgi.exchange(request) as wsgi, self._asgi.exchange(request) as asgi:
             bodies = _Bodies(request, wsgi, asgi)
             yield _answer(wsgi, self._chunks(request, bodies, wsgi, asgi), None)
@@ -333,7 +326,7 @@ class AsyncBothTransport:
         watch_layers(self._wsgi.app)
         watch_layers(self._asgi.app)
         if not isinstance(request.body, bytes):
-            request = _repeatable(request, [chunk async for chunk in aiter_of(request.body)])
+            request = request.with_body([chunk async for chunk in aiter_of(request.body)])
         async with self._wsgi.exchange(request) as wsgi, self._asgi.exchange(request) as asgi:
             bodies = _Bodies(request, wsgi, asgi)
             yield _answer(wsgi, None, _AwaitedBody(request, bodies, wsgi, asgi))

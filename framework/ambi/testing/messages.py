@@ -88,6 +88,13 @@ class Request:
             return self.body
         raise RuntimeError("the body of this request is sent in chunks; its content is not kept")
 
+    def with_body(self, body: Body) -> Request:
+        """Give the same request with another body, its header fields as they are."""
+        return Request(
+            self.method, self.scheme, self.host, self.target,
+            header_lines=self.header_lines, body=body, fragment=self.fragment,
+        )  # fmt: skip
+
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.target}>"
 
