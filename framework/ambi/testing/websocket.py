@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol, Self
 
     from .encoding import BuildOptions, HeaderPairs
-    from .messages import Fields, Response
+    from .messages import Fields, Request, Response
     from .watching import Watch
 
     Message = str | bytes
@@ -162,6 +162,22 @@ class _Session:
 def no_answer() -> TimeoutError:
     """Make what is raised where a handshake is not answered."""
     return TimeoutError(f"the handshake of the WebSocket was not answered within {PATIENCE_S:g} seconds")
+
+
+def no_message(timeout: float | None) -> TimeoutError:
+    """Make what is raised where no message comes."""
+    return TimeoutError(f"no message came within {timeout:g} seconds")
+
+
+def no_end() -> TimeoutError:
+    """Make what is raised where a handler does not end."""
+    return TimeoutError(f"the handler of the WebSocket went on for {PATIENCE_S:g} seconds when the client had left")
+
+
+def offered_subprotocols(request: Request) -> list[str]:
+    """Give the subprotocols that a handshake offers. See: RFC 6455 11.3.4."""
+    offered = request.headers.get("sec-websocket-protocol", "")
+    return [word.strip(" \t") for word in offered.split(",") if word.strip(" \t")]
 
 
 def _sendable(message: Any) -> Message:

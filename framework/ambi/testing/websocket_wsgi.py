@@ -15,7 +15,7 @@ from ..bridge.background import settle_in_process
 from ..core.websocket import WebSocketClosed
 from .messages import Response
 from .watching import Watch
-from .websocket import PATIENCE_S, no_answer
+from .websocket import PATIENCE_S, no_answer, no_end, no_message, offered_subprotocols
 
 try:
     from wsproto import ConnectionType, WSConnection
@@ -65,10 +65,11 @@ class SocketWire:
 
     def _environ(self) -> dict[str, Any]:
         """Make the environ of the handshake, with what wsproto offers and checks the answer against."""
-        offered = self._request.headers.get("sec-websocket-protocol", "")
-        protocols = [word.strip(" \t") for word in offered.split(",") if word.strip(" \t")]
         handshake = Handshake(
-            host=self._request.host, target=self._request.target, subprotocols=protocols, extensions=self.extensions
+            host=self._request.host,
+            target=self._request.target,
+            subprotocols=offered_subprotocols(self._request),
+            extensions=self.extensions,
         )
         environ = self._transport.environ(self._request, io.BytesIO())
         for line in self._connection.send(handshake).decode("latin-1").split("\r\n"):
@@ -161,7 +162,7 @@ class SocketWire:
             try:
                 event = self._next_event(timeout)
             except TimeoutError:
-                raise TimeoutError(f"no message came within {timeout:g} seconds") from None
+                raise no_message(timeout) from None
             if event is None:
                 self._closed = WebSocketClosed()
             elif isinstance(event, CloseConnection):
@@ -192,9 +193,7 @@ class SocketWire:
             return
         self._thread.join(PATIENCE_S)
         if self._thread.is_alive():
-            raise TimeoutError(
-                f"the handler of the WebSocket went on for {PATIENCE_S:g} seconds when the client had left"
-            )
+            raise no_end()
         if self._transport.settle:
             settle_in_process()
         self._raise_failure()
