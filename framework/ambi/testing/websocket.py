@@ -86,7 +86,7 @@ def handshake_options(
     subprotocols: Sequence[str], params: Any, headers: HeaderPairs | None, cookies: Mapping[str, str] | None
 ) -> BuildOptions:
     """Give the options of the request that is a handshake. See: RFC 6455 4.1."""
-    from .encoding import as_pairs
+    from .encoding import over_defaults
 
     lines = [
         ("connection", "Upgrade"),
@@ -96,9 +96,7 @@ def handshake_options(
     ]
     if subprotocols:
         lines.append(("sec-websocket-protocol", ", ".join(subprotocols)))
-    own = [(str(name).lower(), value) for name, value in as_pairs(headers or ())]
-    named = {name for name, _ in own}
-    return {"params": params, "cookies": cookies, "headers": [line for line in lines if line[0] not in named] + own}
+    return {"params": params, "cookies": cookies, "headers": over_defaults(lines, headers)}
 
 
 class _Session:
