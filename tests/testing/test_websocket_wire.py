@@ -117,10 +117,9 @@ def test_a_client_that_does_not_see_the_end_closes_anyway(no_leaks: None) -> Non
             pass
         raise StopIteration
 
-    with pytest.MonkeyPatch.context() as patched:
+    with Client(app, "wsgi").websocket("/") as ws, pytest.MonkeyPatch.context() as patched:
         patched.setattr("ambi.testing.websocket_wsgi.PATIENCE_S", 0.05)
-        with Client(app, "wsgi").websocket("/"):
-            pass
+        ws.close()
 
 
 def test_without_wsproto_the_install_line_is_told() -> None:
