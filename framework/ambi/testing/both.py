@@ -1,7 +1,7 @@
 """The same request through both gateways, one after the other, and what differs.
 
-Compared are the status, the header fields, the body, the class of an exception behind a 500, and what each middleware
-did, in order; of a WebSocket, the answer to the handshake, the messages and how it was closed.
+Compared are the status, the header fields, the body, the class of an exception behind a 500 or at the end of a stream,
+and what each middleware did, in order; of a WebSocket, the answer to the handshake, the messages and how it was closed.
 
 Normalised is:
 
