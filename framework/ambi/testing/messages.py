@@ -18,7 +18,7 @@ from .lines import LineCutter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
     from typing import Any, Self
 
     from .encoding import Body
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     Lines = list[tuple[str, str]]
 
 Piece = TypeVar("Piece")
+
+
+def decoded_lines(pairs: Iterable[tuple[bytes, bytes]]) -> Lines:
+    """Give header lines that came as bytes as text, names in lower case."""
+    return [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in pairs]
 
 
 class Request:

@@ -12,7 +12,7 @@ import queue
 from ..bridge.background import settled_on_loop
 from ..core.websocket import WebSocketClosed
 from .asgi import Mailbox
-from .messages import Response
+from .messages import Response, decoded_lines
 from .watching import Watch
 from .websocket import PATIENCE_S, no_answer, no_end, no_message, offered_subprotocols
 
@@ -151,7 +151,7 @@ class Answer:
         if kind == "websocket.http.response.body":
             self._body.append(message.get("body", b""))
             return None if message.get("more_body", False) else Response(self._status, self._lines, iter(self._body))
-        self._lines = [(n.decode("latin-1").lower(), v.decode("latin-1")) for n, v in message.get("headers") or ()]
+        self._lines = decoded_lines(message.get("headers") or ())
         self._status = message.get("status", 101)
         if kind == "websocket.http.response.start":
             return None
