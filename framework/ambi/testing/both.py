@@ -149,6 +149,11 @@ class _Bodies:
         compare(self._request, *self._answers, (bytes(self.read), bytes(self.other[:size])))
 
 
+def _watch_layers(*sides: Any) -> None:
+    for side in sides:
+        watch_layers(side.app)
+
+
 def _answer(wsgi: Response, chunks: Any, achunks: Any) -> Response:
     response = Response(wsgi.status_code, wsgi.header_lines, chunks, achunks)
     response._watch = wsgi._watch
@@ -196,8 +201,7 @@ class BothTransport:
     @contextlib.contextmanager
     def exchange(self, request: Request) -> Iterator[Response]:
         """Send a request through both, and compare when the block is left. Raises: GatewaysDiffer."""
-        watch_layers(self._wsgi.app)
-        watch_layers(self._asgi.app)
+        _watch_layers(self._wsgi, self._asgi)
         if not isinstance(request.body, bytes):
             request = request.with_body(list(request.body))  # type: ignore[arg-type]  # checked by the client
         with self._wsgi.exchange(request) as wsgi, self._asgi.exchange(request) as asgi:
@@ -220,8 +224,7 @@ class BothTransport:
 
     def websocket(self, request: Request) -> BothWire:
         """Send the handshake of a WebSocket through both."""
-        watch_layers(self._wsgi.app)
-        watch_layers(self._asgi.app)
+        _watch_layers(self._wsgi, self._asgi)
         return BothWire(request, self._wsgi.websocket(request), self._asgi.websocket(request), raises=self._raises)
 
 
@@ -323,8 +326,7 @@ class AsyncBothTransport:
     @contextlib.asynccontextmanager
     async def exchange(self, request: Request) -> AsyncIterator[Response]:
         """Send a request through both, and compare when the block is left. Raises: GatewaysDiffer."""
-        watch_layers(self._wsgi.app)
-        watch_layers(self._asgi.app)
+        _watch_layers(self._wsgi, self._asgi)
         if not isinstance(request.body, bytes):
             request = request.with_body([chunk async for chunk in aiter_of(request.body)])
         async with self._wsgi.exchange(request) as wsgi, self._asgi.exchange(request) as asgi:
@@ -339,8 +341,7 @@ class AsyncBothTransport:
 
     def websocket(self, request: Request) -> AsyncBothWire:
         """Send the handshake of a WebSocket through both."""
-        watch_layers(self._wsgi.app)
-        watch_layers(self._asgi.app)
+        _watch_layers(self._wsgi, self._asgi)
         wires = self._wsgi.websocket(request), self._asgi.websocket(request)
         return AsyncBothWire(request, *wires, raises=self._raises)
 
