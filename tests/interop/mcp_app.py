@@ -11,13 +11,16 @@ from ambi import App
 app = App()
 server = MCPServer("Tests")
 calls = {"running": 0}
+meetings: dict[int, asyncio.Barrier] = {}
 
 
 @server.tool()
-async def count(to: int, context: Context, pause_s: float = 0.0) -> str:
-    """Count, and tell of each number."""
+async def count(to: int, context: Context, pause_s: float = 0.0, together: int = 0) -> str:
+    """Count, and tell of each number; when so many are to count together, when they are there."""
     calls["running"] += 1
     try:
+        if together:
+            await meetings.setdefault(together, asyncio.Barrier(together)).wait()
         for number in range(1, to + 1):
             await context.report_progress(number, to, f"at {number}")
             await asyncio.sleep(pause_s)

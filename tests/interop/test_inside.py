@@ -9,11 +9,9 @@ import pytest
 
 from ambi import App, Middleware, Request
 from tests.interop.drivers import Answer, ask_wsgi, in_process, serving
+from tests.interop.wrapping import QUIET
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # what other packages use is their affair
-    pytest.mark.filterwarnings("ignore::PendingDeprecationWarning"),
-]
+pytestmark = QUIET
 
 Ask = Callable[..., Answer]
 

@@ -6,7 +6,6 @@ Around `app` itself, and assigned to `app.asgi`. Streams are watched item by ite
 import asyncio
 import base64
 import json
-import logging
 import re
 import zlib
 from collections.abc import Awaitable, Callable
@@ -20,37 +19,30 @@ from ambi import Request
 from tests.interop.drivers import HOST, Site, ask_wsgi, in_process, serving
 from tests.interop.ours import TEXT, Ours
 from tests.interop.passing import check_asgi
+from tests.interop.wrapping import (
+    QUIET,
+    Wrappers,
+    client_of_elastic,
+    count_in_session,
+    logger_of_lines,
+    session_cookie,
+    traced,
+    ways,
+)
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # what other packages use is their affair
-    pytest.mark.filterwarnings("ignore::PendingDeprecationWarning"),
-]
+pytestmark = QUIET
 
 Effect = Callable[[Site], Awaitable[None]]
-Wrap = Callable[[Any, Ours], tuple[Any, Effect]]
 
-WRAPPERS: dict[str, Wrap] = {}
-
-
-def wrapper(name: str) -> Callable[[Wrap], Wrap]:
-    """Note how an application is wrapped by a package, and how that shows."""
-
-    def note(wrap: Wrap) -> Wrap:
-        WRAPPERS[name] = wrap
-        return wrap
-
-    return note
+WRAPPERS = Wrappers()
+wrapper = WRAPPERS.note
 
 
-@pytest.mark.parametrize("way", ["around app", "assigned to app.asgi"])
+@pytest.mark.parametrize("side", ways("asgi"))
 @pytest.mark.parametrize("name", WRAPPERS)
-def test_a_wrapper_does_its_work_and_lets_everything_else_pass(name: str, way: str) -> None:
+def test_a_wrapper_does_its_work_and_lets_everything_else_pass(name: str, side: str) -> None:
     ours = Ours()
-    if way == "around app":
-        served, effect = WRAPPERS[name](ours.app, ours)
-    else:
-        ours.app.asgi, effect = WRAPPERS[name](ours.app.asgi, ours)
-        served = ours.app
+    served, effect = WRAPPERS.put(name, ours, side)
 
     async def main() -> None:
         async with serving(served) as site:
@@ -59,6 +51,11 @@ def test_a_wrapper_does_its_work_and_lets_everything_else_pass(name: str, way: s
 
     anyio.run(main)
     assert ours.life == ["start", "stop"]
+
+
+async def unseen(site: Site) -> None:
+    """Be the effect of a wrapper whose work shows nowhere here: it answers."""
+    assert (await site.ask("/hello")).text == "hello"
 
 
 # --- identity, tracing, measuring ---
@@ -114,13 +111,8 @@ def starlette_context(app: Any, ours: Ours) -> tuple[Any, Effect]:
 def opentelemetry(app: Any, ours: Ours) -> tuple[Any, Effect]:
     from opentelemetry import trace
     from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-    exporter, provider = InMemorySpanExporter(), TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    ours.look = lambda: trace.get_current_span().get_span_context().trace_id
+    provider, exporter = traced(ours)
 
     async def effect(site: Site) -> None:
         here = [(await site.ask(path)).text for path in ("/context", "/context-async", "/nowhere")]
@@ -136,14 +128,13 @@ def elastic(app: Any, ours: Ours) -> tuple[Any, Effect]:
     import elasticapm
     from elasticapm.contrib.asgi import ASGITracingMiddleware
 
-    client = elasticapm.get_client() or elasticapm.Client(service_name="x", disable_send=True, metrics_interval="0ms")
     ours.look = elasticapm.get_trace_parent_header
 
     async def effect(site: Site) -> None:
         header = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
         assert header.split("-")[1] in (await site.ask("/context", headers={"traceparent": header})).text
 
-    return ASGITracingMiddleware(app, client=client), effect
+    return ASGITracingMiddleware(app, client=client_of_elastic()), effect
 
 
 @wrapper("newrelic")
@@ -206,12 +197,7 @@ def instrumentator(app: Any, ours: Ours) -> tuple[Any, Effect]:
 def asgi_logger(app: Any, ours: Ours) -> tuple[Any, Effect]:
     from asgi_logger import AccessLoggerMiddleware
 
-    lines: list[str] = []
-    logger = logging.getLogger("interop.asgi")
-    logger.setLevel(logging.INFO)
-    handler = logging.Handler()
-    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
-    logger.addHandler(handler)
+    lines, logger = logger_of_lines("interop.asgi")
 
     async def effect(site: Site) -> None:
         await site.ask("/teapot")
@@ -224,10 +210,7 @@ def asgi_logger(app: Any, ours: Ours) -> tuple[Any, Effect]:
 def message_logger(app: Any, ours: Ours) -> tuple[Any, Effect]:
     from uvicorn.middleware.message_logger import MessageLoggerMiddleware
 
-    async def effect(site: Site) -> None:
-        assert (await site.ask("/hello")).text == "hello"
-
-    return MessageLoggerMiddleware(app), effect
+    return MessageLoggerMiddleware(app), unseen
 
 
 # --- content codings ---
@@ -384,60 +367,39 @@ def secure(app: Any, ours: Ours) -> tuple[Any, Effect]:
     return SecureASGIMiddleware(app, secure=Secure.with_default_headers()), effect
 
 
+def counted(ours: Ours) -> Effect:
+    """Make the effect of a wrapper that keeps a session in a cookie."""
+    count_in_session(ours, "session")
+
+    async def effect(site: Site) -> None:
+        first = await site.ask("/session")
+        second = await site.ask("/session-async", headers=session_cookie(first))
+        assert (first.text, second.text) == ("1", "2")
+
+    return effect
+
+
 @wrapper("starlette.SessionMiddleware")
 def session(app: Any, ours: Ours) -> tuple[Any, Effect]:
     from starlette.middleware.sessions import SessionMiddleware
 
-    @ours.app.get("/session")
-    async def count(request: Request) -> str:
-        session = request.native["session"]
-        session["count"] = session.get("count", 0) + 1
-        return str(session["count"])
-
-    async def effect(site: Site) -> None:
-        first = await site.ask("/session")
-        second = await site.ask("/session", headers={"cookie": first.headers["set-cookie"].partition(";")[0]})
-        assert (first.text, second.text) == ("1", "2")
-
-    return SessionMiddleware(app, secret_key="for tests"), effect
+    return SessionMiddleware(app, secret_key="for tests"), counted(ours)
 
 
 @wrapper("asgi-sessions")
 def asgi_sessions(app: Any, ours: Ours) -> tuple[Any, Effect]:
     from asgi_sessions import SessionMiddleware
 
-    @ours.app.get("/session")
-    def count(request: Request) -> str:
-        session = request.native["session"]
-        session["count"] = session.get("count", 0) + 1
-        return str(session["count"])
-
-    async def effect(site: Site) -> None:
-        first = await site.ask("/session")
-        second = await site.ask("/session", headers={"cookie": first.headers["set-cookie"].partition(";")[0]})
-        assert (first.text, second.text) == ("1", "2")
-
-    return SessionMiddleware(app, secret_key="for tests, and long enough for it"), effect
+    return SessionMiddleware(app, secret_key="for tests, and long enough for it"), counted(ours)
 
 
 @wrapper("starsessions")
 def starsessions(app: Any, ours: Ours) -> tuple[Any, Effect]:
     from starsessions import CookieStore, SessionAutoloadMiddleware, SessionMiddleware
 
-    @ours.app.get("/session")
-    async def count(request: Request) -> str:
-        session = request.native["session"]
-        session["count"] = session.get("count", 0) + 1
-        return str(session["count"])
-
-    async def effect(site: Site) -> None:
-        first = await site.ask("/session")
-        second = await site.ask("/session", headers={"cookie": first.headers["set-cookie"].partition(";")[0]})
-        assert (first.text, second.text) == ("1", "2")
-
     store = CookieStore(secret_key="for tests")
     inner = SessionAutoloadMiddleware(app)
-    return SessionMiddleware(inner, store=store, lifetime=60, cookie_https_only=False), effect
+    return SessionMiddleware(inner, store=store, lifetime=60, cookie_https_only=False), counted(ours)
 
 
 @wrapper("asgi-csrf")
@@ -655,10 +617,7 @@ def engineio(app: Any, ours: Ours) -> tuple[Any, Effect]:
 def channels(app: Any, ours: Ours) -> tuple[Any, Effect]:
     from channels.routing import ProtocolTypeRouter
 
-    async def effect(site: Site) -> None:
-        assert (await site.ask("/hello")).text == "hello"
-
-    return ProtocolTypeRouter({"http": app, "websocket": app, "lifespan": app}), effect
+    return ProtocolTypeRouter({"http": app, "websocket": app, "lifespan": app}), unseen
 
 
 @wrapper("asgiref.guarantee_single_callable")
@@ -695,20 +654,14 @@ def sentry(app: Any, ours: Ours) -> tuple[Any, Effect]:
 def rollbar(app: Any, ours: Ours) -> tuple[Any, Effect]:
     from rollbar.contrib.asgi import ReporterMiddleware
 
-    async def effect(site: Site) -> None:
-        assert (await site.ask("/hello")).text == "hello"
-
-    return ReporterMiddleware(app), effect
+    return ReporterMiddleware(app), unseen
 
 
 @wrapper("bugsnag")
 def bugsnag(app: Any, ours: Ours) -> tuple[Any, Effect]:
     from bugsnag.asgi import BugsnagMiddleware
 
-    async def effect(site: Site) -> None:
-        assert (await site.ask("/hello")).text == "hello"
-
-    return BugsnagMiddleware(app), effect
+    return BugsnagMiddleware(app), unseen
 
 
 # --- what drives it ---

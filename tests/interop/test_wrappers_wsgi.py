@@ -5,62 +5,60 @@ Around `app` itself, and assigned to `app.wsgi`. Streams are watched item by ite
 
 import gzip
 import json
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ambi import Request
 from ambi.gunicorn import find_app
 from tests.interop.drivers import HOST, ask_wsgi, in_process
 from tests.interop.ours import TEXT, Ours
 from tests.interop.passing import check_wsgi
 from tests.interop.reporting import events_of_sentry
+from tests.interop.wrapping import (
+    QUIET,
+    Wrappers,
+    client_of_elastic,
+    count_in_session,
+    logger_of_lines,
+    session_cookie,
+    traced,
+    ways,
+)
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # what other packages use is their affair
-    pytest.mark.filterwarnings("ignore::PendingDeprecationWarning"),
+    *QUIET,
     # Werkzeug's lint misses the body where the answer to a HEAD says how long that of a GET would be.
     pytest.mark.filterwarnings("ignore:Content-Length and the number of bytes sent"),
 ]
 
 Ask = Callable[..., Any]
 Effect = Callable[[Ask], None]
-Wrap = Callable[[Any, Ours], tuple[Any, Effect]]
 
 HERE = Path(__file__).parent
-WRAPPERS: dict[str, Wrap] = {}
+WRAPPERS = Wrappers()
+wrapper = WRAPPERS.note
 COLLECTING = {"werkzeug.ProfilerMiddleware"}
 """Those that hold a stream back until it is whole, whatever makes it."""
 HIDING = {"newrelic", "webob"}
 """Those that do not tell what they wrap, so that the gunicorn hook does not find the application."""
 
 
-def wrapper(name: str) -> Callable[[Wrap], Wrap]:
-    """Note how an application is wrapped by a package, and how that shows."""
-
-    def note(wrap: Wrap) -> Wrap:
-        WRAPPERS[name] = wrap
-        return wrap
-
-    return note
-
-
-@pytest.mark.parametrize("way", ["around app", "assigned to app.wsgi"])
+@pytest.mark.parametrize("side", ways("wsgi"))
 @pytest.mark.parametrize("name", WRAPPERS)
-def test_a_wrapper_does_its_work_and_lets_everything_else_pass(name: str, way: str) -> None:
+def test_a_wrapper_does_its_work_and_lets_everything_else_pass(name: str, side: str) -> None:
     ours = Ours()
-    if way == "around app":
-        served, effect = WRAPPERS[name](ours.app, ours)
-    else:
-        ours.app.wsgi, effect = WRAPPERS[name](ours.app.wsgi, ours)
-        served = ours.app
+    served, effect = WRAPPERS.put(name, ours, side)
     with in_process(ours.app):
         effect(lambda *args, **options: ask_wsgi(served, *args, **options))
         check_wsgi(served, ours, streams=name not in COLLECTING)
     assert ours.life == ["start", "stop"]
+
+
+def unseen(ask: Ask) -> None:
+    """Be the effect of a wrapper whose work shows nowhere here: it answers."""
+    assert ask("/hello").text == "hello"
 
 
 # --- files in front ---
@@ -169,15 +167,9 @@ def debugged(app: Any, ours: Ours) -> tuple[Any, Effect]:
 
 @wrapper("opentelemetry-instrumentation-wsgi")
 def opentelemetry(app: Any, ours: Ours) -> tuple[Any, Effect]:
-    from opentelemetry import trace
     from opentelemetry.instrumentation.wsgi import OpenTelemetryMiddleware
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-    exporter, provider = InMemorySpanExporter(), TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    ours.look = lambda: trace.get_current_span().get_span_context().trace_id
+    provider, exporter = traced(ours)
 
     def effect(ask: Ask) -> None:
         here = [ask(path).text for path in ("/context", "/context-async", "/nowhere")]
@@ -190,15 +182,9 @@ def opentelemetry(app: Any, ours: Ours) -> tuple[Any, Effect]:
 
 @wrapper("elastic-apm")
 def elastic(app: Any, ours: Ours) -> tuple[Any, Effect]:
-    import elasticapm
     from elasticapm.middleware import ElasticAPM
 
-    client = elasticapm.get_client() or elasticapm.Client(service_name="x", disable_send=True, metrics_interval="0ms")
-
-    def effect(ask: Ask) -> None:
-        assert ask("/hello").text == "hello"
-
-    return ElasticAPM(app, client), effect
+    return ElasticAPM(app, client_of_elastic()), unseen
 
 
 @wrapper("newrelic")
@@ -218,23 +204,13 @@ def newrelic(app: Any, ours: Ours) -> tuple[Any, Effect]:
 def translogger(app: Any, ours: Ours) -> tuple[Any, Effect]:
     from paste.translogger import TransLogger
 
-    lines, logger = logger_of_lines()
+    lines, logger = logger_of_lines("interop.wsgi")
 
     def effect(ask: Ask) -> None:
         ask("/teapot")
         assert '"GET /teapot HTTP/1.1" 418' in lines[-1]
 
     return TransLogger(app, logger=logger, setup_console_handler=False), effect
-
-
-def logger_of_lines() -> tuple[list[str], logging.Logger]:
-    """Make a logger, and the list to which it writes."""
-    lines: list[str] = []
-    logger, handler = logging.getLogger("interop.wsgi"), logging.Handler()
-    logger.setLevel(logging.INFO)
-    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
-    logger.addHandler(handler)
-    return lines, logger
 
 
 # --- header fields, sessions, guards ---
@@ -266,15 +242,11 @@ def cors(app: Any, ours: Ours) -> tuple[Any, Effect]:
 def beaker(app: Any, ours: Ours) -> tuple[Any, Effect]:
     from beaker.middleware import SessionMiddleware
 
-    @ours.app.get("/session")
-    async def count(request: Request) -> str:
-        session = request.native["beaker.session"]
-        session["count"] = session.get("count", 0) + 1
-        return str(session["count"])
+    count_in_session(ours, "beaker.session")
 
     def effect(ask: Ask) -> None:
         first = ask("/session")
-        second = ask("/session", headers={"cookie": first.headers["set-cookie"].partition(";")[0]})
+        second = ask("/session-async", headers=session_cookie(first))
         assert (first.text, second.text) == ("1", "2")
 
     return SessionMiddleware(app, {"session.type": "memory", "session.auto": True}), effect
@@ -384,10 +356,7 @@ def sentry(app: Any, ours: Ours) -> tuple[Any, Effect]:
 def bugsnag(app: Any, ours: Ours) -> tuple[Any, Effect]:
     from bugsnag.wsgi.middleware import BugsnagMiddleware
 
-    def effect(ask: Ask) -> None:
-        assert ask("/hello").text == "hello"
-
-    return BugsnagMiddleware(app), effect
+    return BugsnagMiddleware(app), unseen
 
 
 # --- what drives it, and what looks into it ---

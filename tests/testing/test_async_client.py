@@ -1,7 +1,6 @@
 """`AsyncClient` does what `Client` does, awaited: on asyncio and on trio, through either gateway and through both."""
 
 import threading
-import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -91,11 +90,6 @@ def app(closed: list[str]) -> App:
     @app.get("/events")
     async def events() -> SSE:
         return SSE([Event("a", id="1"), Event("b")])
-
-    @app.get("/slow")
-    def slow() -> str:
-        time.sleep(0.05)
-        return "slow"
 
     @app.websocket("/ws", subprotocols=["v1"])
     async def ws(ws: WebSocket) -> None:
@@ -289,15 +283,16 @@ async def test_a_handler_that_does_not_end_fails_the_test(monkeypatch: pytest.Mo
             pass
 
 
-async def test_streams_must_end_alike_when_awaited() -> None:
+@pytest.mark.parametrize(("failing", "ends"), [("wsgi", ("Crash", "its own end")), ("asgi", ("its own end", "Crash"))])
+async def test_streams_must_end_alike_when_awaited(failing: str, ends: tuple[str, str]) -> None:
     async def items(gateway: str) -> AsyncIterator[str]:
         yield "a"
-        if gateway == "wsgi":
+        if gateway == failing:
             raise Crash
 
     app = App()
     app.get("/")(lambda request: Stream(items(request.gateway)))
-    with pytest.raises(GatewaysDiffer, match="comes to Crash under WSGI, to its own end under ASGI"):
+    with pytest.raises(GatewaysDiffer, match=f"comes to {ends[0]} under WSGI, to {ends[1]} under ASGI"):
         await AsyncClient(app, "both").get("/")
 
 
@@ -309,11 +304,29 @@ async def test_requests_run_side_by_side(app: App, gateway: Any) -> None:
             group.start_soon(client.get, "/together")
 
 
+async def give_up(scope: anyio.CancelScope, begun: threading.Event, gate: threading.Event) -> None:
+    """Cancel what waits for a handler that has begun, and let the handler go on then."""
+    while not begun.is_set():
+        await anyio.sleep(0.002)
+    scope.cancel()
+    gate.set()
+
+
 async def test_a_request_may_be_given_up(app: App, gateway: Any) -> None:
     """Where its handler is a thread, that is waited for."""
+    begun, gate = threading.Event(), threading.Event()
+
+    def slow() -> str:
+        begun.set()
+        assert gate.wait(10)
+        return "slow"
+
+    app.get("/slow")(slow)
     async with AsyncClient(app, gateway) as client:
-        with anyio.move_on_after(0.01) as scope:
-            await client.get("/slow")
+        async with anyio.create_task_group() as group:
+            with anyio.CancelScope() as scope:
+                group.start_soon(give_up, scope, begun, gate)
+                await client.get("/slow")
         assert scope.cancelled_caught
         assert (await client.get("/state")).status_code == 200
 
@@ -331,10 +344,10 @@ async def test_a_stream_that_waits_may_be_given_up(gateway: Any) -> None:
     app = App()
     app.get("/")(lambda: Stream(items()))
     async with AsyncClient(app, gateway) as client:
-        with anyio.move_on_after(0.2) as scope:
+        with anyio.CancelScope() as scope:
             async with client.stream("GET", "/") as response:
                 async for _ in response.aiter_bytes():
-                    pass
+                    scope.deadline = anyio.current_time() + 0.05
         assert scope.cancelled_caught
     assert set(left) == {"closed"}
 

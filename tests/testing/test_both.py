@@ -165,21 +165,23 @@ def test_a_crash_of_both_is_raised_and_of_one_is_a_difference(app: App, client: 
         assert lenient.get("/?all=1").status_code == 500
 
 
-@pytest.mark.parametrize("kind", ["same", "none", "other"])
-def test_a_stream_that_fails_must_fail_on_both(app: App, client: Client, kind: str) -> None:
-    def items(gateway: str) -> Iterator[str]:
+@pytest.mark.parametrize(
+    ("wsgi", "asgi"), [(LookupError, LookupError), (LookupError, None), (LookupError, ValueError), (None, LookupError)]
+)
+def test_a_stream_that_fails_must_fail_on_both(
+    app: App, client: Client, wsgi: type[Exception] | None, asgi: type[Exception] | None
+) -> None:
+    def items(failure: type[Exception] | None) -> Iterator[str]:
         yield "a"
-        if gateway == "wsgi" or kind == "same":
-            raise LookupError
-        if kind == "other":
-            raise ValueError
+        if failure is not None:
+            raise failure
 
-    app.get("/")(lambda request: Stream(items(request.gateway)))
-    with pytest.raises(LookupError if kind == "same" else GatewaysDiffer) as caught:
+    app.get("/")(lambda request: Stream(items(wsgi if request.gateway == "wsgi" else asgi)))
+    with pytest.raises(LookupError if wsgi == asgi else GatewaysDiffer) as caught:
         client.get("/")
-    if kind != "same":
-        ends = {"none": "its own end", "other": "ValueError"}[kind]
-        assert f"the body comes to LookupError under WSGI, to {ends} under ASGI" in str(caught.value)
+    if wsgi != asgi:
+        ends = [end.__name__ if end is not None else "its own end" for end in (wsgi, asgi)]
+        assert f"the body comes to {ends[0]} under WSGI, to {ends[1]} under ASGI" in str(caught.value)
 
 
 def test_a_stream_that_is_left_is_compared_as_far_as_it_was_read(app: App, client: Client) -> None:

@@ -140,31 +140,20 @@ def test_a_stream_that_fails_later_is_raised_in_any_case(
     assert caught.value is CRASH
 
 
-def test_a_failure_after_the_response_is_only_logged(
-    app: App, raising: Client, cell: Cell, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("when", ["after", "on_response"])
+def test_a_failure_of_what_a_request_calls_back_is_only_logged(
+    app: App, raising: Client, cell: Cell, caplog: pytest.LogCaptureFixture, when: str
 ) -> None:
-    def late() -> None:
+    def late(*response: Response) -> None:
         raise CRASH
 
     def handler(request: Request) -> str:
-        request.after(late)
+        getattr(request, when)(late)
         return "fine"
 
     app.get("/")(cell.handler(handler))
     assert raising.get("/").text == "fine"
     assert [record.exc_info[1] for record in caplog.records if record.exc_info] == [CRASH]
-
-
-def test_an_on_response_callback_that_fails_is_only_logged(app: App, raising: Client, cell: Cell) -> None:
-    def fail(response: Response) -> None:
-        raise CRASH
-
-    def handler(request: Request) -> str:
-        request.on_response(fail)
-        return "fine"
-
-    app.get("/")(cell.handler(handler))
-    assert raising.get("/").text == "fine"
 
 
 def test_a_start_up_that_fails_at_the_first_request_is_raised(cell: Cell) -> None:

@@ -9,6 +9,7 @@ import pytest
 from ambi import App, WebSocket
 from ambi.testing import AsyncClient, Client
 from ambi.testing.cookies import Cookies
+from tests.testing.waiting import join_servers
 
 
 @pytest.fixture(autouse=True)
@@ -49,14 +50,20 @@ async def test_the_same_awaited() -> None:
 def test_a_handshake_is_not_waited_for_without_end(no_leaks: None, gateway: Any) -> None:
     import anyio
 
-    app = App()
+    app, gate = App(), threading.Event()
 
     @app.websocket("/")
     async def wait(ws: WebSocket) -> None:
-        await anyio.sleep(0.2)
+        while not gate.is_set():
+            await anyio.sleep(0.002)
 
-    with Client(app, gateway) as client, pytest.raises(TimeoutError) as caught, client.websocket("/"):
-        raise AssertionError("it is open")
+    with Client(app, gateway) as client:
+        try:
+            with pytest.raises(TimeoutError) as caught, client.websocket("/"):
+                raise AssertionError("it is open")
+        finally:
+            gate.set()
+            join_servers()
     told = f"{caught.value} {caught.value.__context__}"
     assert "the handshake of the WebSocket was not answered within 0.05 seconds" in told
 
@@ -92,11 +99,21 @@ def test_cookies_are_read_while_another_thread_keeps_some() -> None:
 
 
 def test_a_start_up_without_end_can_be_interrupted(no_leaks: None) -> None:
+    begun, waiting = threading.Event(), threading.get_ident()
+
     async def sleepy(scope: Any, receive: Any, send: Any) -> None:
         import anyio
 
+        begun.set()
         await anyio.sleep_forever()
 
-    threading.Timer(0.2, signal.pthread_kill, [threading.get_ident(), signal.SIGINT]).start()
-    with pytest.raises(KeyboardInterrupt), Client(sleepy):
-        raise AssertionError("it has started")
+    def interrupt() -> None:
+        if begun.wait(10):
+            signal.pthread_kill(waiting, signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        thread.start()
+        with Client(sleepy):
+            raise AssertionError("it has started")
+    thread.join()

@@ -23,9 +23,6 @@ def events() -> list[str]:
 def reading(app: App, cell: Cell, events: list[str]) -> None:
     """Register a handler that reads its body chunk by chunk."""
 
-    def note(chunk: bytes) -> None:
-        events.append(f"got {chunk.decode()}")
-
     def got(chunk: bytes) -> None:
         events.append(f"got {chunk.decode()}")
 

@@ -1,5 +1,6 @@
 """WebSockets of the client behave the same on both gateways. A handler is an `async def`, so a cell is a way in."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from ambi import App, HTTPError, Text, WebSocket, WebSocketClosed
 from ambi.testing import Client, WebSocketRefused
 from tests.cells import GATEWAYS, Cell
 from tests.conftest import MakeClient
+from tests.testing.waiting import join_servers
 
 
 @pytest.fixture(params=GATEWAYS, ids=lambda cell: cell.gateway if cell.gateway == "wsgi" else cell.backend)
@@ -231,18 +233,21 @@ def test_a_handler_that_does_not_end_fails_the_test(
     for module in ("websocket_asgi", "websocket_wsgi"):
         monkeypatch.setattr(f"ambi.testing.{module}.PATIENCE_S", 0.05)
 
+    gate = threading.Event()
+
     @app.websocket("/")
     async def stay(ws: WebSocket) -> None:
         await ws.accept()
         with anyio.CancelScope(shield=cell.gateway == "wsgi"):
-            await anyio.sleep(0.4 if cell.gateway == "wsgi" else 60)
+            while not gate.is_set():
+                await anyio.sleep(0.002)
 
-    with pytest.raises(TimeoutError, match="went on for"), client.websocket("/"):
-        pass
-    if cell.gateway == "wsgi":
-        import time
-
-        time.sleep(0.6)  # the thread that was left behind
+    try:
+        with pytest.raises(TimeoutError, match="went on for"), client.websocket("/"):
+            pass
+    finally:
+        gate.set()
+        join_servers()
 
 
 def test_an_application_that_is_none_of_ours_may_answer_wrongly() -> None:

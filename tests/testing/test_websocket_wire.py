@@ -8,7 +8,7 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, Ping, Request
 
 from ambi import App, WebSocket, WebSocketClosed
-from ambi.testing import Client, WebSocketRefused
+from ambi.testing import BrokenAnswer, Client, WebSocketRefused
 from tests.children import run_python
 
 
@@ -55,12 +55,21 @@ def test_a_wsgi_application_may_know_no_websockets(no_leaks: None) -> None:
             closed.append("closed")
 
     def app(environ: Any, start_response: Any) -> Any:
-        start_response("200 OK", [("Content-Type", "text/plain")])
-        return Body([b"a ", b"page"])
+        write = start_response("200 OK", [("Content-Type", "text/plain")])
+        write(b"a ")
+        return Body([b"pa", b"ge"])
 
     with pytest.raises(WebSocketRefused, match="was refused with 200 OK: a page") as caught, Client(app, "wsgi").websocket("/"):  # fmt: skip
         pass
     assert (caught.value.response.headers["content-type"], closed) == ("text/plain", ["closed"])
+
+
+def test_a_wsgi_application_has_to_say_what_the_answer_to_a_handshake_is(no_leaks: None) -> None:
+    def silent(environ: Any, start_response: Any) -> Any:
+        return [b"x"]
+
+    with pytest.raises(BrokenAnswer, match="without a call of start_response"), Client(silent, "wsgi").websocket("/"):
+        pass
 
 
 def test_a_wsgi_application_that_breaks_the_protocol_fails_the_test(no_leaks: None) -> None:
@@ -117,10 +126,9 @@ def test_a_client_that_does_not_see_the_end_closes_anyway(no_leaks: None) -> Non
             pass
         raise StopIteration
 
-    with pytest.MonkeyPatch.context() as patched:
+    with Client(app, "wsgi").websocket("/") as ws, pytest.MonkeyPatch.context() as patched:
         patched.setattr("ambi.testing.websocket_wsgi.PATIENCE_S", 0.05)
-        with Client(app, "wsgi").websocket("/"):
-            pass
+        ws.close()
 
 
 def test_without_wsproto_the_install_line_is_told() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..core.errors import ConfigurationError
 from .document import GATEWAYS, VERSION, describe_app
-from .loading import FailedImportError, WrongUseError, load_app
+from .loading import FailedImportError, WrongUseError, load_app, near_to
 from .printing import Page, print_details, print_document, print_failure
 
 TYPE_CHECKING = False
@@ -76,11 +76,8 @@ def _choose(document: Document, wanted: str | None) -> list[RouteEntry]:
     found = [route for route in routes if wanted in (route["name"], route["path"])]
     found = found or [route for route in routes if route["path"].startswith(below)]
     if not found:
-        from difflib import get_close_matches
-
-        near = get_close_matches(wanted, {word for route in routes for word in (route["name"], route["path"])}, 3)
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise WrongUseError(f"no route has the name or path {wanted!r}{hint}")
+        known = {word for route in routes for word in (route["name"], route["path"])}
+        raise WrongUseError(f"no route has the name or path {wanted!r}{near_to(wanted, known)}")
     return found
 
 

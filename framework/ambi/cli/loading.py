@@ -22,6 +22,7 @@ from ..app import App
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import ModuleType, TracebackType
     from typing import Any
 
@@ -131,7 +132,7 @@ def _look_up(module: ModuleType, attribute: str) -> Any:
     for name in names:
         if not hasattr(found, name):
             owner = module.__name__ if found is module else type(found).__name__
-            raise WrongUseError(f"{owner} has no attribute {name!r}{_near(name, dir(found)) or _apps_of(module)}")
+            raise WrongUseError(f"{owner} has no attribute {name!r}{near_to(name, dir(found)) or _apps_of(module)}")
         found = getattr(found, name)
     return found
 
@@ -176,10 +177,11 @@ def _wants_arguments(function: Any) -> bool:
 
 def _missing_module(name: str, root: Path) -> str:
     known = {path.stem for path in root.glob("*.py")} | {path.parent.name for path in root.glob("*/__init__.py")}
-    return f"there is no module {name!r} in {root} or elsewhere on the import path{_near(name, known)}"
+    return f"there is no module {name!r} in {root} or elsewhere on the import path{near_to(name, known)}"
 
 
-def _near(name: str, known: Any) -> str:
+def near_to(name: str, known: Iterable[str]) -> str:
+    """Say what may have been meant, for the end of a message; "" where nothing that is known is like it."""
     from difflib import get_close_matches
 
     near = get_close_matches(name, [word for word in known if not word.startswith("_")], 3)

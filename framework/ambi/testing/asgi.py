@@ -13,7 +13,7 @@ from ..bridge.background import settled_on_loop
 from ..bridge.to_thread import spawn
 from ..core.url import encode_path, percent_decode
 from .errors import BrokenAnswer
-from .messages import Response
+from .messages import Response, decoded_lines
 from .watching import Watch
 from .websocket import PATIENCE_S
 
@@ -390,8 +390,7 @@ class ASGIExchange:
             raise RuntimeError("the application ended without an answer")
         if start["type"] != "http.response.start":
             raise BrokenAnswer(f"the application began its answer with {start!r:.200}, not http.response.start (ASGI)")
-        lines = [(n.decode("latin-1").lower(), v.decode("latin-1")) for n, v in start.get("headers", ())]
-        response = Response(start["status"], lines, chunks, achunks)
+        response = Response(start["status"], decoded_lines(start.get("headers", ())), chunks, achunks)
         response._watch = self.watch
         return response
 

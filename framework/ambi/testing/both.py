@@ -1,7 +1,7 @@
 """The same request through both gateways, one after the other, and what differs.
 
-Compared are the status, the header fields, the body, the class of an exception behind a 500, and what each middleware
-did, in order; of a WebSocket, the answer to the handshake, the messages and how it was closed.
+Compared are the status, the header fields, the body, the class of an exception behind a 500 or at the end of a stream,
+and what each middleware did, in order; of a WebSocket, the answer to the handshake, the messages and how it was closed.
 
 Normalised is:
 
@@ -19,7 +19,7 @@ import difflib
 
 from .asgi import aiter_of
 from .errors import GatewaysDiffer
-from .messages import Request, Response
+from .messages import Response
 from .watching import Watch, watch_layers
 
 TYPE_CHECKING = False
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from typing import Any, Self
 
-    from .messages import Lines
+    from .messages import Lines, Request
     from .transports import AsyncTransport, Transport
     from .websocket import AsyncWire, Message, Wire
 
@@ -100,9 +100,16 @@ def _body_difference(wsgi: bytes, asgi: bytes) -> str:
     )
 
 
-def compare_ends(request: Request, wsgi: BaseException | None, asgi: BaseException | None) -> None:
-    """Hold how two streams ended against each other. Raises: GatewaysDiffer; the exception, if both raised one."""
-    kinds = [type(end).__name__ if end is not None else "its own end" for end in (wsgi, asgi)]
+def compare_ends(
+    request: Request, wsgi: BaseException | None, asgi: BaseException | None, otherwise: str = "its own end"
+) -> None:
+    """Hold how two streams ended against each other; `otherwise` is what one comes to that did not fail.
+
+    Raises:
+        GatewaysDiffer: not alike.
+        BaseException: of the class that both raised.
+    """
+    kinds = [type(end).__name__ if end is not None else otherwise for end in (wsgi, asgi)]
     if kinds[0] != kinds[1]:
         ends = f"the body comes to {kinds[0]} under WSGI, to {kinds[1]} under ASGI"
         raise GatewaysDiffer(f"{request.method} {request.target} is not answered the same\n- {ends}") from wsgi or asgi
@@ -128,17 +135,23 @@ class _Bodies:
             return False
         return self.has_ended or len(self.other) < len(self.read)
 
+    @contextlib.contextmanager
+    def catching_up(self) -> Iterator[None]:
+        """Read the other one in this block. Raises: GatewaysDiffer where that fails, since the first one has not."""
+        try:
+            yield
+        except Exception as exc:
+            compare_ends(self._request, None, exc, "its own end" if self.has_ended else "more")
+
     def compare(self) -> None:
         """Compare all that there is. Raises: GatewaysDiffer."""
         size = None if self.has_ended else len(self.read)
         compare(self._request, *self._answers, (bytes(self.read), bytes(self.other[:size])))
 
 
-def _repeatable(request: Request, body: bytes | list[bytes]) -> Request:
-    return Request(
-        request.method, request.scheme, request.host, request.target,
-        header_lines=request.header_lines, body=body, fragment=request.fragment,
-    )  # fmt: skip
+def _watch_layers(*sides: Any) -> None:
+    for side in sides:
+        watch_layers(side.app)
 
 
 def _answer(wsgi: Response, chunks: Any, achunks: Any) -> Response:
@@ -188,14 +201,13 @@ class BothTransport:
     @contextlib.contextmanager
     def exchange(self, request: Request) -> Iterator[Response]:
         """Send a request through both, and compare when the block is left. Raises: GatewaysDiffer."""
-        watch_layers(self._wsgi.app)
-        watch_layers(self._asgi.app)
+        _watch_layers(self._wsgi, self._asgi)
         if not isinstance(request.body, bytes):
-            request = _repeatable(request, list(request.body))  # type: ignore[arg-type]  # checked by the client
+            request = request.with_body(list(request.body))  # type: ignore[arg-type]  # checked by the client
         with self._wsgi.exchange(request) as wsgi, self._asgi.exchange(request) as asgi:
             bodies = _Bodies(request, wsgi, asgi)
             yield _answer(wsgi, self._chunks(request, bodies, wsgi, asgi), None)
-            with contextlib.closing(asgi.iter_bytes()) as others:
+            with contextlib.closing(asgi.iter_bytes()) as others, bodies.catching_up():
                 while bodies.is_behind and (chunk := next(others, b"")):
                     bodies.other += chunk
         bodies.compare()
@@ -212,8 +224,7 @@ class BothTransport:
 
     def websocket(self, request: Request) -> BothWire:
         """Send the handshake of a WebSocket through both."""
-        watch_layers(self._wsgi.app)
-        watch_layers(self._asgi.app)
+        _watch_layers(self._wsgi, self._asgi)
         return BothWire(request, self._wsgi.websocket(request), self._asgi.websocket(request), raises=self._raises)
 
 
@@ -315,23 +326,22 @@ class AsyncBothTransport:
     @contextlib.asynccontextmanager
     async def exchange(self, request: Request) -> AsyncIterator[Response]:
         """Send a request through both, and compare when the block is left. Raises: GatewaysDiffer."""
-        watch_layers(self._wsgi.app)
-        watch_layers(self._asgi.app)
+        _watch_layers(self._wsgi, self._asgi)
         if not isinstance(request.body, bytes):
-            request = _repeatable(request, [chunk async for chunk in aiter_of(request.body)])
+            request = request.with_body([chunk async for chunk in aiter_of(request.body)])
         async with self._wsgi.exchange(request) as wsgi, self._asgi.exchange(request) as asgi:
             bodies = _Bodies(request, wsgi, asgi)
             yield _answer(wsgi, None, _AwaitedBody(request, bodies, wsgi, asgi))
             others = asgi.aiter_bytes()
-            while bodies.is_behind and (chunk := await anext(others, b"")):
-                bodies.other += chunk
+            with bodies.catching_up():
+                while bodies.is_behind and (chunk := await anext(others, b"")):
+                    bodies.other += chunk
         bodies.compare()
         _raise_crash(wsgi, raises=self._raises)
 
     def websocket(self, request: Request) -> AsyncBothWire:
         """Send the handshake of a WebSocket through both."""
-        watch_layers(self._wsgi.app)
-        watch_layers(self._asgi.app)
+        _watch_layers(self._wsgi, self._asgi)
         wires = self._wsgi.websocket(request), self._asgi.websocket(request)
         return AsyncBothWire(request, *wires, raises=self._raises)
 

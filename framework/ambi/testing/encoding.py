@@ -74,6 +74,13 @@ def header_lines(pairs: HeaderPairs) -> list[tuple[str, str]]:
     return [(_checked_name(name), _checked_value(name, value)) for name, value in as_pairs(pairs)]
 
 
+def over_defaults(defaults: Iterable[tuple[str, str]], given: HeaderPairs | None) -> list[tuple[str, Any]]:
+    """Give header fields, names in lower case, behind those defaults that they do not name."""
+    own = [(str(name).lower(), value) for name, value in as_pairs(given or ())]
+    named = {name for name, _ in own}
+    return [line for line in defaults if line[0] not in named] + own
+
+
 def _checked_name(name: str) -> str:
     if not is_token(name):
         raise ValueError(f"{name!r} is no header field name: a token was expected (RFC 9110 5.1)")

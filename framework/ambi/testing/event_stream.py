@@ -9,7 +9,7 @@ import codecs
 import json as json_module
 from typing import NamedTuple
 
-from .encoding import as_pairs
+from .encoding import over_defaults
 from .errors import NotAnEventStream
 from .lines import LineCutter
 
@@ -142,6 +142,4 @@ def as_event_stream(options: RequestOptions, last_event_id: str | None) -> Reque
     lines = [("accept", "text/event-stream"), ("cache-control", "no-store")]
     if last_event_id is not None:
         lines.append(("last-event-id", last_event_id))
-    own = [(str(name).lower(), value) for name, value in as_pairs(options.get("headers") or ())]
-    named = {name for name, _ in own}
-    return {**options, "headers": [line for line in lines if line[0] not in named] + own}
+    return {**options, "headers": over_defaults(lines, options.get("headers"))}

@@ -18,7 +18,7 @@ from .lines import LineCutter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
     from typing import Any, Self
 
     from .encoding import Body
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     Lines = list[tuple[str, str]]
 
 Piece = TypeVar("Piece")
+
+
+def decoded_lines(pairs: Iterable[tuple[bytes, bytes]]) -> Lines:
+    """Give header lines that came as bytes as text, names in lower case."""
+    return [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in pairs]
 
 
 class Request:
@@ -87,6 +92,13 @@ class Request:
         if isinstance(self.body, bytes):
             return self.body
         raise RuntimeError("the body of this request is sent in chunks; its content is not kept")
+
+    def with_body(self, body: Body) -> Request:
+        """Give the same request with another body, its header fields as they are."""
+        return Request(
+            self.method, self.scheme, self.host, self.target,
+            header_lines=self.header_lines, body=body, fragment=self.fragment,
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.target}>"

@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 
 from ..core.url import percent_encode
 from .cookies import Cookies
-from .encoding import encode_body, encode_pairs, header_lines
+from .encoding import encode_body, encode_pairs, header_lines, over_defaults
 from .errors import RedirectImpossible, TooManyRedirects
 from .framing import Framing
 from .messages import Request
@@ -172,9 +172,7 @@ class UserAgent(Generic[Answer]):
         scheme, host, target = self._locate(url)
         if params:
             target += ("&" if "?" in target else "?") + encode_pairs(params)
-        lines = header_lines(headers) if headers else []
-        names = {name for name, _ in lines}
-        lines = [line for line in self._headers.items() if line[0] not in names] + lines
+        lines = over_defaults(self._headers.items(), header_lines(headers) if headers else None)
         names = {name for name, _ in lines}
         body, content_type = encode_body(content, data, files, json)
         if content_type and "content-type" not in names:

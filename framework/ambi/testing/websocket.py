@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol, Self
 
     from .encoding import BuildOptions, HeaderPairs
-    from .messages import Fields, Response
+    from .messages import Fields, Request, Response
     from .watching import Watch
 
     Message = str | bytes
@@ -86,7 +86,7 @@ def handshake_options(
     subprotocols: Sequence[str], params: Any, headers: HeaderPairs | None, cookies: Mapping[str, str] | None
 ) -> BuildOptions:
     """Give the options of the request that is a handshake. See: RFC 6455 4.1."""
-    from .encoding import as_pairs
+    from .encoding import over_defaults
 
     lines = [
         ("connection", "Upgrade"),
@@ -96,9 +96,7 @@ def handshake_options(
     ]
     if subprotocols:
         lines.append(("sec-websocket-protocol", ", ".join(subprotocols)))
-    own = [(str(name).lower(), value) for name, value in as_pairs(headers or ())]
-    named = {name for name, _ in own}
-    return {"params": params, "cookies": cookies, "headers": [line for line in lines if line[0] not in named] + own}
+    return {"params": params, "cookies": cookies, "headers": over_defaults(lines, headers)}
 
 
 class _Session:
@@ -162,6 +160,22 @@ class _Session:
 def no_answer() -> TimeoutError:
     """Make what is raised where a handshake is not answered."""
     return TimeoutError(f"the handshake of the WebSocket was not answered within {PATIENCE_S:g} seconds")
+
+
+def no_message(timeout: float | None) -> TimeoutError:
+    """Make what is raised where no message comes."""
+    return TimeoutError(f"no message came within {timeout:g} seconds")
+
+
+def no_end() -> TimeoutError:
+    """Make what is raised where a handler does not end."""
+    return TimeoutError(f"the handler of the WebSocket went on for {PATIENCE_S:g} seconds when the client had left")
+
+
+def offered_subprotocols(request: Request) -> list[str]:
+    """Give the subprotocols that a handshake offers. See: RFC 6455 11.3.4."""
+    offered = request.headers.get("sec-websocket-protocol", "")
+    return [word.strip(" \t") for word in offered.split(",") if word.strip(" \t")]
 
 
 def _sendable(message: Any) -> Message:

@@ -12,9 +12,9 @@ import queue
 from ..bridge.background import settled_on_loop
 from ..core.websocket import WebSocketClosed
 from .asgi import Mailbox
-from .messages import Response
+from .messages import Response, decoded_lines
 from .watching import Watch
-from .websocket import PATIENCE_S, no_answer
+from .websocket import PATIENCE_S, no_answer, no_end, no_message, offered_subprotocols
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,12 +49,11 @@ class MessageExchange:
     def __init__(
         self, request: Request, make_scope: Callable[..., dict[str, Any]], put: Callable[[Any], object]
     ) -> None:
-        offered = ",".join(value for name, value in request.header_lines if name == "sec-websocket-protocol")
         self._scope = make_scope(
             request,
             type="websocket",
             scheme={"http": "ws", "https": "wss"}[request.scheme],
-            subprotocols=[word.strip(" \t") for word in offered.split(",") if word.strip(" \t")],
+            subprotocols=offered_subprotocols(request),
             extensions={"websocket.http.response": {}},
         )
         del self._scope["method"]
@@ -152,7 +151,7 @@ class Answer:
         if kind == "websocket.http.response.body":
             self._body.append(message.get("body", b""))
             return None if message.get("more_body", False) else Response(self._status, self._lines, iter(self._body))
-        self._lines = [(n.decode("latin-1").lower(), v.decode("latin-1")) for n, v in message.get("headers") or ()]
+        self._lines = decoded_lines(message.get("headers") or ())
         self._status = message.get("status", 101)
         if kind == "websocket.http.response.start":
             return None
@@ -172,14 +171,6 @@ def data_of(message: Any, put_back: Callable[[Any], object]) -> Message:
     text: str | None = message.get("text")
     data: Message = text if text is not None else message["bytes"]
     return data
-
-
-def _too_late(timeout: float | None) -> TimeoutError:
-    return TimeoutError(f"no message came within {timeout:g} seconds")
-
-
-def _too_long() -> TimeoutError:
-    return TimeoutError(f"the handler of the WebSocket went on for {PATIENCE_S:g} seconds when the client had left")
 
 
 class LoopWire:
@@ -225,7 +216,7 @@ class LoopWire:
         try:
             message = self._mailbox.get(timeout=timeout)
         except queue.Empty:
-            raise _too_late(timeout) from None
+            raise no_message(timeout) from None
         return data_of(message, self._mailbox.put)
 
     def close(self, code: int, reason: str) -> None:
@@ -240,7 +231,7 @@ class LoopWire:
             has_ended = self._portal.call(self._exchange.end, self._transport.settle)
         self._portal = None
         if not has_ended:
-            raise _too_long()
+            raise no_end()
         if self._exchange.failure is not None:
             raise self._exchange.failure
 
@@ -286,7 +277,7 @@ class TaskWire:
         with anyio.move_on_after(timeout):
             message = await self._mailbox.get()
             return data_of(message, self._mailbox.put)
-        raise _too_late(timeout)
+        raise no_message(timeout)
 
     async def close(self, code: int, reason: str) -> None:
         """Close the connection."""
@@ -300,6 +291,6 @@ class TaskWire:
         has_ended = await self._exchange.end(self._transport.settle)
         await group.__aexit__(None, None, None)
         if not has_ended:
-            raise _too_long()
+            raise no_end()
         if self._exchange.failure is not None:
             raise self._exchange.failure

@@ -13,9 +13,10 @@ import threading
 
 from ..bridge.background import settle_in_process
 from ..core.websocket import WebSocketClosed
-from .messages import Response
+from .messages import Response, decoded_lines
 from .watching import Watch
-from .websocket import PATIENCE_S, no_answer
+from .websocket import PATIENCE_S, no_answer, no_end, no_message, offered_subprotocols
+from .wsgi import Start
 
 try:
     from wsproto import ConnectionType, WSConnection
@@ -65,10 +66,11 @@ class SocketWire:
 
     def _environ(self) -> dict[str, Any]:
         """Make the environ of the handshake, with what wsproto offers and checks the answer against."""
-        offered = self._request.headers.get("sec-websocket-protocol", "")
-        protocols = [word.strip(" \t") for word in offered.split(",") if word.strip(" \t")]
         handshake = Handshake(
-            host=self._request.host, target=self._request.target, subprotocols=protocols, extensions=self.extensions
+            host=self._request.host,
+            target=self._request.target,
+            subprotocols=offered_subprotocols(self._request),
+            extensions=self.extensions,
         )
         environ = self._transport.environ(self._request, io.BytesIO())
         for line in self._connection.send(handshake).decode("latin-1").split("\r\n"):
@@ -80,21 +82,15 @@ class SocketWire:
 
     def _serve(self) -> None:
         """Be the server: take the answer, or let go of the socket where the call raises StopIteration."""
-        started: list[Any] = []
-
-        def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            started[:] = [status, headers]
-            return started.append
-
+        start = Start()
         try:
-            iterable = self.watch.call(self._transport.app, self._environ(), start_response)
+            iterable = self.watch.call(self._transport.app, self._environ(), start)
             try:
                 body = b"".join(iterable)
             finally:
                 if hasattr(iterable, "close"):
                     iterable.close()
-            lines = [(name.lower(), value) for name, value in started[1]]
-            self._answer = Response(int(started[0][:3]), lines, iter([body]))
+            self._answer = start.response(iter([*start.written, body]))
         except BaseException as exc:  # a StopIteration where the application has done it all
             self._ending = exc
         finally:
@@ -116,7 +112,7 @@ class SocketWire:
                 self._raise_failure()
                 raise RuntimeError("the application ended without an answer to the handshake")
         else:
-            lines = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in event.extra_headers]
+            lines = decoded_lines(event.extra_headers)
             if event.subprotocol is not None:
                 lines.append(("sec-websocket-protocol", event.subprotocol))
             response = Response(101, lines, iter(()))
@@ -161,7 +157,7 @@ class SocketWire:
             try:
                 event = self._next_event(timeout)
             except TimeoutError:
-                raise TimeoutError(f"no message came within {timeout:g} seconds") from None
+                raise no_message(timeout) from None
             if event is None:
                 self._closed = WebSocketClosed()
             elif isinstance(event, CloseConnection):
@@ -192,9 +188,7 @@ class SocketWire:
             return
         self._thread.join(PATIENCE_S)
         if self._thread.is_alive():
-            raise TimeoutError(
-                f"the handler of the WebSocket went on for {PATIENCE_S:g} seconds when the client had left"
-            )
+            raise no_end()
         if self._transport.settle:
             settle_in_process()
         self._raise_failure()

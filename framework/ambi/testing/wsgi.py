@@ -55,27 +55,17 @@ class WSGITransport:
             Exception: what became a 500, if that is wanted; what left the application; what the body of the request
                 raised.
         """
-        started: list[Any] = []
-        written: list[bytes] = []
-        watch = Watch()
+        start, watch = Start(), Watch()
         source = _source_of(request.body)
-
-        def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            started[:] = [status, headers]
-            return written.append
-
-        iterable = watch.call(self.app, self.environ(request, source), start_response)
+        iterable = watch.call(self.app, self.environ(request, source), start)
         try:
             chunks = iter(iterable)
-            first = [] if started else [next(chunks, b"")]
+            first = [] if start.was_called else [next(chunks, b"")]
             if isinstance(source, ChunkedInput):
                 source.raise_failure()
             if self.raises:
                 watch.raise_crash()
-            if not started:
-                raise BrokenAnswer("the application gave a body without a call of start_response (PEP 3333)")
-            lines = [(name.lower(), value) for name, value in started[1]]
-            response = Response(int(started[0][:3]), lines, _filled([*written, *first], chunks))
+            response = start.response(_filled([*start.written, *first], chunks))
             response._watch = watch
             yield response
         finally:
@@ -113,6 +103,35 @@ class WSGITransport:
         from .websocket_wsgi import SocketWire
 
         return SocketWire(self, request)
+
+
+class Start:
+    """The `start_response` of one call.
+
+    Attributes:
+        written: what was given to the `write` that it returns; the body begins with that.
+    """
+
+    def __init__(self) -> None:
+        self._head: tuple[str, list[tuple[str, str]]] | None = None
+        self.written: list[bytes] = []
+
+    def __call__(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        """Take what the answer is; the last call counts. See: PEP 3333, "The start_response() Callable"."""
+        self._head = status, headers
+        return self.written.append
+
+    @property
+    def was_called(self) -> bool:
+        """Whether the application has said what the answer is."""
+        return self._head is not None
+
+    def response(self, chunks: Iterator[bytes]) -> Response:
+        """Make the response. Raises: BrokenAnswer where it was not called."""
+        if self._head is None:
+            raise BrokenAnswer("the application gave a body without a call of start_response (PEP 3333)")
+        status, headers = self._head
+        return Response(int(status[:3]), [(name.lower(), value) for name, value in headers], chunks)
 
 
 def _filled(first: list[bytes], chunks: Iterator[bytes]) -> Iterator[bytes]:

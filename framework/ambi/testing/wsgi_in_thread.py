@@ -8,13 +8,14 @@ from contextvars import Context
 from ..bridge.to_thread import soon_of
 from ..bridge.workers import give_back, take_worker
 from .asgi import aiter_of
-from .messages import Request, Response
+from .messages import Response
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from typing import Any, Self
 
+    from .messages import Request
     from .websocket import Message
     from .websocket_wsgi import SocketWire
     from .wsgi import WSGITransport
@@ -88,11 +89,7 @@ def _with_blocking_body(request: Request) -> Request:
         return request
     from anyio.lowlevel import current_token
 
-    return Request(
-        request.method, request.scheme, request.host, request.target,
-        header_lines=request.header_lines, body=_iterate_on_loop(aiter_of(request.body), current_token()),
-        fragment=request.fragment,
-    )  # fmt: skip
+    return request.with_body(_iterate_on_loop(aiter_of(request.body), current_token()))
 
 
 def _iterate_on_loop(chunks: AsyncIterator[bytes], token: Any) -> Iterator[bytes]:

@@ -5,27 +5,25 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import falcon
 
-REPORT = Path(__file__).parent / "report.txt"
-items: dict[int, dict[str, Any]] = {1: {"id": 1, "name": "Chair", "price": 42}}
+from tests.interop.guests.falcon_parts import FIRST, add_item, greet, log_out, send_report, set_cookies, show, told_of
+
+items: dict[int, dict[str, Any]] = {1: FIRST}
 left: list[str] = []
 
 
 class Index:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        resp.content_type = falcon.MEDIA_HTML
-        resp.text = f'<!doctype html><title>Falcon</title><a href="{req.prefix}/login">Log in</a>'
+        show(resp, f'<!doctype html><title>Falcon</title><a href="{req.prefix}/login">Log in</a>')
 
 
 class Login:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        resp.content_type = falcon.MEDIA_HTML
-        resp.text = '<form method="post"><input name="name"><button>Log in</button></form>'
+        show(resp, '<form method="post"><input name="name"><button>Log in</button></form>')
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         resp.set_cookie("name", quote(req.get_media()["name"]), path="/", secure=False)
@@ -34,16 +32,12 @@ class Login:
 
 class Me:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        if "name" not in req.cookies:
-            raise falcon.HTTPFound(f"{req.root_path}/login")
-        resp.content_type = falcon.MEDIA_TEXT
-        resp.text = f"Hello {unquote(req.cookies['name'])}"
+        greet(req, resp, req.root_path)
 
 
 class Logout:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        resp.unset_cookie("name", path="/")
-        resp.status, resp.location = 302, f"{req.root_path}/"
+        log_out(resp, req.root_path)
 
 
 class Items:
@@ -51,12 +45,7 @@ class Items:
         resp.media = list(items.values())
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        data = req.get_media()
-        if "name" not in data:
-            raise falcon.HTTPUnprocessableEntity(description="name is required")
-        number = max(items) + 1
-        items[number] = {"id": number, "name": data["name"], "price": data.get("price", 0)}
-        resp.media, resp.status, resp.location = items[number], 201, f"{req.relative_uri}/{number}"
+        add_item(items, req.get_media(), resp, req.relative_uri)
 
 
 class Item:
@@ -125,41 +114,17 @@ class Old:
 
 class Report:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        content = REPORT.read_bytes()
-        resp.content_type, resp.etag = falcon.MEDIA_TEXT, hashlib.sha256(content).hexdigest()[:16]
-        if req.if_none_match and resp.etag in req.if_none_match:
-            resp.status = 304
-        elif req.range:
-            first, last = req.range
-            last = len(content) - 1 if last == -1 else last
-            resp.status, resp.data = 206, content[first : last + 1]
-            resp.content_range = (first, last, len(content))
-        else:
-            resp.data = content
+        send_report(req, resp)
 
 
 class Cookies:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        resp.set_cookie("first", "1", path=req.root_path or "/")
-        resp.set_cookie("second", "2", http_only=True)
-        resp.text = "two cookies"
+        set_cookies(req, resp)
 
 
 class Echo:
     def on_get(self, req: falcon.Request, resp: falcon.Response, rest: str) -> None:
-        resp.media = {
-            "method": req.method,
-            "rest": rest,
-            "path": req.path,
-            "root": req.root_path,
-            "url": req.url,
-            "forwarded": req.forwarded_uri,
-            "query": req.params,
-            "client": req.remote_addr,
-            "body": req.bounded_stream.read().decode(),
-            "accept": req.accept.replace(" ", ""),  # servers join fields as they like
-            "x": req.get_header("X-Test"),
-        }
+        resp.media = told_of(req, rest, req.bounded_stream.read()) | {"forwarded": req.forwarded_uri}
 
     on_post = on_put = on_get
 

@@ -6,15 +6,15 @@ import asyncio
 import hashlib
 import os
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import falcon.asgi
 
-REPORT = Path(__file__).parent / "report.txt"
+from tests.interop.guests.falcon_parts import FIRST, add_item, greet, log_out, send_report, set_cookies, show, told_of
+
 PREFIX = os.environ.get("AMBI_PREFIX_OF_FALCON", "/guest/falcon-asgi")
-items: dict[int, dict[str, Any]] = {1: {"id": 1, "name": "Chair", "price": 42}}
+items: dict[int, dict[str, Any]] = {1: FIRST}
 left: list[str] = []
 jobs: list[str] = []
 state: dict[str, str] = {}
@@ -30,14 +30,12 @@ class StartUp:
 
 class Index:
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        resp.content_type = falcon.MEDIA_HTML
-        resp.text = f'<!doctype html><title>Falcon</title><a href="{req.prefix}/login">Log in</a>'
+        show(resp, f'<!doctype html><title>Falcon</title><a href="{req.prefix}/login">Log in</a>')
 
 
 class Login:
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        resp.content_type = falcon.MEDIA_HTML
-        resp.text = '<form method="post"><input name="name"><button>Log in</button></form>'
+        show(resp, '<form method="post"><input name="name"><button>Log in</button></form>')
 
     async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         resp.set_cookie("name", quote((await req.get_media())["name"]), path="/", secure=False)
@@ -46,16 +44,12 @@ class Login:
 
 class Me:
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        if "name" not in req.cookies:
-            raise falcon.HTTPFound(f"{PREFIX}/login")
-        resp.content_type = falcon.MEDIA_TEXT
-        resp.text = f"Hello {unquote(req.cookies['name'])}"
+        greet(req, resp, PREFIX)
 
 
 class Logout:
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        resp.unset_cookie("name", path="/")
-        resp.status, resp.location = 302, f"{PREFIX}/"
+        log_out(resp, PREFIX)
 
 
 class Items:
@@ -63,12 +57,7 @@ class Items:
         resp.media = list(items.values())
 
     async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        data = await req.get_media()
-        if "name" not in data:
-            raise falcon.HTTPUnprocessableEntity(description="name is required")
-        number = max(items) + 1
-        items[number] = {"id": number, "name": data["name"], "price": data.get("price", 0)}
-        resp.media, resp.status, resp.location = items[number], 201, f"{req.path}/{number}"
+        add_item(items, await req.get_media(), resp, req.path)
 
 
 class Item:
@@ -137,40 +126,17 @@ class Old:
 
 class Report:
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        content = REPORT.read_bytes()
-        resp.content_type, resp.etag = falcon.MEDIA_TEXT, hashlib.sha256(content).hexdigest()[:16]
-        if req.if_none_match and resp.etag in req.if_none_match:
-            resp.status = 304
-        elif req.range:
-            first, last = req.range
-            last = len(content) - 1 if last == -1 else last
-            resp.status, resp.data = 206, content[first : last + 1]
-            resp.content_range = (first, last, len(content))
-        else:
-            resp.data = content
+        send_report(req, resp)
 
 
 class Cookies:
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        resp.set_cookie("first", "1", path=req.root_path or "/")
-        resp.set_cookie("second", "2", http_only=True)
-        resp.text = "two cookies"
+        set_cookies(req, resp)
 
 
 class Echo:
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, rest: str) -> None:
-        resp.media = {
-            "method": req.method,
-            "rest": rest,
-            "path": req.path,
-            "root": req.root_path,
-            "url": req.url,
-            "query": req.params,
-            "client": req.remote_addr,
-            "body": (await req.stream.read()).decode(),
-            "accept": req.accept.replace(" ", ""),  # servers join fields as they like
-            "x": req.get_header("X-Test"),
-        }
+        resp.media = told_of(req, rest, await req.stream.read())
 
     on_post = on_put = on_get
 
