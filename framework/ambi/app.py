@@ -22,7 +22,7 @@ from .core.plan import Plan
 from .core.response import Redirect, Response
 from .core.routing import Route, Router, match_host, parse_host_template
 from .core.url import encode_query, percent_encode, split_host
-from .core.websocket import WEBSOCKET
+from .core.websocket import WEBSOCKET, serve_websocket
 from .equipment import EquippedRouter
 from .gateways import asgi, wsgi
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication
 
     from .bridge.lifespan import Lifespan, Lifespans
+    from .core.binding import Bound
     from .core.error_handling import ErrorHandlers
     from .core.json import JSONCodec
     from .core.request import Request
@@ -310,7 +311,7 @@ class App(EquippedRouter):
     def _publish(self, definition: Definition, routers: tuple[Router, ...]) -> None:
         """Make a route of what was registered here, on a router or on one included in it."""
         super()._publish(definition, routers)
-        route = Route(definition, routers, self._converters, self._converters_by_type)
+        route = Route(definition, routers, self._converters, self._converters_by_type, self._bind)
         try:
             self._table_for(route.host).add(route)
         except ConfigurationError as exc:
@@ -318,6 +319,23 @@ class App(EquippedRouter):
         self._name(route, explicit=definition.name is not None)
         self._has_final_slashes |= route.path[-1] == "/" and route.path != "/"
         self._routes.append(route)
+
+    def _bind(self, route: Route) -> Bound:
+        """Bind the handler of a route: by what the core knows, or by what its types say."""
+        from .core.binding import bind, is_plain  # loads inspect, at registration only
+
+        names, websocket = route.param_names, route.websocket
+        if is_plain(route.parameters, route.returns, names, websocket=websocket is not None):
+            bound = bind(route.handler, route.parameters, names, websocket=websocket is not None)
+        else:
+            bound = self._bind_typed(route)
+            self._collect_lifespans()  # of values of the whole process
+        return bound if websocket is None else bound._replace(call=serve_websocket(bound.call, websocket))
+
+    def _rebind(self) -> None:
+        for route in self._routes:
+            route.forget_binding()
+        self._changed()
 
     def _table_for(self, host: str) -> RouteTable:
         if not host:
@@ -361,6 +379,8 @@ class App(EquippedRouter):
 
     def _all_lifespans(self) -> list[Lifespan]:
         found = [] if self._lifespan is None else [self._lifespan]
+        if self._registry is not None:
+            found += [value.lifespan for value in self._registry.app_values.values()]
         for mount in self._mounts:
             if isinstance(mount.app, App):
                 found += mount.app._all_lifespans()
@@ -434,6 +454,7 @@ class App(EquippedRouter):
         layers: tuple[Layer, ...] = (
             *(layer for router in route.routers for layer in router.layers),
             *route.layers,
+            *route.bound.layers,
         )
         call = _timed(route)
         if self.csrf_tokens is not None and route.is_guarded:
@@ -447,9 +468,10 @@ class App(EquippedRouter):
             blocking=route.blocking,
             layers=layers,
             errors=_scopes(route.routers),
-            loads_body=not route.streams_body,
+            loads_body=not route.bound.streams_body,
             cancel_on_disconnect=route.cancel_on_disconnect,
             is_websocket=route.websocket is not None,
+            answer=route.bound.answer,
         )
         self._planned.append(route)
         return plan
@@ -528,10 +550,10 @@ class App(EquippedRouter):
 def _timed(route: Route) -> Callable[[Request], Any]:
     """Give the call of a route, within its time."""
     if route.timeout_s is None:
-        return route.call
+        return route.bound.call
     from .bridge.time_limit import timed  # loads asyncio, which an application without such a route does not need
 
-    return timed(route.call, route.timeout_s, route.described)
+    return timed(route.bound.call, route.timeout_s, route.described)
 
 
 class _Mount:

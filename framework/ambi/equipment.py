@@ -15,20 +15,24 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import re
     from collections.abc import Callable, Iterable, Mapping
+    from contextlib import AbstractContextManager
     from os import PathLike
-    from typing import Any
+    from typing import Any, Literal
 
     from typing_extensions import Unpack
 
+    from .core.binding import Bound
     from .core.forwarded import Proxies
     from .core.middleware import Middleware
     from .core.request import Request
+    from .core.routing import Route
     from .features.csrf import CSRFTokens
     from .features.rate_limit import Strategy
     from .features.security import SecurityOptions
     from .features.sessions import SessionStore
     from .features.static import Immutable
     from .features.templates import TemplateOptions, Templates, TemplateSource
+    from .features.typed.registry import Registry
 
 _HTTPS, _SECURITY, _CORS = 10, 20, 30
 """Ranks of layers around all others, outermost first: what is sent to https needs no more of them."""
@@ -51,6 +55,77 @@ class EquippedRouter(Router):
         self.template_functions: dict[str, Callable[[Request], Any]] = {}
         self._cross_site: CrossSiteCheck | None = CrossSiteCheck() if csrf else None
         self._outer_ranks: list[int] = []
+        self._registry: Registry | None = None
+
+    def provide(
+        self,
+        kind: Any,
+        function: Callable[..., Any],
+        *,
+        scope: Literal["request", "app"] = "request",
+        until: Literal["response", "sent"] = "response",
+        blocking: bool = True,
+    ) -> None:
+        """Give handlers that ask for a type what a function makes: `session: Session`.
+
+        Call it before routes that ask for it are registered, and routers included. `Annotated[Session, Provide(f)]`
+        asks for the same without this.
+
+        Args:
+            kind: the type, as parameters are annotated with it.
+            function: a `def`, an `async def`, a generator or an async generator; takes parameters as a handler does. It
+                is called once a request, before the body is read unless it asks for that. A generator goes on behind
+                its `yield` when the handler has returned, and sees what the handler raised.
+            scope: "app" for one value of the whole process, made at start-up and torn down at shutdown.
+            until: "sent" lets a generator go on when the answer has been sent, streams and all.
+            blocking: False says that a `def` never waits, so that it runs wherever the request is.
+
+        Raises:
+            ConfigurationError: the type is provided already.
+
+        Example:
+            def get_session(engine: Engine) -> Iterator[Session]:
+                with Session(engine) as session, session.begin():
+                    yield session
+
+            app.provide(Engine, make_engine, scope="app")
+            app.provide(Session, get_session)
+        """
+        from .features.typed import Provide
+
+        self._provided().add(kind, Provide(function, scope=scope, until=until, blocking=blocking))
+
+    def override(self, instead: Mapping[Callable[..., Any], Callable[..., Any]]) -> AbstractContextManager[None]:
+        """Call other functions instead of providers, in a block of a test.
+
+        Args:
+            instead: a provider -> what is called instead, of either colour, with parameters of its own.
+
+        Raises:
+            ConfigurationError: no route asks for one of the providers.
+
+        Example:
+            with app.override({get_session: lambda: FakeSession()}), Client(app) as client:
+                assert client.get("/users").status_code == 200
+        """
+        return self._provided().replacing(instead, self._rebind)
+
+    def _provided(self) -> Registry:
+        if self._registry is None:
+            from .features.typed.registry import Registry  # only an application with typed handlers pays for it
+
+            self._registry = Registry()
+        return self._registry
+
+    def _bind_typed(self, route: Route) -> Bound:
+        """Bind a handler whose signature says more than the core understands."""
+        from .features.typed.signature import bind_typed
+
+        return bind_typed(route, self._provided(), {"lines": _lines, "events": _events})
+
+    def _rebind(self) -> None:
+        """Bind all handlers anew. `App` has them."""
+        raise NotImplementedError
 
     def static(
         self,
@@ -494,3 +569,17 @@ class EquippedRouter(Router):
         )  # fmt: skip
         self.layers = (*self.layers, layer)
         self._changed()
+
+
+def _lines() -> Any:
+    """Load what sends values a line each."""
+    from .features.json_lines import JSONLines
+
+    return JSONLines
+
+
+def _events() -> Any:
+    """Load what sends events."""
+    from .features.sse import SSE
+
+    return SSE

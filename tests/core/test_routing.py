@@ -526,4 +526,4 @@ def test_a_stream_may_be_asked_for_once_in_any_place() -> None:
     @app.post("/{id}")
     def handler(stream: BodyStream, id: int, request: Request) -> None: ...
 
-    assert app.routes[0].streams_body
+    assert app.routes[0].bound.streams_body

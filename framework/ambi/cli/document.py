@@ -322,7 +322,7 @@ def _route_entry(one: Found, gateways: Sequence[Gateway]) -> RouteEntry:
         "handler": handler,
         "may_block": plan.blocking,
         "layers": [_layer_entry(layer, of) for layer, of in zip(plan.layers, one.origins, strict=True)],
-        "body": "streamed" if route is None or route.streams_body else "loaded",
+        "body": "streamed" if route is None or route.bound.streams_body else "loaded",
         "max_body_bytes": one.guest._max_body_bytes if route is None else plan.max_body_bytes,
         "max_message_bytes": _message_limit(one),
         "cancel_on_disconnect": plan.cancel_on_disconnect,

@@ -83,7 +83,7 @@ def _features_of_handler(route: Route, plan: Plan) -> set[str]:
         found.add("async")
     if plan.blocking:
         found.add("def")
-    if route.streams_body:
+    if route.bound.streams_body:
         found.add("upload")
     elif not _BODY_METHODS.isdisjoint(route.methods):
         found.add("body")

@@ -2,27 +2,51 @@
 
 A parameter is a name of the path, or annotated `Request` or `BodyStream`, or `WebSocket` where the route is one, or
 `Annotated[Type, provider]` with a layer that has a value for it; parameters named `request`, `ws` and `websocket` may
-go without annotation. Anything else is an error at registration, with the file and line of the function.
+go without annotation. What else is annotated is for `features/typed` to give; what is not is an error at registration,
+with the file and line of the function.
 """
 
 from __future__ import annotations
 
 import inspect
 from functools import partial
-from typing import Annotated, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin
 
 from .body import BodyStream, CountedSource
 from .errors import ConfigurationError
 from .middleware import Provider
 from .request import Request
+from .response import Response
 from .websocket import WebSocket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Any
+
+    from .contract import Contract
+    from .middleware import Layer
 
     Getter = Callable[[Request], Any]
+
+
+class Bound(NamedTuple):
+    """How a handler is called, and what was read from its signature.
+
+    Attributes:
+        call: calls the handler with what it asks for.
+        streams_body: it streams the body itself.
+        layers: what has to be open around it, outermost first: the providers of what it asks for.
+        answer: makes the response of what it returned, where its annotation says how; None leaves that to the value.
+        contract: what it takes and gives, for those who describe it; None where its signature says no more than its
+            path.
+    """
+
+    call: Callable[[Request], Any]
+    streams_body: bool
+    layers: tuple[Layer, ...] = ()
+    answer: Callable[[Request, Any], Response] | None = None
+    contract: Contract | None = None
 
 
 def is_async(function: Callable[..., Any]) -> bool:
@@ -48,7 +72,7 @@ def _call_of(function: Callable[..., Any]) -> Any:
 def parameters_of(
     function: Callable[..., Any], local_names: Mapping[str, Any], *, resolve: bool = True
 ) -> dict[str, Any]:
-    """Give the parameters of a user's function with their annotations, strings resolved.
+    """Give the parameters of a user's function with their annotations, strings resolved; None for those without.
 
     Args:
         function: a function, method or callable object.
@@ -69,25 +93,55 @@ def parameters_of(
                 function,
                 f"the parameter {parameter} takes anything; name each parameter (a decorator must use functools.wraps)",
             )
-        found[parameter.name] = _resolve(function, parameter, local_names) if resolve else None
+        annotation = parameter.annotation if resolve else parameter.empty
+        found[parameter.name] = _resolve(function, annotation, repr(parameter.name), local_names)
     return found
 
 
-def _resolve(function: Callable[..., Any], parameter: inspect.Parameter, local_names: Mapping[str, Any]) -> Any:
-    annotation = parameter.annotation
-    if annotation is parameter.empty:
+def annotations_of_provider(function: Callable[..., Any]) -> dict[str, Any]:
+    """Give the parameters of what makes a value: a function, or a class, of which they are those of its `__init__`.
+
+    Raises:
+        ConfigurationError: as `parameters_of`.
+    """
+    if not isinstance(function, type):
+        return parameters_of(function, {})
+    names = inspect.signature(function).parameters
+    return {name: note for name, note in parameters_of(function.__init__, {}).items() if name in names}
+
+
+def returns_of(function: Callable[..., Any], local_names: Mapping[str, Any]) -> Any:
+    """Give what a user's function says that it returns, strings resolved; `Any` where it says nothing.
+
+    Raises:
+        ConfigurationError: the annotation cannot be resolved.
+    """
+    annotation = inspect.signature(function).return_annotation
+    if annotation is inspect.Signature.empty:
+        return Any
+    found = _resolve(function, annotation, "what it returns", local_names)
+    return type(None) if found is None else found
+
+
+def _resolve(function: Callable[..., Any], annotation: Any, of: str, local_names: Mapping[str, Any]) -> Any:
+    if annotation is inspect.Parameter.empty:
         return None
-    if isinstance(annotation, str):
-        try:
-            annotation = eval(annotation, _globals_of(function), dict(local_names))  # noqa: S307  # the developer's own text
-        except Exception as exc:
-            raise ConfigurationError.at(
-                function, f"the annotation {annotation!r} of {parameter.name!r} cannot be resolved: {exc}"
-            ) from exc
-    if get_origin(annotation) is Annotated:
-        plain, *notes = get_args(annotation)
-        return next((note for note in notes if isinstance(note, Provider)), plain)
-    return annotation
+    if not isinstance(annotation, str):
+        return annotation
+    try:
+        return eval(annotation, _globals_of(function), dict(local_names))  # noqa: S307  # the developer's own text
+    except Exception as exc:
+        raise ConfigurationError.at(
+            function, f"the annotation {annotation!r} of {of} cannot be resolved: {exc}"
+        ) from exc
+
+
+def plain(annotation: Any) -> Any:
+    """Give an annotation without the notes of an `Annotated`; where one of those has a value for it, that `Provider`."""
+    if get_origin(annotation) is not Annotated:
+        return annotation
+    inner, *notes = get_args(annotation)
+    return next((note for note in notes if isinstance(note, Provider)), inner)
 
 
 def _globals_of(function: Callable[..., Any]) -> dict[str, Any]:
@@ -100,38 +154,80 @@ def _globals_of(function: Callable[..., Any]) -> dict[str, Any]:
     return dict(getattr(inner, "__globals__", {}))
 
 
+def is_plain(parameters: Mapping[str, Any], returns: Any, path_names: Sequence[str], *, websocket: bool) -> bool:
+    """Tell whether a signature asks for nothing but what the core gives, and says nothing of what it returns.
+
+    A parameter without annotation, for which there is nothing, is plain: `bind` says so.
+    """
+    for name, annotation in parameters.items():
+        if name in path_names:
+            if get_origin(annotation) is Annotated:
+                return False
+        elif annotation is not None and annotation is not WebSocket:
+            if getter_for(name, annotation, path_names, websocket=websocket) is None:
+                return False
+    return websocket or _is_plain_return(returns)
+
+
+_PLAIN_RETURNS = (Any, object, None, type(None), str, bytes, int, float, bool, dict, list, tuple, set, frozenset)
+_STREAMS = frozenset(("Iterator", "Iterable", "Generator", "AsyncIterator", "AsyncIterable", "AsyncGenerator"))
+
+
+def _is_plain_return(annotation: Any) -> bool:
+    """Tell whether a value says itself what becomes of it: text, bytes, a Response, plain data, a stream of text."""
+    if isinstance(annotation, TypeVar) or annotation is ... or annotation in _PLAIN_RETURNS:
+        return True
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is None:
+        return isinstance(annotation, type) and (
+            issubclass(annotation, Response) or (_is_stream(annotation) and not args)
+        )
+    if _is_stream(origin):
+        return args[0] in (Any, object, str, bytes)
+    return (origin in _PLAIN_RETURNS or origin in (Union, UnionType)) and all(map(_is_plain_return, args))
+
+
+def _is_stream(kind: Any) -> bool:
+    return getattr(kind, "__module__", "") == "collections.abc" and getattr(kind, "__name__", "") in _STREAMS
+
+
 def bind(
     function: Callable[..., Any], parameters: Mapping[str, Any], path_names: Sequence[str], *, websocket: bool = False
-) -> tuple[Callable[[Request], Any], bool]:
+) -> Bound:
     """Make the call of a handler; `websocket` says that it is one of a WebSocket.
-
-    Returns:
-        A function of the request that calls the handler, and whether the handler streams the body itself.
 
     Raises:
         ConfigurationError: a parameter that nothing can be given for, or two of them that stream the body.
     """
-    getters: list[Getter] = []
-    streams = False
+    getters: dict[str, Getter] = {}
     for name, annotation in parameters.items():
-        if name in path_names:
-            getters.append(_value_getter(path_names.index(name)))
-        elif is_request(name, annotation):
-            getters.append(_the_request)
-        elif websocket and is_websocket(name, annotation):
-            getters.append(_the_websocket)
-        elif annotation is BodyStream and not websocket:
-            if streams:
-                raise ConfigurationError.at(function, "it takes two BodyStreams; a body can be streamed once")
-            streams = True
-            getters.append(_body_stream)
-        elif isinstance(annotation, Provider):
-            getters.append(annotation.value_of)
-        else:
-            kinds = "Request or WebSocket" if websocket else "Request or BodyStream"
-            raise ConfigurationError.at(function, _unknown(name, annotation, path_names, kinds))
-    in_order = [name for name in parameters if name in path_names] == list(path_names)
-    return _call(function, getters, len(path_names), in_order), streams
+        getter = getter_for(name, annotation, path_names, websocket=websocket)
+        if getter is None:
+            raise ConfigurationError.at(function, unknown(name, annotation, path_names, websocket=websocket))
+        getters[name] = getter
+    return Bound(call_with(function, getters, path_names), check_streams(function, getters))
+
+
+def getter_for(name: str, annotation: Any, path_names: Sequence[str], *, websocket: bool = False) -> Getter | None:
+    """Give what gets a parameter that the core knows; None for any other."""
+    kind = plain(annotation)
+    if name in path_names:
+        return _value_getter(path_names.index(name))
+    if is_request(name, kind):
+        return _the_request
+    if websocket and is_websocket(name, kind):
+        return _the_websocket
+    if kind is BodyStream and not websocket:
+        return _body_stream
+    return kind.value_of if isinstance(kind, Provider) else None
+
+
+def check_streams(function: Callable[..., Any], getters: Mapping[str, Getter]) -> bool:
+    """Tell whether one of the parameters streams the body. Raises: ConfigurationError for two that do."""
+    count = list(getters.values()).count(_body_stream)
+    if count > 1:
+        raise ConfigurationError.at(function, "it takes two BodyStreams; a body can be streamed once")
+    return count == 1
 
 
 def is_request(name: str, annotation: Any) -> bool:
@@ -144,7 +240,9 @@ def is_websocket(name: str, annotation: Any) -> bool:
     return annotation is WebSocket or (annotation is None and name in ("ws", "websocket"))
 
 
-def _unknown(name: str, annotation: Any, path_names: Sequence[str], kinds: str) -> str:
+def unknown(name: str, annotation: Any, path_names: Sequence[str], *, websocket: bool = False) -> str:
+    """Say that nothing can be given for a parameter, and what can."""
+    kinds = "Request or WebSocket" if websocket else "Request or BodyStream"
     if annotation is WebSocket:
         return f"it takes a WebSocket as {name!r}, which only a handler registered with @app.websocket(...) is given"
     if name in ("self", "cls"):
@@ -176,28 +274,29 @@ def _value_getter(index: int) -> Getter:
     return lambda request: request._values[index]
 
 
-def _call(function: Callable[..., Any], getters: list[Getter], count: int, in_order: bool) -> Callable[[Request], Any]:
-    """Make the cheapest call for what is asked; the common shapes build no list of arguments.
-
-    `count` is how many parameters the path has, and `in_order` says that the function takes all of them in its order.
-    """
+def call_with(
+    function: Callable[..., Any], getters: Mapping[str, Getter], path_names: Sequence[str] = ()
+) -> Callable[[Request], Any]:
+    """Make the cheapest call for what is asked, parameters in the function's order; common shapes build no list."""
     parameters = inspect.signature(function).parameters
     keyword_only = [p.name for p in parameters.values() if p.kind is p.KEYWORD_ONLY]
     if keyword_only:
-        names = list(parameters)
-        first = len(names) - len(keyword_only)
+        named = {name: getters[name] for name in keyword_only}
+        others = [get for name, get in getters.items() if name not in named]
         return lambda request: function(
-            *[get(request) for get in getters[:first]],
-            **{name: get(request) for name, get in zip(names[first:], getters[first:], strict=True)},
+            *[get(request) for get in others],
+            **{name: get(request) for name, get in named.items()},
         )
-    if not getters:
+    gets = list(getters.values())
+    if not gets:
         return lambda request: function()
-    if getters == [_the_request]:
+    if gets == [_the_request]:
         return function
-    rest = getters[1:] if getters[0] is _the_request else getters
-    only_values = in_order and len(rest) == count
-    if only_values and rest is getters:
+    rest = gets[1:] if gets[0] is _the_request else gets
+    in_order = [name for name in getters if name in path_names] == list(path_names)
+    only_values = in_order and len(rest) == len(path_names)
+    if only_values and rest is gets:
         return lambda request: function(*request._values)
     if only_values:
         return lambda request: function(request, *request._values)
-    return lambda request: function(*[get(request) for get in getters])
+    return lambda request: function(*[get(request) for get in gets])

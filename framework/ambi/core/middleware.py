@@ -63,6 +63,9 @@ class Layer:
 
     __slots__ = ("blocking", "body", "function", "is_async", "on_loop", "waits")
 
+    sees_failures: bool = False
+    """True: it is shown an exception as it was raised, where others see the response that is made of it."""
+
     def __init__(
         self,
         function: Callable[..., Any],

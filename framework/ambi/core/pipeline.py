@@ -40,7 +40,7 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
     Raises:
         BaseException: cancellation and exit. At depth 0 an Exception becomes a 500 and does not leave.
     """
-    here, outermost, codec = side, depth == 0, plan.codec
+    here, base, outermost, codec = side, depth, depth == 0, plan.codec
     opened: Opened = []
     response: Response | None = None
     failure: BaseException | None = None
@@ -66,11 +66,12 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
             if plan.is_async:
                 if here is SYNC:
                     here = await ASYNC
-                response = make_response(await plan.call(request), codec, plan)
+                value = await plan.call(request)
             else:
                 if plan.blocking and here is ASYNC:
                     here = await SYNC
-                response = make_response(plan.call(request), codec, plan)
+                value = plan.call(request)
+            response = make_response(value, codec, plan) if plan.answer is None else plan.answer(request, value)
         if response.body.__class__ is not bytes:
             if not response.is_open:
                 here = here if here is SYNC else await SYNC
@@ -81,7 +82,8 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
     except BaseException as exc:
         failure = exc
     if opened or failure is not None:
-        response, failure, here = await _unwind(request, plan, opened, response, failure, here)
+        raw = not outermost and plan.layers[base - 1].sees_failures
+        response, failure, here = await _unwind(request, plan, opened, response, failure, here, raw=raw)
     if response is not None and outermost and not response.is_open:  # one that a layer made
         response, failure, here = await open_late(request, plan, response, here)
     if response is not None and not (response.status.__class__ is int and 200 <= response.status <= 599):
@@ -107,19 +109,16 @@ async def _reach_body(request: Request, here: Side) -> Side:
 
 
 async def _unwind(
-    request: Request,
-    plan: Plan,
-    opened: Opened,
-    response: Response | None,
-    failure: BaseException | None,
-    here: Side,
-) -> Recovered:
+    request: Request, plan: Plan, opened: Opened, response: Response | None, failure: BaseException | None, here: Side,
+    *, raw: bool,
+) -> Recovered:  # fmt: skip
     """Resume the open layers, innermost first, each on the side it was opened on.
 
-    An exception that has a handler becomes a response before the next layer sees it; any other travels outward.
+    An exception that has a handler becomes a response before the next layer sees it, unless that layer sees failures as
+    they are raised (`raw`: the one outside of these does); any other travels outward.
     """
     while True:
-        if failure is not None:
+        if failure is not None and not (opened[-1][1].sees_failures if opened else raw):
             response, failure, here = await recover(request, plan, failure, here)
         if not opened:
             return response, failure, here

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .json import JSONCodec
     from .middleware import Layer
     from .request import Request
+    from .response import Response
 
 
 class Plan:
@@ -20,6 +21,7 @@ class Plan:
 
     Attributes:
         call: calls the handler with what it asks for.
+        answer: makes the response of what it returned; None leaves that to the value.
         is_async: the handler gives a coroutine.
         blocking: the handler is a `def` that may block.
         layers: the middlewares, outermost first; `depth` is how many.
@@ -36,7 +38,7 @@ class Plan:
     """
 
     __slots__ = (
-        "blocking", "body_first", "call", "cancel_on_disconnect", "codec", "depth", "errors", "function", "is_async",
+        "answer", "blocking", "body_first", "call", "cancel_on_disconnect", "codec", "depth", "errors", "function", "is_async",
         "is_websocket", "keeps_raw", "layers", "loads_body", "max_body_bytes", "mounts",
     )  # fmt: skip
 
@@ -55,9 +57,11 @@ class Plan:
         keeps_raw: bool = False,
         cancel_on_disconnect: bool = False,
         is_websocket: bool = False,
+        answer: Callable[[Request, Any], Response] | None = None,
     ) -> None:
         self.function = function
         self.call = call
+        self.answer = answer
         self.is_async = is_async
         self.blocking = blocking and not is_async
         self.layers = layers
@@ -79,7 +83,7 @@ class Plan:
             self.function, self.call, codec=self.codec, max_body_bytes=self.max_body_bytes, is_async=self.is_async,
             blocking=self.blocking, layers=layers + self.layers, errors=self.errors + errors,
             loads_body=self.loads_body, keeps_raw=self.keeps_raw, cancel_on_disconnect=self.cancel_on_disconnect,
-            is_websocket=self.is_websocket,
+            is_websocket=self.is_websocket, answer=self.answer,
         )  # fmt: skip
         plan.mounts = self.mounts + 1
         return plan

@@ -133,7 +133,7 @@ class Request:
     __slots__ = (
         "_after", "_answer", "_body", "_body_source", "_content_type", "_context", "_cookies", "_csp_nonce",
         "_csrf_seed", "_distance", "_dropped", "_edge", "_form", "_has_body", "_headers", "_host", "_json",
-        "_loop_side", "_on_response", "_places", "_query", "_receive", "_sent", "_session", "_state", "_sync_side",
+        "_loop_side", "_on_response", "_places", "_provided", "_query", "_receive", "_sent", "_session", "_state", "_sync_side",
         "_trace", "_values", "_websocket", "app", "has_end", "method", "native", "path", "query_string", "root_path",
         "route",
     )  # fmt: skip
@@ -183,6 +183,7 @@ class Request:
         _headers: Headers
         _json: Any
         _loop_side: Any
+        _provided: dict[Any, Any]
         _query: MultiDict[str]
         _receive: Any
         _answer: Exception | Response

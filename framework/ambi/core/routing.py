@@ -18,7 +18,7 @@ from .matching import Parameter, parse_template
 from .middleware import Layer, Provider
 from .origins import SAFE_METHODS
 from .url import percent_encode
-from .websocket import WEBSOCKET, WebSocketRules, serve_websocket
+from .websocket import WEBSOCKET, WebSocketRules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from .binding import Bound
     from .converters import Converter
     from .matching import Segment
     from .plan import Plan
@@ -55,7 +56,7 @@ class Definition:
 
     __slots__ = (
         "blocking", "cancel_on_disconnect", "csrf", "handler", "layers", "max_body_bytes", "methods", "name",
-        "parameters", "path", "timeout_s", "websocket",
+        "parameters", "path", "returns", "timeout_s", "websocket",
     )  # fmt: skip
 
     def __init__(
@@ -67,7 +68,7 @@ class Definition:
         local_names: Mapping[str, Any],
         websocket: WebSocketRules | None = None,
     ) -> None:
-        from .binding import parameters_of  # loads inspect, at registration only
+        from .binding import parameters_of, plain, returns_of  # loads inspect, at registration only
 
         if not callable(handler):
             raise ConfigurationError(f"the handler of {path!r} must be a function, not {handler!r}")
@@ -89,7 +90,8 @@ class Definition:
         self.csrf = options.get("csrf", True)
         self.timeout_s = options.get("timeout_s")
         self.parameters = parameters_of(handler, local_names)
-        asked_for = (value for value in self.parameters.values() if isinstance(value, Provider))
+        self.returns = returns_of(handler, local_names)
+        asked_for = (value for value in map(plain, self.parameters.values()) if isinstance(value, Provider))
         self.layers += tuple(provider for provider in dict.fromkeys(asked_for) if provider not in self.layers)
         if websocket is not None:
             _check_colour(handler)
@@ -141,9 +143,9 @@ class Route:
     """
 
     __slots__ = (
-        "_plan", "blocking", "call", "cancel_on_disconnect", "handler", "host", "is_async", "is_guarded", "layers",
-        "max_body_bytes", "methods", "name", "param_names", "parameters", "path", "routers", "segments", "streams_body",
-        "timeout_s", "websocket",
+        "_bind", "_bound", "_plan", "blocking", "cancel_on_disconnect", "handler", "host", "is_async", "is_guarded",
+        "layers", "max_body_bytes", "methods", "name", "param_names", "parameters", "path", "returns", "routers",
+        "segments", "timeout_s", "websocket",
     )  # fmt: skip
 
     def __init__(
@@ -152,6 +154,7 @@ class Route:
         routers: tuple[Router, ...],
         converters: Mapping[str, Converter],
         types: Mapping[Any, Converter],
+        bind: Callable[[Route], Bound],
     ) -> None:
         from .binding import is_async, is_async_generator, is_generator  # loads inspect, at registration only
 
@@ -172,11 +175,13 @@ class Route:
             raise ConfigurationError.at(self.handler, str(exc)) from None
         self.param_names = (*host_names, *(s.name for s in self.segments if isinstance(s, Parameter)))
         self.parameters = parameters = definition.parameters
+        self.returns = definition.returns
         self._check_host_parameters(host_names, parameters)
         self._choose_converters(parameters, converters, types)
         self.websocket = definition.websocket
         self.is_guarded = definition.csrf and self.websocket is None and not SAFE_METHODS.issuperset(self.methods)
-        self.streams_body = self._bind()
+        self._bind = bind
+        self._bound: Bound | None = bind(self)
         self.is_async = is_async(self.handler)
         self.cancel_on_disconnect = definition.cancel_on_disconnect
         if self.cancel_on_disconnect and not self.is_async:
@@ -190,15 +195,16 @@ class Route:
             self.blocking = False  # calling it runs nothing of it; its items are made where they belong
         self._plan: Plan | None = None
 
-    def _bind(self) -> bool:
-        """Make the call of the handler; tell whether the handler streams the body itself."""
-        from .binding import bind
+    @property
+    def bound(self) -> Bound:
+        """How the handler is called, and what its signature says."""
+        if self._bound is None:
+            self._bound = self._bind(self)
+        return self._bound
 
-        is_websocket = self.websocket is not None
-        self.call, streams = bind(self.handler, self.parameters, self.param_names, websocket=is_websocket)
-        if self.websocket is not None:
-            self.call = serve_websocket(self.call, self.websocket)
-        return streams
+    def forget_binding(self) -> None:
+        """Have the handler bound anew, by what there is now to give."""
+        self._bound = None
 
     def _host_of(self, routers: tuple[Router, ...]) -> str:
         hosts = [router.host for router in routers if router.host]
@@ -207,10 +213,12 @@ class Route:
         return hosts[0] if hosts else ""
 
     def _check_host_parameters(self, names: Sequence[str], parameters: Mapping[str, Any]) -> None:
+        from .binding import plain
+
         for name in names:
             if self.param_names.count(name) > 1:
                 raise ConfigurationError.at(self.handler, f"{name!r} is a parameter of the host and of the path")
-            if parameters.get(name) not in (None, str):
+            if plain(parameters.get(name)) not in (None, str):
                 raise ConfigurationError.at(
                     self.handler, f"the host parameter {name!r} is text, not {parameters[name]!r}"
                 )
@@ -222,10 +230,12 @@ class Route:
         types: Mapping[Any, Converter],
     ) -> None:
         """Take each parameter's converter from the path, else from the handler's annotation."""
+        from .binding import plain
+
         for segment in self.segments:
             if not isinstance(segment, Parameter):
                 continue
-            annotation = parameters.get(segment.name)
+            annotation = plain(parameters.get(segment.name))
             if segment.converter_name is not None:
                 if segment.converter_name not in converters:
                     raise ConfigurationError.at(
@@ -273,14 +283,13 @@ class Route:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is made of the rest, for pickles and copies."""
-        made = ("call", "_plan")
+        made = ("_bound", "_plan")
         return {name: getattr(self, name) for name in self.__slots__ if name not in made}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
             setattr(self, name, value)
-        self._bind()
-        self._plan = None
+        self._plan = self._bound = None
 
     def __repr__(self) -> str:
         return f"<Route {','.join(self.methods)} {self.path}>"

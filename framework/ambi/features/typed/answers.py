@@ -1,0 +1,180 @@
+"""Answers: how what a handler returns becomes a response, by what its signature says that it returns.
+
+The annotation decides what is sent: fields that it does not name stay here, whatever the value has. A `Response` is sent
+as it is; the value beside a status, `(value, 201)`, is written like any other.
+"""
+
+from __future__ import annotations
+
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
+
+from ...core.contract import Given
+from ...core.errors import ConfigurationError, describe
+from ...core.events import Event
+from ...core.response import JSON, Response, check_status, make_response
+from .marks import Status
+from .media import BODY_TYPES, write
+from .parameters import split_marks
+from .shapes import shape_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ...core.request import Request
+    from .shapes import Shape
+
+    Answer = Callable[[Request, Any], Response]
+    StreamKinds = Mapping[str, Callable[[], Callable[[Any], Response]]]
+
+_STREAMS = ("Iterator", "Iterable", "Generator", "AsyncIterator", "AsyncIterable", "AsyncGenerator")
+_SENT_AS_IT_IS = (Any, object, str, bytes)
+
+
+def answer_of(function: Callable[..., Any], returns: Any, streams: StreamKinds) -> tuple[Answer | None, Given]:
+    """Make what turns the values of a handler into responses, and say what it gives.
+
+    Args:
+        function: the handler.
+        returns: the annotation of what it returns.
+        streams: what "lines" and "events" are sent by.
+
+    Raises:
+        ConfigurationError: the annotation is of a type that cannot be written.
+    """
+    annotation, marks = split_marks(returns)
+    status = next((mark.code for mark in marks if isinstance(mark, Status)), None)
+    if status is not None:
+        try:
+            check_status(status)
+        except ValueError as exc:
+            raise ConfigurationError.at(function, f"its return annotation says {status}: {exc}") from None
+    annotation = _content_of(annotation)
+    item = _item_of(annotation)
+    if item is not None:
+        return _stream_answer(function, item, status, streams)
+    if annotation in _SENT_AS_IT_IS or annotation is NoneType:
+        content = None if annotation is NoneType else annotation
+        return (_plain_answer(function, status) if status else None), Given(status, content)
+    shape = shape_of(annotation, function, "what it returns")
+    return _shaped_answer(function, shape, status or 200), Given(status, annotation, BODY_TYPES)
+
+
+def _content_of(annotation: Any) -> Any:
+    """Give the type of the content: inside of a `Response[T]`, beside a status, without the responses of a union."""
+    origin, args = get_origin(annotation), get_args(annotation)
+    if isinstance(origin, type) and issubclass(origin, Response):
+        return args[0]
+    if isinstance(annotation, type) and issubclass(annotation, Response):
+        return Any
+    if origin is tuple and len(args) in (2, 3) and args[1] is int:
+        return _content_of(args[0])
+    if origin in (Union, UnionType):
+        parts = tuple(_content_of(part) for part in args)
+        left = tuple(part for part, whole in zip(parts, args, strict=True) if part is not Any or whole is Any)
+        return Any if Any in left or not left else Union[left]
+    return annotation
+
+
+def _item_of(annotation: Any) -> Any:
+    """Give the type of a stream's items; None for what is no stream."""
+    origin = get_origin(annotation)
+    is_stream = getattr(origin, "__module__", "") == "collections.abc" and origin.__name__ in _STREAMS
+    return get_args(annotation)[0] if is_stream else None
+
+
+def _with_status(response: Response, status: int | None) -> Response:
+    if status is not None:
+        response.status = status
+    return response
+
+
+def _plain_answer(function: Callable[..., Any], status: int) -> Answer:
+    source = _Source(function)
+
+    def answer(request: Request, value: Any) -> Response:
+        response = make_response(value, request.app.json, source)
+        return response if isinstance(value, (Response, tuple)) else _with_status(response, status)
+
+    return answer
+
+
+def _shaped_answer(function: Callable[..., Any], shape: Shape, usual: int) -> Answer:
+    source = _Source(function)
+
+    def answer(request: Request, value: Any) -> Response:
+        status, headers = usual, None
+        if isinstance(value, Response):
+            return _narrowed(request, value)
+        if value.__class__ is tuple and len(value) in (2, 3) and value[1].__class__ is int:
+            value, status, headers = (*value, None)[:3]
+            check_status(status)
+        response = write(request, shape, narrow(request, value), status)
+        if headers:
+            response.headers.update(headers)
+        return response
+
+    def _narrowed(request: Request, response: Response) -> Response:
+        if isinstance(response, JSON):
+            response.value = shape.plain(narrow(request, response.value))
+        return make_response(response, request.app.json, source)
+
+    def narrow(request: Request, value: Any) -> Any:
+        try:
+            return shape.narrow(value, strict=request.app.debug)
+        except TypeError as exc:
+            kind = type(value).__name__
+            raise TypeError(f"{describe(function)} returned {kind}, which is not what it says: {exc}") from exc
+
+    return answer
+
+
+def _stream_answer(
+    function: Callable[..., Any], item: Any, status: int | None, streams: StreamKinds
+) -> tuple[Answer, Given]:
+    source = _Source(function)
+    if item in _SENT_AS_IT_IS:
+        plain = status and _plain_answer(function, status)
+        return plain or (lambda request, value: make_response(value, request.app.json, source)), Given(status, item)
+    kind = "events" if isinstance(item, type) and issubclass(item, Event) else "lines"
+    make = streams[kind]()
+    codec: Any = None if kind == "events" else _ItemCodec(shape_of(item, function, "an item that it gives"))
+
+    def answer(request: Request, value: Any) -> Response:
+        if isinstance(value, Response):
+            return make_response(value, request.app.json, source)
+        response = make(value)
+        response.encode(codec or request.app.json)
+        return _with_status(response, status)
+
+    media_type = "text/event-stream" if kind == "events" else "application/jsonl"
+    return answer, Given(status, item, (media_type,), kind)
+
+
+class _Source:
+    """Whose values they are, for messages."""
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+
+class _ItemCodec:
+    """Writes the items of a stream by their shape."""
+
+    __slots__ = ("_shape",)
+
+    def __init__(self, shape: Shape) -> None:
+        self._shape = shape
+
+    def dumps(self, value: Any, /) -> bytes:
+        """Write an item. Raises: TypeError for what is none of the type."""
+        return self._shape.write_json(self._shape.narrow(value))
+
+    def loads(self, data: bytes, /) -> Any:
+        """Read an item."""
+        return self._shape.read_json(data)
+
+

@@ -1,0 +1,100 @@
+"""Media types: how a body is read by its Content-Type, and an answer written by the client's Accept.
+
+Facts
+- `application/vnd.msgpack` is registered; `application/msgpack` and `application/x-msgpack` are what clients write.
+- A client that accepts none of what there is gets JSON all the same (RFC 9110 12.5.1 allows that), not a 406 that
+  its author has to find out about.
+
+See: RFC 9110 8.3 and 12.5.1.
+"""
+
+from __future__ import annotations
+
+from ...core.errors import HTTPError
+from ...core.response import JSON_TYPE, assemble
+from ...core.url import encode_query
+from .shapes import as_texts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ...core.headers import Pair
+    from ...core.request import Request
+    from ...core.response import Response
+    from .shapes import Shape
+
+JSON = "application/json"
+MSGPACK = ("application/msgpack", "application/vnd.msgpack", "application/x-msgpack")
+URLENCODED = "application/x-www-form-urlencoded"
+FORM_TYPES = (URLENCODED, "multipart/form-data")
+BODY_TYPES = (JSON, MSGPACK[0])
+_OFFERS = (JSON, *MSGPACK, URLENCODED)
+_VARY: Pair = ("vary", "accept")
+
+
+def body_reader(shape: Shape, lists: frozenset[str], *, is_form: bool) -> Callable[[Request], Any]:
+    """Make what reads the body as a value of a shape.
+
+    Args:
+        shape: of the value.
+        lists: the names of fields that are lists, for forms.
+        is_form: a form will do as well.
+
+    The function raises LookupError where there is no body, Misfit for what does not fit, and HTTPError: 400 for what
+    cannot be read, 415 for another media type.
+    """
+
+    def read(request: Request) -> Any:
+        media_type = request.content_type[0]
+        if is_form and media_type in FORM_TYPES:
+            return shape.read_data(as_texts(request.form, lists), lax=True)
+        body = request.body
+        if not body:
+            raise LookupError
+        if media_type == JSON or media_type.endswith("+json"):
+            return shape.read_json(body)
+        if media_type in MSGPACK:
+            return shape.read_data(read_msgpack(body))
+        raise HTTPError(415, f"a body of type {' or '.join(BODY_TYPES + (FORM_TYPES if is_form else ()))} was expected")
+
+    return read
+
+
+def read_msgpack(data: bytes) -> Any:
+    """Read MessagePack. Raises: HTTPError 400 for what is none."""
+    from msgspec import DecodeError, msgpack
+
+    try:
+        return msgpack.decode(data)
+    except (DecodeError, UnicodeDecodeError, RecursionError):
+        raise HTTPError(400, "the body is not valid MessagePack") from None
+
+
+def write(request: Request, shape: Shape, value: Any, status: int) -> Response:
+    """Make the response of a value that was narrowed, in the media type that the client likes best."""
+    accept = request._edge.header(request.native, "accept")
+    if accept is not None and ("msgpack" in accept or "urlencoded" in accept):
+        chosen = request.accepts(*_OFFERS)
+        if chosen in MSGPACK:
+            from msgspec import msgpack
+
+            return assemble(msgpack.encode(shape.plain(value)), status, [("content-type", chosen), _VARY])
+        if chosen == URLENCODED:
+            plain = shape.plain(value)
+            if isinstance(plain, dict):
+                return assemble(_urlencoded(plain), status, [("content-type", chosen), _VARY])
+    return assemble(shape.write_json(value), status, [JSON_TYPE, _VARY])
+
+
+def _urlencoded(values: dict[str, Any]) -> bytes:
+    """Write the fields of an object as a form; lists as repeated names, nested objects as JSON."""
+    from msgspec import json
+
+    def text(value: Any) -> str:
+        return value if isinstance(value, str) else json.encode(value).decode()
+
+    given = ((name, value if isinstance(value, list) else [value]) for name, value in values.items())
+    pairs = [(name, text(item)) for name, items in given for item in items if item is not None]
+    return encode_query(pairs).encode()

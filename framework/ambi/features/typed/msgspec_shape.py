@@ -1,0 +1,216 @@
+"""Types that msgspec knows.
+
+Facts
+- msgspec stops at the first fault. So where a value does not fit it is gone through again, field by field, to tell all
+  of them; nobody waits for that but whoever sent it.
+- `convert` leaves an instance of the wanted Struct as it is, with whatever subclasses stand in its fields: where a class
+  in reach has subclasses, values are written and read again, so that a field of a subclass does not slip through.
+- Text "null" reads as None where None may be; "nan" and "inf" as numbers, which JSON has not.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from types import NoneType, UnionType
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints, is_typeddict
+
+import msgspec
+
+from ...core.errors import HTTPError
+from .faults import MAX_FAULTS, Fault, Misfit
+from .shapes import walk
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PLACE = re.compile(r" - at `\$(.*)`$")
+_STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
+
+
+class ModelField(NamedTuple):
+    """A field of a model."""
+
+    name: str
+    annotation: Any
+    required: bool
+
+
+class MsgspecShape:
+    """A type, read and written by msgspec.
+
+    Raises:
+        TypeError: msgspec does not know it.
+    """
+
+    def __init__(self, annotation: Any) -> None:
+        self.annotation = annotation
+        self._decoder = msgspec.json.Decoder(annotation)
+        self._encode = msgspec.json.Encoder().encode
+        self._is_text = annotation is str
+        self._without_none = _without_none(annotation)
+        self._classes = tuple(_classes_in(annotation, set()))
+        self._top = annotation if annotation in self._classes else None
+        self._item = _item_class(annotation, self._classes)
+
+    # --- in ---
+
+    def read_text(self, text: str | list[str], /) -> Any:
+        """Read a value from text; a list from several."""
+        if self._is_text and text.__class__ is str:
+            return text
+        value = self._read(text, self._without_none, lax=True)
+        if value.__class__ is float and not math.isfinite(value):
+            raise Misfit([Fault((), "Expected a finite number")])
+        return value
+
+    def read_data(self, data: Any, /, *, lax: bool = False) -> Any:
+        """Read a value from plain data."""
+        return self._read(data, self.annotation, lax=lax)
+
+    def read_json(self, data: bytes, /) -> Any:
+        """Read a value from JSON."""
+        try:
+            return self._decoder.decode(data)
+        except msgspec.ValidationError as exc:
+            failure = exc
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise HTTPError(400, "the body is not valid JSON") from None
+        try:
+            plain = msgspec.json.decode(data)
+        except RecursionError:
+            raise HTTPError(400, "the JSON document is nested too deeply") from None
+        raise Misfit(self._faults(plain, failure, lax=False))
+
+    def _read(self, data: Any, annotation: Any, *, lax: bool) -> Any:
+        try:
+            return msgspec.convert(data, annotation, strict=not lax)
+        except msgspec.ValidationError as exc:
+            raise Misfit(self._faults(data, exc, lax=lax)) from None
+
+    def _faults(self, data: Any, failure: Exception, *, lax: bool) -> list[Fault]:
+        """Tell all that does not fit; what shows itself only as a whole is told as msgspec tells it."""
+        found: list[Fault] = []
+        for fault in _find(self._without_none if data is not None else self.annotation, data, (), lax):
+            found.append(fault)
+            if len(found) == MAX_FAULTS:
+                break
+        return found or [_fault_of(failure, ())]
+
+    # --- out ---
+
+    def narrow(self, value: Any, /, *, strict: bool = False) -> Any:
+        """Give the value as one of the type, with what the type does not name left out."""
+        if not strict and self._is_narrow(value):
+            return value
+        try:
+            value = msgspec.convert(value, self.annotation, from_attributes=True)
+            if strict or any(kind.__subclasses__() for kind in self._classes):
+                value = msgspec.convert(msgspec.to_builtins(value, str_keys=True), self.annotation, str_keys=True)
+        except msgspec.ValidationError as exc:
+            raise TypeError(str(exc)) from exc
+        return value
+
+    def _is_narrow(self, value: Any) -> bool:
+        """Tell whether the value is one of the class itself, or a list of such, and nothing can be hidden in it."""
+        if self._item is not None:
+            if value.__class__ is not list or any(item.__class__ is not self._item for item in value):
+                return False
+        elif self._top is None or value.__class__ is not self._top or is_typeddict(self._top):
+            return False
+        return not any(kind.__subclasses__() for kind in self._classes)
+
+    def write_json(self, value: Any, /) -> bytes:
+        """Write a value that was narrowed."""
+        return self._encode(value)
+
+    def plain(self, value: Any, /) -> Any:
+        """Give a value that was narrowed as plain data."""
+        return msgspec.to_builtins(value, str_keys=True)
+
+    def fields(self) -> list[ModelField] | None:
+        """Give the fields of a model; None for any other type."""
+        return fields_of(self._without_none)
+
+
+def fields_of(kind: Any) -> list[ModelField] | None:
+    """Give the fields of a Struct, dataclass, TypedDict or attrs class; None for any other type."""
+    kind = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    kind = kind if isinstance(kind, type) or is_typeddict(kind) else get_origin(kind)
+    try:
+        info = msgspec.inspect.type_info(kind) if kind is not None else None
+    except (TypeError, NameError):
+        return None
+    if not isinstance(
+        info, (msgspec.inspect.StructType, msgspec.inspect.DataclassType, msgspec.inspect.TypedDictType)
+    ):
+        return None
+    hints = get_type_hints(kind, include_extras=True)
+    return [ModelField(field.encode_name, hints[field.name], field.required) for field in info.fields]
+
+
+def _without_none(annotation: Any) -> Any:
+    """Give a type without its None: where text is read, "null" is a text like any other."""
+    if get_origin(annotation) is Annotated:
+        inner, *notes = get_args(annotation)
+        bare = _without_none(inner)
+        return annotation if bare is inner else Annotated[(bare, *notes)]
+    if get_origin(annotation) in (Union, UnionType) and NoneType in get_args(annotation):
+        left = tuple(part for part in get_args(annotation) if part is not NoneType)
+        return Union[left] if left else annotation
+    return annotation
+
+
+def _classes_in(annotation: Any, seen: set[Any]) -> Iterator[Any]:
+    """Give the classes with fields that a value of this type can hold."""
+    for part in walk(annotation):
+        fields = fields_of(part) if isinstance(part, type) else None
+        if fields is None or part in seen:
+            continue
+        seen.add(part)
+        yield part
+        for field in fields:
+            yield from _classes_in(field.annotation, seen)
+
+
+def _item_class(annotation: Any, classes: tuple[Any, ...]) -> Any:
+    """Give the class of a list's items where that has fields; None for any other type."""
+    args = get_args(annotation)
+    return args[0] if get_origin(annotation) is list and args[0] in classes and not is_typeddict(args[0]) else None
+
+
+def _find(annotation: Any, data: Any, path: tuple[str | int, ...], lax: bool) -> Iterator[Fault]:  # noqa: FBT001
+    """Go through a value that does not fit, and tell what does not."""
+    bare = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    fields = fields_of(bare)
+    if fields is not None and isinstance(data, dict):
+        for field in fields:
+            if field.name in data:
+                yield from _find(field.annotation, data[field.name], (*path, field.name), lax)
+            elif field.required:
+                yield Fault((*path, field.name), "It is missing")
+        return
+    args = get_args(bare)
+    if get_origin(bare) is list and isinstance(data, list):
+        for index, item in enumerate(data):
+            yield from _find(args[0], item, (*path, index), lax)
+        return
+    if get_origin(bare) is dict and isinstance(data, dict):
+        for name, item in data.items():
+            yield from _find(args[1], item, (*path, str(name)), lax)
+        return
+    try:
+        msgspec.convert(data, annotation, strict=not lax)
+    except msgspec.ValidationError as exc:
+        yield _fault_of(exc, path)
+
+
+def _fault_of(failure: Exception, path: tuple[str | int, ...]) -> Fault:
+    """Make a fault of msgspec's message, which names the place at its end."""
+    message = str(failure)
+    place = _PLACE.search(message)
+    if place is None:
+        return Fault(path, message)
+    steps = (int(index) if index.isdecimal() else name or index for name, index in _STEP.findall(place[1]))
+    return Fault((*path, *steps), message[: place.start()])

@@ -1,0 +1,95 @@
+"""Types that pydantic knows: its models and dataclasses, and what its `Field` or `annotated_types` constrain."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, get_args
+
+from pydantic import BaseModel, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
+
+from ...core.errors import HTTPError
+from .faults import MAX_FAULTS, Fault, Misfit
+
+
+class ModelField(NamedTuple):
+    """A field of a model."""
+
+    name: str
+    annotation: Any
+    required: bool
+
+
+class PydanticShape:
+    """A type, read and written by pydantic.
+
+    Raises:
+        TypeError: pydantic does not know it.
+    """
+
+    def __init__(self, annotation: Any) -> None:
+        self.annotation = annotation
+        try:
+            self.adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+        except (PydanticSchemaGenerationError, PydanticUserError) as exc:
+            raise TypeError(str(exc)) from exc
+
+    # --- in ---
+
+    def read_text(self, text: str | list[str], /) -> Any:
+        """Read a value from text; a list from several."""
+        return self.read_data(text, lax=True)
+
+    def read_data(self, data: Any, /, *, lax: bool = False) -> Any:
+        """Read a value from plain data; pydantic itself is as lax as the model says."""
+        try:
+            return self.adapter.validate_python(data)
+        except ValidationError as exc:
+            raise _misfit(exc) from None
+
+    def read_json(self, data: bytes, /) -> Any:
+        """Read a value from JSON."""
+        try:
+            return self.adapter.validate_json(data)
+        except ValidationError as exc:
+            if any(error["type"] == "json_invalid" for error in exc.errors(include_url=False, include_context=False)):
+                raise HTTPError(400, "the body is not valid JSON") from None
+            raise _misfit(exc) from None
+
+    # --- out ---
+
+    def narrow(self, value: Any, /, *, strict: bool = False) -> Any:
+        """Give the value as one of the type; what the type does not name is left out when it is written."""
+        try:
+            if strict:
+                value = self.plain(self.adapter.validate_python(value, from_attributes=True))
+            return self.adapter.validate_python(value, from_attributes=True)
+        except ValidationError as exc:
+            raise TypeError(str(exc)) from exc
+
+    def write_json(self, value: Any, /) -> bytes:
+        """Write a value that was narrowed."""
+        return self.adapter.dump_json(value, by_alias=True)
+
+    def plain(self, value: Any, /) -> Any:
+        """Give a value that was narrowed as plain data."""
+        return self.adapter.dump_python(value, mode="json", by_alias=True)
+
+    def fields(self) -> list[ModelField] | None:
+        """Give the fields of a model; None for any other type."""
+        kinds = (self.annotation, *get_args(self.annotation))
+        for kind in kinds:
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                return [
+                    ModelField(_wire_name(name, info), info.annotation, info.is_required())
+                    for name, info in kind.model_fields.items()
+                ]
+        return None
+
+
+def _wire_name(name: str, info: Any) -> str:
+    alias = info.validation_alias or info.alias
+    return alias if isinstance(alias, str) else name
+
+
+def _misfit(failure: ValidationError) -> Misfit:
+    errors = failure.errors(include_url=False, include_context=False, include_input=False)
+    return Misfit(Fault(error["loc"], error["msg"]) for error in errors[:MAX_FAULTS])

@@ -1,0 +1,145 @@
+"""Shapes: a type as the library that knows it reads, checks and writes its values.
+
+msgspec knows the standard library's types, dataclasses, TypedDicts, attrs classes and its own; pydantic its models, its
+dataclasses, and whatever is annotated with its `Field` or with `annotated_types`.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Protocol, get_args, get_origin
+
+from ...core.errors import ConfigurationError
+from ...core.multidict import MultiDict
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
+
+INSTALL = "pip install 'ambi[typed]'"
+
+
+class Field(Protocol):
+    """A field of a model, as clients write it."""
+
+    @property
+    def name(self) -> str:
+        """The name on the wire."""
+        ...
+
+    @property
+    def annotation(self) -> Any:
+        """Its type."""
+        ...
+
+    @property
+    def required(self) -> bool:
+        """Whether it has no default."""
+        ...
+
+
+class Shape(Protocol):
+    """A type, and what can be done with its values. Every reader raises `Misfit` for what is not of the type."""
+
+    annotation: Any
+
+    def read_text(self, text: str | list[str], /) -> Any:
+        """Read a value from text, as it stands in a query, a header field, a cookie or a form; a list from several."""
+        ...
+
+    def read_data(self, data: Any, /, *, lax: bool = False) -> Any:
+        """Read a value from plain data: dicts, lists, text, numbers; `lax` reads numbers from text as well."""
+        ...
+
+    def read_json(self, data: bytes, /) -> Any:
+        """Read a value from JSON. Raises: HTTPError 400 for what is no JSON."""
+        ...
+
+    def narrow(self, value: Any, /, *, strict: bool = False) -> Any:
+        """Give the value as one of the type, with what the type does not name left out.
+
+        Args:
+            value: one of the type, or something with the same fields or attributes.
+            strict: check all of it, also where it has the right class.
+
+        Raises:
+            TypeError: it cannot be one of the type.
+        """
+        ...
+
+    def write_json(self, value: Any, /) -> bytes:
+        """Write a value that was narrowed."""
+        ...
+
+    def plain(self, value: Any, /) -> Any:
+        """Give a value that was narrowed as plain data: dicts, lists, text, numbers."""
+        ...
+
+    def fields(self) -> list[Any] | None:
+        """Give the fields of a model, each with `name`, `annotation`, `required`; None for any other type."""
+        ...
+
+
+def shape_of(annotation: Any, function: Callable[..., Any], what: str) -> Shape:
+    """Give the shape of a type.
+
+    Args:
+        annotation: the type, with its constraints.
+        function: the user's, for messages.
+        what: which part of it: "the parameter 'limit'".
+
+    Raises:
+        ConfigurationError: no library here knows the type.
+        ImportError: the one that does is not installed.
+    """
+    kind: Callable[[Any], Shape]
+    if _is_pydantics(annotation, set()):
+        from .pydantic_shape import PydanticShape as kind
+    else:
+        try:
+            from .msgspec_shape import MsgspecShape as kind
+        except ImportError as exc:
+            raise ImportError(f"{what} of {function!r} is typed, which needs msgspec: {INSTALL}") from exc
+    try:
+        return kind(annotation)
+    except Exception as exc:
+        shown = getattr(annotation, "__name__", None) or str(annotation)
+        problem = f"{what} is annotated {shown!r}, which cannot be read or written: {exc}"
+        raise ConfigurationError.at(function, problem) from exc
+
+
+def _is_pydantics(annotation: Any, seen: set[int]) -> bool:
+    """Tell whether a type, or one that it is made of, is pydantic's. Where that is not imported there is none."""
+    pydantic = sys.modules.get("pydantic")
+    if id(annotation) in seen:
+        return False
+    seen.add(id(annotation))
+    if isinstance(annotation, type) and hasattr(annotation, "__pydantic_core_schema__"):
+        return True
+    if pydantic is None and "annotated_types" not in sys.modules:
+        return False
+    if get_origin(annotation) is Annotated:
+        notes = get_args(annotation)[1:]
+        if any(type(note).__module__.partition(".")[0] in ("pydantic", "annotated_types") for note in notes):
+            return True
+    return any(_is_pydantics(part, seen) for part in get_args(annotation))
+
+
+def walk(annotation: Any) -> Iterable[Any]:
+    """Give a type and all types that it is made of, without going into the fields of classes."""
+    yield annotation
+    for part in get_args(annotation):
+        if not isinstance(part, (str, int, bytes)):
+            yield from walk(part)
+
+
+def as_texts(given: Mapping[str, Any], lists: frozenset[str]) -> dict[str, Any]:
+    """Give what was sent by name: a list where one is wanted, or where a name came several times, which does not fit."""
+    return {name: values if name in lists or len(values) > 1 else values[0] for name, values in by_name(given)}
+
+
+def by_name(given: Mapping[str, Any]) -> Iterable[tuple[str, list[Any]]]:
+    """Give each name with all its values."""
+    for name in given:
+        yield name, given.getlist(name) if isinstance(given, MultiDict) else [given[name]]
