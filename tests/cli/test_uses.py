@@ -78,10 +78,6 @@ def listed() -> list[str]:
     return []
 
 
-def unknown() -> NotThere:  # type: ignore[name-defined]  # noqa: F821
-    return ""
-
-
 def nothing():
     return ""
 
@@ -112,7 +108,7 @@ def naming():
         (generating, ("stream", "def")), (async_iterator, ("stream", "async def")),
         (async_generating, ("stream", "async def")), (stream, ("stream", None)), (lines, ("stream", None)),
         (events, ("events", None)), (derived, ("events", None)), (either, ("events", None)), (wrapped, ("events", None)),
-        (file, ("file", None)), (response, (None, None)), (listed, (None, None)), (unknown, (None, None)),
+        (file, ("file", None)), (response, (None, None)), (listed, (None, None)),
         (nothing, (None, None)), (making, ("events", None)), (making_among_others, ("stream", None)),
         (naming, (None, None)),
     ],

@@ -20,7 +20,7 @@ from tests.core.fakes import FakeBody, make_request, run
 
 def call(function: Callable[..., Any], path_names: tuple[str, ...] = (), values: tuple[Any, ...] = ()) -> Any:
     """Call a handler through its binding."""
-    bound, _ = bind(function, parameters_of(function, {}), path_names)
+    bound = bind(function, parameters_of(function, {}), path_names).call
     request = make_request()
     request._values = values
     return bound(request)
@@ -166,7 +166,7 @@ def stream_and_id(id: int, stream: BodyStream) -> Any:
 
 
 def test_a_handler_that_streams_the_body_is_known_as_such() -> None:
-    bound, streams = bind(stream_and_id, parameters_of(stream_and_id, {}), ["id"])
+    bound, streams = bind(stream_and_id, parameters_of(stream_and_id, {}), ["id"])[:2]
     assert streams
     request = make_request(body=FakeBody(b"ab", b"c"))
     request._values = (7,)
@@ -193,7 +193,7 @@ def test_a_stream_of_a_request_without_a_body_is_empty() -> None:
 
 
 def test_a_streamed_body_is_held_to_the_limit() -> None:
-    bound, _ = bind(stream_and_id, parameters_of(stream_and_id, {}), ["id"])
+    bound = bind(stream_and_id, parameters_of(stream_and_id, {}), ["id"]).call
     request = make_request(body=FakeBody(b"x" * 10, declared=17 * 1024 * 1024))
     request._values = (7,)
     with pytest.raises(HTTPError) as caught:

@@ -127,7 +127,7 @@ def test_a_handler_must_be_an_async_def() -> None:
 def test_a_parameter_that_nothing_is_given_for() -> None:
     app = App()
 
-    async def unknown(ws: WebSocket, user: int) -> None: ...
+    async def unknown(ws: WebSocket, user) -> None: ...
 
     async def streaming(ws: WebSocket, body: BodyStream) -> None: ...
 
@@ -135,7 +135,7 @@ def test_a_parameter_that_nothing_is_given_for() -> None:
 
     def named(ws) -> None: ...
 
-    wrong(lambda: app.websocket("/")(unknown), "'user: int'.*annotated Request or WebSocket")
+    wrong(lambda: app.websocket("/")(unknown), "'user'.*annotated Request or WebSocket")
     wrong(lambda: app.websocket("/")(streaming), "'body: BodyStream'")
     wrong(lambda: app.get("/")(page), r"only a handler registered with @app\.websocket")
     wrong(lambda: app.get("/")(named), "'ws'.*annotated Request or BodyStream")

@@ -107,7 +107,8 @@ def annotations_of_provider(function: Callable[..., Any]) -> dict[str, Any]:
     if not isinstance(function, type):
         return parameters_of(function, {})
     names = inspect.signature(function).parameters
-    return {name: note for name, note in parameters_of(function.__init__, {}).items() if name in names}
+    init: Any = vars(function).get("__init__", function.__init__)  # type: ignore[misc]  # of this very class
+    return {name: note for name, note in parameters_of(init, {}).items() if name in names}
 
 
 def returns_of(function: Callable[..., Any], local_names: Mapping[str, Any]) -> Any:
@@ -131,13 +132,14 @@ def _resolve(function: Callable[..., Any], annotation: Any, of: str, local_names
     try:
         return eval(annotation, _globals_of(function), dict(local_names))  # noqa: S307  # the developer's own text
     except Exception as exc:
+        hint = "; is it imported for type checkers only?" if isinstance(exc, NameError) else ""
         raise ConfigurationError.at(
-            function, f"the annotation {annotation!r} of {of} cannot be resolved: {exc}"
+            function, f"the annotation {annotation!r} of {of} cannot be resolved: {exc}{hint}"
         ) from exc
 
 
 def plain(annotation: Any) -> Any:
-    """Give an annotation without the notes of an `Annotated`; where one of those has a value for it, that `Provider`."""
+    """Give an annotation without the notes of an `Annotated`; where one of those has a value for it, that one."""
     if get_origin(annotation) is not Annotated:
         return annotation
     inner, *notes = get_args(annotation)
@@ -163,9 +165,10 @@ def is_plain(parameters: Mapping[str, Any], returns: Any, path_names: Sequence[s
         if name in path_names:
             if get_origin(annotation) is Annotated:
                 return False
-        elif annotation is not None and annotation is not WebSocket:
-            if getter_for(name, annotation, path_names, websocket=websocket) is None:
-                return False
+        elif annotation in (None, WebSocket, BodyStream):
+            continue
+        elif getter_for(name, annotation, path_names, websocket=websocket) is None:
+            return False
     return websocket or _is_plain_return(returns)
 
 
@@ -251,7 +254,7 @@ def unknown(name: str, annotation: Any, path_names: Sequence[str], *, websocket:
     known = ", ".join(f"{n!r}" for n in path_names) or "none"
     return (
         f"nothing can be given for the parameter {shown!r}; parameters of the path are {known};"
-        f" others are annotated {kinds}"
+        f" others are annotated {kinds}, or with what they are read as"
     )
 
 

@@ -7,7 +7,7 @@ Facts
 - Pieces with a colour run on its side; generators and handlers that never block, where the request is.
 - A body is read on the server's side: before everything where a layer wants it, else before the handler.
 - A blocking layer that tells itself when it has to wait is counted as one that always does.
-- A layer is unwound where it was opened, so the way back is the way in, but for the body.
+- A layer is unwound where it was opened, so the way back is the way in, but for the body and for steps.
 - Two crossings are one stay on the other side apart: a crossing is counted once there and back.
 
 See: docs/architecture.md, "The four cases of colour".
@@ -63,6 +63,6 @@ def count_crossings(plan: Plan, native: Side, *, with_body: bool = False) -> int
     What a stream's items, an error handler of the other colour or `request.after` add to it is not counted.
     """
     stations = way_in(plan, native, with_body=with_body)
-    way_out = [side for piece, side in reversed(stations) if isinstance(piece, Layer)]
+    way_out = [side for piece, side in reversed(stations) if isinstance(piece, Layer) and not piece.is_step]
     sides = [native, *(side for _, side in stations), *way_out, native]
     return sum(before is native is not now for before, now in pairwise(sides))

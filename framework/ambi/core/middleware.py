@@ -56,12 +56,14 @@ class Layer:
         on_loop: the same again as an `async def`, which is taken instead of a blocking generator where the request is
             on an event loop and its handler is no `def` that blocks, which needs a thread anyway: so no thread is kept
             for a request of which only the layer needs one for a moment.
+        step: the function has nothing to do on the way out: it takes the request, returns nothing, and is called, or
+            awaited if it is an `async def`. It answers by raising.
 
     Raises:
         ConfigurationError: the function has none of the forms, or is async and blocking.
     """
 
-    __slots__ = ("blocking", "body", "function", "is_async", "on_loop", "waits")
+    __slots__ = ("blocking", "body", "function", "is_async", "is_step", "on_loop", "waits")
 
     sees_failures: bool = False
     """True: it is shown an exception as it was raised, where others see the response that is made of it."""
@@ -74,6 +76,7 @@ class Layer:
         body: bool = False,
         waits: Callable[[Request], bool] | None = None,
         on_loop: Callable[[Request, CallNext], Awaitable[Any]] | None = None,
+        step: bool = False,
     ) -> None:
         from .binding import is_async, is_async_generator, is_generator  # loads inspect, at registration only
 
@@ -81,17 +84,18 @@ class Layer:
         self.blocking = blocking
         self.body = body
         self.waits = waits
+        self.is_step = step
         self.is_async = is_async(function)
         self.on_loop: Callable[..., Awaitable[Any]] | None = function if self.is_async else on_loop
         if is_async_generator(function):
             raise ConfigurationError.at(function, f"{_FORMS}; it is an async generator")
-        if not self.is_async and not is_generator(function):
+        if not self.is_async and is_generator(function) is step:
             raise ConfigurationError.at(function, f"{_FORMS}; it is neither")
         if self.is_async and blocking:
             raise ConfigurationError.at(function, "an `async def` middleware cannot be blocking=True; it may await")
         if on_loop is not None and (not blocking or not is_async(on_loop)):
             raise ConfigurationError.at(on_loop, "on_loop= is an `async def` that stands for a blocking=True generator")
-        _check_parameters(function, 2 if self.is_async else 1)
+        _check_parameters(function, 2 if self.is_async and not step else 1)
         if on_loop is not None:
             _check_parameters(on_loop, 2)
 
@@ -159,6 +163,8 @@ def open_layers(
             break
         depth += 1
         generator = layer.function(request)
+        if generator is None:  # a step
+            continue
         try:
             generator.send(None)
         except StopIteration as stop:

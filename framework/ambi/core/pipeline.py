@@ -3,16 +3,17 @@
     open the layers, outermost first       a layer may answer at once
     load the body                          within the route's limits
     call the handler                       with what it asks for
-    make the response                      of what it returned
+    make the response                      of what it returned, as its signature says
     unwind the layers, innermost first     each sees the response, or the exception
 
 `respond` is one coroutine and never knows which gateway called it. It knows on which side it is (`sides.py`), and
 says `side = await SYNC` or `await ASYNC` before a piece of user code that must run on the other one. A request whose
-pieces agree with the server never suspends here at all.
-What the route's plan decided beforehand (`plan.py`) is not decided again.
+pieces agree with the server never suspends here at all. What its plan decided (`plan.py`) is not decided again.
 """
 
 from __future__ import annotations
+
+from functools import partial
 
 from .body import load_body
 from .ending import run_callbacks
@@ -40,7 +41,8 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
     Raises:
         BaseException: cancellation and exit. At depth 0 an Exception becomes a 500 and does not leave.
     """
-    here, base, outermost, codec = side, depth, depth == 0, plan.codec
+    here, outermost, codec = side, depth == 0, plan.codec
+    raw = depth > 0 and plan.layers[depth - 1].sees_failures
     opened: Opened = []
     response: Response | None = None
     failure: BaseException | None = None
@@ -56,7 +58,12 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
             if layer.on_loop is not None and (layer.is_async or not plan.blocking):
                 if here is SYNC:
                     here = await ASYNC
-                response = make_response(await layer.on_loop(request, _CallNext(plan, depth + 1)), codec, layer)
+                if layer.is_step:
+                    await layer.function(request)
+                    depth += 1
+                else:
+                    call_next = partial(_call_next, plan, depth + 1)
+                    response = make_response(await layer.on_loop(request, call_next), codec, layer)
             else:
                 here = await SYNC
         if response is None:
@@ -82,7 +89,6 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
     except BaseException as exc:
         failure = exc
     if opened or failure is not None:
-        raw = not outermost and plan.layers[base - 1].sees_failures
         response, failure, here = await _unwind(request, plan, opened, response, failure, here, raw=raw)
     if response is not None and outermost and not response.is_open:  # one that a layer made
         response, failure, here = await open_late(request, plan, response, here)
@@ -135,14 +141,6 @@ async def _unwind(
             response, failure = close_layers(opened, here, response, request, plan.codec)
 
 
-class _CallNext:
-    """What an async middleware calls to run what lies inside."""
-
-    __slots__ = ("_depth", "_plan")
-
-    def __init__(self, plan: Plan, depth: int) -> None:
-        self._plan = plan
-        self._depth = depth
-
-    def __call__(self, request: Request, /) -> Awaitable[Response]:
-        return request._edge.travel(request, respond(request, self._plan, ASYNC, self._depth))
+def _call_next(plan: Plan, depth: int, request: Request, /) -> Awaitable[Response]:
+    """Run what lies inside an async middleware, which calls this with the request."""
+    return request._edge.travel(request, respond(request, plan, ASYNC, depth))

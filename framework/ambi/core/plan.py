@@ -38,8 +38,8 @@ class Plan:
     """
 
     __slots__ = (
-        "answer", "blocking", "body_first", "call", "cancel_on_disconnect", "codec", "depth", "errors", "function", "is_async",
-        "is_websocket", "keeps_raw", "layers", "loads_body", "max_body_bytes", "mounts",
+        "answer", "blocking", "body_first", "call", "cancel_on_disconnect", "codec", "depth", "errors", "function",
+        "is_async", "is_websocket", "keeps_raw", "layers", "loads_body", "max_body_bytes", "mounts",
     )  # fmt: skip
 
     def __init__(

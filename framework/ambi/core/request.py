@@ -133,9 +133,9 @@ class Request:
     __slots__ = (
         "_after", "_answer", "_body", "_body_source", "_content_type", "_context", "_cookies", "_csp_nonce",
         "_csrf_seed", "_distance", "_dropped", "_edge", "_form", "_has_body", "_headers", "_host", "_json",
-        "_loop_side", "_on_response", "_places", "_provided", "_query", "_receive", "_sent", "_session", "_state", "_sync_side",
-        "_trace", "_values", "_websocket", "app", "has_end", "method", "native", "path", "query_string", "root_path",
-        "route",
+        "_loop_side", "_on_response", "_places", "_provided", "_query", "_receive", "_sent", "_session", "_state",
+        "_sync_side", "_trace", "_values", "_websocket", "app", "has_end", "method", "native", "path", "query_string",
+        "root_path", "route",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917  # called by the two gateways only, on every request: names would cost
@@ -170,6 +170,7 @@ class Request:
         self._after: list[tuple[Callable[..., Any], bool, tuple[Any, ...]]] | None = None
         self._places: list[Place] | None = None
         self._sent: Sent | None = None
+        self._provided: dict[Any, Any] | None = None
         self.has_end = False
 
     # Slots that are absent until first used; declared for type checkers.
@@ -183,7 +184,6 @@ class Request:
         _headers: Headers
         _json: Any
         _loop_side: Any
-        _provided: dict[Any, Any]
         _query: MultiDict[str]
         _receive: Any
         _answer: Exception | Response
@@ -323,8 +323,11 @@ class Request:
             return self._content_type
         except AttributeError:
             header = self._edge.header(self.native, "content-type") or ""
-            media_type, parameters = parse_parameters(header)
-            self._content_type = media_type.lower(), dict(reversed(parameters))
+            if header == "application/json":  # which needs no reading
+                self._content_type = header, {}
+            else:
+                media_type, parameters = parse_parameters(header)
+                self._content_type = media_type.lower(), dict(reversed(parameters))
             return self._content_type
 
     @property

@@ -20,7 +20,7 @@ from ..core.errors import ConfigurationError, HTTPError
 from ..core.files import File, answer_for, open_regular, version_of
 from ..core.media_types import media_type_of
 from ..core.request import Request
-from ..core.response import Redirect
+from ..core.response import Redirect, Response
 from ..core.url import percent_encode
 
 TYPE_CHECKING = False
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-    from ..core.response import Response
     from ..core.routing import Router
 
     Immutable = str | re.Pattern[str] | Callable[[str], bool]

@@ -286,11 +286,19 @@ class _Edge:
     name: Literal["asgi"] = "asgi"
 
     def header(self, scope: Scope, name: str, /) -> str | None:
-        key = name.encode("latin-1")
+        key = name.encode()
+        found: bytes | None = None
+        for field, value in scope["headers"]:
+            if field == key:
+                if found is not None:
+                    return self._joined(scope, key)
+                found = value
+        return found.decode("latin-1") if found else None
+
+    def _joined(self, scope: Scope, key: bytes) -> str:
+        """Give the lines of a repeated field as one."""
         values = [value for field, value in scope["headers"] if field == key]
-        if len(values) > 1:
-            return (b"; " if key == b"cookie" else b", ").join(values).decode("latin-1")
-        return values[0].decode("latin-1") or None if values else None
+        return (b"; " if key == b"cookie" else b", ").join(values).decode("latin-1")
 
     def headers(self, scope: Scope, /) -> list[Pair]:
         return [

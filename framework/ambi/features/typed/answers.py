@@ -1,13 +1,13 @@
 """Answers: how what a handler returns becomes a response, by what its signature says that it returns.
 
-The annotation decides what is sent: fields that it does not name stay here, whatever the value has. A `Response` is sent
-as it is; the value beside a status, `(value, 201)`, is written like any other.
+The annotation decides what is sent: fields that it does not name stay here, whatever the value has. A `Response` is
+sent as it is; the value beside a status, `(value, 201)`, is written like any other.
 """
 
 from __future__ import annotations
 
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 from ...core.contract import Given
 from ...core.errors import ConfigurationError, describe
@@ -73,7 +73,7 @@ def _content_of(annotation: Any) -> Any:
     if origin in (Union, UnionType):
         parts = tuple(_content_of(part) for part in args)
         left = tuple(part for part, whole in zip(parts, args, strict=True) if part is not Any or whole is Any)
-        return Any if Any in left or not left else Union[left]
+        return Any if Any in left or not left else Union[left]  # noqa: UP007  # of a tuple
     return annotation
 
 
@@ -137,7 +137,9 @@ def _stream_answer(
     if item in _SENT_AS_IT_IS:
         plain = status and _plain_answer(function, status)
         return plain or (lambda request, value: make_response(value, request.app.json, source)), Given(status, item)
-    kind = "events" if isinstance(item, type) and issubclass(item, Event) else "lines"
+    kind: Literal["lines", "events"] = "lines"
+    if isinstance(item, type) and issubclass(item, Event):
+        kind = "events"
     make = streams[kind]()
     codec: Any = None if kind == "events" else _ItemCodec(shape_of(item, function, "an item that it gives"))
 
@@ -176,5 +178,3 @@ class _ItemCodec:
     def loads(self, data: bytes, /) -> Any:
         """Read an item."""
         return self._shape.read_json(data)
-
-

@@ -142,9 +142,7 @@ def fields_of(kind: Any) -> list[ModelField] | None:
         info = msgspec.inspect.type_info(kind) if kind is not None else None
     except (TypeError, NameError):
         return None
-    if not isinstance(
-        info, (msgspec.inspect.StructType, msgspec.inspect.DataclassType, msgspec.inspect.TypedDictType)
-    ):
+    if not isinstance(info, (msgspec.inspect.StructType, msgspec.inspect.DataclassType, msgspec.inspect.TypedDictType)):
         return None
     hints = get_type_hints(kind, include_extras=True)
     return [ModelField(field.encode_name, hints[field.name], field.required) for field in info.fields]
@@ -180,7 +178,7 @@ def _item_class(annotation: Any, classes: tuple[Any, ...]) -> Any:
     return args[0] if get_origin(annotation) is list and args[0] in classes and not is_typeddict(args[0]) else None
 
 
-def _find(annotation: Any, data: Any, path: tuple[str | int, ...], lax: bool) -> Iterator[Fault]:  # noqa: FBT001
+def _find(annotation: Any, data: Any, path: tuple[str | int, ...], lax: bool) -> Iterator[Fault]:
     """Go through a value that does not fit, and tell what does not."""
     bare = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
     fields = fields_of(bare)

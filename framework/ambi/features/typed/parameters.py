@@ -348,4 +348,3 @@ def _refuse_bodiless(parameter: Parameter, methods: Sequence[str]) -> None:
             f"would be read from the body, which a {' or '.join(sorted(methods))} has not:"
             " mark it Query() to take its fields from there"
         )
-

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .marks import Provide
 
 
-class _Failed(dict["Any", "Any"]):
+class Failed(dict["Any", "Any"]):
     """What stands for the values of a request whose parameters do not fit: there are none."""
 
     def __missing__(self, key: object) -> Any:
@@ -39,16 +39,10 @@ class _Failed(dict["Any", "Any"]):
 
 def values_of(request: Request) -> dict[Any, Any]:
     """Give what was provided for a request, by the functions that did."""
-    try:
-        return request._provided
-    except AttributeError:
+    values = request._provided
+    if values is None:
         values = request._provided = {}
-        return values
-
-
-def has_failed(request: Request) -> bool:
-    """Tell whether the parameters of a provider did not fit."""
-    return values_of(request).__class__ is _Failed
+    return values
 
 
 class ProviderLayer(Layer):
@@ -71,47 +65,39 @@ class ProviderLayer(Layer):
         self.provide = provide
         self.key = key
         self.call = call
-        blocking, waits = provide.blocking, None
+        opens, self.call = self._form(function, call)
+        has_end = is_generator(function) or is_async_generator(function)
+        super().__init__(opens, blocking=provide.blocking and not is_async(opens), body=body, step=not has_end)
+
+    def _form(self, function: Callable[..., Any], call: Callable[[Request], Any]) -> tuple[Any, Any]:
+        """Give which of the four forms it has, and what is called there."""
         if is_async_generator(function):
-            self.call = contextlib.asynccontextmanager(call)  # type: ignore[arg-type]  # of one parameter: the request
-            opens, blocking = self._enter_async, False
-        elif is_async(function):
-            opens, blocking = self._await, False
-        elif is_generator(function):
-            self.call = contextlib.contextmanager(call)
-            opens = self._enter
-        else:
-            opens = self._call
-            waits = self._is_to_be_called if blocking else None
-        super().__init__(opens, blocking=blocking, body=body, waits=waits)
+            return self._enter_async, contextlib.asynccontextmanager(call)
+        if is_generator(function):
+            return self._enter, contextlib.contextmanager(call)
+        return (self._await if is_async(function) else self._call), call
 
     def value_of(self, request: Request) -> Any:
         """Give the value. Raises: Misfit where a parameter of some provider did not fit."""
-        return values_of(request)[self.key]
+        return request._provided[self.key]  # type: ignore[index]  # the layer is open
 
     # --- the four forms ---
 
-    def _call(self, request: Request) -> Middleware:
+    def _call(self, request: Request) -> None:
         values = values_of(request)
-        if values.__class__ is not _Failed:
+        if values.__class__ is dict:
             try:
                 values[self.key] = self.call(request)
             except Misfit:
-                request._provided = _Failed()
-        yield
+                request._provided = Failed()
 
-    def _is_to_be_called(self, request: Request) -> bool:
+    async def _await(self, request: Request) -> None:
         values = values_of(request)
-        return self.key not in values and values.__class__ is not _Failed
-
-    async def _await(self, request: Request, call_next: CallNext) -> Response:
-        values = values_of(request)
-        if values.__class__ is not _Failed:
+        if values.__class__ is dict:
             try:
                 values[self.key] = await self.call(request)
             except Misfit:
-                request._provided = _Failed()
-        return await call_next(request)
+                request._provided = Failed()
 
     def _enter(self, request: Request) -> Middleware:
         context = self._context(request)
@@ -137,10 +123,10 @@ class ProviderLayer(Layer):
 
     def _context(self, request: Request) -> Any:
         """Give the context manager of a generator; None where a parameter does not fit."""
-        if has_failed(request):
+        if request._provided.__class__ is Failed:
             return None
         try:
             return self.call(request)
         except Misfit:
-            request._provided = _Failed()
+            request._provided = Failed()
             return None

@@ -108,7 +108,9 @@ class Registry:
             ConfigurationError: it asks for something that is there only in a request.
         """
         if function not in self.app_values:
-            asks_for = [self._asked_of(function, name, note) for name, note in annotations_of_provider(function).items()]
+            asks_for = [
+                self._asked_of(function, name, note) for name, note in annotations_of_provider(function).items()
+            ]
             self.app_values[function] = AppValue(function, asks_for)
         return self.app_values[function]
 
@@ -134,5 +136,3 @@ class Registry:
         if mark.function is not None:
             return mark
         return Provide(kind, scope=mark.scope, until=mark.until, blocking=mark.blocking)
-
-

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import Annotated, Protocol, get_args, get_origin
 
-from ...core.errors import ConfigurationError
+from ...core.errors import ConfigurationError, describe
 from ...core.multidict import MultiDict
 
 TYPE_CHECKING = False
@@ -93,20 +93,25 @@ def shape_of(annotation: Any, function: Callable[..., Any], what: str) -> Shape:
         ConfigurationError: no library here knows the type.
         ImportError: the one that does is not installed.
     """
-    kind: Callable[[Any], Shape]
-    if _is_pydantics(annotation, set()):
-        from .pydantic_shape import PydanticShape as kind
-    else:
-        try:
-            from .msgspec_shape import MsgspecShape as kind
-        except ImportError as exc:
-            raise ImportError(f"{what} of {function!r} is typed, which needs msgspec: {INSTALL}") from exc
+    kind = _library_of(annotation, function, what)
     try:
         return kind(annotation)
     except Exception as exc:
         shown = getattr(annotation, "__name__", None) or str(annotation)
         problem = f"{what} is annotated {shown!r}, which cannot be read or written: {exc}"
         raise ConfigurationError.at(function, problem) from exc
+
+
+def _library_of(annotation: Any, function: Callable[..., Any], what: str) -> Callable[[Any], Shape]:
+    if _is_pydantics(annotation, set()):
+        from .pydantic_shape import PydanticShape
+
+        return PydanticShape
+    try:
+        from .msgspec_shape import MsgspecShape
+    except ImportError as exc:
+        raise ImportError(f"{what} of {describe(function)} is typed, which needs msgspec: {INSTALL}") from exc
+    return MsgspecShape
 
 
 def _is_pydantics(annotation: Any, seen: set[int]) -> bool:
@@ -135,7 +140,7 @@ def walk(annotation: Any) -> Iterable[Any]:
 
 
 def as_texts(given: Mapping[str, Any], lists: frozenset[str]) -> dict[str, Any]:
-    """Give what was sent by name: a list where one is wanted, or where a name came several times, which does not fit."""
+    """Give what was sent by name: a list where one is wanted, or where a name came twice, which does not fit."""
     return {name: values if name in lists or len(values) > 1 else values[0] for name, values in by_name(given)}
 
 

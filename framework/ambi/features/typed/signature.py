@@ -1,11 +1,11 @@
 """Signatures: all that a handler and its providers ask for, bound at registration.
 
-    bind_typed
-      _Binder.bind            of the handler, and of each provider in turn
-        core's getters        Request, BodyStream, a guard's user, a value of the path
-        parameters.getter_of  the query, the header, cookies, a form, the body
-        providers             a layer each, in front of the one that asks for it
-      answers.answer_of       what becomes of what it returns
+bind_typed
+  _Binder.bind            of the handler, and of each provider in turn
+    core's getters        Request, BodyStream, a guard's user, a value of the path
+    parameters.getter_of  the query, the header, cookies, a form, the body
+    providers             a layer each, in front of the one that asks for it
+  answers.answer_of       what becomes of what it returns
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .answers import answer_of
 from .faults import Misfit, refusal
 from .marks import Provide
 from .parameters import Parameter, getter_of, split_marks
-from .providers import ProviderLayer, has_failed
+from .providers import Failed, ProviderLayer
 from .shapes import shape_of
 
 TYPE_CHECKING = False
@@ -179,17 +179,18 @@ class _Binder:
         self._open.pop()
         if check_streams(function, getters):
             raise ConfigurationError.at(function, f"a provider cannot take a {BodyStream.__name__}; the handler can")
-        return ProviderLayer(provide, key, function, call_with(function, getters), body=self._body_of is not body_before)
+        return ProviderLayer(
+            provide, key, function, call_with(function, getters), body=self._body_of is not body_before
+        )
 
     def checked(self, call: Callable[[Request], Any]) -> Callable[[Request], Any]:
         """Make the call of the handler tell, where something does not fit, all that does not."""
         reads = tuple(self._reads)
         if not reads:
             return call
-        has_providers = bool(self._layers)
 
         def checked(request: Request) -> Any:
-            if has_providers and has_failed(request):
+            if request._provided.__class__ is Failed:
                 raise _all_faults(request, reads)
             try:
                 return call(request)
