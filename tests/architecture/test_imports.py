@@ -178,7 +178,7 @@ def test_the_runtime_needs_three_packages() -> None:
     }
 
 
-EXTRAS = {"wsproto", "jinja2", "itsdangerous", "limits", "msgspec", "redis", "argon2"}
+EXTRAS = {"wsproto", "jinja2", "itsdangerous", "limits", "msgspec", "pydantic", "redis", "argon2"}
 """What optional features need; they say so at start-up."""
 
 

@@ -71,9 +71,9 @@ def _content_of(annotation: Any) -> Any:
     if origin is tuple and len(args) in (2, 3) and args[1] is int:
         return _content_of(args[0])
     if origin in (Union, UnionType):
-        parts = tuple(_content_of(part) for part in args)
-        left = tuple(part for part, whole in zip(parts, args, strict=True) if part is not Any or whole is Any)
-        return Any if Any in left or not left else Union[left]  # noqa: UP007  # of a tuple
+        left = tuple(part for part, arg in ((_content_of(arg), arg) for arg in args) if part is not Any or arg is Any)
+        content: Any = Union[left] if left and Any not in left else Any  # noqa: UP007  # of a tuple
+        return content
     return annotation
 
 
@@ -108,8 +108,8 @@ def _shaped_answer(function: Callable[..., Any], shape: Shape, usual: int) -> An
         if isinstance(value, Response):
             return _narrowed(request, value)
         if value.__class__ is tuple and len(value) in (2, 3) and value[1].__class__ is int:
-            value, status, headers = (*value, None)[:3]
-            check_status(status)
+            status = check_status(value[1])
+            value, headers = value[0], value[2] if len(value) == 3 else None
         response = write(request, shape, narrow(request, value), status)
         if headers:
             response.headers.update(headers)

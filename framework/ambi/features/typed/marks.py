@@ -141,8 +141,8 @@ class Provide:
         blocking: bool = True,
     ) -> None:
         self.function = function
-        self.scope = scope
-        self.until = until
+        self.scope: Literal["request", "app"] = scope
+        self.until: Literal["response", "sent"] = until
         self.blocking = blocking
 
     def __repr__(self) -> str:

@@ -10,6 +10,8 @@ See: RFC 9110 8.3 and 12.5.1.
 
 from __future__ import annotations
 
+from typing import cast
+
 from ...core.errors import HTTPError
 from ...core.response import JSON_TYPE, assemble
 from ...core.url import encode_query
@@ -82,9 +84,9 @@ def write(request: Request, shape: Shape, value: Any, status: int) -> Response:
 
             return assemble(msgpack.encode(shape.plain(value)), status, [("content-type", chosen), _VARY])
         if chosen == URLENCODED:
-            plain = shape.plain(value)
+            plain: Any = shape.plain(value)
             if isinstance(plain, dict):
-                return assemble(_urlencoded(plain), status, [("content-type", chosen), _VARY])
+                return assemble(_urlencoded(cast("dict[str, Any]", plain)), status, [("content-type", chosen), _VARY])
     return assemble(shape.write_json(value), status, [JSON_TYPE, _VARY])
 
 
@@ -95,6 +97,8 @@ def _urlencoded(values: dict[str, Any]) -> bytes:
     def text(value: Any) -> str:
         return value if isinstance(value, str) else json.encode(value).decode()
 
-    given = ((name, value if isinstance(value, list) else [value]) for name, value in values.items())
-    pairs = [(name, text(item)) for name, items in given for item in items if item is not None]
+    pairs: list[tuple[str, str]] = []
+    for name, value in values.items():
+        items = cast("list[Any]", value) if isinstance(value, list) else [value]
+        pairs += [(name, text(item)) for item in items if item is not None]
     return encode_query(pairs).encode()

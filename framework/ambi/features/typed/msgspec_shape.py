@@ -3,8 +3,8 @@
 Facts
 - msgspec stops at the first fault. So where a value does not fit it is gone through again, field by field, to tell all
   of them; nobody waits for that but whoever sent it.
-- `convert` leaves an instance of the wanted Struct as it is, with whatever subclasses stand in its fields: where a class
-  in reach has subclasses, values are written and read again, so that a field of a subclass does not slip through.
+- `convert` leaves an instance of the wanted Struct as it is, with whatever subclasses stand in its fields: where a
+  class in reach has subclasses, values are written and read again, so that no field of a subclass slips through.
 - Text "null" reads as None where None may be; "nan" and "inf" as numbers, which JSON has not.
 """
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import re
 from types import NoneType, UnionType
-from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Annotated, Any, NamedTuple, Union, cast, get_args, get_origin, get_type_hints, is_typeddict
 
 import msgspec
 
@@ -46,6 +46,7 @@ class MsgspecShape:
 
     def __init__(self, annotation: Any) -> None:
         self.annotation = annotation
+        _refuse_unknown(annotation, set())
         self._decoder = msgspec.json.Decoder(annotation)
         self._encode = msgspec.json.Encoder().encode
         self._is_text = annotation is str
@@ -79,8 +80,8 @@ class MsgspecShape:
             raise HTTPError(400, "the body is not valid JSON") from None
         try:
             plain = msgspec.json.decode(data)
-        except RecursionError:
-            raise HTTPError(400, "the JSON document is nested too deeply") from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # behind what does not fit
+            raise HTTPError(400, "the body is not valid JSON") from None
         raise Misfit(self._faults(plain, failure, lax=False))
 
     def _read(self, data: Any, annotation: Any, *, lax: bool) -> Any:
@@ -156,7 +157,7 @@ def _without_none(annotation: Any) -> Any:
         return annotation if bare is inner else Annotated[(bare, *notes)]
     if get_origin(annotation) in (Union, UnionType) and NoneType in get_args(annotation):
         left = tuple(part for part in get_args(annotation) if part is not NoneType)
-        return Union[left] if left else annotation
+        return Union[left] if left else annotation  # noqa: UP007  # of a tuple
     return annotation
 
 
@@ -170,6 +171,18 @@ def _classes_in(annotation: Any, seen: set[Any]) -> Iterator[Any]:
         yield part
         for field in fields:
             yield from _classes_in(field.annotation, seen)
+
+
+def _refuse_unknown(annotation: Any, seen: set[Any]) -> None:
+    """Raise TypeError for a type in which msgspec would leave to others how it is read."""
+    for part in walk(annotation):
+        if not isinstance(part, type) or part in seen:
+            continue
+        seen.add(part)
+        if isinstance(msgspec.inspect.type_info(part), msgspec.inspect.CustomType):
+            raise TypeError(f"{part.__qualname__} is no type that msgspec knows")
+        for field in fields_of(part) or ():
+            _refuse_unknown(field.annotation, seen)
 
 
 def _item_class(annotation: Any, classes: tuple[Any, ...]) -> Any:
@@ -191,11 +204,11 @@ def _find(annotation: Any, data: Any, path: tuple[str | int, ...], lax: bool) ->
         return
     args = get_args(bare)
     if get_origin(bare) is list and isinstance(data, list):
-        for index, item in enumerate(data):
+        for index, item in enumerate(cast("list[Any]", data)):
             yield from _find(args[0], item, (*path, index), lax)
         return
     if get_origin(bare) is dict and isinstance(data, dict):
-        for name, item in data.items():
+        for name, item in cast("dict[str, Any]", data).items():
             yield from _find(args[1], item, (*path, str(name)), lax)
         return
     try:

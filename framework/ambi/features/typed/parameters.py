@@ -61,6 +61,7 @@ class Parameter:
         self.default = default
         if default is REQUIRED and is_optional(self.annotation):
             self.default = None
+        self._is_mutable = isinstance(default, (list, dict, set))
         for mark in self.marks:
             if isinstance(mark, type):
                 raise self.wrong(f"is annotated with the class {mark.__name__}; write {mark.__name__}()")
@@ -82,7 +83,7 @@ class Parameter:
         """Give the value where nothing is sent. Raises: Misfit if something must be."""
         if self.default is REQUIRED:
             raise Misfit([Fault((), "It is missing")])
-        return copy.copy(self.default) if isinstance(self.default, (list, dict, set)) else self.default
+        return copy.copy(self.default) if self._is_mutable else self.default
 
 
 def split_marks(annotation: Any) -> tuple[Any, list[Any]]:
@@ -165,7 +166,7 @@ def getter_of(parameter: Parameter, methods: Sequence[str]) -> tuple[Getter, Tak
     if isinstance(where, Body):
         return _body(parameter, where, methods)
     if isinstance(where, FileField):
-        return _file(parameter, where)
+        return _file(parameter, where, methods)
     shape = parameter.shape
     if not is_scalar(parameter.annotation) and not is_list(parameter.annotation):
         return _model(parameter, where, shape)
@@ -282,9 +283,10 @@ def _by_field(misfit: Misfit, where: Place, location: str) -> Misfit:
     )
 
 
-def _file(parameter: Parameter, where: Place) -> tuple[Getter, Taken]:
+def _file(parameter: Parameter, where: Place, methods: Sequence[str]) -> tuple[Getter, Taken]:
     kind = bare(parameter.annotation)
     many = is_list(kind)
+    _refuse_bodiless(parameter, methods)
     if (get_args(kind)[0] if many and get_args(kind) else kind) is not UploadFile:
         raise parameter.wrong(f"is a file of a form, so its type is UploadFile or list[UploadFile], not {kind}")
     name = where.name_of(parameter.name)
@@ -344,7 +346,5 @@ def _raw_body(parameter: Parameter, where: Body, kind: type) -> tuple[Getter, Ta
 def _refuse_bodiless(parameter: Parameter, methods: Sequence[str]) -> None:
     """Raise for what would be read of a body where there is none."""
     if set(methods) <= {"GET", "HEAD", "websocket"}:
-        raise parameter.wrong(
-            f"would be read from the body, which a {' or '.join(sorted(methods))} has not:"
-            " mark it Query() to take its fields from there"
-        )
+        hint = "" if parameter.marks else ": mark it Query() to take its fields from there"
+        raise parameter.wrong(f"would be read from the body, which a {' or '.join(sorted(methods))} has not{hint}")

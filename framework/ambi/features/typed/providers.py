@@ -1,7 +1,7 @@
 """Providers: functions that make the values that handlers ask for, as layers of the route.
 
 A provider is a layer, so it is opened, unwound and taken from side to side as every middleware is: a `def` runs where
-`def` handlers run, an `async def` on the event loop, and those of one colour that follow each other share the way there.
+`def` handlers run, an `async def` on the event loop; those of one colour that follow each other share the way there.
 
 Facts
 - They are opened in the order of the signature, each behind those that it asks for itself, and before the body is read

@@ -53,8 +53,11 @@ def bind_typed(route: Route, registry: Registry, streams: StreamKinds) -> Bound:
     given = Given(None, None)
     if route.websocket is None:
         answer, given = answer_of(route.handler, route.returns, streams)
+    streams_body = check_streams(route.handler, getters)
+    if streams_body:
+        binder.refuse_body()
     contract = Contract(tuple(binder.taken.values()), binder.body, given)
-    return Bound(call, check_streams(route.handler, getters), tuple(binder.layers), answer, contract)
+    return Bound(call, streams_body, tuple(binder.layers), answer, contract)
 
 
 class _Binder:
@@ -127,6 +130,11 @@ class _Binder:
         self._body_of = parameter
         if isinstance(taken, TakenBody):
             self.body = taken
+
+    def refuse_body(self) -> None:
+        """Raise for what is read from the body of a handler that streams it."""
+        if self._body_of is not None:
+            raise self._body_of.wrong("would be read from the body, which the handler streams")
 
     # --- the path ---
 

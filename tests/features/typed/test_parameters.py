@@ -1,0 +1,472 @@
+"""Values from signatures: where each comes from, what it may be, and what is told when it does not fit."""
+
+import enum
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Any, Literal, NewType, Optional, TypedDict
+from uuid import UUID
+
+import attrs
+import msgspec
+import pydantic
+import pytest
+
+from ambi import App, BodyStream, ConfigurationError, Request, UploadFile, WebSocket
+from ambi.features.typed import Body, Cookie, FileField, Form, Header, Query
+from ambi.testing import Client, WebSocketRefused
+from tests.cells import Cell
+
+
+class Colour(enum.Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Size(enum.IntEnum):
+    SMALL = 1
+    LARGE = 2
+
+
+UserId = NewType("UserId", int)
+
+
+@dataclass
+class Item:
+    name: str
+    price: float
+    tags: list[str] = field(default_factory=list)
+
+
+class ItemStruct(msgspec.Struct):
+    name: str
+    price: float
+    tags: list[str] = []
+
+
+class ItemDict(TypedDict):
+    name: str
+    price: float
+    tags: list[str]
+
+
+@attrs.define
+class ItemAttrs:
+    name: str
+    price: float
+    tags: list[str] = attrs.field(factory=list)
+
+
+class ItemModel(pydantic.BaseModel):
+    name: str
+    price: float
+    tags: list[str] = []
+
+
+MODELS = (Item, ItemStruct, ItemDict, ItemAttrs, ItemModel)
+
+
+def errors(response: Any) -> list[tuple[str, str, str]]:
+    """Give location, name or pointer, and message of what a 422 tells."""
+    assert response.status_code == 422
+    assert response.headers["content-type"] == "application/problem+json"
+    return [(one["location"], one.get("name", one.get("pointer", "")), one["message"]) for one in response.json()["errors"]]
+
+
+# --- the query ---
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        (int, "12", 12), (float, "1.5", 1.5), (bool, "true", True), (bool, "0", False), (str, "null", "null"),
+        (Decimal, "1.10", Decimal("1.10")), (date, "2026-02-28", date(2026, 2, 28)),
+        (datetime, "2026-02-28T01:02:03", datetime(2026, 2, 28, 1, 2, 3)), (timedelta, "PT5S", timedelta(seconds=5)),
+        (UUID, "00000000-0000-4000-8000-00000000000a", UUID(int=0x40008000_00000000_000A)),
+        (Colour, "blue", Colour.BLUE), (Size, "2", Size.LARGE), (Literal["a", "b"], "b", "b"), (Literal[1, 2], "2", 2),
+        (UserId, "7", 7), (int | None, "7", 7), (Optional[str], "null", "null"), (int | str, "x", "x"),
+        (Annotated[int, msgspec.Meta(ge=1)], "1", 1), (Annotated[int, pydantic.Field(ge=1)], "1", 1),
+    ],
+)  # fmt: skip
+def test_a_value_is_read_as_its_type(kind: Any, text: str, value: Any) -> None:
+    app, seen = App(), []
+
+    def handler(x) -> None:
+        seen.append(x)
+
+    handler.__annotations__["x"] = kind
+    app.get("/")(handler)
+    with Client(app, "both") as client:
+        assert client.get("/", params={"x": text}).status_code == 204
+    if text == "00000000-0000-4000-8000-00000000000a":
+        value = UUID(text)
+    assert seen == [value, value]
+    assert type(seen[0]) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "texts"),
+    [
+        (int, ["", "x", "+1", "1_0", " 1", "1.5", "٣", "null"]), (float, ["nan", "inf", "-inf", "1e999", "x", ""]),
+        (bool, ["yes", "2", ""]), (date, ["2026-02-30", "20260228", "today"]), (UUID, ["1", "x" * 36]),
+        (Colour, ["RED", "green"]), (Literal["a"], ["b"]), (int | None, ["null", ""]),
+        (Annotated[int, msgspec.Meta(ge=1, le=5)], ["0", "6"]), (Annotated[str, msgspec.Meta(max_length=2)], ["abc"]),
+        (Annotated[int, pydantic.Field(ge=1)], ["0", "x"]), (list[int], ["x"]),
+    ],
+)  # fmt: skip
+def test_what_is_no_value_of_its_type_is_refused(kind: Any, texts: list[str]) -> None:
+    app = App()
+
+    def handler(x) -> None: ...
+
+    handler.__annotations__["x"] = kind
+    app.get("/")(handler)
+    with Client(app, "both") as client:
+        for text in texts:
+            ((location, name, message),) = errors(client.get("/", params={"x": text}))
+            assert (location, name) == ("query", "x"), text
+            assert message
+
+
+def test_everything_that_does_not_fit_is_told_at_once(app: App, client: Client, cell: Cell) -> None:
+    @app.post("/{id}")
+    @cell.handler
+    def handler(
+        id: Annotated[int, msgspec.Meta(ge=1)],
+        item: Item,
+        q: str,
+        x_token: Annotated[str, Header()],
+        key: Annotated[int, Cookie()],
+        limit: int = 3,
+    ) -> None: ...
+
+    response = client.post("/0?limit=x", json={"name": 1, "tags": ["a", 2]}, headers={"cookie": "key=k"})
+    assert errors(response) == [
+        ("path", "id", "Expected `int` >= 1"),
+        ("body", "#/name", "Expected `str`, got `int`"),
+        ("body", "#/price", "It is missing"),
+        ("body", "#/tags/1", "Expected `str`, got `int`"),
+        ("query", "q", "It is missing"),
+        ("header", "x-token", "It is missing"),
+        ("cookie", "key", "Expected `int`, got `str`"),
+        ("query", "limit", "Expected `int`, got `str`"),
+    ]
+
+
+def test_what_is_not_sent_is_the_default(app: App, client: Client, cell: Cell) -> None:
+    @app.get("/")
+    @cell.handler
+    def handler(
+        request: Request, n: int = 3, tags: list[str] = [], maybe: int | None = None, bare: int | None = None  # noqa: B006
+    ) -> Any:
+        tags.append("own")
+        return {"all": [n, tags, maybe, bare], "method": request.method}
+
+    for _ in range(2):  # a default that is changed is not the next request's
+        assert client.get("/").json() == {"all": [3, ["own"], None, None], "method": "GET"}
+    assert client.get("/?n=4&tags=a&tags=b&maybe=1").json()["all"] == [4, ["a", "b", "own"], 1, None]
+
+
+def test_an_optional_without_a_default_is_none(app: App, client: Client, cell: Cell) -> None:
+    app.get("/")(cell.handler(_optional))
+    assert client.get("/").json() == [None]
+    assert client.get("/?q=null").json() == ["null"]
+
+
+def _optional(q: str | None) -> list[Any]:
+    return [q]
+
+
+def test_a_single_value_that_is_sent_twice_is_refused(app: App, client: Client, cell: Cell) -> None:
+    @app.get("/")
+    @cell.handler
+    def handler(n: int, m: int = 0) -> Any:
+        return {"n": n}
+
+    assert errors(client.get("/?n=1&n=2")) == [("query", "n", "It is given more than once")]
+    assert client.get("/?n=1&other=1&other=2").json() == {"n": 1}
+
+
+def test_aliases_headers_and_cookies(app: App, client: Client, cell: Cell) -> None:
+    @app.get("/")
+    @cell.handler
+    def handler(
+        q: Annotated[str, Query("search-term")],
+        user_agent: Annotated[str, Header()],
+        tags: Annotated[list[str], Header("X-Tag")],
+        sid: Annotated[str, Cookie("session id")] = "none",
+        theme: Annotated[Literal["dark", "light"], Cookie()] = "light",
+    ) -> Any:
+        return [q, user_agent, tags, sid, theme]
+
+    headers = {"user-agent": "me", "x-tag": "a, b", "cookie": "theme=dark"}
+    assert client.get("/?search-term=x", headers=headers).json() == ["x", "me", ["a", "b"], "none", "dark"]
+    assert [name for _, name, _ in errors(client.get("/", headers={"user-agent": "me"}))] == ["search-term", "x-tag"]
+
+
+class Filters(msgspec.Struct, forbid_unknown_fields=True):
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
+    tags: list[str] = []
+    order_by: Literal["new", "old"] = "new"
+
+
+class FilterModel(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid")
+    limit: int = pydantic.Field(10, ge=1, le=100)
+    tags: list[str] = []
+    order_by: Literal["new", "old"] = "new"
+
+
+@pytest.mark.parametrize("kind", [Filters, FilterModel])
+def test_a_model_is_the_whole_query(app: App, client: Client, cell: Cell, kind: Any) -> None:
+    def handler(filters) -> Any:
+        return [filters.limit, filters.tags, filters.order_by]
+
+    handler.__annotations__["filters"] = Annotated[kind, Query()]
+    app.get("/")(cell.handler(handler))
+    assert client.get("/").json() == [10, [], "new"]
+    assert client.get("/?limit=5&tags=a&order_by=old").json() == [5, ["a"], "old"]
+    found = errors(client.get("/?limit=0&order_by=x&limit=2"))
+    assert [(location, name) for location, name, _ in found] == [("query", "limit"), ("query", "order_by")]
+    assert client.get("/?what=1").status_code == 422
+
+
+class Common(msgspec.Struct):
+    x_trace: str
+    accept_language: str = "en"
+
+
+def test_a_model_of_header_fields_and_of_cookies(app: App, client: Client, cell: Cell) -> None:
+    @app.get("/")
+    @cell.handler
+    def handler(common: Annotated[Common, Header()], jar: Annotated[Common | None, Cookie()] = None) -> Any:
+        return [common.x_trace, common.accept_language, jar and jar.x_trace]
+
+    assert client.get("/", headers={"x-trace": "t"}).json() == ["t", "en", None]
+    assert client.get("/", headers={"x-trace": "t", "cookie": "x_trace=c; other=1"}).json() == ["t", "en", "c"]
+    assert errors(client.get("/")) == [("header", "x-trace", "It is missing")]
+
+
+# --- the body ---
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_a_model_is_the_body(app: App, client: Client, cell: Cell, kind: Any) -> None:
+    def handler(item) -> Any:
+        get = item.get if isinstance(item, dict) else lambda name: getattr(item, name)
+        return [type(item).__name__, get("name"), get("price"), get("tags")]
+
+    handler.__annotations__["item"] = kind
+    app.post("/")(cell.handler(handler))
+    body = {"name": "n", "price": 1.5, "tags": ["a"], "unknown": 1}
+    wanted = ["dict" if kind is ItemDict else kind.__name__, "n", 1.5, ["a"]]
+    assert client.post("/", json=body).json() == wanted
+    packed = msgspec.msgpack.encode(body)
+    for media_type in ("application/msgpack", "application/vnd.msgpack"):
+        assert client.post("/", content=packed, headers={"content-type": media_type}).json() == wanted
+    problem = {"content-type": "application/problem+json; charset=utf-8"}
+    assert client.post("/", content=msgspec.json.encode(body), headers=problem).json() == wanted
+    found = errors(client.post("/", json={"name": 1, "tags": "x"}))
+    assert sorted((location, name) for location, name, _ in found) == [
+        ("body", "#/name"), ("body", "#/price"), ("body", "#/tags"),
+    ]  # fmt: skip
+    assert [(location, name) for location, name, _ in errors(client.post("/", json=[1]))] == [("body", "#")]
+
+
+@pytest.mark.parametrize("kind", [Item, ItemModel])
+@pytest.mark.parametrize(
+    ("content", "media_type", "status"),
+    [
+        (b"{", "application/json", 400), (b'{"name":"\xff","price":1}', "application/json", 400),
+        (b"[" * 100_000, "application/json", 400), (b"\xc1", "application/msgpack", 400), (b"", "application/json", 422),
+        (b"{}", "text/plain", 415), (b"{}", "", 415), (b"a=1", "application/x-www-form-urlencoded", 415),
+        (b'--b\r\ncontent-disposition: form-data; name="a"\r\n\r\n1\r\n--b--', "multipart/form-data; boundary=b", 415),
+        (b"null", "application/json", 422), (b"{}x", "application/json", 400),
+    ],
+)  # fmt: skip
+def test_a_body_that_cannot_be_read(
+    app: App, client: Client, cell: Cell, kind: Any, content: bytes, media_type: str, status: int
+) -> None:
+    def handler(item) -> None: ...
+
+    handler.__annotations__["item"] = kind
+    app.post("/")(cell.handler(handler))
+    headers = {"content-type": media_type} if media_type else {}
+    assert client.post("/", content=content, headers=headers).status_code == status
+
+
+def test_a_body_that_need_not_be_there(app: App, client: Client, cell: Cell) -> None:
+    @app.post("/")
+    @cell.handler
+    def handler(item: Item | None = None) -> Any:
+        return [item and item.name]
+
+    assert client.post("/").json() == [None]
+    assert client.post("/", json={"name": "n", "price": 1}).json() == ["n"]
+
+
+def test_text_and_bytes_are_the_body_as_it_is(app: App, client: Client, cell: Cell) -> None:
+    app.post("/bytes")(cell.handler(_takes_bytes))
+    app.post("/text")(cell.handler(_takes_text))
+    png = {"content-type": "image/png"}
+    assert client.post("/bytes", content=b"\x00\xff", headers=png).json() == [2]
+    assert client.post("/bytes", content=b"x", headers={"content-type": "text/plain"}).status_code == 415
+    assert client.post("/text", content="ä".encode()).json() == ["ä"]
+    assert client.post("/text", content=b"\xff").status_code == 400
+
+
+def _takes_bytes(data: Annotated[bytes, Body("image/png")]) -> list[int]:
+    return [len(data)]
+
+
+def _takes_text(data: Annotated[str, Body()]) -> list[str]:
+    return [data]
+
+
+def test_scalars_and_lists_of_models_are_bodies_when_marked_or_made_of_models(
+    app: App, client: Client, cell: Cell
+) -> None:
+    app.post("/number")(cell.handler(_takes_number))
+    app.post("/items")(cell.handler(_takes_items))
+    assert client.post("/number", json=3).json() == [3]
+    assert client.post("/items", json=[{"name": "a", "price": 1}]).json() == ["a"]
+    assert errors(client.post("/items", json=[{"name": "a", "price": "x"}, {"price": 1}])) == [
+        ("body", "#/0/price", "Expected `float`, got `str`"),
+        ("body", "#/1/name", "It is missing"),
+    ]
+
+
+def _takes_number(n: Annotated[int, Body()]) -> list[int]:
+    return [n]
+
+
+def _takes_items(items: list[Item]) -> list[str]:
+    return [item.name for item in items]
+
+
+# --- forms ---
+
+
+def test_fields_and_files_of_a_form(app: App, client: Client, cell: Cell) -> None:
+    @app.post("/")
+    @cell.handler
+    def handler(
+        n: Annotated[int, Form()],
+        photo: UploadFile,
+        tags: Annotated[list[str], Form("tag")] = [],  # noqa: B006
+        more: Annotated[list[UploadFile], FileField("extra")] = [],  # noqa: B006
+        last: UploadFile | None = None,
+    ) -> Any:
+        return [n, photo.read().decode(), tags, [file.filename for file in more], last]
+
+    files = [("photo", ("p.txt", b"abc", "text/plain")), ("extra", ("1", b"", "a/b")), ("extra", ("2", b"", "a/b"))]
+    response = client.post("/", data={"n": "1", "tag": ["a", "b"]}, files=files)
+    assert response.json() == [1, "abc", ["a", "b"], ["1", "2"], None]
+    assert errors(client.post("/", data={"n": "x", "photo": "text", "tag": "a"})) == [
+        ("form", "n", "Expected `int`, got `str`"),
+        ("form", "photo", "Expected a file, got text"),
+    ]
+    twice = [("photo", ("1", b"", "a/b")), ("photo", ("2", b"", "a/b")), ("n", ("n", b"1", "a/b")), ("tag", ("t", b"", "a/b"))]
+    assert errors(client.post("/", files=twice)) == [
+        ("form", "n", "Expected text, got a file"),
+        ("form", "photo", "It is given more than once"),
+        ("form", "tag", "Expected text, got a file"),
+    ]
+    assert client.post("/", json={}).status_code == 415
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_a_model_is_the_whole_form(app: App, client: Client, cell: Cell, kind: Any) -> None:
+    def handler(item) -> Any:
+        get = item.get if isinstance(item, dict) else lambda name: getattr(item, name)
+        return [get("name"), get("price"), get("tags")]
+
+    handler.__annotations__["item"] = Annotated[kind, Form()]
+    app.post("/")(cell.handler(handler))
+    assert client.post("/", data={"name": "n", "price": "1.5", "tags": ["a"]}).json() == ["n", 1.5, ["a"]]
+    found = errors(client.post("/", data={"price": "x", "tags": "a"}))
+    assert sorted((location, name) for location, name, _ in found) == [("form", "name"), ("form", "price")]
+    assert client.post("/", json={"name": "n", "price": 1, "tags": []}).status_code == 415
+
+
+def test_a_body_may_be_json_or_a_form_where_it_says_so(app: App, client: Client, cell: Cell) -> None:
+    @app.post("/")
+    @cell.handler
+    def handler(item: Annotated[Item, Body(), Form()]) -> Any:
+        return [item.name, item.price, item.tags]
+
+    wanted = ["n", 1.0, ["a"]]
+    assert client.post("/", json={"name": "n", "price": 1, "tags": ["a"]}).json() == wanted
+    assert client.post("/", data={"name": "n", "price": "1", "tags": "a"}).json() == wanted
+    assert client.post("/", data={"name": "n", "price": "1", "tags": "a"}, files={"x": b""}).json() == wanted
+    assert [name for _, name, _ in errors(client.post("/", data={"price": "x"}))] == ["#/name", "#/price"]
+
+
+# --- websockets ---
+
+
+def test_a_websocket_takes_what_its_request_has() -> None:
+    app = App()
+
+    @app.websocket("/{room}")
+    async def chat(ws: WebSocket, room: str, token: str, limit: int = 1) -> None:
+        await ws.send(f"{room} {token} {limit}")
+
+    for gateway in ("wsgi", "asgi"):
+        with Client(app, gateway) as client:
+            with client.websocket("/red?token=t&limit=2") as ws:
+                assert ws.receive() == "red t 2"
+            with pytest.raises(WebSocketRefused) as refused, client.websocket("/red?limit=x"):
+                pass
+            assert [name for _, name, _ in errors(refused.value.response)] == ["token", "limit"]
+
+
+# --- errors of developers ---
+
+
+class Unknown:
+    def __init__(self, x: int) -> None: ...
+
+
+def _two_bodies(a: Item, b: ItemStruct) -> None: ...
+def _body_and_form(a: Item, b: Annotated[str, Form()]) -> None: ...
+def _form_and_body(b: Annotated[str, Form()], a: Item) -> None: ...
+def _unknown(x: Unknown) -> None: ...
+def _two_places(x: Annotated[int, Query(), Header()]) -> None: ...
+def _body_in_query(x: Annotated[Item, Body(), Query()]) -> None: ...
+def _class_of_mark(x: Annotated[int, Query]) -> None: ...
+def _file_of_text(x: Annotated[str, FileField()]) -> None: ...
+def _bytes(x: bytes) -> None: ...
+def _typed_json(x: Annotated[Item, Body("text/csv")]) -> None: ...
+def _map_in_query(x: Annotated[dict[str, str], Query()]) -> None: ...
+def _stream_and_body(body: BodyStream, x: Item) -> None: ...
+def _mixed(x: Annotated[list[Item], pydantic.Field(max_length=Unknown)]) -> None: ...  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("handler", "problem"),
+    [
+        (_two_bodies, "'b' and 'a' of _two_bodies .* would both be the body"),
+        (_body_and_form, "'b' and 'a' of .* would both be the body"), (_form_and_body, "'a' and 'b' of .* would both"),
+        (_unknown, "the parameter 'x' is annotated 'Unknown', which cannot be read or written"),
+        (_two_places, r"'x' is marked Query\(\), Header\(\); it can be in one place only"),
+        (_body_in_query, "it can be in one place only"), (_class_of_mark, r"the class Query; write Query\(\)"),
+        (_file_of_text, r"its type is UploadFile or list\[UploadFile\]"), (_bytes, r"mark it Body\(\) for the whole body"),
+        (_typed_json, "a model is JSON or MessagePack"), (_map_in_query, "neither a single value nor a model"),
+        (_stream_and_body, "'x' would be read from the body, which the handler streams"), (_mixed, "the parameter 'x'"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_at_registration(handler: Any, problem: str) -> None:
+    with pytest.raises(ConfigurationError, match=problem) as caught:
+        App().post("/")(handler)
+    place = f"{handler.__name__} ({__file__}:{handler.__code__.co_firstlineno}): "
+    assert str(caught.value).startswith(place)
+
+
+@pytest.mark.parametrize("annotation", [Item, Annotated[str, Form()], UploadFile, Annotated[bytes, Body()]])
+def test_a_get_has_no_body(annotation: Any) -> None:
+    def handler(x) -> None: ...
+
+    handler.__annotations__["x"] = annotation
+    with pytest.raises(ConfigurationError, match=r"would be read from the body, which a GET has not"):
+        App().get("/")(handler)
