@@ -439,7 +439,7 @@ def test_without_a_secret_there_are_no_tokens(app: App, client: Client, cell: Ce
         ({"secret": SECRET, "cookie": "__Host-csrf"}, "without a prefix"),
         ({"secret": SECRET, "cookie": "a b"}, "without a prefix"),
         ({"secret": SECRET, "header": "a b"}, "is no header field name"),
-        ({"origins": "https://a.test"}, "origins are a list"),
+        ({"origins": "https://a.test"}, "origins= takes a list"),
         ({"origins": ["null"]}, "an origin is scheme and host"),
         ({"origins": ["*"]}, "an origin is scheme and host"),
     ],

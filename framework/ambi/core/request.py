@@ -541,10 +541,7 @@ class Request:
         Raises:
             RuntimeError: the application has none: `app.csrf(secret=...)` was not called.
         """
-        tokens = self.app.csrf_tokens
-        if tokens is None:
-            raise RuntimeError("the application has no CSRF tokens; app.csrf(secret=...) gives it some")
-        token: str = tokens.token_for(self)
+        token: str = self.csrf_tokens.token_for(self)
         return token
 
     @property
@@ -616,6 +613,14 @@ class Request:
         self._after.append((function, is_async(function), args))
 
     # --- for the framework ---
+
+    @property
+    def csrf_tokens(self) -> Any:
+        """What makes and checks the tokens of forms. Raises: RuntimeError where there is nothing of the kind."""
+        tokens = self.app.csrf_tokens
+        if tokens is None:
+            raise RuntimeError("the application has no CSRF tokens; app.csrf(secret=...) gives it some")
+        return tokens
 
     def enter_mount(self, path: str, app: Application | None) -> None:
         """Take note that an application mounted at this path serves the request; None for one that is no `App`."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from typing import TypedDict, TypeVar, overload
 
+from .arguments import check_texts
 from .converters import PATH, converter_for
 from .error_handling import ErrorHandlers
 from .errors import ConfigurationError, describe
@@ -117,9 +118,10 @@ def _check_timeout(handler: Handler, timeout_s: float, *, is_async: bool) -> Non
 
 
 def _check_methods(methods: Iterable[str], path: str, handler: Handler) -> tuple[str, ...]:
-    if isinstance(methods, str):
-        raise ConfigurationError.at(handler, f"methods are a list, as methods=[{methods!r}], not one text")
-    found = tuple(dict.fromkeys(methods))
+    try:
+        found = tuple(dict.fromkeys(check_texts("methods", methods)))
+    except ConfigurationError as exc:
+        raise ConfigurationError.at(handler, str(exc)) from None
     for method in found:
         if not is_token(method) or not method.isupper():
             raise ConfigurationError.at(handler, f"methods are upper case, as {method.upper()!r}, not {method!r}")

@@ -54,11 +54,11 @@ class CSRFTokens:
         sites: CrossSiteCheck,
         secret: str | bytes | Iterable[str | bytes],
         *,
-        field: str = "csrf_token",
-        header: str = "x-csrf-token",
-        cookie: str = "csrf",
-        bound_to: Callable[[Request], str] | None = None,
-        always: bool = False,
+        field: str,
+        header: str,
+        cookie: str,
+        bound_to: Callable[[Request], str] | None,
+        always: bool,
     ) -> None:
         if not is_token(cookie) or cookie.startswith("__"):
             raise ConfigurationError(f"cookie= is a name without a prefix, as 'csrf', not {cookie!r}")
@@ -161,10 +161,7 @@ def rotate_csrf_token(request: Request) -> None:
     Raises:
         RuntimeError: the application has no tokens.
     """
-    tokens = request.app.csrf_tokens
-    if tokens is None:
-        raise RuntimeError("the application has no CSRF tokens; app.csrf(secret=...) gives it some")
-    tokens.rotate(request)
+    request.csrf_tokens.rotate(request)
 
 
 def _keep_to_one_user(response: Response) -> None:

@@ -12,6 +12,7 @@ Facts
 
 from __future__ import annotations
 
+from ..core.arguments import check_texts
 from ..core.errors import ConfigurationError, HTTPError
 from ..core.log import log_redirect_loop
 from ..core.origins import is_loopback_name
@@ -39,12 +40,12 @@ class HTTPS:
     def __init__(
         self,
         *,
-        redirect: bool = True,
-        hsts_s: int = YEAR_S,
-        subdomains: bool = False,
-        preload: bool = False,
-        port: int = 443,
-        exempt: Iterable[str] = (),
+        redirect: bool,
+        hsts_s: int,
+        subdomains: bool,
+        preload: bool,
+        port: int,
+        exempt: Iterable[str],
     ) -> None:
         if preload and (hsts_s < YEAR_S or not subdomains):
             raise ConfigurationError(
@@ -52,8 +53,8 @@ class HTTPS:
             )
         if hsts_s < 0:
             raise ConfigurationError(f"app.https(hsts_s=...) is a number of seconds, 0 to send nothing, not {hsts_s!r}")
-        paths = (exempt,) if isinstance(exempt, str) else tuple(exempt)
-        if isinstance(exempt, str) or any(path[:1] != "/" for path in paths):
+        paths = check_texts("exempt", exempt)
+        if any(path[:1] != "/" for path in paths):
             raise ConfigurationError(f"app.https(exempt=...) is a list of paths, as ['/healthz'], not {exempt!r}")
         self.redirect = redirect
         self.port = port

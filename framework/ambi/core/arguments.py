@@ -1,0 +1,31 @@
+"""What the arguments of a set-up are held to, where several of them are held to the same."""
+
+from __future__ import annotations
+
+from .errors import ConfigurationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def check_texts(argument: str, given: Any) -> tuple[str, ...]:
+    """Give the texts that an argument lists: one text alone is a mistake, of which each character would be taken for one.
+
+    Args:
+        argument: its name, as "origins".
+        given: its value.
+
+    Raises:
+        ConfigurationError: it is one text, or holds something else than texts.
+    """
+    if isinstance(given, str):
+        raise ConfigurationError(f"{argument}= takes a list, as {argument}=[{given!r}], not one text")
+    try:
+        found: tuple[Any, ...] = tuple(given)
+    except TypeError:
+        found = (given,)
+    for one in found:
+        if not isinstance(one, str):
+            raise ConfigurationError(f"{argument}= takes a list of texts, not {given!r}")
+    return found
