@@ -166,6 +166,21 @@ def test_a_request_may_cost_more_or_nothing(app: App, client: Client, cell: Cell
     assert statuses(client, "/?n=6", "/?n=5", "/?n=4", "/?n=1", "/?n=0") == [200, 429, 200, 429, 200]
 
 
+@pytest.mark.parametrize("strategy", ["moving-window", "fixed-window"])
+def test_what_costs_more_than_a_limit_ever_has_is_refused_for_good_and_takes_nothing(
+    app: App, client: Client, cell: Cell, storage: str, strategy: Any
+) -> None:
+    app.rate_limit(
+        "20/minute; 10/hour", storage=storage, strategy=strategy, cost=lambda request: int(request.query["n"])
+    )
+    app.get("/")(cell.handler(lambda: "ok"))
+    refused = client.get("/?n=11", headers={"accept": "application/json"})
+    assert (refused.status_code, "retry-after" in refused.headers) == (429, False)  # it would be refused then as well
+    assert refused.json()["detail"] == "this request takes 11 of a limit that has 10 within 3600 s: it is never let in"
+    assert refused.json()["violated-policies"] == ["default-3600"]
+    assert statuses(client, "/?n=10", "/?n=1") == [200, 429]
+
+
 def test_what_is_exempt_is_not_counted(app: App, client: Client, cell: Cell) -> None:
     app.rate_limit("1/minute", exempt=lambda request: request.path == "/health")
     for path in ("/health", "/"):

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def check_texts(argument: str, given: Any) -> tuple[str, ...]:
-    """Give the texts that an argument lists: one text alone is a mistake, of which each character would be taken for one.
+    """Give the texts that an argument lists. One text alone is a mistake: each of its characters would be one of them.
 
     Args:
         argument: its name, as "origins".

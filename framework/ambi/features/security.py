@@ -52,6 +52,9 @@ _DIRECTIVES = frozenset((
 ))  # fmt: skip
 _WITHOUT_KEYWORDS = frozenset(("sandbox", "report-to", "report-uri", "trusted-types"))
 _DOCUMENTS = frozenset(("text/html", "application/xhtml+xml", "image/svg+xml", "text/xml", "application/xml"))
+_KEY_STARTS = frozenset("abcdefghijklmnopqrstuvwxyz*")
+_KEY_CHARS = _KEY_STARTS.union("0123456789_-.")
+_NO_URL_CHARS = frozenset(' "\\<>')
 _HASHES = ("sha256-", "sha384-", "sha512-")
 
 
@@ -156,12 +159,11 @@ class SecurityHeaders:
             )
             if policy is not None
         )
-        endpoints = ", ".join(f'{name}="{url}"' for name, url in (reporting or {}).items())
         self._of_documents = _fields({
             "x-frame-options": frame and frame.upper(),
             "cross-origin-opener-policy": opener,
             "permissions-policy": permissions,
-            "reporting-endpoints": endpoints or None,
+            "reporting-endpoints": _endpoints(reporting or {}),
         })  # fmt: skip
         self._of_all = _fields({"referrer-policy": referrer, "cross-origin-resource-policy": resource})
 
@@ -193,6 +195,22 @@ def _nonce_for(request: Request, response: Response) -> str | None:
     if response.body.__class__ is not bytes and "content-length" not in response.headers:  # a stream, and no file
         return request.csp_nonce
     return getattr(request, "_csp_nonce", None)
+
+
+def _endpoints(reporting: Mapping[str, str]) -> str | None:
+    """Write a dictionary of strings. Raises: ConfigurationError for what none can hold. See: RFC 9651 3.2, 3.3.3."""
+    for name, url in reporting.items():
+        if not _KEY_CHARS.issuperset(name) or name[:1] not in _KEY_STARTS:
+            raise ConfigurationError(
+                f"app.security(reporting=...): {name!r} is no name: lower-case letters, digits and '_-.*' were"
+                " expected, a letter or '*' first"
+            )
+        if not url or not url.isascii() or not url.isprintable() or not _NO_URL_CHARS.isdisjoint(url):
+            raise ConfigurationError(
+                f"app.security(reporting=...): {url!r} is no URL: percent-encode spaces, quotes, backslashes and"
+                " what is not ASCII"
+            )
+    return ", ".join(f'{name}="{url}"' for name, url in reporting.items()) or None
 
 
 def _fields(values: Mapping[str, str | None]) -> tuple[tuple[str, str], ...]:

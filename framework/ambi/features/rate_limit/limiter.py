@@ -3,7 +3,8 @@
 Facts
 - The shortest window is asked first, and no further one when it refuses: a client that hammers does not use up its hour
   with what its second has refused.
-- A refused request costs nothing in a moving window; in a fixed one it counts.
+- A refused request costs nothing in a moving window; in a fixed one it counts. One that takes more than a limit ever
+  has is refused without asking.
 - The automatic answer to OPTIONS costs the client nothing: a browser sends the request before a page may ask anything.
 - A store that does not answer is left alone for a while: else each request would wait for its time-out.
 """
@@ -116,7 +117,25 @@ class Limiter:
         cost = self._cost(request) if callable(self._cost) else self._cost
         if client is None or cost <= 0:
             return None
+        for item in self._items:
+            if cost > item.amount:
+                raise self._never(item, cost)
         return self._name or as_key(_route_of(request)), as_key(client), cost
+
+    def _never(self, item: RateLimitItem, cost: int) -> HTTPError:
+        """Make the refusal of what no time will let in; it says no time to come again."""
+        quota, window_s = item.amount, item.get_expiry()
+        return HTTPError(
+            429,
+            f"this request takes {cost} of a limit that has {quota} within {window_s} s: it is never let in",
+            type=_QUOTA_EXCEEDED,
+            extensions={"violated-policies": [self._label(window_s)]},
+        )
+
+    def _label(self, window_s: int) -> str:
+        """Give the name of a limit that clients are told."""
+        name = self._name or "route"
+        return f"{name}-{window_s}" if len(self._items) > 1 else name
 
     def _check_cost(self, cost: Any) -> None:
         least = min(item.amount for item in self._items)
@@ -148,11 +167,10 @@ class Limiter:
             is_admitted = self._strategy.hit(item, counted, client, cost=cost)
             reset_s, remaining = self._strategy.get_window_stats(item, counted, client)
             window_s = item.get_expiry()
-            label = self._name or "route"
-            if len(self._items) > 1:
-                label = f"{label}-{window_s}"
             after_s = min(max(0, ceil(reset_s - time.time())), window_s)
-            verdicts.append(Verdict(label, item.amount, window_s, max(0, remaining), after_s, not is_admitted))
+            verdicts.append(
+                Verdict(self._label(window_s), item.amount, window_s, max(0, remaining), after_s, not is_admitted)
+            )
             if not is_admitted:
                 break
         return verdicts
