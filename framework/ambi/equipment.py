@@ -44,7 +44,7 @@ class EquippedRouter(Router):
     """
 
     def __init__(self, *, middleware: Iterable[Any], debug: bool, csrf: bool) -> None:
-        super().__init__(middleware=middleware)
+        super().__init__(middleware=middleware, csrf=csrf)
         self.debug = debug
         self.csrf_tokens: CSRFTokens | None = None
         self.proxies: Proxies | None = None
@@ -206,7 +206,8 @@ class EquippedRouter(Router):
 
         Without this, an unsafe request that carries a cookie (or what a browser signs in with by itself) and comes from
         a page of another site is refused with 403, as the browser tells by Sec-Fetch-Site or Origin; clients that are
-        no browsers tell nothing and are let in. `App(csrf=False)` and the route option `csrf=False` switch that off.
+        no browsers tell nothing and are let in. `App(csrf=False)`, and `csrf=False` of a router or a route, switch that
+        off.
 
         With a secret, an unsafe request has to show that it comes from a page of this site, cookies or not: by one of
         these fields, by a token, or by an Authorization that no browser adds by itself, as Bearer.

@@ -462,3 +462,18 @@ def test_routes_tell_whether_they_are_guarded() -> None:
     app.include(api)
     app.route("/q", methods=["GET", "HEAD", "QUERY", "OPTIONS"])(lambda: "")
     assert [route.is_guarded for route in app.routes] == [False, True, False, False]
+
+
+def test_a_router_may_be_for_pages_of_all_sites(app: App, client: Client, cell: Cell) -> None:
+    outer, hooks = Router(prefix="/hooks", csrf=False), Router(prefix="/inner")
+    outer.post("/a")(cell.handler(lambda: "done"))
+    hooks.post("/b")(cell.handler(lambda: "done"))
+    outer.include(hooks)
+    app.include(outer)
+    app.post("/c")(cell.handler(lambda: "done"))
+    headers = {**COOKIE, "sec-fetch-site": "cross-site", "origin": "https://bank.test"}
+    answers = [client.post(path, headers=headers).status_code for path in ("/hooks/a", "/hooks/inner/b", "/c")]
+    assert answers == [200, 200, 403]
+    app.csrf(secret=SECRET)
+    answers = [client.post(path, headers=headers).status_code for path in ("/hooks/a", "/hooks/inner/b", "/c")]
+    assert answers == [200, 200, 403]
