@@ -9,6 +9,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Protocol
 
+from .chance import random_text
 from .cookies import parse_cookies
 from .errors import HTTPError
 from .forms import Form
@@ -527,9 +528,7 @@ class Request:
         try:
             return self._csp_nonce
         except AttributeError:
-            from secrets import token_urlsafe  # loaded with the first page that has one
-
-            self._csp_nonce = token_urlsafe(16)
+            self._csp_nonce = random_text(16)
             return self._csp_nonce
 
     @property

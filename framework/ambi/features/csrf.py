@@ -19,8 +19,8 @@ from __future__ import annotations
 
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from secrets import token_bytes, token_urlsafe
 
+from ..core.chance import random_bytes, random_text
 from ..core.errors import ConfigurationError, HTTPError
 from ..core.headers import check_name, is_token
 from ..core.origins import SAFE_METHODS, proves_itself
@@ -81,7 +81,7 @@ class CSRFTokens:
         if not seed:
             seed = self._give_seed(request)
         request.on_response(_keep_to_one_user)
-        mask = token_bytes(_TOKEN_BYTES)
+        mask = random_bytes(_TOKEN_BYTES)
         sent = mask + _xor(mask, self._token(self._keys[0], seed, request))
         return urlsafe_b64encode(sent).rstrip(b"=").decode("ascii")
 
@@ -99,7 +99,7 @@ class CSRFTokens:
 
     def _give_seed(self, request: Request) -> str:
         is_first = not hasattr(request, "_csrf_seed")
-        request._csrf_seed = token_urlsafe(16)
+        request._csrf_seed = random_text(16)
         if is_first:
             name = self._cookie_name(request)
             request.on_response(lambda response: response.set_cookie(name, request._csrf_seed))
