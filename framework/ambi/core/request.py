@@ -649,6 +649,12 @@ class Request:
         return self._places[:here][::-1] + self._places[here:]
 
     @property
+    def is_refused(self) -> bool:
+        """Whether no route is to answer it: malformed, for a host that is not ours, from a page of another site."""
+        answer = getattr(self, "_answer", None)
+        return isinstance(answer, HTTPError) and answer.status < 500 and answer.status not in _MISSES
+
+    @property
     def is_loaded(self) -> bool:
         """Whether the body has been read."""
         return self._body is not None or self._form is not None
@@ -682,6 +688,9 @@ class Request:
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.path}>"
+
+
+_MISSES = (404, 405, 426)
 
 
 def _first_path(places: list[Place], name: str, params: Mapping[str, object]) -> str:

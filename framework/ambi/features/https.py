@@ -4,6 +4,7 @@ Facts
 - Only what was asked for with GET or HEAD is redirected. Anything else has sent its body, with whatever secrets, in
   clear already; to repeat it over TLS would hide that for good, so it is refused.
 - A handshake of a WebSocket cannot be redirected: browsers do not follow.
+- What is refused whatever it asks for, as its host is not one of ours, is redirected to nowhere: least of all there.
 - Strict-Transport-Security counts only over TLS, and must not be sent without (RFC 6797 7.2).
 - Behind a proxy that speaks TLS, the request says http unless the application is told to believe the proxy.
 - The machine's own names are left alone: development has no certificate, and a browser that remembered https for
@@ -70,7 +71,7 @@ class HTTPS:
         elif request.scheme == "https":
             if self.hsts:
                 request.on_response(self._remember)
-        elif self.redirect and request.path not in self.exempt:
+        elif self.redirect and not request.is_refused and request.path not in self.exempt:
             return self._send_there(request)
         yield None
 
