@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ambi import App, ConfigurationError
-from ambi.core.arguments import check_texts
+from ambi.core.arguments import check_function, check_texts, check_whole
 
 
 @pytest.mark.parametrize("given", [["a", "b"], ("a", "b"), {"a": 1, "b": 2}, iter("ab")])
@@ -35,3 +35,27 @@ def test_a_list_of_a_route_is_refused_with_the_place_of_its_handler(methods: Any
 def test_codings_are_a_list() -> None:
     with pytest.raises(ConfigurationError, match="codings= takes a list"):
         App().compression(codings="gzip")
+
+
+@pytest.mark.parametrize("value", [0, 2**40])
+def test_a_whole_number_comes_back(value: int) -> None:
+    assert check_whole("age", value, least=0) == value
+
+
+@pytest.mark.parametrize("value", [-1, 1.0, "1", None, True])
+def test_what_is_no_whole_number_is_refused(value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^age= is a whole number, 0 or more, not "):
+        check_whole("age", value, least=0)
+
+
+def test_a_whole_number_may_have_a_greatest() -> None:
+    assert check_whole("port", 65535, least=1, most=65535) == 65535
+    for value in (0, 65536):
+        with pytest.raises(ConfigurationError, match=f"^port= is a whole number, from 1 to 65535, not {value}$"):
+            check_whole("port", value, least=1, most=65535)
+
+
+def test_a_function_can_be_called() -> None:
+    check_function("by", str)
+    with pytest.raises(ConfigurationError, match="by= is a function, not 'user'"):
+        check_function("by", "user")

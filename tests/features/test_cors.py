@@ -263,6 +263,8 @@ def test_an_application_around_has_its_rules_for_what_is_mounted_in_it(make_clie
         ({"origins": [OURS], "expose": "x-a"}, "takes a list, as expose="),
         ({"origins": [OURS], "prefix": "/api/"}, "begins with a slash"),
         ({"origins": [OURS], "prefix": "api"}, "begins with a slash"),
+        ({"origins": [OURS], "max_age_s": -1}, "max_age_s= is a whole number"),
+        ({"origins": [OURS], "max_age_s": "600\r\nx-a: b"}, "max_age_s= is a whole number"),
     ],
 )
 def test_rules_that_no_browser_would_follow_are_refused_at_once(options: dict[str, Any], message: str) -> None:

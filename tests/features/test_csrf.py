@@ -440,6 +440,7 @@ def test_without_a_secret_there_are_no_tokens(app: App, client: Client, cell: Ce
         ({"secret": SECRET, "cookie": "a b"}, "without a prefix"),
         ({"secret": SECRET, "header": "a b"}, "is no header field name"),
         ({"origins": "https://a.test"}, "origins= takes a list"),
+        ({"secret": SECRET, "bound_to": "user_id"}, "bound_to= is a function"),
         ({"origins": ["null"]}, "an origin is scheme and host"),
         ({"origins": ["*"]}, "an origin is scheme and host"),
     ],

@@ -148,7 +148,7 @@ def test_it_comes_before_cors(served: App, make_client: MakeClient) -> None:
     [
         ({"preload": True}, "needs subdomains=True"),
         ({"preload": True, "subdomains": True, "hsts_s": 3600}, "needs subdomains=True"),
-        ({"hsts_s": -1}, "a number of seconds"),
+        ({"hsts_s": -1}, "hsts_s= is a whole number"),
         ({"exempt": "/healthz"}, "exempt= takes a list"),
         ({"exempt": ["healthz"]}, "a list of paths"),
     ],

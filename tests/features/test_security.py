@@ -207,6 +207,7 @@ def test_a_policy_is_written_as_browsers_read_it(directives: dict[str, Any], tex
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"csp": "default-src 'self'"}, "is a mapping, as"),
         ({"csp": {"scripts": "self"}}, "no directive 'scripts'"),
         ({"csp": {"img-src": ["self;"]}}, "is no source of img-src"),
         ({"csp": {"img-src": ["self data:"]}}, "is no source of img-src"),

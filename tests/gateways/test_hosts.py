@@ -131,4 +131,4 @@ def test_a_host_that_is_none_is_none_to_layers_either(app: App, cell: Cell, make
     client = make_client(app, base_url="http://shop.test", judged=False)
     for host in ("a b", "shop.test/a", "user@shop.test", "shop.test:99999"):
         assert client.get("/", headers={"host": host}).status_code == 400
-    assert seen == ["shop.test"] * 4 or seen == ["shop.test:80"] * 4
+    assert set(seen) == {"shop.test"}

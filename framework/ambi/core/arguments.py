@@ -29,3 +29,21 @@ def check_texts(argument: str, given: Any) -> tuple[str, ...]:
         if not isinstance(one, str):
             raise ConfigurationError(f"{argument}= takes a list of texts, not {given!r}")
     return found
+
+
+def check_whole(argument: str, value: Any, *, least: int, most: int | None = None) -> int:
+    """Give a whole number, as of seconds: it goes into a header field as it is.
+
+    Raises:
+        ConfigurationError: it is none, or out of its bounds.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < least or (most is not None and value > most):
+        bounds = f"{least} or more" if most is None else f"from {least} to {most}"
+        raise ConfigurationError(f"{argument}= is a whole number, {bounds}, not {value!r}")
+    return value
+
+
+def check_function(argument: str, value: Any) -> None:
+    """Refuse what cannot be called. Raises: ConfigurationError."""
+    if not callable(value):
+        raise ConfigurationError(f"{argument}= is a function, not {value!r}")

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 
-from ..core.arguments import check_texts
+from ..core.arguments import check_texts, check_whole
 from ..core.errors import ConfigurationError
 from ..core.headers import is_token
 from ..core.origins import check_origins
@@ -66,7 +66,7 @@ class CORS:
         if prefix and (prefix[0] != "/" or prefix[-1] == "/"):
             raise ConfigurationError(f"app.cors(prefix=...) begins with a slash and does not end with one: {prefix!r}")
         self.credentials = credentials
-        self.max_age_s = max_age_s
+        self.max_age_s = check_whole("max_age_s", max_age_s, least=0)
         self.private_network = private_network
         self.prefix = prefix
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
+from ..core.arguments import check_function
 from ..core.chance import random_bytes, random_text
 from ..core.errors import ConfigurationError, HTTPError
 from ..core.headers import check_name, is_token
@@ -66,6 +67,8 @@ class CSRFTokens:
             self.header = check_name(header)
         except ValueError as exc:
             raise ConfigurationError(f"app.csrf(header=...): {exc}") from None
+        if bound_to is not None:
+            check_function("bound_to", bound_to)
         self.field = field
         self.cookie = cookie
         self.always = always

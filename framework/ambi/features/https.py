@@ -13,7 +13,7 @@ Facts
 
 from __future__ import annotations
 
-from ..core.arguments import check_texts
+from ..core.arguments import check_texts, check_whole
 from ..core.errors import ConfigurationError, HTTPError
 from ..core.log import log_redirect_loop
 from ..core.origins import is_loopback_name
@@ -48,17 +48,16 @@ class HTTPS:
         port: int,
         exempt: Iterable[str],
     ) -> None:
+        check_whole("hsts_s", hsts_s, least=0)
         if preload and (hsts_s < YEAR_S or not subdomains):
             raise ConfigurationError(
                 "app.https(preload=True) needs subdomains=True and hsts_s of a year or more: the list asks for both"
             )
-        if hsts_s < 0:
-            raise ConfigurationError(f"app.https(hsts_s=...) is a number of seconds, 0 to send nothing, not {hsts_s!r}")
         paths = check_texts("exempt", exempt)
         if any(path[:1] != "/" for path in paths):
             raise ConfigurationError(f"app.https(exempt=...) is a list of paths, as ['/healthz'], not {exempt!r}")
         self.redirect = redirect
-        self.port = port
+        self.port = check_whole("port", port, least=1, most=65535)
         self.exempt = frozenset(paths)
         parts = [f"max-age={hsts_s}", *(["includeSubDomains"] * subdomains), *(["preload"] * preload)]
         self.hsts = "; ".join(parts) if hsts_s else ""

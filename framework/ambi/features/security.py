@@ -12,6 +12,7 @@ Facts
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypedDict
 
 from ..core.errors import ConfigurationError
@@ -19,7 +20,7 @@ from ..core.headers import check_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from ..core.middleware import Middleware
     from ..core.request import Request
@@ -82,6 +83,10 @@ class CSP:
     __slots__ = ("_parts", "has_nonce")
 
     def __init__(self, directives: Policy) -> None:
+        if not isinstance(directives, Mapping):
+            raise ConfigurationError(
+                f"a Content-Security-Policy is a mapping, as {{'img-src': ['self', 'data:']}}, not {directives!r}"
+            )
         written = [_directive(name, sources) for name, sources in directives.items()]
         self._parts = "; ".join(written).split(" 'nonce'")
         self.has_nonce = len(self._parts) > 1

@@ -22,6 +22,7 @@ from limits.errors import StorageError
 from limits.storage import Storage, storage_from_string
 from limits.strategies import STRATEGIES
 
+from ...core.arguments import check_function
 from ...core.errors import ConfigurationError, HTTPError
 from ...core.middleware import Layer
 from .fields import Fields, Verdict
@@ -66,6 +67,9 @@ class Limiter:
     ) -> None:
         if name is not None and not _NAME.fullmatch(name):
             raise ConfigurationError(f"the name of a rate limit is made of letters, digits and '_.:-', not {name!r}")
+        check_function("by", by)
+        if exempt is not None:
+            check_function("exempt", exempt)
         self._items = _parse(limits)
         self._by = by
         self._name = name
