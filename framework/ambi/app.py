@@ -258,8 +258,9 @@ class App(EquippedRouter):
         It runs in this process, in a copy of the caller's context: an `async def` on the server's event loop or, under
         WSGI, on the process's; a `def` in a worker thread, of which there are `Limits.threads` (under ASGI shared with
         handlers); more has to wait. A failure is logged. A stop waits for it, until five sixths of
-        `Limits.graceful_stop_s` are over, and then cancels it; a thread, which cannot be cancelled, is left behind with
-        a warning. What a killed process had not run is lost.
+        `Limits.graceful_stop_s` are over, and then cancels it, once: it has two seconds more, in which a `finally` may
+        await. A thread, which cannot be cancelled, is left behind with a warning. What a killed process had not run is
+        lost.
 
         Args:
             function: an `async def` or a `def`.

@@ -1,6 +1,7 @@
 """What features make at random is the same on both gateways for a client that compares them. It is both: no cell."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -121,6 +122,30 @@ def test_two_stores_go_on_with_one_session(no_leaks: None) -> None:
         client.post("/sign-in")
         seen = client.get("/").json()
         assert (seen["user"], seen["visits"]) == ("ada", 2)
+
+
+def test_one_store_of_both_gateways_takes_the_same_session_twice(no_leaks: None, tmp_path: Path) -> None:
+    """One application, and so one store: the second one makes what the first one has made."""
+    from ambi.features.sessions import MemoryStore, SQLiteStore
+
+    sqlite = SQLiteStore(tmp_path / "sessions.db")
+    for store in (MemoryStore(), sqlite):
+        app = App()
+        app.sessions(secret=SECRET, store=store)
+
+        @app.post("/")
+        def sign_in(request: Request) -> str:
+            request.session["user"] = "ada"
+            return "welcome"
+
+        @app.get("/")
+        def look(request: Request) -> Any:
+            return request.session.get("user")
+
+        with Client(app, "both") as client:
+            assert client.post("/").text == "welcome"
+            assert client.get("/").text == "ada"
+    sqlite.close()
 
 
 def test_the_nonce_of_a_stream_is_one(no_leaks: None) -> None:
