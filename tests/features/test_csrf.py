@@ -289,6 +289,43 @@ def test_a_page_with_a_token_is_kept_out_of_caches_and_its_cookie_is_set_once(to
     assert "vary" not in tokened.post("/csrf", headers={"authorization": "Bearer a"}).headers
 
 
+@pytest.mark.parametrize(
+    ("said", "sent"),
+    [
+        ("public, max-age=60", "private, max-age=60"),
+        ("max-age=60, S-MaxAge=600", "private, max-age=60"),
+        ("no-cache", "private, no-cache"),
+        ('private="set-cookie"', 'private, private="set-cookie"'),
+        ("Private, max-age=60", "Private, max-age=60"),
+        ("no-store", "no-store"),
+    ],
+)
+def test_a_page_with_a_token_is_never_for_caches_that_others_share(
+    app: App, client: Client, cell: Cell, said: str, sent: str
+) -> None:
+    """Who gets the page out of such a cache has the seed or the token of somebody else."""
+    app.csrf(secret=SECRET)
+
+    @app.get("/cached")
+    @cell.handler
+    def cached(request: Request) -> Response:
+        return Response(request.csrf_token, headers={"cache-control": said})
+
+    assert client.get("/cached").headers["cache-control"] == sent
+
+
+def test_so_is_an_answer_that_rotates(app: App, client: Client, cell: Cell) -> None:
+    app.csrf(secret=SECRET)
+
+    @app.get("/out")
+    @cell.handler
+    def out(request: Request) -> Response:
+        rotate_csrf_token(request)
+        return Response(b"bye", headers={"cache-control": "public"})
+
+    assert client.get("/out").headers["cache-control"] == "private"
+
+
 def test_what_a_page_says_of_caches_itself_stays(app: App, tokened: Client, cell: Cell) -> None:
     @app.get("/own")
     @cell.handler

@@ -12,6 +12,8 @@ Facts
   that it planted, as it does not know the secret.
 - It could plant a seed together with a token that it was given itself: the cookie's name begins with `__Host-`, so no
   subdomain can set it (RFC 6265bis 4.1.3.2), and `bound_to` makes a token good for one user alone.
+- A cache that many share would give all of them one seed and one token, its own visitors and whoever is after them: a
+  page with either is private, even if it says that it is public.
 - A compressed page tells by its length what a part that stays the same is (BREACH, CVE-2013-3587): hence the mask.
 """
 
@@ -23,7 +25,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from ..core.arguments import check_function
 from ..core.chance import random_bytes, random_text
 from ..core.errors import ConfigurationError, HTTPError
-from ..core.headers import check_name, is_token
+from ..core.headers import check_name, is_token, split_list
 from ..core.origins import SAFE_METHODS, proves_itself
 from ..core.secrets import check_secrets
 
@@ -106,6 +108,7 @@ class CSRFTokens:
         if is_first:
             name = self._cookie_name(request)
             request.on_response(lambda response: response.set_cookie(name, request._csrf_seed))
+            request.on_response(_keep_to_one_user)
         return request._csrf_seed
 
     def _cookie_name(self, request: Request) -> str:
@@ -168,10 +171,12 @@ def rotate_csrf_token(request: Request) -> None:
 
 
 def _keep_to_one_user(response: Response) -> None:
-    """Keep a page with a token out of the caches of others."""
+    """Keep a page with a token, or with a seed, out of caches that others share, whatever it says of itself."""
     response.headers.add_vary("Cookie")
-    if "cache-control" not in response.headers:
-        response.headers["cache-control"] = "private"
+    said = split_list(response.headers.get("cache-control", ""))
+    if not {"private", "no-store"}.intersection(map(str.lower, said)):
+        kept = [part for part in said if part.lower() != "public" and not part.lower().startswith("s-maxage=")]
+        response.headers["cache-control"] = ", ".join(["private", *kept])
 
 
 def _xor(first: bytes, second: bytes) -> bytes:
