@@ -25,7 +25,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from ..core.arguments import check_function
 from ..core.chance import random_bytes, random_text
 from ..core.errors import ConfigurationError, HTTPError
-from ..core.headers import check_name, is_token, split_list
+from ..core.headers import check_name, is_private, is_token, split_list
 from ..core.origins import SAFE_METHODS, proves_itself
 from ..core.secrets import check_secrets
 
@@ -173,9 +173,11 @@ def rotate_csrf_token(request: Request) -> None:
 def _keep_to_one_user(response: Response) -> None:
     """Keep a page with a token, or with a seed, out of caches that others share, whatever it says of itself."""
     response.headers.add_vary("Cookie")
-    said = split_list(response.headers.get("cache-control", ""))
-    if not {"private", "no-store"}.intersection(map(str.lower, said)):
-        kept = [part for part in said if part.lower() != "public" and not part.lower().startswith("s-maxage=")]
+    said = response.headers.get("cache-control", "")
+    if not is_private(said):
+        kept = [
+            part for part in split_list(said) if part.lower() != "public" and not part.lower().startswith("s-maxage=")
+        ]
         response.headers["cache-control"] = ", ".join(["private", *kept])
 
 

@@ -25,6 +25,7 @@ from typing import NamedTuple, Protocol, cast
 from ...core.chance import now_s, random_text
 from ...core.cookies import MAX_COOKIE_BYTES
 from ...core.errors import HTTPError
+from ...core.headers import is_private
 from ...core.origins import SAFE_METHODS
 from .signing import SIGNATURE_BYTES
 
@@ -103,8 +104,7 @@ def set_cookie(options: Options, response: Response, value: str, max_age_s: floa
         options.cookie, value, max_age=int(max_age_s), path=options.path, domain=options.domain,
         secure=options.secure, samesite=options.samesite,
     )  # fmt: skip
-    said = response.headers.get("cache-control", "").lower()
-    if "no-store" not in said and "private" not in said:
+    if not is_private(response.headers.get("cache-control", "")):
         response.headers["cache-control"] = "private, no-store"
 
 
