@@ -207,6 +207,16 @@ def test_head_counts_and_the_automatic_options_do_not(app: App, client: Client, 
     assert client.options("/own").status_code == 429
 
 
+def test_options_of_a_mounted_application_are_its_own_and_count(app: App, client: Client, cell: Cell) -> None:
+    def guest(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("content-type", "text/plain")])
+        return [b"all that there is"]
+
+    app.rate_limit("1/minute")
+    app.mount("/guest", guest)
+    assert [client.options("/guest/").status_code for _ in range(2)] == [200, 429]
+
+
 def test_a_layer_inside_an_async_one_counts(app: App, client: Client, cell: Cell, storage: str) -> None:
     async def around(request: Request, call_next: CallNext) -> Response:
         return await call_next(request)

@@ -649,9 +649,14 @@ class Request:
         return self._places[:here][::-1] + self._places[here:]
 
     @property
+    def is_answered(self) -> bool:
+        """Whether the answer is made without a handler: it is refused, there is no such route, or one can be told."""
+        return hasattr(self, "_answer")
+
+    @property
     def is_refused(self) -> bool:
         """Whether no route is to answer it: malformed, for a host that is not ours, from a page of another site."""
-        answer = getattr(self, "_answer", None)
+        answer = self._answer if self.is_answered else None
         return isinstance(answer, HTTPError) and answer.status < 500 and answer.status not in _MISSES
 
     @property

@@ -113,7 +113,7 @@ class Limiter:
 
     def _asks(self, request: Request) -> tuple[str, str, int] | None:
         """Give what is counted together, for whom, and how much; None of a request that is not counted."""
-        if request.route is None and request.method == "OPTIONS":
+        if request.method == "OPTIONS" and request.route is None and request.is_answered:
             return None
         if self._exempt is not None and self._exempt(request):
             return None
