@@ -8,6 +8,7 @@ Run it in a clone:
 What is where:
 
     app.py           the application, CORS, the page that lists the routes         <- start here
+    around.py        what is put around `app.wsgi` and `app.asgi`
     echo.py          what a request said: /get, /post, /anything, /headers ...
     answers.py       how JSON is written; header fields and cookies that come from a request
     arguments.py     numbers in a query string

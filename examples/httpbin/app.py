@@ -20,6 +20,7 @@ from . import (
     streams,
 )
 from .answers import IndentedJSON
+from .around import around_asgi, around_wsgi
 
 MAX_BODY_BYTES = 16 * 1024**2
 
@@ -49,6 +50,10 @@ def allow_origin(request: Request, response: Response) -> None:
         headers["access-control-max-age"] = "3600"
         if "access-control-request-headers" in asked:
             headers["access-control-allow-headers"] = asked["access-control-request-headers"]
+
+
+app.wsgi = around_wsgi(app.wsgi)
+app.asgi = around_asgi(app.asgi)
 
 
 @app.get("/")

@@ -6,6 +6,8 @@ from typing import Any
 
 from ambi import JSON, HTTPError, Request, Response, Router, UploadFile
 
+from .around import CODING_AS_SENT
+
 routes = Router()
 
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -40,7 +42,8 @@ def read_origin(request: Request) -> str | None:
 
 def read_headers(request: Request) -> dict[str, str]:
     hidden = frozenset[str]() if "show_env" in request.query else PROXY_FIELDS
-    return {name.title(): value for name, value in request.headers.items() if name not in hidden}
+    shown = ((name, value) for name, value in request.headers.items() if name not in hidden)
+    return {"Content-Encoding" if name == CODING_AS_SENT else name.title(): value for name, value in shown}
 
 
 def is_form(request: Request) -> bool:
