@@ -3,7 +3,7 @@
 from html import escape
 from inspect import getdoc
 
-from ambi import HTML, App, Limits, Middleware, Request, Response
+from ambi import HTML, App, Limits, Middleware, Request, Response, Route
 
 from . import (
     auth,
@@ -57,21 +57,25 @@ app.asgi = around_asgi(app.asgi)
 
 
 @app.get("/")
-def home() -> HTML:
+def home(request: Request) -> HTML:
     """List the routes."""
-    rows = "".join(
-        f"<tr><td>{', '.join(route.methods)}<td><code>{escape(route.path)}</code>"
-        f"<td>{escape((getdoc(route.handler) or '').partition(chr(10))[0])}\n"
-        for route in app.routes
-    )
-    return HTML(PAGE.replace("ROWS", rows))
+    return HTML(PAGE.replace("ROWS", "".join(row(request, route) for route in app.routes)))
+
+
+def row(request: Request, route: Route) -> str:
+    """Write the row of a route, a link to it where its path has no parameters."""
+    shown = f"<code>{escape(route.path)}</code>"
+    if "GET" in route.methods and not route.param_names:
+        shown = f'<a href="{escape(request.url_for(route.name))}">{shown}</a>'
+    does = (getdoc(route.handler) or "").partition("\n")[0]
+    return f"<tr><td>{', '.join(route.methods)}<td>{shown}<td>{escape(does)}\n"
 
 
 PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>httpbin</title>
+<title>httpbin(1): HTTP Client Testing Service</title>
 <link rel="icon" href="data:,">
 <style>
 :root { color-scheme: light dark }
@@ -79,8 +83,8 @@ body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto
 td { vertical-align: top; padding: .15rem .8rem .15rem 0 }
 td:first-child { font-size: .75em; opacity: .7; max-width: 9rem }
 </style>
-<h1>httpbin</h1>
-<p>What clients of HTTP are tried on. <a href="forms/post">A form</a>, <a href="links/10/0">some links</a>.</p>
+<h1>httpbin(1): HTTP Request &amp; Response Service</h1>
+<p>What clients of HTTP are tried on.</p>
 <table>
 ROWS</table>
 </html>

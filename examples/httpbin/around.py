@@ -9,7 +9,13 @@ ASGIApplication = Callable[[Any, Any, Any], Awaitable[None]]
 CODING_AS_SENT = "coding-as-sent"
 """Where a request's Content-Encoding is put. A body that has one is refused with 415 unless its handler streams it;
 here it is to be shown as it came."""
-NAMES = {"etag": "ETag", "www-authenticate": "WWW-Authenticate"}
+NAMES = {name.lower(): name for name in (
+    "Accept-Ranges", "Access-Control-Allow-Credentials", "Access-Control-Allow-Headers", "Access-Control-Allow-Methods",
+    "Access-Control-Allow-Origin", "Access-Control-Max-Age", "Allow", "Cache-Control", "Content-Encoding",
+    "Content-Length", "Content-Range", "Content-Type", "ETag", "Last-Modified", "Location", "Proxy-Authenticate",
+    "Set-Cookie", "Vary", "WWW-Authenticate", "X-Content-Type-Options",
+)}  # fmt: skip
+"""The fields that are set here, as their standards write them; what a client asks for stays in lower case."""
 
 
 def around_wsgi(inner: WSGIApplication) -> WSGIApplication:
@@ -24,7 +30,7 @@ def around_wsgi(inner: WSGIApplication) -> WSGIApplication:
             environ["HTTP_CODING_AS_SENT"] = environ.pop("HTTP_CONTENT_ENCODING")
 
         def start(status: str, fields: list[tuple[str, str]], *exc_info: Any) -> Callable[[bytes], object]:
-            named = [(NAMES.get(name) or name.title(), value) for name, value in fields]
+            named = [(NAMES.get(name, name), value) for name, value in fields]
             return start_response(status.upper(), named, *exc_info)
 
         return inner(environ, start)

@@ -27,7 +27,7 @@ basic = Basic(check, realm="Fake Realm", blocking=False)
 
 @basic_routes.get("/basic-auth/{user}/{passwd}")
 def basic_auth(who: Annotated[str, basic]) -> dict[str, object]:
-    """Ask for the name and the password that are in the path."""
+    """Ask for who is in the path, by Basic."""
     return {"authenticated": True, "user": who}
 
 
@@ -38,7 +38,7 @@ def refuse_basic(request: Request, error: HTTPError) -> Response:
 
 @hidden_routes.get("/hidden-basic-auth/{user}/{passwd}")
 async def hidden_basic_auth(who: Annotated[str, basic]) -> dict[str, object]:
-    """The same, but without saying so: the answer is a 404."""
+    """The same without saying so: to others the answer is a 404."""
     return {"authenticated": True, "user": who}
 
 

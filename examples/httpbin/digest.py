@@ -125,7 +125,7 @@ def demand_of(qop: str, user: str, passwd: str, algorithm: str = "MD5", stale_af
 
 @routes.get("/digest-auth/{qop}/{user}/{passwd}")
 async def digest_auth(request: Request, qop: str, user: str, passwd: str) -> Response:
-    """Ask for a proof of the password, by MD5; `qop` is auth or auth-int, which covers the body too."""
+    """Ask for who is in the path, by Digest with MD5; `qop` is auth or auth-int, which covers the body too."""
     return answer(request, demand_of(qop, user, passwd))
 
 

@@ -138,6 +138,9 @@ def test_the_page_lists_the_routes(client: Client):
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert page.text.count("<tr>") == len(ROUTES)
     assert "<code>/links/{n}/{offset}</code><td>Give a page of n links" in page.text
+    links = re.findall('<a href="(.*?)">', page.text)
+    assert len(links) > 25
+    assert {client.get(link).status_code for link in links if not link.startswith("/dr")} == {200, 302, 400, 401}
 
 
 # --- what a request said ---
