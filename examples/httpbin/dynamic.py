@@ -28,7 +28,7 @@ def decode_base64(value: str) -> str:
     try:
         return urlsafe_b64decode(value.encode()).decode()
     except ValueError:
-        return "Incorrect Base64 data try: SFRUUEJJTiBpcyBhd2Vzb21l"
+        return "That is no text in base64. Try /base64/SFRUUEJJTiBpcyBhd2Vzb21l\n"
 
 
 @routes.route("/delay/{delay}", methods=METHODS)

@@ -623,7 +623,7 @@ def test_a_range_is_what_is_asked_for(
 def test_text_in_base64_is_decoded_and_is_no_page(client: Client):
     response = client.get("/base64/0JfQtNGA0LDQstGB0YLQstGD0LksINC80LjRgCE=")
     assert (response.text, response.headers["content-type"]) == ("Здравствуй, мир!", "text/plain; charset=utf-8")
-    assert client.get("/base64/x").text.startswith("Incorrect Base64")
+    assert client.get("/base64/x").text.startswith("That is no text")
 
 
 def test_links_lead_to_pages_like_theirs(client: Client):
