@@ -490,7 +490,7 @@ class Request:
                 if len(body) > limits.max_fields_bytes:
                     raise HTTPError(413, f"the fields of the form are larger than {limits.max_fields_bytes} bytes")
                 self._form = Form(parse_urlencoded(body.decode("latin-1"), limits.max_form_fields, 413))
-            elif not media_type and not body:
+            elif not body and media_type in ("", "multipart/form-data"):
                 self._form = Form()
             else:
                 raise HTTPError(415, "a form was expected (multipart/form-data or application/x-www-form-urlencoded)")
