@@ -55,6 +55,25 @@ def test_the_nearest_class_handles(app: App, client: Client, cell: Cell) -> None
     assert [client.get(path).text for path in ("/1", "/2", "/3")] == ["broken", "very broken", "lookup"]
 
 
+@pytest.mark.parametrize("again", [True, False], ids=["the same error", "another of the status"])
+def test_a_handler_that_raises_what_it_is_for_leaves_it_to_be_rendered(
+    app: App, client: Client, cell: Cell, again: bool
+) -> None:
+    def decline(request: Request, error: HTTPError) -> None:
+        raise error if again else HTTPError(400, "more of it")
+
+    @app.middleware
+    def layer(request: Request) -> Middleware:
+        response = yield
+        response.headers["x-seen"] = "yes"
+
+    app.error(400)(cell.handler(decline))
+    app.get("/x")(raising(cell, HTTPError(400, "some of it")))
+    response = client.get("/x")
+    assert (response.status_code, response.headers["x-seen"]) == (400, "yes")
+    assert response.json()["detail"] == ("some of it" if again else "more of it")
+
+
 def test_a_status_comes_before_a_class(app: App, client: Client, cell: Cell) -> None:
     app.error(HTTPError)(cell.handler(lambda request, error: ("class", error.status)))
     app.error(404)(cell.handler(lambda request, error: ("status", error.status)))

@@ -32,7 +32,10 @@ async def recover(request: Request, plan: Plan, failure: BaseException, here: Si
         return None, failure, here
     handler = find_handler(plan.errors, failure) if plan.errors else None
     if handler is not None and (handler.is_async or not isinstance(failure, Overloaded)):  # a `def` would wait as well
-        return await _call_handler(request, plan, handler, failure, here)
+        response, raised, here = await _call_handler(request, plan, handler, failure, here)
+        if not isinstance(raised, HTTPError) or find_handler(plan.errors, raised) is not handler:
+            return response, raised, here
+        failure = raised  # it leaves that to be rendered: further out it would only be asked the same again
     try:
         response = _answer(request, failure)
     except Exception as exc:  # header fields or extensions that cannot be sent
