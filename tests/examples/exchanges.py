@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
+AS_JSON = {"content-type": "application/json"}
 BYTES = {"content-type": "application/octet-stream"}
 MCP = {
     "host": "localhost:8000",  # the server answers to no strange name
@@ -77,6 +78,31 @@ EXCHANGES: dict[str, list[Exchange]] = {
         Exchange("POST", "/mcp", 200, MCP, b'{"jsonrpc": "2.0", "id": 1, "method": "tools/list"}'),
         Exchange("POST", "/mcp", 421, {**MCP, "host": "tea.example"}, b"{}", remark="by a strange name"),
         Exchange("GET", "/nothing", 404),
+    ],
+    "techempower": [
+        Exchange("GET", "/json", 200),
+        Exchange("GET", "/plaintext", 200),
+        Exchange("GET", "/db", 200),
+        Exchange("GET", "/queries?queries=3", 200),
+        Exchange("GET", "/queries?queries=3&queries=4", 422),
+        Exchange("GET", "/cached-worlds?count=3", 200),
+        Exchange("GET", "/fortunes", 200),
+        Exchange("HEAD", "/fortunes", 200),
+        Exchange("GET", "/updates?queries=3", 200),
+        Exchange("POST", "/updates", 405),
+    ],
+    "todo_backend": [
+        Exchange("GET", "/todos", 200),
+        Exchange("POST", "/todos", 201, AS_JSON, b'{"title": "Buy tea", "order": 3}'),
+        Exchange("POST", "/todos", 422, AS_JSON, b'{"title": ""}'),
+        Exchange("POST", "/todos", 400, AS_JSON, b'{"title": ', remark="half of a body"),
+        Exchange("POST", "/todos", 415, FORM, b"title=Buy+tea"),
+        Exchange("OPTIONS", "/todos", 204, {"origin": "https://a.test", "access-control-request-method": "POST"}),
+        Exchange("DELETE", "/todos", 204),
+        Exchange("GET", "/todos/1", 404),
+        Exchange("GET", f"/todos/{10**30}", 422, remark="a number beyond numbers"),
+        Exchange("PATCH", "/todos/1", 404, AS_JSON, b'{"completed": true}'),
+        Exchange("DELETE", "/todos/1", 204),
     ],
     "upload": [
         Exchange("GET", "/", 200),

@@ -295,6 +295,22 @@ def test_a_body_that_cannot_be_read(
     assert client.post("/", content=content, headers=headers).status_code == status
 
 
+def test_what_was_not_sent_can_be_told_from_null(app: App, client: Client, cell: Cell) -> None:
+    class Change(msgspec.Struct):
+        name: str | msgspec.UnsetType = msgspec.UNSET
+        price: float | msgspec.UnsetType | None = msgspec.UNSET
+
+    def handler(change) -> Any:
+        return [change.name is msgspec.UNSET, change.price is msgspec.UNSET, change.price is None]
+
+    handler.__annotations__["change"] = Change
+    app.patch("/")(cell.handler(handler))
+    assert client.patch("/", json={}).json() == [True, True, False]
+    assert client.patch("/", json={"name": "n", "price": None}).json() == [False, False, True]
+    wrong = client.patch("/", json={"name": None, "price": "x"})
+    assert [name for _, name, _ in errors(wrong)] == ["#/name", "#/price"]
+
+
 def test_a_body_that_need_not_be_there(app: App, client: Client, cell: Cell) -> None:
     @app.post("/")
     @cell.handler
