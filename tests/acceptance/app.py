@@ -8,8 +8,10 @@ which of the two must never be seen from outside.
 import base64
 import binascii
 import copy
+import importlib.util
 import io
 import re
+import sqlite3
 import sys
 import unicodedata
 from collections import Counter
@@ -51,7 +53,7 @@ wsgi = asgi = app
 
 def mounted(mounts: dict[str, tuple[Literal["wsgi", "asgi"], Any]]) -> tuple[App, App]:
     """Give the application, twice as `wsgi` and `asgi` above, with others mounted in it: prefix -> (interface, other)."""
-    host = copy.deepcopy(app)
+    host = copy.deepcopy(copyable)
     for prefix, (interface, other) in mounts.items():
         host.mount(prefix, other, interface=interface)
     return host, host
@@ -325,3 +327,15 @@ async def converse(ws: WebSocket) -> None:
 # ------------------------------------------------------------------ what a browser is led through
 
 app.include(browsing)
+
+# ------------------------------------------------------------------ an API for pages of any site, with typed handlers
+
+copyable = copy.deepcopy(app)
+"""For `mounted`. An application that provides values is no longer one to copy."""
+
+if importlib.util.find_spec("msgspec") is not None:  # not every suite is run where that is
+    from examples.todo_backend import todos, transaction
+
+    app.cors(["*"], prefix="/todos")
+    app.provide(sqlite3.Connection, transaction)
+    app.include(todos)

@@ -410,3 +410,15 @@ def test_pages_of_one_other_site_may_read_and_put(client: Client) -> None:
     foreign = client.get("/c/cors", headers={"origin": "https://b.test"})
     assert (foreign.status_code, foreign.headers["vary"]) == (200, "Origin")
     assert "access-control-allow-origin" not in foreign.headers
+
+
+# ------------------------------------------------------------------ an API for pages of any site
+
+
+def test_a_page_of_another_site_keeps_its_list_here(client: Client) -> None:
+    origin = {"origin": "https://todobackend.com"}
+    client.delete("/todos", headers=origin)
+    added = client.post("/todos", json={"title": "walk the dog"}, headers=origin)
+    assert (added.status_code, added.headers["access-control-allow-origin"]) == (201, "*")
+    assert client.patch(added.json()["url"], json={"completed": True}).json() == {**added.json(), "completed": True}
+    assert len(client.get("/todos").json()) == 1
