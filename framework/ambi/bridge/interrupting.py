@@ -13,6 +13,7 @@ Facts
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import cast
 
 TYPE_CHECKING = False
@@ -27,24 +28,19 @@ class Interrupted(Exception):
     """What was awaited came to no end: the client left, or the server stops."""
 
 
-async def within(awaitable: Awaitable[Any], timeout_s: float, error: type[Exception] = TimeoutError) -> Any:
-    """Await something for so long at most.
+def within(awaitable: Awaitable[Any], timeout_s: float, error: type[Exception] = TimeoutError) -> Awaitable[Any]:
+    """Await something for so long at most: `await within(...)`, at once.
 
     Args:
         error: what is raised when the time is up. One of the caller's own cannot be taken for what came from inside.
     """
-    loop = _asyncio_loop()
-    if loop is None:
-        from anyio import move_on_after
-
-        with move_on_after(timeout_s):
-            return await awaitable
-        raise error
+    if _is_on_trio():
+        return _within_on_trio(awaitable, timeout_s, error)
 
     def arm(interrupt: Interrupt) -> Callable[[], object]:
-        return loop.call_later(timeout_s, interrupt).cancel
+        return asyncio.get_running_loop().call_later(timeout_s, interrupt).cancel
 
-    return await _Interruptible(awaitable, arm, error)
+    return _Interruptible(awaitable, arm, error)
 
 
 async def unless(awaitable: Awaitable[Any], happens: Callable[[Interrupt], Coroutine[Any, Any, None]]) -> Any:
@@ -136,6 +132,19 @@ def _asyncio_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
+
+
+def _is_on_trio() -> bool:
+    """Tell whether this runs on trio. Where nobody has loaded that, no loop has to be asked for."""
+    return "trio" in sys.modules and _asyncio_loop() is None
+
+
+async def _within_on_trio(awaitable: Awaitable[Any], timeout_s: float, error: type[Exception]) -> Any:
+    from anyio import move_on_after
+
+    with move_on_after(timeout_s):
+        return await awaitable
+    raise error
 
 
 async def _unless_on_trio(awaitable: Awaitable[Any], happens: Callable[[Interrupt], Coroutine[Any, Any, None]]) -> Any:

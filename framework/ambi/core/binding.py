@@ -302,4 +302,16 @@ def call_with(
         return lambda request: function(*request._values)
     if only_values:
         return lambda request: function(request, *request._values)
+    if len(gets) == 1:
+        (first,) = gets
+        return lambda request: function(first(request))
+    if len(gets) == 2:
+        first, second = gets
+        return lambda request: function(first(request), second(request))
+    if len(gets) == 3:
+        first, second, third = gets
+        return lambda request: function(first(request), second(request), third(request))
+    if len(gets) == 4:
+        first, second, third, fourth = gets
+        return lambda request: function(first(request), second(request), third(request), fourth(request))
     return lambda request: function(*[get(request) for get in gets])

@@ -12,11 +12,11 @@ from __future__ import annotations
 from typing import Protocol
 
 from .errors import HTTPError
-from .forms import Form, MultipartReader, boundary_of
+from .forms import MultipartReader, boundary_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from typing import Any
 
     from .request import Request
@@ -61,7 +61,7 @@ class BodySource(Protocol):
         ...
 
 
-async def load_body(request: Request, source: BodySource, max_bytes: int, *, raw: bool = False) -> None:
+def load_body(request: Request, source: BodySource, max_bytes: int, *, raw: bool = False) -> Awaitable[None]:
     """Read the whole body into the request: as bytes, or as a form that is parsed while it arrives.
 
     Args:
@@ -76,8 +76,7 @@ async def load_body(request: Request, source: BodySource, max_bytes: int, *, raw
     if source.declared is not None and source.declared > max_bytes:
         raise too_large(max_bytes)
     if raw:
-        request.loaded_body(await _load_bytes(source, max_bytes))
-        return
+        return _load_bytes(request, source, max_bytes)
     coding = request._edge.header(request.native, "content-encoding")
     if coding is not None and coding.strip(" \t").lower() not in ("", "identity"):
         raise HTTPError(
@@ -86,12 +85,11 @@ async def load_body(request: Request, source: BodySource, max_bytes: int, *, raw
             headers={"accept-encoding": "identity"},
         )
     if request.content_type[0] == "multipart/form-data":
-        request.loaded_form(await _load_form(request, source, max_bytes))
-        return
-    request.loaded_body(await _load_bytes(source, max_bytes))
+        return _load_form(request, source, max_bytes)
+    return _load_bytes(request, source, max_bytes)
 
 
-async def _load_bytes(source: BodySource, max_bytes: int) -> bytes:
+async def _load_bytes(request: Request, source: BodySource, max_bytes: int) -> None:
     chunks: list[bytes] = []
     left = max_bytes
     while not source.ended:
@@ -100,10 +98,10 @@ async def _load_bytes(source: BodySource, max_bytes: int) -> bytes:
         if left < 0:
             raise too_large(max_bytes)
         chunks.append(chunk)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    request.loaded_body(chunks[0] if len(chunks) == 1 else b"".join(chunks))
 
 
-async def _load_form(request: Request, source: BodySource, max_bytes: int) -> Form:
+async def _load_form(request: Request, source: BodySource, max_bytes: int) -> None:
     """Parse a multipart body while it arrives; large files go to disk where blocking harms nobody."""
     reader = MultipartReader(boundary_of(request.headers["content-type"]), request.limits)
     left = max_bytes
@@ -119,7 +117,7 @@ async def _load_form(request: Request, source: BodySource, max_bytes: int) -> Fo
                 await source.run_io(reader.write)
         if reader.has_unwritten:
             await source.run_io(reader.write)
-        return reader.finish()
+        request.loaded_form(reader.finish())
     except BaseException:
         reader.close()
         raise

@@ -14,13 +14,18 @@ D = TypeVar("D")
 
 
 class MultiDict(Mapping[str, V], Generic[V]):
-    """Hold name-value pairs in the order received. `mapping[name]` is the first value of that name."""
+    """Hold name-value pairs in the order received. `mapping[name]` is the first value of that name.
 
-    __slots__ = ("_first", "_pairs")
+    Attributes:
+        has_repeats: whether some name has several values.
+    """
+
+    __slots__ = ("_first", "_pairs", "has_repeats")
 
     def __init__(self, pairs: Iterable[tuple[str, V]] = ()) -> None:
         self._pairs = tuple(pairs)
         self._first: dict[str, V] = dict(reversed(self._pairs))
+        self.has_repeats = len(self._first) != len(self._pairs)
 
     def __getitem__(self, name: str) -> V:
         return self._first[name]

@@ -48,8 +48,7 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
     failure: BaseException | None = None
     try:
         if plan.body_first and outermost and request._has_body:
-            here = await _reach_body(request, here)
-            await load_body(request, request._body_source, plan.max_body_bytes, raw=plan.keeps_raw)
+            here = await _load_body(request, plan, here)
         while depth < plan.depth and response is None:
             depth, response = open_layers(plan.layers, depth, request, here, opened, codec)
             if response is not None or depth == plan.depth:
@@ -68,8 +67,7 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
                 here = await SYNC
         if response is None:
             if plan.loads_body and request._has_body and not request.is_loaded:
-                here = await _reach_body(request, here)
-                await load_body(request, request._body_source, plan.max_body_bytes, raw=plan.keeps_raw)
+                here = await _load_body(request, plan, here)
             if plan.is_async:
                 if here is SYNC:
                     here = await ASYNC
@@ -108,10 +106,13 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
     return response
 
 
-async def _reach_body(request: Request, here: Side) -> Side:
-    """Go where the body can be read."""
+async def _load_body(request: Request, plan: Plan, here: Side) -> Side:
+    """Read the body where that can be done; give the side that this was."""
     source = request._body_source = request._edge.body_source(request)
-    return here if source.side is here else await source.side
+    if source.side is not here:
+        here = await source.side
+    await load_body(request, source, plan.max_body_bytes, raw=plan.keeps_raw)
+    return here
 
 
 async def _unwind(

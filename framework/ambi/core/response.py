@@ -490,6 +490,10 @@ _MAKERS: dict[type, Callable[[Any, JSONCodec, HasFunction], Response]] = {
 # --- what is sent ---
 
 
+_HARMLESS = frozenset(("content-type", "vary", "location", "etag"))
+"""Fields that say nothing of what is decided below."""
+
+
 def finalize(request: Request, response: Response) -> tuple[list[Pair], Body | None]:
     """Decide what goes out: all header fields, and the body or None where there must be none.
 
@@ -504,7 +508,8 @@ def finalize(request: Request, response: Response) -> tuple[list[Pair], Body | N
     if status in WITHOUT_BODY:
         return _without_body(pairs, status), None
     is_bytes = type(body) is bytes
-    if pairs[1:] or (pairs and pairs[0][0] != "content-type"):  # the application set some itself
+    is_usual = not (pairs[1:] or (pairs and pairs[0][0] != "content-type"))
+    if not is_usual and not _HARMLESS.issuperset([name for name, _ in pairs]):  # the application set some itself
         pairs = [p for p in pairs if p[0] != NOSNIFF[0] and not (is_bytes and p[0] == "content-length")]
         if any(name == "set-cookie" for name, _ in pairs) and not any(name == "cache-control" for name, _ in pairs):
             pairs.append(("cache-control", "private"))  # what one user is given is no one else's

@@ -9,6 +9,8 @@ Facts
 
 from __future__ import annotations
 
+from functools import cache
+
 from ..core.errors import ClientDisconnected, HTTPError
 from ..core.sides import ASYNC
 
@@ -55,12 +57,10 @@ class Connection:
             ClientDisconnected: the client left first, or the request is over.
             HTTPError: 408 without progress for `Limits.body_timeout_s`.
         """
-        from ..bridge.interrupting import within  # a server of ASGI has loaded what this loads
-
         timeout_s = self._of_request().limits.body_timeout_s
         while not self.ended:
             try:
-                message = await within(self._receive(), timeout_s)
+                message = await _waiting()(self._receive(), timeout_s)
             except TimeoutError:
                 raise HTTPError(408, f"no byte of the body arrived for {timeout_s:g} seconds") from None
             if message["type"] == "http.disconnect":
@@ -82,11 +82,9 @@ class Connection:
 
     async def drain(self) -> None:
         """Take what is on its way, for a second at most; what it is does not matter, nor whether it comes."""
-        from ..bridge.interrupting import within
-
         try:
             while not self.ended:
-                message = await within(self._receive(), _DRAIN_S)
+                message = await _waiting()(self._receive(), _DRAIN_S)
                 self.is_gone = message["type"] == "http.disconnect"
                 self.ended = not message.get("more_body", False)
         except TimeoutError:
@@ -157,6 +155,14 @@ class Connection:
         self._request = None  # which holds this object
         if self._watch is not None:
             self._watch.scope.cancel()
+
+
+@cache
+def _waiting() -> Callable[[Awaitable[Any], float], Awaitable[Any]]:
+    """Load what waits for so long at most. A server of ASGI has loaded what that loads; `import ambi` must not."""
+    from ..bridge.interrupting import within
+
+    return within
 
 
 class _Watch:

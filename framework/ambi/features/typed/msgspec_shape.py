@@ -52,8 +52,10 @@ class MsgspecShape:
         self._is_text = annotation is str
         self._without_none = _without_none(annotation)
         self._classes = tuple(_classes_in(annotation, set()))
-        self._top = annotation if annotation in self._classes else None
-        self._item = _item_class(annotation, self._classes)
+        top = _item_class(annotation, self._classes) or (annotation if annotation in self._classes else None)
+        self._is_list = top is not annotation
+        self._top = None if top is None or is_typeddict(top) else top
+        self._inside = () if top is None else tuple(_classes_inside(top, set()))
 
     # --- in ---
 
@@ -115,12 +117,15 @@ class MsgspecShape:
 
     def _is_narrow(self, value: Any) -> bool:
         """Tell whether the value is one of the class itself, or a list of such, and nothing can be hidden in it."""
-        if self._item is not None:
-            if value.__class__ is not list or any(item.__class__ is not self._item for item in value):
-                return False
-        elif self._top is None or value.__class__ is not self._top or is_typeddict(self._top):
+        top = self._top
+        if top is None:
             return False
-        return not any(kind.__subclasses__() for kind in self._classes)
+        if not self._is_list:
+            if value.__class__ is not top:
+                return False
+        elif value.__class__ is not list or any(item.__class__ is not top for item in value):
+            return False
+        return not (self._inside and any(kind.__subclasses__() for kind in self._inside))
 
     def write_json(self, value: Any, /) -> bytes:
         """Write a value that was narrowed."""
@@ -169,8 +174,13 @@ def _classes_in(annotation: Any, seen: set[Any]) -> Iterator[Any]:
             continue
         seen.add(part)
         yield part
-        for field in fields:
-            yield from _classes_in(field.annotation, seen)
+        yield from _classes_inside(part, seen)
+
+
+def _classes_inside(kind: Any, seen: set[Any]) -> Iterator[Any]:
+    """Give the classes with fields that the fields of this one can hold."""
+    for field in fields_of(kind) or ():
+        yield from _classes_in(field.annotation, seen)
 
 
 def _refuse_unknown(annotation: Any, seen: set[Any]) -> None:
@@ -188,7 +198,7 @@ def _refuse_unknown(annotation: Any, seen: set[Any]) -> None:
 def _item_class(annotation: Any, classes: tuple[Any, ...]) -> Any:
     """Give the class of a list's items where that has fields; None for any other type."""
     args = get_args(annotation)
-    return args[0] if get_origin(annotation) is list and args[0] in classes and not is_typeddict(args[0]) else None
+    return args[0] if get_origin(annotation) is list and args[0] in classes else None
 
 
 def _find(annotation: Any, data: Any, path: tuple[str | int, ...], lax: bool) -> Iterator[Fault]:

@@ -176,8 +176,9 @@ def getter_of(parameter: Parameter, methods: Sequence[str]) -> tuple[Getter, Tak
     many = is_list(parameter.annotation)
     taken = Taken(name, where.location, parameter.annotation, parameter.default, note=where)
     source = _SOURCES[where.location]
-    get = (_list_getter if many else _getter)(parameter, shape, name, source)
-    return _located(get, where.location, name), taken
+    if many:
+        return _located(_list_getter(parameter, shape, name, source), where.location, name), taken
+    return _getter(parameter, shape, where.location, name), taken
 
 
 def _located(get: Getter, location: str, name: str = "") -> Getter:
@@ -209,19 +210,22 @@ def _form(request: Request) -> Mapping[str, Any]:
 _SOURCES: dict[str, Source] = {"query": _query, "header": _headers, "cookie": _cookies, "form": _form}
 
 
-def _getter(parameter: Parameter, shape: Shape, name: str, source: Source) -> Getter:
-    read, or_default = shape.read_text, parameter.or_default
+def _getter(parameter: Parameter, shape: Shape, location: str, name: str) -> Getter:
+    read, or_default, source = shape.read_text, parameter.or_default, _SOURCES[location]
 
     def get(request: Request) -> Any:
-        given = source(request)
-        text = given.get(name)
-        if text is None:
-            return or_default()
-        if text.__class__ is not str:
-            raise Misfit([Fault((), "Expected text, got a file")])
-        if isinstance(given, MultiDict) and len(given) != len(given.pairs()) and len(given.getlist(name)) > 1:
-            raise Misfit([Fault((), "It is given more than once")])
-        return read(text)
+        try:
+            given = source(request)
+            text = given.get(name)
+            if text is None:
+                return or_default()
+            if text.__class__ is not str:
+                raise Misfit([Fault((), "Expected text, got a file")])
+            if isinstance(given, MultiDict) and given.has_repeats and len(given.getlist(name)) > 1:
+                raise Misfit([Fault((), "It is given more than once")])
+            return read(text)
+        except Misfit as misfit:
+            raise misfit.at(location, name) from None
 
     return get
 
@@ -323,12 +327,14 @@ def _body(parameter: Parameter, where: Body, methods: Sequence[str]) -> tuple[Ge
 
     def get(request: Request) -> Any:
         try:
-            return read(request)
-        except LookupError:
-            return or_default()
+            try:
+                return read(request)
+            except LookupError:
+                return or_default()
+        except Misfit as misfit:
+            raise misfit.at("body") from None
 
-    taken = TakenBody((*BODY_TYPES, *forms), parameter.annotation, default is REQUIRED, where)
-    return _located(get, "body"), taken
+    return get, TakenBody((*BODY_TYPES, *forms), parameter.annotation, default is REQUIRED, where)
 
 
 def _raw_body(parameter: Parameter, where: Body, kind: type) -> tuple[Getter, TakenBody]:
