@@ -68,6 +68,9 @@ class FakeEdge:
         found: str | None = native.get(name)
         return found
 
+    def field(self, request: Request, name: str) -> str | None:
+        return self.header(request.native, name)
+
     def headers(self, native: Any) -> list[tuple[str, str]]:
         return list(native.items())
 

@@ -77,7 +77,7 @@ def load_body(request: Request, source: BodySource, max_bytes: int, *, raw: bool
         raise too_large(max_bytes)
     if raw:
         return _load_bytes(request, source, max_bytes)
-    coding = request._edge.header(request.native, "content-encoding")
+    coding = request._edge.field(request, "content-encoding")
     if coding is not None and coding.strip(" \t").lower() not in ("", "identity"):
         raise HTTPError(
             415,

@@ -119,7 +119,7 @@ def render_error(request: Request, error: HTTPError) -> Response:
 
     See: RFC 9457.
     """
-    accept = request._edge.header(request.native, "accept")
+    accept = request._edge.field(request, "accept")
     chosen = _OFFERS[0]
     if accept is not None:
         chosen = _chosen[accept] if accept in _chosen else _choose(accept)

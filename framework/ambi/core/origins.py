@@ -52,7 +52,7 @@ class OriginCheck:
 
     def check(self, request: Request) -> None:
         """Refuse a request of a foreign page. Raises: HTTPError 403."""
-        origin = request._edge.header(request.native, "origin")
+        origin = request._edge.field(request, "origin")
         if origin is None or "*" in self.origins or origin.lower() in self.origins:
             return
         found = _read_page(origin, request)
@@ -88,23 +88,23 @@ class CrossSiteCheck:
             return
         matters = not proves_itself(request) if self.always else carries_credentials(request)
         if matters and self.is_of_this_site(request) is False:
-            origin = request._edge.header(request.native, "origin")
+            origin = request._edge.field(request, "origin")
             page = f" ({quote_for_log(origin, 100)})" if origin else ""
             raise HTTPError(403, f"this was sent by a page of another site{page}, which the application does not trust")
 
     def is_of_this_site(self, request: Request) -> bool | None:
         """Tell whether a page of ours, or of an origin that is trusted, sent the request; None where nothing tells."""
-        edge, native = request._edge, request.native
-        origin = edge.header(native, "origin")
+        field = request._edge.field
+        origin = field(request, "origin")
         if origin is not None and (
             origin.lower() in self.origins or any(trusts(request, origin) for trusts in self._trusting)
         ):
             return True
-        site = edge.header(native, "sec-fetch-site")
+        site = field(request, "sec-fetch-site")
         if site is not None:
             return site in ("same-origin", "none")
         if origin is None:
-            referrer = edge.header(native, "referer")
+            referrer = field(request, "referer")
             if referrer is None:
                 return None
             scheme, _, rest = referrer.partition("://")
@@ -115,8 +115,8 @@ class CrossSiteCheck:
 
 def carries_credentials(request: Request) -> bool:
     """Tell whether a browser would have added something by itself that says who the user is."""
-    edge, native = request._edge, request.native
-    if edge.header(native, "cookie") is not None:
+    field = request._edge.field
+    if field(request, "cookie") is not None:
         return True
     authorization = request.authorization
     return authorization is not None and authorization[0] in _BY_ITSELF

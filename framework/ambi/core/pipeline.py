@@ -50,10 +50,12 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
         if plan.body_first and outermost and request._has_body:
             here = await _load_body(request, plan, here)
         while depth < plan.depth and response is None:
-            depth, response = open_layers(plan.layers, depth, request, here, opened, codec)
-            if response is not None or depth == plan.depth:
-                break
-            layer = plan.layers[depth]  # one that cannot be opened on this side
+            layer = plan.layers[depth]
+            if not layer.is_async:
+                depth, response = open_layers(plan.layers, depth, request, here, opened, codec)
+                if response is not None or depth == plan.depth:
+                    break
+                layer = plan.layers[depth]  # one that cannot be opened on this side
             if layer.on_loop is not None and (layer.is_async or not plan.blocking):
                 if here is SYNC:
                     here = await ASYNC

@@ -60,6 +60,10 @@ class Edge(Protocol):
         """Give one field, lines joined; the name is in lower case."""
         ...
 
+    def field(self, request: Request, name: str, /) -> str | None:
+        """Give the same of a request, which keeps what makes a second look cheap."""
+        ...
+
     def headers(self, native: Any, /) -> list[Pair]:
         """Give all fields, names in lower case."""
         ...
@@ -134,7 +138,7 @@ class Request:
     __slots__ = (
         "_after", "_answer", "_body", "_body_source", "_content_type", "_context", "_cookies", "_csp_nonce",
         "_csrf_seed", "_distance", "_dropped", "_edge", "_form", "_has_body", "_headers", "_host", "_json",
-        "_loop_side", "_on_response", "_places", "_provided", "_query", "_receive", "_sent", "_session", "_state",
+        "_lines", "_loop_side", "_on_response", "_places", "_provided", "_query", "_receive", "_sent", "_session", "_state",
         "_sync_side", "_trace", "_values", "_websocket", "app", "has_end", "method", "native", "path", "query_string",
         "root_path", "route",
     )  # fmt: skip
@@ -172,11 +176,13 @@ class Request:
         self._places: list[Place] | None = None
         self._sent: Sent | None = None
         self._provided: dict[Any, Any] | None = None
+        self._query: MultiDict[str] | None = None
+        self._content_type: tuple[str, dict[str, str]] | None = None
+        self._lines: dict[bytes, bytes] | None = None
         self.has_end = False
 
     # Slots that are absent until first used; declared for type checkers.
     if TYPE_CHECKING:
-        _content_type: tuple[str, dict[str, str]]
         _context: Context
         _cookies: Mapping[str, str]
         _csp_nonce: str
@@ -185,7 +191,6 @@ class Request:
         _headers: Headers
         _json: Any
         _loop_side: Any
-        _query: MultiDict[str]
         _receive: Any
         _answer: Exception | Response
         _session: Session
@@ -295,13 +300,11 @@ class Request:
         Raises:
             HTTPError: 400 past `Limits.max_query_fields`.
         """
-        try:
-            return self._query
-        except AttributeError:
+        if self._query is None:
             text = self.query_string
             limit = self.app.limits.max_query_fields
             self._query = MultiDict(parse_urlencoded(text, limit) if text else ())
-            return self._query
+        return self._query
 
     @property
     def cookies(self) -> Mapping[str, str]:
@@ -310,7 +313,7 @@ class Request:
             return self._cookies
         except AttributeError:
             limits = self.app.limits
-            header = self._edge.header(self.native, "cookie") or ""
+            header = self._edge.field(self, "cookie") or ""
             if len(header) > limits.max_cookie_bytes or header.count(";") >= limits.max_cookies:
                 log_ignored_cookies(self)
             cookies = parse_cookies(header, limits.max_cookies, limits.max_cookie_bytes) if header else {}
@@ -320,21 +323,19 @@ class Request:
     @property
     def content_type(self) -> tuple[str, dict[str, str]]:
         """The media type in lower case ("" when none is named) and its parameters."""
-        try:
-            return self._content_type
-        except AttributeError:
-            header = self._edge.header(self.native, "content-type") or ""
+        if self._content_type is None:
+            header = self._edge.field(self, "content-type") or ""
             if header == "application/json":  # which needs no reading
                 self._content_type = header, {}
             else:
                 media_type, parameters = parse_parameters(header)
                 self._content_type = media_type.lower(), dict(reversed(parameters))
-            return self._content_type
+        return self._content_type
 
     @property
     def authorization(self) -> tuple[str, str] | None:
         """Scheme in lower case and credentials of the Authorization header. See: RFC 9110 11.6.2."""
-        scheme, space, credentials = (self._edge.header(self.native, "authorization") or "").partition(" ")
+        scheme, space, credentials = (self._edge.field(self, "authorization") or "").partition(" ")
         return (scheme.lower(), credentials.strip(" \t")) if space and scheme else None
 
     @property
@@ -343,40 +344,40 @@ class Request:
 
         Browsers send it as UTF-8. See: the HTML standard, "Server-sent events".
         """
-        value = self._edge.header(self.native, "last-event-id")
+        value = self._edge.field(self, "last-event-id")
         return value.encode("latin-1", "replace").decode("utf-8", "replace") if value else None
 
     def accepts(self, *offers: str) -> str | None:
         """Choose the media type the client likes best; None when it likes none. See: RFC 9110 12.5.1."""
-        return best_media_type(self._edge.header(self.native, "accept"), offers)
+        return best_media_type(self._edge.field(self, "accept"), offers)
 
     def accepts_language(self, *offers: str) -> str | None:
         """Choose the language the client likes best; None when it likes none. See: RFC 4647."""
-        return best_language(self._edge.header(self.native, "accept-language"), offers)
+        return best_language(self._edge.field(self, "accept-language"), offers)
 
     def accepts_encoding(self, *offers: str) -> str:
         """Choose the content coding the client likes best; "identity" when it likes none. See: RFC 9110 12.5.3."""
-        return best_encoding(self._edge.header(self.native, "accept-encoding"), offers)
+        return best_encoding(self._edge.field(self, "accept-encoding"), offers)
 
     @property
     def if_match(self) -> ETags:
         """The entity tags of If-Match. See: RFC 9110 13.1.1."""
-        return ETags(self._edge.header(self.native, "if-match") or "")
+        return ETags(self._edge.field(self, "if-match") or "")
 
     @property
     def if_none_match(self) -> ETags:
         """The entity tags of If-None-Match. See: RFC 9110 13.1.2."""
-        return ETags(self._edge.header(self.native, "if-none-match") or "")
+        return ETags(self._edge.field(self, "if-none-match") or "")
 
     @property
     def if_modified_since(self) -> datetime | None:
         """The date of If-Modified-Since; None when there is no valid one. See: RFC 9110 13.1.3."""
-        return parse_http_date(self._edge.header(self.native, "if-modified-since") or "")
+        return parse_http_date(self._edge.field(self, "if-modified-since") or "")
 
     @property
     def if_unmodified_since(self) -> datetime | None:
         """The date of If-Unmodified-Since; None when there is no valid one. See: RFC 9110 13.1.4."""
-        return parse_http_date(self._edge.header(self.native, "if-unmodified-since") or "")
+        return parse_http_date(self._edge.field(self, "if-unmodified-since") or "")
 
     def check_conditions(
         self,
@@ -427,7 +428,7 @@ class Request:
         """
         from .ranges import ByteRange  # loaded with the first that asks
 
-        return ByteRange.parse(self._edge.header(self.native, "range") or "")
+        return ByteRange.parse(self._edge.field(self, "range") or "")
 
     # --- the body, there when the handler runs ---
 

@@ -144,7 +144,7 @@ class CSRFTokens:
             raise HTTPError(403, "the CSRF token is not one of this browser's, or an old one: load the page again")
 
     def _sent(self, request: Request) -> str:
-        header = request._edge.header(request.native, self.header)
+        header = request._edge.field(request, self.header)
         if header is None and request.is_loaded and request.content_type[0] in _FORMS:
             value = request.form.get(self.field)
             return value if isinstance(value, str) else ""

@@ -295,6 +295,16 @@ class _Edge:
                 found = value
         return found.decode("latin-1") if found else None
 
+    def field(self, request: Request, name: str, /) -> str | None:
+        lines = request._lines
+        if lines is None:
+            given = request.native["headers"]
+            lines = request._lines = dict(given)
+            if len(lines) != len(given):  # some are repeated
+                lines.update((key, self._joined(request.native, key).encode("latin-1")) for key in lines)
+        found = lines.get(name.encode())
+        return found.decode("latin-1") if found else None
+
     def _joined(self, scope: Scope, key: bytes) -> str:
         """Give the lines of a repeated field as one."""
         values = [value for field, value in scope["headers"] if field == key]

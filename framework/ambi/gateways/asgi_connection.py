@@ -36,6 +36,8 @@ class Connection:
         is_gone: the client has left, as far as is known.
     """
 
+    __slots__ = ("_body_ended", "_is_read", "_receive", "_request", "_watch", "declared", "ended", "is_gone")
+
     side: Side = ASYNC
 
     def __init__(self, request: Request, receive: Receive, length: bytes | None, *, has_body: bool) -> None:

@@ -182,6 +182,10 @@ class _Edge:
         key = _KEYS[name]
         return environ[key] or None if key in environ else None
 
+    def field(self, request: Request, name: str, /) -> str | None:
+        key, environ = _KEYS[name], request.native
+        return environ[key] or None if key in environ else None
+
     def headers(self, environ: WSGIEnvironment, /) -> list[Pair]:
         pairs = [
             (key[5:].replace("_", "-").lower(), value)

@@ -76,7 +76,7 @@ def read_msgpack(data: bytes) -> Any:
 
 def write(request: Request, shape: Shape, value: Any, status: int) -> Response:
     """Make the response of a value that was narrowed, in the media type that the client likes best."""
-    accept = request._edge.header(request.native, "accept")
+    accept = request._edge.field(request, "accept")
     if accept is not None and ("msgpack" in accept or "urlencoded" in accept):
         chosen = request.accepts(*_OFFERS)
         if chosen in MSGPACK:

@@ -63,7 +63,10 @@ class MsgspecShape:
         """Read a value from text; a list from several."""
         if self._is_text and text.__class__ is str:
             return text
-        value = self._read(text, self._without_none, lax=True)
+        try:
+            value = msgspec.convert(text, self._without_none, strict=False)
+        except msgspec.ValidationError as exc:
+            raise Misfit(self._faults(text, exc, lax=True)) from None
         if value.__class__ is float and not math.isfinite(value):
             raise Misfit([Fault((), "Expected a finite number")])
         return value

@@ -84,7 +84,9 @@ class ProviderLayer(Layer):
     # --- the four forms ---
 
     def _call(self, request: Request) -> None:
-        values = values_of(request)
+        values = request._provided
+        if values is None:
+            values = request._provided = {}
         if values.__class__ is dict:
             try:
                 values[self.key] = self.call(request)
@@ -92,7 +94,9 @@ class ProviderLayer(Layer):
                 request._provided = Failed()
 
     async def _await(self, request: Request) -> None:
-        values = values_of(request)
+        values = request._provided
+        if values is None:
+            values = request._provided = {}
         if values.__class__ is dict:
             try:
                 values[self.key] = await self.call(request)
