@@ -126,9 +126,7 @@ def main(arguments: list[str]) -> None:
 def case_of(colour: str) -> Case:
     body = json.dumps(BODY).encode()
     kind = "application/json"
-    return Case(
-        colour, "/items/7", ANSWER, method="POST", query="n=5", body=body, content_type=kind, parse=json.loads
-    )
+    return Case(colour, "/items/7", ANSWER, method="POST", query="n=5", body=body, content_type=kind, parse=json.loads)
 
 
 async def run_gateway(name: str, options: argparse.Namespace) -> list[measure.Cell]:
@@ -162,9 +160,7 @@ def serves(peer: str, colour: str, gateway: str) -> bool:
     return peer != FASTAPI or colour != "def that never waits"
 
 
-def table(
-    measured: dict[str, list[measure.Cell]], what: str, figure: Callable[[measure.Cell], str]
-) -> str:
+def table(measured: dict[str, list[measure.Cell]], what: str, figure: Callable[[measure.Cell], str]) -> str:
     ratios = [] if "calls" in what else [f"{peer} / ambi" for peer in GOALS]
     rows = [[f"Handler and providers, {what}", *MAKERS, *ratios]]
     for gateway, cells in measured.items():
@@ -172,6 +168,8 @@ def table(
             row = {cell.peer: cell for cell in cells if cell.case.name == colour}
             if row:
                 shown = [figure(row[peer]) if peer in row else "-" for peer in MAKERS]
-                times = [f"{row[peer].ratio_to(row[OURS]):.1f}" if peer in row else "-" for peer in GOALS] if ratios else []
+                times = (
+                    [f"{row[peer].ratio_to(row[OURS]):.1f}" if peer in row else "-" for peer in GOALS] if ratios else []
+                )
                 rows.append([f"{gateway.upper()}, `{colour}`", *shown, *times])
     return report.markdown(rows)

@@ -153,6 +153,18 @@ def test_a_body_is_read_on_the_servers_side(app: App, client: Client, cell: Cell
     assert hops.take() == (0 if cell.matches else 1)
 
 
+def test_a_body_between_a_blocking_layer_and_a_def_costs_no_further_crossing(
+    app: App, client: Client, cell: Cell, hops: Hops
+) -> None:
+    app.post("/", middleware=[LAYERS["b"]])(cell.handler(lambda request: request.body))
+    column = ("wsgi-def", "wsgi-async", "asgi-def", "asgi-async").index(f"{cell.gateway}-{cell.colour}")
+    assert client.post("/", content=b"abc").content == b"abc"
+    assert hops.take() == ROWS["b"][column]
+    for content in (b"x" * 70_000, [b"ab", b"c"]):  # what is not read ahead
+        assert client.post("/", content=content).content == (content if isinstance(content, bytes) else b"abc")
+        assert hops.take() == ROWS["b"][column] + (cell.gateway == "asgi" and not cell.is_async)
+
+
 def test_a_body_for_layers_costs_no_further_crossing(app: App, client: Client, cell: Cell, hops: Hops) -> None:
     layers = [Layer(blocking, blocking=True, body=True)]
     app.post("/", middleware=layers)(cell.handler(lambda request: request.body))
@@ -250,7 +262,7 @@ def test_a_layer_closes_where_it_was_opened_though_the_body_failed_elsewhere(
         threads.append(threading.current_thread().name)
 
     app.post("/", max_body_bytes=3)(cell.handler(lambda: "ok"))
-    assert client.post("/", content=b"four").status_code == 413
+    assert client.post("/", content=[b"four"]).status_code == 413
     assert threads == ["ambi-worker"] * 2
 
 

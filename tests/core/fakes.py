@@ -35,6 +35,7 @@ class FakeBody:
         self.chunks = list(chunks)
         self.side = side
         self.declared = declared
+        self.ahead: bytes | None = None
         self.io: list[str] = []
 
     @property
@@ -49,6 +50,9 @@ class FakeBody:
 
     async def read_async(self) -> bytes:
         return self.read_blocking()
+
+    async def read_ahead(self) -> None:
+        return None
 
     async def run_io(self, function: Callable[..., Any], *args: Any) -> Any:
         self.io.append(function.__name__)

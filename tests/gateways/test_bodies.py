@@ -553,6 +553,69 @@ def test_a_refused_request_is_never_asked_for_its_body(make_client: MakeClient, 
     assert (response.status_code, tap.events) == (401, [])
 
 
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.gateway == "asgi"], indirect=True, ids=str)
+@pytest.mark.parametrize(
+    ("headers", "size", "events"),
+    [
+        ({}, 3, ["read", "layer"]),
+        ({}, 65_536, ["read", "layer"]),
+        ({}, 65_537, ["layer", "read"]),
+        ({"expect": "100-continue"}, 3, ["layer", "read"]),
+        ({"content-type": "multipart/form-data; boundary=b"}, 3, ["layer", "read"]),
+        ({"transfer-encoding": "chunked"}, 3, ["layer", "read"]),
+    ],
+)
+def test_a_small_body_that_is_on_its_way_is_read_before_a_thread_is_taken(
+    make_client: MakeClient, cell: Cell, headers: dict[str, str], size: int, events: list[str]
+) -> None:
+    """ASGI alone: under WSGI the thread is there already."""
+    app, seen = App(), list[str]()
+
+    @app.middleware(blocking=True)
+    def layer(request: Request) -> Middleware:
+        seen.append("layer")
+        yield
+
+    app.post("/", max_body_bytes=100_000)(cell.handler(lambda request: str(len(request.body))))
+    content: Any = [b"x" * size] if "transfer-encoding" in headers else b"x" * size
+    sent = {name: value for name, value in headers.items() if name != "transfer-encoding"}
+    make_client(BodyTap(app, [b"x" * size], seen)).post("/", content=content, headers=sent)
+    assert list(dict.fromkeys(seen)) == events
+
+
+def test_what_is_refused_of_a_body_is_refused_behind_the_layers_also_where_it_was_read_before_them(
+    make_client: MakeClient, cell: Cell
+) -> None:
+    app, seen = App(), list[int]()
+
+    @app.middleware(blocking=True)
+    def layer(request: Request) -> Middleware:
+        response = yield
+        seen.append(response.status)
+
+    app.post("/", max_body_bytes=3)(cell.handler(lambda request: request.body))
+    client = make_client(app)
+    assert client.post("/", content=b"four").status_code == 413
+    assert client.post("/", content=b"abc", headers={"content-encoding": "gzip"}).status_code == 415
+    assert client.post("/", content=b"abc").content == b"abc"
+    assert seen == [413, 415, 200]
+
+
+def test_a_layer_sees_no_body_that_was_read_before_it(
+    make_client: MakeClient, cell: Cell, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = App()
+
+    @app.middleware(blocking=True)
+    def early(request: Request) -> Middleware:
+        request.body  # noqa: B018
+        yield
+
+    app.post("/")(cell.handler(lambda request: request.body))
+    assert make_client(app).post("/", content=b"abc").status_code == 500
+    assert "@app.middleware(body=True)" in caplog.text
+
+
 def test_a_middleware_that_touches_the_body_early_is_told_what_to_do(
     app: App, client: Client, cell: Cell, caplog: pytest.LogCaptureFixture
 ) -> None:

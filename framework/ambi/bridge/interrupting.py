@@ -29,7 +29,7 @@ class Interrupted(Exception):
 
 
 def within(awaitable: Awaitable[Any], timeout_s: float, error: type[Exception] = TimeoutError) -> Awaitable[Any]:
-    """Await something for so long at most: `await within(...)`, at once.
+    """Give what awaits something for so long at most; await that at once.
 
     Args:
         error: what is raised when the time is up. One of the caller's own cannot be taken for what came from inside.

@@ -23,16 +23,21 @@ if TYPE_CHECKING:
     from .sides import Side
 
 
+MULTIPART = "multipart/form-data"
+
+
 class BodySource(Protocol):
     """Where a gateway's request bodies come from; one object a request that has a body.
 
     Attributes:
         side: where `read` may be awaited.
         declared: the Content-Length; None without one.
+        ahead: the whole body, where it was read ahead.
     """
 
     side: Side
     declared: int | None
+    ahead: bytes | None
 
     @property
     def ended(self) -> bool:
@@ -56,12 +61,22 @@ class BodySource(Protocol):
         """As `read`, from the async side, whichever side is the source's."""
         ...
 
+    async def read_ahead(self) -> None:
+        """Take in a small body that the client is sending anyway, where that spares a way back to `side` for it.
+
+        Raises:
+            ClientDisconnected, HTTPError: as `read`.
+        """
+        ...
+
     async def run_io(self, function: Callable[..., Any], *args: Any) -> Any:
         """Run blocking file work where it harms nobody."""
         ...
 
 
-def load_body(request: Request, source: BodySource, max_bytes: int, *, raw: bool = False) -> Awaitable[None]:
+def load_body(
+    request: Request, source: BodySource | ReadAhead, max_bytes: int, *, raw: bool = False
+) -> Awaitable[None]:
     """Read the whole body into the request: as bytes, or as a form that is parsed while it arrives.
 
     Args:
@@ -84,12 +99,14 @@ def load_body(request: Request, source: BodySource, max_bytes: int, *, raw: bool
             "request bodies with a content coding are not accepted",
             headers={"accept-encoding": "identity"},
         )
-    if request.content_type[0] == "multipart/form-data":
+    if isinstance(source, ReadAhead):  # which is no form: its files might have to go to disk
+        return _load_bytes(request, source, max_bytes)
+    if request.content_type[0] == MULTIPART:
         return _load_form(request, source, max_bytes)
     return _load_bytes(request, source, max_bytes)
 
 
-async def _load_bytes(request: Request, source: BodySource, max_bytes: int) -> None:
+async def _load_bytes(request: Request, source: BodySource | ReadAhead, max_bytes: int) -> None:
     chunks: list[bytes] = []
     left = max_bytes
     while not source.ended:
@@ -121,6 +138,23 @@ async def _load_form(request: Request, source: BodySource, max_bytes: int) -> No
     except BaseException:
         reader.close()
         raise
+
+
+class ReadAhead:
+    """A body that was read ahead, as a source: on whichever side it is wanted, as nothing has to be waited for."""
+
+    __slots__ = ("_body", "declared", "ended", "side")
+
+    def __init__(self, body: bytes, side: Side) -> None:
+        self._body = body
+        self.side = side
+        self.declared = len(body)
+        self.ended = False
+
+    async def read(self) -> bytes:
+        """Give it, at once and whole."""
+        self.ended = True
+        return self._body
 
 
 class CountedSource:

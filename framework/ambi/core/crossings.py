@@ -5,7 +5,8 @@ Nothing here runs when a request does; `ambi check` shows it, and tests hold it 
 Facts
 - A request starts and ends on the side of its server: SYNC under WSGI, ASYNC under ASGI.
 - Pieces with a colour run on its side; generators and handlers that never block, where the request is.
-- A body is read on the server's side: before everything where a layer wants it, else before the handler.
+- A body is read on the server's side: before everything where a layer wants it, else before the handler; but a small
+  one of a declared length before a thread is taken on an event loop, so that it need not be left again for that.
 - A blocking layer that tells itself when it has to wait is counted as one that always does.
 - A layer is unwound where it was opened, so the way back is the way in, but for the body and for steps.
 - Two crossings are one stay on the other side apart: a crossing is counted once there and back.
@@ -40,17 +41,21 @@ def way_in(plan: Plan, native: Side, *, with_body: bool = False) -> list[Station
     Args:
         plan: of a route.
         native: the side of the server: SYNC for WSGI, ASYNC for ASGI.
-        with_body: the request has a body, which is loaded before the handler is called.
+        with_body: the request has a body, a small one, which is loaded before the handler is called.
     """
     here = native
+    is_wanted = with_body and plan.loads_body and not plan.body_first
     stations = [Station(None, native)] if with_body and plan.body_first else []
     for layer in plan.layers:
         if layer.is_async:
             here = ASYNC
         elif layer.blocking and (layer.on_loop is None or plan.blocking):
+            if is_wanted and here is native is ASYNC:
+                stations.append(Station(None, here))
+                is_wanted = False
             here = SYNC
         stations.append(Station(layer, here))
-    if with_body and plan.loads_body and not plan.body_first:
+    if is_wanted:
         here = native
         stations.append(Station(None, here))
     here = ASYNC if plan.is_async else SYNC if plan.blocking else here

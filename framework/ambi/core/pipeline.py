@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from .body import load_body
+from .body import ReadAhead, load_body
 from .ending import run_callbacks
 from .middleware import close_layers, fail_layer, innermost, open_layers
 from .recovery import crash, open_late, recover
@@ -26,6 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from .body import BodySource
     from .middleware import Opened
     from .plan import Plan
     from .recovery import Recovered
@@ -48,7 +49,10 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
     failure: BaseException | None = None
     try:
         if plan.body_first and outermost and request._has_body:
-            here = await _load_body(request, plan, here)
+            source = _source_of(request, here)
+            if source.side is not here:
+                here = await source.side
+            await load_body(request, source, plan.max_body_bytes, raw=plan.keeps_raw)
         while depth < plan.depth and response is None:
             layer = plan.layers[depth]
             if not layer.is_async:
@@ -66,10 +70,15 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
                     call_next = partial(_call_next, plan, depth + 1)
                     response = make_response(await layer.on_loop(request, call_next), codec, layer)
             else:
+                if plan.loads_body and request._has_body:
+                    await request._edge.body_source(request).read_ahead()
                 here = await SYNC
         if response is None:
             if plan.loads_body and request._has_body and not request.is_loaded:
-                here = await _load_body(request, plan, here)
+                source = _source_of(request, here)
+                if source.side is not here:
+                    here = await source.side
+                await load_body(request, source, plan.max_body_bytes, raw=plan.keeps_raw)
             if plan.is_async:
                 if here is SYNC:
                     here = await ASYNC
@@ -108,13 +117,10 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
     return response
 
 
-async def _load_body(request: Request, plan: Plan, here: Side) -> Side:
-    """Read the body where that can be done; give the side that this was."""
+def _source_of(request: Request, here: Side) -> BodySource | ReadAhead:
+    """Give where the body comes from; it is read on the source's side."""
     source = request._body_source = request._edge.body_source(request)
-    if source.side is not here:
-        here = await source.side
-    await load_body(request, source, plan.max_body_bytes, raw=plan.keeps_raw)
-    return here
+    return source if source.ahead is None else ReadAhead(source.ahead, here)
 
 
 async def _unwind(

@@ -137,8 +137,8 @@ class Request:
 
     __slots__ = (
         "_after", "_answer", "_body", "_body_source", "_content_type", "_context", "_cookies", "_csp_nonce",
-        "_csrf_seed", "_distance", "_dropped", "_edge", "_form", "_has_body", "_headers", "_host", "_json",
-        "_lines", "_loop_side", "_on_response", "_places", "_provided", "_query", "_receive", "_sent", "_session", "_state",
+        "_csrf_seed", "_distance", "_dropped", "_edge", "_form", "_has_body", "_headers", "_host", "_json", "_lines",
+        "_loop_side", "_on_response", "_places", "_provided", "_query", "_receive", "_sent", "_session", "_state",
         "_sync_side", "_trace", "_values", "_websocket", "app", "has_end", "method", "native", "path", "query_string",
         "root_path", "route",
     )  # fmt: skip

@@ -23,7 +23,7 @@ from ..core.response import finalize, take_body
 from ..core.sides import ASYNC
 from ..core.url import decode_path, encode_raw_query, percent_decode, strip_root
 from ..core.watching import tell_of_crash
-from .asgi_connection import Connection, connection_of
+from .asgi_connection import AHEAD_BYTES, Connection, connection_of
 from .counting import counted
 from .entry import check_host, headers_too_large, parse_content_length, target_too_long
 
@@ -362,9 +362,6 @@ def _address(value: Any) -> tuple[str, int | None] | None:
     return str(value[0]), int(port) or None if port.isdecimal() else None  # 0 is none: so servers say it behind a proxy
 
 
-_DRAIN_BYTES = 65536
-
-
 def has_unread_body(request: Request) -> bool:
     """Tell whether a small body was left that the client is sending anyway: it was not asked to wait.
 
@@ -374,7 +371,7 @@ def has_unread_body(request: Request) -> bool:
     if not request._has_body or request._body_source.ended:
         return False
     declared = request._body_source.declared
-    return declared is not None and declared <= _DRAIN_BYTES and EDGE.header(request.native, "expect") is None
+    return declared is not None and declared <= AHEAD_BYTES and EDGE.header(request.native, "expect") is None
 
 
 # --- run ---

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from functools import cache
 
+from ..core.body import MULTIPART
 from ..core.errors import ClientDisconnected, HTTPError
 from ..core.sides import ASYNC
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
     Receive = Callable[[], Awaitable[Any]]
 
+AHEAD_BYTES = 65536
+"""How large a body is that is taken in though nobody has asked for it."""
+
 _DRAIN_S = 1.0
 
 
@@ -33,10 +37,11 @@ class Connection:
     Attributes:
         ended: the body has been read, or there is none.
         declared: the Content-Length; None without one.
+        ahead: the whole body, where it was read ahead.
         is_gone: the client has left, as far as is known.
     """
 
-    __slots__ = ("_body_ended", "_is_read", "_receive", "_request", "_watch", "declared", "ended", "is_gone")
+    __slots__ = ("_body_ended", "_is_read", "_receive", "_request", "_watch", "ahead", "declared", "ended", "is_gone")
 
     side: Side = ASYNC
 
@@ -48,6 +53,7 @@ class Connection:
         self._body_ended: Any = None
         self.ended = not has_body
         self.declared = int(length) if length is not None and length.isdigit() else None
+        self.ahead: bytes | None = None
         self.is_gone = False
 
     # --- the body ---
@@ -76,6 +82,22 @@ class Connection:
         return b""
 
     read_async = read
+
+    async def read_ahead(self) -> None:
+        """Read a small body that is on its way, before a thread is taken: it need not be left again for that.
+
+        Not of a client that waits to be asked for it, which may be refused first (RFC 9110 10.1.1), and no form with
+        files.
+        """
+        declared, request = self.declared, self._of_request()
+        if declared is None or declared > AHEAD_BYTES or self.ended or request.content_type[0] == MULTIPART:
+            return
+        if request._edge.field(request, "expect") is not None:
+            return
+        chunks: list[bytes] = []
+        while chunk := await self.read():
+            chunks.append(chunk)
+        self.ahead = b"".join(chunks)
 
     def _end_body(self) -> None:
         self.ended = True

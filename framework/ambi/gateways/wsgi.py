@@ -239,6 +239,7 @@ class WSGIBody:
     """
 
     side: Side = SYNC
+    ahead: bytes | None = None
 
     def __init__(self, request: Request) -> None:
         environ = request.native
@@ -302,6 +303,9 @@ class WSGIBody:
 
     def _fetch(self) -> None:
         self._fetched.append(self.read_blocking())
+
+    async def read_ahead(self) -> None:
+        """Read nothing: the way is to the server's thread, where a body is read in any case."""
 
     async def run_io(self, function: Callable[..., Any], *args: Any) -> Any:
         """Run file work here: this thread may block."""
