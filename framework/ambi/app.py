@@ -343,7 +343,7 @@ class App(EquippedRouter):
 
     def _rebind(self) -> None:
         for route in self._routes:
-            route.forget_binding()
+            route.rebind()
         self._changed()
 
     def _table_for(self, host: str) -> RouteTable:
@@ -389,7 +389,7 @@ class App(EquippedRouter):
     def _all_lifespans(self) -> list[Lifespan]:
         found = [] if self._lifespan is None else [self._lifespan]
         if self._registry is not None:
-            found += [value.lifespan for value in self._registry.app_values.values()]
+            found += self._registry.lifespans()
         for mount in self._mounts:
             if isinstance(mount.app, App):
                 found += mount.app._all_lifespans()

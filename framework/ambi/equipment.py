@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .core.forwarded import Proxies
     from .core.middleware import Middleware
     from .core.request import Request
+    from .core.response import Response
     from .core.routing import Route
     from .features.csrf import CSRFTokens
     from .features.rate_limit import RateLimitOptions
@@ -102,7 +103,8 @@ class EquippedRouter(Router):
             instead: a provider -> what is called instead, of either colour, with parameters of its own.
 
         Raises:
-            ConfigurationError: no route asks for one of the providers.
+            ConfigurationError: no route asks for one of the providers, or what is called instead asks for something
+                that cannot be given.
 
         Example:
             with app.override({get_session: lambda: FakeSession()}), Client(app) as client:
@@ -121,7 +123,18 @@ class EquippedRouter(Router):
         """Bind a handler whose signature says more than the core understands."""
         from .features.typed.signature import bind_typed
 
-        return bind_typed(route, self._provided(), {"lines": _lines, "events": _events})
+        return bind_typed(route, self._provided(), self._stream_kind)
+
+    @staticmethod
+    def _stream_kind(kind: Literal["lines", "events"]) -> Callable[[Any], Response]:
+        """Give what sends the items of a generator, one feature or the other."""
+        if kind == "events":
+            from .features.sse import SSE
+
+            return SSE
+        from .features.json_lines import JSONLines
+
+        return JSONLines
 
     def _rebind(self) -> None:
         """Bind all handlers anew. `App` has them."""
@@ -566,17 +579,3 @@ class EquippedRouter(Router):
 
         self.layers = (*self.layers, rate_limit(limits, name=name, **options))
         self._changed()
-
-
-def _lines() -> Any:
-    """Load what sends values a line each."""
-    from .features.json_lines import JSONLines
-
-    return JSONLines
-
-
-def _events() -> Any:
-    """Load what sends events."""
-    from .features.sse import SSE
-
-    return SSE

@@ -2,9 +2,9 @@
 
 import enum
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Literal, NewType, Optional, TypedDict
+from typing import Annotated, Any, Literal, NewType, TypedDict
 from uuid import UUID
 
 import attrs
@@ -70,7 +70,9 @@ def errors(response: Any) -> list[tuple[str, str, str]]:
     """Give location, name or pointer, and message of what a 422 tells."""
     assert response.status_code == 422
     assert response.headers["content-type"] == "application/problem+json"
-    return [(one["location"], one.get("name", one.get("pointer", "")), one["message"]) for one in response.json()["errors"]]
+    return [
+        (one["location"], one.get("name", one.get("pointer", "")), one["message"]) for one in response.json()["errors"]
+    ]
 
 
 # --- the query ---
@@ -81,10 +83,10 @@ def errors(response: Any) -> list[tuple[str, str, str]]:
     [
         (int, "12", 12), (float, "1.5", 1.5), (bool, "true", True), (bool, "0", False), (str, "null", "null"),
         (Decimal, "1.10", Decimal("1.10")), (date, "2026-02-28", date(2026, 2, 28)),
-        (datetime, "2026-02-28T01:02:03", datetime(2026, 2, 28, 1, 2, 3)), (timedelta, "PT5S", timedelta(seconds=5)),
+        (datetime, "2026-02-28T01:02:03Z", datetime(2026, 2, 28, 1, 2, 3, tzinfo=UTC)), (timedelta, "PT5S", timedelta(seconds=5)),
         (UUID, "00000000-0000-4000-8000-00000000000a", UUID(int=0x40008000_00000000_000A)),
         (Colour, "blue", Colour.BLUE), (Size, "2", Size.LARGE), (Literal["a", "b"], "b", "b"), (Literal[1, 2], "2", 2),
-        (UserId, "7", 7), (int | None, "7", 7), (Optional[str], "null", "null"), (int | str, "x", "x"),
+        (UserId, "7", 7), (int | None, "7", 7), (str | None, "null", "null"), (int | str, "x", "x"),
         (Annotated[int, msgspec.Meta(ge=1)], "1", 1), (Annotated[int, pydantic.Field(ge=1)], "1", 1),
     ],
 )  # fmt: skip
@@ -157,7 +159,11 @@ def test_what_is_not_sent_is_the_default(app: App, client: Client, cell: Cell) -
     @app.get("/")
     @cell.handler
     def handler(
-        request: Request, n: int = 3, tags: list[str] = [], maybe: int | None = None, bare: int | None = None  # noqa: B006
+        request: Request,
+        n: int = 3,
+        tags: list[str] = [],  # noqa: B006  # which this is about
+        maybe: int | None = None,
+        bare: int | None = None,
     ) -> Any:
         tags.append("own")
         return {"all": [n, tags, maybe, bare], "method": request.method}
@@ -366,7 +372,12 @@ def test_fields_and_files_of_a_form(app: App, client: Client, cell: Cell) -> Non
         ("form", "n", "Expected `int`, got `str`"),
         ("form", "photo", "Expected a file, got text"),
     ]
-    twice = [("photo", ("1", b"", "a/b")), ("photo", ("2", b"", "a/b")), ("n", ("n", b"1", "a/b")), ("tag", ("t", b"", "a/b"))]
+    twice = [
+        ("photo", ("1", b"", "a/b")),
+        ("photo", ("2", b"", "a/b")),
+        ("n", ("n", b"1", "a/b")),
+        ("tag", ("t", b"", "a/b")),
+    ]
     assert errors(client.post("/", files=twice)) == [
         ("form", "n", "Expected text, got a file"),
         ("form", "photo", "It is given more than once"),
