@@ -64,6 +64,25 @@ def test_a_status_comes_before_a_class(app: App, client: Client, cell: Cell) -> 
     assert answers == [(404, "status"), (403, "class"), (404, "status")]
 
 
+def test_an_error_that_a_handler_returns_is_answered_as_without_it(app: App, client: Client, cell: Cell) -> None:
+    def page(request: Request, error: HTTPError) -> Any:
+        return Text("page", error.status) if request.accepts("text/html") else error
+
+    app.error(HTTPError)(cell.handler(page))
+    app.get("/403")(raising(cell, HTTPError(403, "not yours", headers={"x-why": "owner"})))
+    assert client.get("/403", headers={"accept": "text/html"}).text == "page"
+    plain = client.get("/403", headers={"accept": "application/json"})
+    assert (plain.status_code, plain.headers["x-why"], plain.json()["detail"]) == (403, "owner", "not yours")
+
+
+def test_an_error_that_a_handler_makes_of_another_is_answered_too(app: App, client: Client, cell: Cell) -> None:
+    app.error(Broken)(cell.handler(lambda request, error: HTTPError(503, "come again", headers={"retry-after": "5"})))
+    app.get("/x")(raising(cell, Broken()))
+    response = client.get("/x")
+    assert (response.status_code, response.headers["retry-after"]) == (503, "5")
+    assert response.json()["detail"] == "come again"
+
+
 def test_the_nearest_router_handles(app: App, client: Client, cell: Cell) -> None:
     outer, inner = Router(prefix="/outer"), Router(prefix="/inner")
     for router, name in ((app, "app"), (outer, "outer"), (inner, "inner")):

@@ -78,21 +78,27 @@ async def crash(request: Request, plan: Plan, failure: Exception, here: Side) ->
 async def _call_handler(
     request: Request, plan: Plan, handler: ErrorHandler, failure: Exception, here: Side
 ) -> Recovered:
-    """Let the user's handler make the response; a plain value of it gets the status of the error, or 500."""
+    """Let the user's handler make the response; a plain value of it gets the status of the error, or 500.
+
+    An `HTTPError` that it returns is rendered as if there were no handler.
+    """
     try:
         if handler.is_async is not (here is ASYNC):
             here = await (ASYNC if handler.is_async else SYNC)
         value = handler.call(request, failure)
         if handler.is_async:
             value = await value
-        response = make_response(value, plan.codec, handler)
+        if isinstance(value, HTTPError):
+            response = render_error(request, value)
+        else:
+            response = make_response(value, plan.codec, handler)
     except BaseException as exc:
         if exc is not failure and exc.__context__ is None:
             exc.__context__ = failure  # so that the log shows both
         return None, exc, here
     if response.body.__class__ is not bytes:
         request.drop(response)  # unless it is the one that is sent
-    if not isinstance(value, (Response, tuple)):
+    if not isinstance(value, (Response, tuple, HTTPError)):
         response.status = failure.status if isinstance(failure, HTTPError) else 500
     return response, None, here
 

@@ -594,8 +594,8 @@ class Router:
         """Register what makes a response of a status (of an HTTPError) or of a class of exceptions.
 
         The function takes (request, error) and is a `def` or an `async def`. A plain value it returns gets the
-        status of the error, or 500. For `Exception` and 500 it runs at the edge, when all layers have seen the
-        exception.
+        status of the error, or 500; an `HTTPError` that it returns, as the one that it was given, is answered as if
+        there were no handler. For `Exception` and 500 it runs at the edge, when all layers have seen the exception.
 
         Raises:
             ConfigurationError: the key is neither, or has a handler already.
