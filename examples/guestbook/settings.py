@@ -5,6 +5,7 @@
     GUESTBOOK_UPLOADS    the folder of pictures
     GUESTBOOK_SECRET     signs sessions and forms; of several, with commas between, the first signs and all are good
     GUESTBOOK_HOSTS      names of the site, with commas between
+    GUESTBOOK_PAGE       how many posts are on a page; 5
     GUESTBOOK_PROXIES    how many proxies stand in front; with one or more, the site is served over https alone
 """
 
@@ -44,6 +45,7 @@ class Settings:
             secrets=_words(said.get("GUESTBOOK_SECRET", "")) or (secret_of(folder),),
             hosts=_words(said.get("GUESTBOOK_HOSTS", "")),
             proxies=int(said.get("GUESTBOOK_PROXIES", "0")),
+            posts_on_a_page=int(said.get("GUESTBOOK_PAGE", "5")),
         )
 
     @classmethod

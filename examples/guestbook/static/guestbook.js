@@ -19,6 +19,8 @@ input?.addEventListener("change", () => {
   URL.revokeObjectURL(preview.src);
   preview.hidden = !file;
   if (file) preview.src = URL.createObjectURL(file);
+  input.closest(".field").classList.remove("wrong");  // that was another file
+  document.getElementById("image-error")?.remove();
   const isTooLarge = file && file.size > Number(input.dataset.maxBytes);
   input.setCustomValidity(isTooLarge ? input.dataset.tooLarge : "");
   input.reportValidity();
