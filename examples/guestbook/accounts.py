@@ -4,6 +4,7 @@ from typing import Annotated
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from ambi import Redirect, Request, Response, Router
 from ambi.features.auth import LoginRequired, hash_password, needs_rehash, safe_redirect, verify_password
@@ -49,14 +50,8 @@ async def log_in_form(request: Request) -> Response:
 @accounts.post("/signup", name="try_sign_up")
 def sign_up(request: Request, database: Database) -> Answer:
     form = SignUp.read(request.form)
-    if not form.errors:
-        user = User(name=form.name, key=key_of(form.name), password_hash=hash_password(form.password))
-        database.add(user)
-        try:
-            database.flush()
-        except IntegrityError:  # asking first would leave a moment for somebody else
-            form.errors["name"] = "Somebody has this name already."
-    if form.errors:
+    user = None if form.errors else _new_user(database, form)
+    if user is None:
         return templates.render("sign_up.html", request, form=form), 422
     return _let_in(request, user, f"Welcome, {user.name}!")
 
@@ -67,7 +62,7 @@ def try_log_in(request: Request, database: Database) -> Answer:
     user = database.scalar(select(User).where(User.key == key_of(form.name)))
     # A user who is not there takes as long as a wrong password, and is told the same.
     if not verify_password(form.password, user.password_hash if user else None) or user is None:
-        form.errors["password"] = "Name and password do not match."
+        form.errors["password"] = "Name and password do not match."  # noqa: S105  # what is said of it
         return templates.render("log_in.html", request, form=form), 422
     if needs_rehash(user.password_hash):
         user.password_hash = hash_password(form.password)
@@ -79,6 +74,18 @@ def log_out(request: Request) -> Response:
     request.session.clear()
     request.session.flash("You are logged out.")
     return Redirect(request.url_for("index"))
+
+
+def _new_user(database: Session, form: SignUp) -> User | None:
+    """Add a user; None where somebody has the name."""
+    user = User(name=form.name, key=key_of(form.name), password_hash=hash_password(form.password))
+    database.add(user)
+    try:
+        database.flush()
+    except IntegrityError:  # asking beforehand would leave a moment for somebody else
+        form.errors["name"] = "Somebody has this name already."
+        return None
+    return user
 
 
 def _let_in(request: Request, user: User, greeting: str) -> Response:

@@ -3,6 +3,8 @@
     gunicorn -k gthread --threads 8 examples.guestbook.app:app
     uvicorn examples.guestbook.app:app
     python -m examples.guestbook        the standard library's server
+
+What is in it stands in `site.py`.
 """
 
 from .settings import Settings

@@ -82,9 +82,7 @@ class Entry:
 
     @classmethod
     def read(cls, form: Form) -> "Entry":
-        found = cls(
-            clean(form.field("text")), clean_line(form.field("alt")), _file_of(form), "without_image" in form
-        )
+        found = cls(clean(form.field("text")), clean_line(form.field("alt")), _file_of(form), "without_image" in form)
         if not found.text:
             found.errors["text"] = "Write something."
         elif len(found.text) > TEXT_CHARS:

@@ -7,6 +7,8 @@
     GUESTBOOK_HOSTS      names of the site, with commas between
     GUESTBOOK_PAGE       how many posts are on a page; 5
     GUESTBOOK_PROXIES    how many proxies stand in front; with one or more, the site is served over https alone
+
+A secret that is not given is made, and kept in that folder for the other workers and for the next start.
 """
 
 import os

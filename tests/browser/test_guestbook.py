@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 from selenium.common.exceptions import StaleElementReferenceException, WebDriverException
+from selenium.webdriver.remote.webelement import WebElement
 
 from tests.browser.chromium import Browser
-from tests.browser.serving import SERVERS, address, serving
+from tests.browser.serving import address, serving
 from tests.servers.processes import Running
 
 pytest.importorskip("sqlalchemy")
@@ -76,8 +77,8 @@ class Visit:
         return self.browser.texts(".posts .text")
 
     def sign_up(self, name: str, again: str = PASSWORD) -> None:
-        for id, value in (("name", name), ("password", PASSWORD), ("again", again)):
-            self.browser.fill(id, value)
+        for field, value in (("name", name), ("password", PASSWORD), ("again", again)):
+            self.browser.fill(field, value)
         self.follow("#send")
 
     def log_in(self, name: str, password: str = PASSWORD) -> None:
@@ -101,7 +102,7 @@ class Visit:
         return [text for text in self.browser.complaints() if "the server responded with a status of 4" not in text]
 
 
-def _is_gone(element: object) -> bool:
+def _is_gone(element: WebElement) -> bool:
     try:
         element.is_enabled()
     except StaleElementReferenceException:
@@ -114,8 +115,8 @@ def _is_gone(element: object) -> bool:
 @pytest.fixture
 def site(server: str, tmp_path: Path) -> Iterator[Running]:
     """A guestbook in which nobody has written yet."""
-    variables = {"GUESTBOOK_FOLDER": str(tmp_path / "data"), "GUESTBOOK_PAGE": "2"}
-    with serving(server, "examples.guestbook.app:app", **variables) as started:
+    folder = str(tmp_path / "data")
+    with serving(server, "examples.guestbook.app:app", GUESTBOOK_FOLDER=folder, GUESTBOOK_PAGE="2") as started:
         yield started
 
 
@@ -139,7 +140,10 @@ def photo(tmp_path: Path) -> Path:
     """A picture of a sky, as a PNG."""
     width, height = 480, 270
     rows = b"".join(
-        b"\0" + b"".join(bytes((x * 90 // width + 80, 110 + y * 100 // height, 220 - y * 120 // height)) for x in range(width))
+        b"\0"
+        + b"".join(
+            bytes((x * 90 // width + 80, 110 + y * 100 // height, 220 - y * 120 // height)) for x in range(width)
+        )
         for y in range(height)
     )
     parts = [
@@ -180,7 +184,9 @@ def test_the_whole_site_is_walked_through(visit: Visit, photo: Path, tmp_path: P
     browser.fill("text", WORDS)
     browser.element("image").send_keys(str(fake))
     visit.follow("#save")
-    assert browser.texts(".error:not(.flash)") == ["This is no picture, or of another kind than PNG, JPEG, GIF or WebP."]
+    assert browser.texts(".error:not(.flash)") == [
+        "This is no picture, or of another kind than PNG, JPEG, GIF or WebP."
+    ]
     assert browser.element("text").get_attribute("value") == WORDS
     visit.look("write-errors")
     browser.element("image").send_keys(str(photo))

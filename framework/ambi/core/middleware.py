@@ -105,8 +105,8 @@ class Layer:
 class Provider(Layer):
     """A layer that has a value for handlers: one with a parameter `user: Annotated[User, provider]` is given it.
 
-    Such a parameter also puts the layer around its route, innermost, unless it is there already: on the route, one of its
-    routers, or the application.
+    Such a parameter also puts the layer around its route, innermost, unless it is there already: on the route, on one
+    of its routers, or on the application.
     """
 
     __slots__ = ()
