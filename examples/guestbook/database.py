@@ -79,3 +79,4 @@ def _prepare(connection: Any, _: object) -> None:
     """Have SQLite hold references, and let readers go on while somebody writes."""
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")  # a power cut may take the last posts, and never the file

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, ForeignKey, String
+from sqlalchemy import DateTime, ForeignKey, String, UniqueConstraint
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
@@ -57,11 +57,12 @@ class Post(Model):
     """
 
     __tablename__ = "post"
+    __table_args__ = (UniqueConstraint("author_id", "ticket"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    author_id: Mapped[int] = mapped_column(ForeignKey("user.id"), index=True)
+    author_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
     author: Mapped[User] = relationship(lazy="joined", innerjoin=True)
-    ticket: Mapped[str] = mapped_column(String(32), unique=True)
+    ticket: Mapped[str] = mapped_column(String(32))
     text: Mapped[str]
     image: Mapped[str | None]
     alt: Mapped[str] = mapped_column(default="")

@@ -45,8 +45,8 @@ def create_post(request: Request, author: Member, database: Database) -> Answer:
         return templates.render("write.html", request, form=form, ticket=ticket, post=None), 422
     # A form that is sent once more, by a double click or with the back button, is the same post. Requests of one
     # session that may change something wait for each other, so there is nobody between the question and the answer.
-    post = database.scalar(select(Post).where(Post.ticket == ticket))
-    if post is not None and post.author_id == author.id:
+    post = database.scalar(select(Post).where(Post.author_id == author.id, Post.ticket == ticket))
+    if post is not None:
         request.session.flash("You have sent this already.")
         return Redirect(request.url_for("show_post", id=post.id))
     post = Post(author_id=author.id, ticket=ticket, text=form.text)
