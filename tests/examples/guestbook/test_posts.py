@@ -153,6 +153,6 @@ def test_the_posts_of_others_cannot_be_touched(person: Person, rows: Session, se
 
 def test_posts_that_are_not_there_are_not_found(person: Person):
     person.become("Ann")
-    for id in ("1", "0", "-1", "x", "9" * 18, str(2**63), "9" * 200):
+    for number in ("1", "0", "-1", "x", "9" * 18, str(2**63), "9" * 200):
         for action in ("", "/edit", "/delete"):
-            assert (id, person.open(f"/posts/{id}{action}").status_code) == (id, 404)
+            assert (number, person.open(f"/posts/{number}{action}").status_code) == (number, 404)
