@@ -6,6 +6,7 @@ database.py      one transaction a request              models.py   what is in t
 accounts.py      signing up, logging in and out         posts.py    writing, reading, changing, deleting
 feed.py          the newest posts, for feed readers     images.py   pictures, checked by what they are
 forms.py         what is read from forms                pages.py    templates, and pages for errors
+health.py        whether it works
 """
 
 from importlib.util import find_spec

@@ -34,16 +34,16 @@ def is_attempt(request: Request) -> bool:
     return route is not None and route.handler in (try_log_in, sign_up)
 
 
-# The two forms need neither database nor disk: as `async def` they take no thread of an ASGI server.
+# The two forms wait for nothing, so they need no thread of an ASGI server.
 
 
-@accounts.get("/signup", name="sign_up")
-async def sign_up_form(request: Request) -> Response:
+@accounts.get("/signup", name="sign_up", blocking=False)
+def sign_up_form(request: Request) -> Response:
     return templates.render("sign_up.html", request, form=SignUp())
 
 
-@accounts.get("/login", name="log_in")
-async def log_in_form(request: Request) -> Response:
+@accounts.get("/login", name="log_in", blocking=False)
+def log_in_form(request: Request) -> Response:
     return templates.render("log_in.html", request, form=Login())
 
 

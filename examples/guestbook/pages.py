@@ -47,6 +47,11 @@ def visitor(request: Request) -> Visitor | None:
     return Visitor(*known) if known else None
 
 
+async def busy_page(request: Request, error: Exception) -> Any:
+    """Make the page of a 503. As a `def` it would wait for the very threads of which none was free."""
+    return error_page(request, error)
+
+
 def error_page(request: Request, error: Exception) -> Any:
     """Make a page of an error for those who look at pages; the others get what they get by default."""
     if not isinstance(error, HTTPError):

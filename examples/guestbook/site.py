@@ -17,8 +17,9 @@ from ambi.features.sessions import SQLiteStore
 from .accounts import accounts, is_attempt
 from .database import open_database
 from .feed import feed
+from .health import health
 from .images import Images
-from .pages import HERE, error_page, visitor
+from .pages import HERE, busy_page, error_page, visitor
 from .posts import posts
 from .settings import Settings
 
@@ -43,6 +44,7 @@ def make_site(settings: Settings) -> App:
     def lifespan() -> Iterator[Mapping[str, Any]]:
         engine = open_database(settings.database)
         yield {
+            "engine": engine,
             "settings": settings,
             "new_session": sessionmaker(engine),
             "images": Images(settings.uploads),
@@ -53,7 +55,7 @@ def make_site(settings: Settings) -> App:
     app = App(lifespan=lifespan, allowed_hosts=settings.hosts)
     if settings.proxies:
         app.proxy(hops=settings.proxies)
-        app.https()
+        app.https(exempt=["/healthz"])
     app.security(csp=POLICY, permissions="camera=(), geolocation=(), microphone=()")
     app.rate_limit(settings.attempts, exempt=lambda request: not is_attempt(request))
     app.sessions(settings.secrets, store=store)
@@ -62,10 +64,12 @@ def make_site(settings: Settings) -> App:
     app.template_functions["flashes"] = lambda request: request.session.flashes()
     app.error(HTTPError)(error_page)
     app.error(500)(error_page)
+    app.error(503)(busy_page)
 
     app.include(posts)
     app.include(accounts)
     app.include(feed)
+    app.include(health)
     app.static("/static", HERE / "static")
     app.static(
         "/images", settings.uploads, index=None, cache_control=AN_HOUR, name="image", middleware=[as_picture],

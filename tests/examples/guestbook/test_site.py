@@ -6,6 +6,7 @@ import re
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Literal
 from xml.etree import ElementTree
@@ -155,6 +156,21 @@ def test_an_error_that_has_no_words_of_its_own_is_told_in_those_of_the_framework
     assert answer.headers["allow"] == "GET, HEAD, OPTIONS, POST"
 
 
+def test_a_site_that_works_says_so(client: Client):
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.text) == (200, "ok")
+
+
+def test_a_site_whose_database_hangs_says_so_in_time(client: Client, monkeypatch: pytest.MonkeyPatch):
+    ended = threading.Event()
+    monkeypatch.setattr("examples.guestbook.health.ask", lambda engine: ended.wait(10))
+    try:
+        answer = client.get("/healthz")
+    finally:
+        ended.set()
+    assert (answer.status_code, title(answer)) == (503, "Very busy")
+
+
 # --- the feed ---
 
 
@@ -282,7 +298,7 @@ def test_every_route_is_reached_by_somebody(app: App, person: Person):
     person.become("Ann")
     person.post("hello", ("a.png", PNG))
     person.send("/posts/1/edit", text="hello", alt="", files={"image": ("", b"")})
-    for path in (*PAGES, "/feed.xml", "/static/guestbook.css", "/static/", "/images/x.png", "/images/"):
+    for path in (*PAGES, "/feed.xml", "/healthz", "/static/guestbook.css", "/static/", "/images/x.png", "/images/"):
         person.open(path)
     person.send("/posts/1/delete")
     person.log_out()
