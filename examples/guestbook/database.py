@@ -23,13 +23,14 @@ _KEPT, _UNDONE = "when committed", "when rolled back"
 class Transaction(Provider):
     """A layer with a database session, which a handler asks for as `database: Database`.
 
-    It blocks, so it runs where `def` handlers run; around one of those it costs no crossing of its own.
+    It blocks, so it runs where `def` handlers run; around one of those it costs no crossing of its own. The body of a
+    request is read before it begins: whoever sends slowly holds neither a connection nor, under ASGI, a thread.
     """
 
     __slots__ = ()
 
     def __init__(self) -> None:
-        super().__init__(self.commit_or_roll_back, blocking=True)
+        super().__init__(self.commit_or_roll_back, blocking=True, body=True)
 
     def value_of(self, request: Request) -> Session:
         session: Session = request.state.transaction

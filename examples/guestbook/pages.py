@@ -29,7 +29,7 @@ SAID = {
     403: ("Not allowed", "This is somebody else's; or the form was an old one: then load its page again, and retry."),
     404: ("Nothing here", "There is no such page, or not any more."),
     413: ("Too large", "What you sent is larger than what fits here. Pictures may have up to 4 MiB."),
-    429: ("Slow down", "That were many attempts. Wait a little, and try again."),
+    429: ("Slow down", "Those were many attempts. Wait a little, and try again."),
     500: ("That went wrong", "It is our fault, and nothing was saved. Try again in a moment."),
     503: ("Very busy", "There is too much to do right now. Try again in a moment."),
 }

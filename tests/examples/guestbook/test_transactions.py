@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import urlencode
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from ambi import App, HTTPError, Redirect
@@ -14,6 +16,7 @@ from ambi.testing import Client
 from examples.guestbook.database import Database, open_database, when_committed, when_rolled_back
 from examples.guestbook.models import Post, User
 from examples.guestbook.settings import Settings
+from examples.guestbook.site import make_site
 from tests.examples.guestbook.person import PNG, Person, errors
 
 
@@ -55,6 +58,33 @@ def test_what_is_answered_with_a_success_is_committed_and_nothing_else(
     is_success = name in ("plain", "redirect")
     assert users(rows) == (["Eve"] if is_success else [])
     assert said == (["committed"] if is_success else ["rolled back"])
+
+
+@pytest.mark.parametrize("gateway", ["wsgi", "asgi"])
+def test_somebody_who_sends_slowly_holds_no_connection(
+    settings: Settings, rows: Session, gateway: Literal["wsgi", "asgi"], monkeypatch: pytest.MonkeyPatch
+):
+    engines: list[Engine] = []
+
+    def open_and_note(path: Path) -> Engine:
+        engines.append(open_database(path))
+        return engines[-1]
+
+    monkeypatch.setattr("examples.guestbook.site.open_database", open_and_note)
+    with Client(make_site(settings), gateway, headers={"accept": "text/html"}) as client:
+        person = Person(client)
+        person.sign_up("Ann")
+        body = urlencode({**person.fields("/posts/new"), "text": "slow", "alt": ""}).encode()
+        held: list[int] = []
+
+        def slowly() -> Iterator[bytes]:
+            for index in range(len(body)):
+                held.append(engines[0].pool.checkedout())
+                yield body[index : index + 1]
+
+        form = {"content-type": "application/x-www-form-urlencoded"}
+        assert client.post("/posts/1/edit", content=slowly(), headers=form).status_code == 404
+    assert set(held) == {0}
 
 
 def test_a_commit_that_fails_takes_the_picture_back(
