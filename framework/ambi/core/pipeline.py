@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from .body import load_body
 from .ending import run_callbacks
+from .errors import HTTPError
 from .middleware import close_layers, fail_layer, innermost, open_layers
 from .recovery import crash, open_late, recover
 from .response import Response, make_response, settle_status
@@ -47,7 +48,10 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
     try:
         if plan.body_first and outermost and request._has_body:
             here = await _reach_body(request, here)
-            await load_body(request, request._body_source, plan.max_body_bytes, raw=plan.keeps_raw)
+            try:
+                await load_body(request, request._body_source, plan.max_body_bytes, raw=plan.keeps_raw)
+            except HTTPError as exc:  # raised where the body is asked for, so that all layers see what becomes of it
+                request.refuse_body(exc)
         while depth < plan.depth and response is None:
             depth, response = open_layers(plan.layers, depth, request, here, opened, codec)
             if response is not None or depth == plan.depth:
@@ -61,6 +65,7 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
                 here = await SYNC
         if response is None:
             if plan.loads_body and request._has_body and not request.is_loaded:
+                request.check_body()
                 here = await _reach_body(request, here)
                 await load_body(request, request._body_source, plan.max_body_bytes, raw=plan.keeps_raw)
             if plan.is_async:

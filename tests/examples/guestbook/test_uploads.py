@@ -78,6 +78,7 @@ def test_a_picture_that_is_too_large_is_refused_with_its_size(person: Person, se
 def test_what_is_larger_than_any_form_is_not_even_read(person: Person, settings: Settings):
     answer = send(person, "huge.png", PNG.ljust(MAX_BYTES + 300 * 1024, b"x"))
     assert (answer.status_code, title(answer)) == (413, "Too large")
+    assert "content-security-policy" in answer.headers
     assert list(settings.uploads.iterdir()) == []
 
 
