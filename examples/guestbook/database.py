@@ -38,18 +38,17 @@ class Transaction(Provider):
 
     def commit_or_roll_back(self, request: Request) -> Middleware:
         new_session: sessionmaker[Session] = request.state.new_session
+        session = request.state.transaction = new_session()
         what_else = _UNDONE
-        with new_session() as session:  # at its end what was not committed is rolled back
-            request.state.transaction = session
-            try:
-                response = yield
-                if response.status < 400:
-                    session.commit()
-                    what_else = _KEPT
-            finally:
-                session.close()
-                for function in session.info.get(what_else, ()):
-                    function()
+        try:
+            response = yield
+            if response.status < 400:
+                session.commit()
+                what_else = _KEPT
+        finally:
+            session.close()  # what was not committed is rolled back
+            for function in session.info.get(what_else, ()):
+                function()
 
 
 transaction = Transaction()
