@@ -1,8 +1,9 @@
 """Templates, what all of them know, and the pages of errors."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ambi import HTTPError, Request, Response
 from ambi.features.templates import Templates
@@ -11,6 +12,7 @@ from . import images
 
 HERE = Path(__file__).parent
 Answer = Response | tuple[Response, int]
+Failure = tuple[Response, int, Mapping[str, str]]
 
 
 def iso(moment: datetime) -> str:
@@ -47,17 +49,17 @@ def visitor(request: Request) -> Visitor | None:
     return Visitor(*known) if known else None
 
 
-async def busy_page(request: Request, error: Exception) -> Any:
+async def busy_page(request: Request, error: Exception) -> Failure:
     """Make the page of a 503. As a `def` it would wait for the very threads of which none was free."""
     return error_page(request, error)
 
 
-def error_page(request: Request, error: Exception) -> Any:
-    """Make a page of an error for those who look at pages; the others get what they get by default."""
+def error_page(request: Request, error: Exception) -> Failure:
+    """Make a page of an error for those who look at pages. The others get what they get by default: it is raised."""
     if not isinstance(error, HTTPError):
         error = HTTPError(500)
     if request.accepts("application/problem+json", "text/html") != "text/html":
-        return error
+        raise error
     title, text = SAID.get(error.status, (error.title, error.detail or "This request was not understood."))
     page = templates.render("error.html", request, title=title, text=text, status=error.status)
     return page, error.status, error.headers or {}

@@ -17,7 +17,7 @@ from .core.limits import Limits
 from .core.log import log_refusal
 from .core.matching import RouteTable
 from .core.middleware import Layer, seen_from, without_repeated
-from .core.origins import HostCheck, check_host_patterns
+from .core.origins import HostCheck, OriginCheck, check_host_patterns
 from .core.plan import Plan
 from .core.response import Redirect, Response
 from .core.routing import Route, Router, match_host, parse_host_template
@@ -188,6 +188,7 @@ class App(EquippedRouter):
         *,
         interface: Literal["wsgi", "asgi"] | None = None,
         max_body_bytes: int | None = None,
+        csrf: bool = False,
     ) -> None:
         """Serve another application below a path; its middlewares, error handlers and lifespan are its own.
 
@@ -201,6 +202,8 @@ class App(EquippedRouter):
             interface: of an application that does not show which it has; told by looking at it otherwise.
             max_body_bytes: of the bodies it is sent. None leaves that to an application of another framework: it gets
                 its bodies as streams, and has limits of its own.
+            csrf: check what it is sent for pages of other sites, as requests for routes are, and WebSockets as those
+                are; False leaves that to an application of another framework. An `App` always does so itself.
 
         Raises:
             ConfigurationError: the path is wrong or taken, or the other is no application.
@@ -217,14 +220,18 @@ class App(EquippedRouter):
         if any(mount.path == prefix for mount in self._mounts):
             raise ConfigurationError(f"there is an application mounted at {path!r} already")
         if isinstance(other, App):
-            self._check_mounted(path, other, interface, max_body_bytes)
+            self._check_mounted(path, other, interface=interface, max_body_bytes=max_body_bytes, csrf=csrf or None)
             mount = _Mount(prefix, other)
             other._hosts.append(self)
         else:
             from .features.mount import guest_of  # only an application with one pays for it
 
+            if csrf and self._cross_site is None:
+                raise ConfigurationError(
+                    f"app.mount({path!r}, csrf=True) is checked, but App(csrf=False) checks nothing"
+                )
             guest = guest_of(path, other, self, interface, max_body_bytes)
-            mount = _Mount(prefix, guest)
+            mount = _Mount(prefix, guest, is_guarded=csrf)
             if guest.lifespan is not None:
                 from .bridge.lifespan import Lifespan
 
@@ -234,14 +241,15 @@ class App(EquippedRouter):
         self._mounts.sort(key=lambda mount: -len(mount.path))
         self._collect_lifespans()
 
-    def _check_mounted(self, path: str, other: App, interface: str | None, max_body_bytes: int | None) -> None:
+    def _check_mounted(self, path: str, other: App, **of_guests: object) -> None:
         if other is self or self in other._all_mounted():
             where = "itself" if other is self else "one that is mounted in it"
             raise ConfigurationError(f"app.mount({path!r}, ...): {other!r} cannot be mounted in {where}")
-        if interface is not None or max_body_bytes is not None:
+        given = [f"{name}=" for name, value in of_guests.items() if value is not None]
+        if given:
             raise ConfigurationError(
-                f"app.mount({path!r}, ...) was given an App, which has both interfaces and limits of its own:"
-                " interface= and max_body_bytes= are for other applications"
+                f"app.mount({path!r}, ...) was given an App, which has both interfaces, limits and checks of its own:"
+                f" {given[0]} is for other applications"
             )
 
     def spawn(self, function: Callable[..., Any], *args: Any, wait_at_stop: bool = True) -> None:
@@ -250,8 +258,9 @@ class App(EquippedRouter):
         It runs in this process, in a copy of the caller's context: an `async def` on the server's event loop or, under
         WSGI, on the process's; a `def` in a worker thread, of which there are `Limits.threads` (under ASGI shared with
         handlers); more has to wait. A failure is logged. A stop waits for it, until five sixths of
-        `Limits.graceful_stop_s` are over, and then cancels it; a thread, which cannot be cancelled, is left behind with
-        a warning. What a killed process had not run is lost.
+        `Limits.graceful_stop_s` are over, and then cancels it, once: it has two seconds more, in which a `finally` may
+        await. A thread, which cannot be cancelled, is left behind with a warning. What a killed process had not run is
+        lost.
 
         Args:
             function: an `async def` or a `def`.
@@ -413,6 +422,13 @@ class App(EquippedRouter):
                 return self._answer(request, exc)
         return route._plan or self._make_plan(route)
 
+    def _check_for_guest(self, request: Request) -> None:
+        """Check what a guest is sent that has no check of its own. Raises: HTTPError 403."""
+        if request.method == WEBSOCKET and self._cross_site is not None:
+            OriginCheck(self._cross_site.origins).check(request)
+        elif self._cross_site is not None:
+            self._cross_site.check(request)
+
     def _check_host(self, request: Request) -> HTTPError | None:
         """Check a host that was not seen before; where nothing is said of hosts, that is up to the outermost."""
         if request._places is not None and not self.allowed_hosts:
@@ -475,6 +491,11 @@ class App(EquippedRouter):
         return self._answer(request, HTTPError(404))
 
     def _plan_in_mount(self, request: Request, mount: _Mount) -> Plan:
+        if mount.is_guarded:
+            try:
+                self._check_for_guest(request)
+            except HTTPError as exc:
+                return self._answer(request, exc)
         request.enter_mount(mount.path, mount.app if isinstance(mount.app, App) else None)
         inner = mount.app.plan_for(request)
         plan = mount.plans.get(inner)
@@ -539,12 +560,14 @@ class _Mount:
     Attributes:
         path: "" at the root.
         lifespan: of a guest; an `App` has its own.
+        is_guarded: what a guest is sent is checked here.
     """
 
-    __slots__ = ("app", "is_app", "lifespan", "path", "plans")
+    __slots__ = ("app", "is_app", "is_guarded", "lifespan", "path", "plans")
 
-    def __init__(self, path: str, app: App | Guest) -> None:
+    def __init__(self, path: str, app: App | Guest, *, is_guarded: bool = False) -> None:
         self.path = path
+        self.is_guarded = is_guarded
         self.app = app
         self.is_app = isinstance(app, App)
         self.lifespan: Lifespan | None = None

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .core.middleware import Middleware
     from .core.request import Request
     from .features.csrf import CSRFTokens
-    from .features.rate_limit import Strategy
+    from .features.rate_limit import RateLimitOptions
     from .features.security import SecurityOptions
     from .features.sessions import SessionStore
     from .features.static import Immutable
@@ -44,7 +44,7 @@ class EquippedRouter(Router):
     """
 
     def __init__(self, *, middleware: Iterable[Any], debug: bool, csrf: bool) -> None:
-        super().__init__(middleware=middleware)
+        super().__init__(middleware=middleware, csrf=csrf)
         self.debug = debug
         self.csrf_tokens: CSRFTokens | None = None
         self.proxies: Proxies | None = None
@@ -206,7 +206,8 @@ class EquippedRouter(Router):
 
         Without this, an unsafe request that carries a cookie (or what a browser signs in with by itself) and comes from
         a page of another site is refused with 403, as the browser tells by Sec-Fetch-Site or Origin; clients that are
-        no browsers tell nothing and are let in. `App(csrf=False)` and the route option `csrf=False` switch that off.
+        no browsers tell nothing and are let in. `App(csrf=False)`, and `csrf=False` of a router or a route, switch that
+        off.
 
         With a secret, an unsafe request has to show that it comes from a page of this site, cookies or not: by one of
         these fields, by a token, or by an Authorization that no browser adds by itself, as Bearer.
@@ -465,19 +466,19 @@ class EquippedRouter(Router):
         self,
         limits: str | Iterable[str],
         *,
-        by: Callable[[Request], str | None] | None = None,
-        storage: Any = "memory://",
         name: str = "default",
-        cost: int | Callable[[Request], int] = 1,
-        exempt: Callable[[Request], bool] | None = None,
-        strategy: Strategy = "moving-window",
-        fail_open: bool = True,
+        **options: Unpack[RateLimitOptions],
     ) -> None:
         """Limit how many requests a client may send: past that the answer is a 429 that says when to come again.
 
         It is a layer, inside those added before it: what finds out who the client is comes first. All routes are
-        counted together; a route may have limits of its own besides, by `ambi.features.rate_limit.rate_limit`, which
-        says what the arguments mean. By default clients are told apart by address (of IPv6 by /64).
+        counted together; a route may have limits of its own besides, by `ambi.features.rate_limit.rate_limit`. By
+        default clients are told apart by address (of IPv6 by /64).
+
+        Args:
+            limits: as for that: "5/minute".
+            name: what is counted together, and what clients are told.
+            options: the others of that, and its defaults.
 
         Raises:
             ConfigurationError: a limit that cannot be read, or a store or a cost that cannot be.
@@ -486,11 +487,7 @@ class EquippedRouter(Router):
         Example:
             app.rate_limit("10/second; 1000/hour", storage="redis://localhost:6379/1")
         """
-        from .features.rate_limit import client_address, rate_limit
+        from .features.rate_limit import rate_limit
 
-        layer = rate_limit(
-            limits, by=by or client_address, storage=storage, name=name, cost=cost, exempt=exempt, strategy=strategy,
-            fail_open=fail_open,
-        )  # fmt: skip
-        self.layers = (*self.layers, layer)
+        self.layers = (*self.layers, rate_limit(limits, name=name, **options))
         self._changed()

@@ -1,12 +1,16 @@
 """How large things may grow. Nothing is served here, so there is no cell."""
 
 import ast
+import importlib
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import ambi
+from ambi import App
 
 PACKAGE = Path(ambi.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -53,3 +57,28 @@ def test_a_function_fits_a_screen(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_file_says_what_it_is_for(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+def equipped() -> Iterator[tuple[str, Any, Any]]:
+    """Give the methods by which an application is equipped, each with what it takes of a feature to do it."""
+    for node in ast.walk(ast.parse((PACKAGE / "equipment.py").read_text())):
+        if isinstance(node, ast.FunctionDef):
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.ImportFrom) and (inner.module or "").startswith("features"):
+                    feature = importlib.import_module(f"ambi.{inner.module}")
+                    for alias in inner.names:
+                        yield node.name, getattr(App, node.name), getattr(feature, alias.name)
+
+
+def test_a_default_of_a_feature_stands_in_one_place() -> None:
+    """In the signature of the method, where editors show it; or in the feature, if the method only passes it on."""
+    for name, method, taken in equipped():
+        if callable(taken):
+            ours, theirs = inspect.signature(method).parameters, inspect.signature(taken).parameters
+            twice = [
+                each
+                for each in ours.keys() & theirs.keys()
+                if ours[each].default is not inspect.Parameter.empty and ours[each].default == theirs[each].default
+            ]
+            assert (name, twice) == (name, [])
+    assert len(list(equipped())) > 10

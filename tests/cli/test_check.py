@@ -113,17 +113,18 @@ def test_a_route_is_told_of_whole(site: Site) -> None:
         "layers": [
             {
                 "name": "timing", "file": "shop.py", "line": 15, "colour": "def", "form": "generator", "of": "app",
-                "wants_body": False,
+                "wants_body": False, "on_loop": None, "waits": False,
             },
             {
                 "name": "session", "file": "shop.py", "line": 19, "colour": "async def", "form": "async", "of": "/api",
-                "wants_body": False,
+                "wants_body": False, "on_loop": None, "waits": False,
             },
         ],
         "body": "loaded",
         "max_body_bytes": 16 * 1024**2,
         "max_message_bytes": None,
         "cancel_on_disconnect": False,
+        "timeout_s": None,
         "answers": None,
         "items": None,
         "directory": None,
@@ -282,6 +283,54 @@ def test_the_options_of_routes_are_told(site: Site) -> None:
     assert (live["max_message_bytes"], search["max_message_bytes"]) == (16 * 1024**2, None)
     assert route_of(document, "/")["host"] == "{tenant}.example.com"
     assert route_of(document, "/files/")["directory"] == "."
+
+
+LAYERED = """
+    from ambi import App, CallNext, Layer, Middleware, Request, Response
+
+    app = App()
+
+    def count(request: Request) -> Middleware:
+        yield
+
+    async def count_awaited(request: Request, call_next: CallNext) -> Response:
+        return await call_next(request)
+
+    def session(request: Request) -> Middleware:
+        yield
+
+    app.layers = (
+        Layer(count, blocking=True, on_loop=count_awaited),
+        Layer(session, blocking=True, waits=lambda request: False),
+    )
+
+    @app.get("/report", timeout_s=2.5)
+    async def report() -> str:
+        return ""
+
+    @app.get("/page")
+    def page() -> str:
+        return ""
+"""
+
+
+def test_the_form_of_a_layer_for_an_event_loop_and_the_time_of_a_handler_are_told(site: Site) -> None:
+    site.write(LAYERED)
+    document = site.document()
+    count, session = document["layers"]
+    assert [(one["form"], one["on_loop"], one["waits"]) for one in (count, session)] == [
+        ("blocking", "count_awaited", False),
+        ("blocking", None, True),
+    ]
+    report, page = route_of(document, "/report"), route_of(document, "/page")
+    assert (report["timeout_s"], page["timeout_s"]) == (2.5, None)
+    assert report["way"]["asgi"][0] == {"side": "async", "pieces": ["count_awaited"]}
+    assert page["way"]["asgi"][0]["pieces"][0] == "count"  # its handler needs a thread anyway
+    shown = site.check("shop:app", "--route", "report").out
+    assert "blocking, on an event loop count_awaited, of app" in shown
+    assert "blocking when it has to wait, of app" in shown
+    assert "  time     2.5 s at most, then a 503" in shown
+    assert "time" not in site.check("shop:app", "--route", "page").out
 
 
 def test_features_needs_and_differences_are_those_of_what_is_used(site: Site) -> None:

@@ -2,7 +2,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ambi.core.headers import Headers, ResponseHeaders, check_name, check_value, is_token, parse_parameters, split_list
+from ambi.core.headers import (
+    Headers,
+    ResponseHeaders,
+    check_name,
+    check_value,
+    is_private,
+    is_token,
+    parse_parameters,
+    split_list,
+)
 from tests.core.scaling import assert_linear
 from tests.core.vectors import vectors
 
@@ -247,6 +256,18 @@ def test_parameters_take_linear_time(start: str, piece: str) -> None:
 @pytest.mark.parametrize("piece", [",", '"', '",', '\\"', '"\\', "\\", '","', " "])
 def test_a_list_takes_linear_time(piece: str) -> None:
     assert_linear(lambda n: 'a"' + piece * n, split_list, size=1000)
+
+
+@pytest.mark.parametrize("text", ["private", "Private, max-age=60", "max-age=60, no-store", "NO-STORE"])
+def test_what_keeps_an_answer_out_of_shared_caches(text: str) -> None:
+    assert is_private(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "public", "no-cache", 'private="set-cookie"', 'x="private, no-store"', "x-private=1"]
+)
+def test_what_keeps_it_only_in_part_or_not_at_all(text: str) -> None:
+    assert not is_private(text)
 
 
 def test_joining_repeated_fields_takes_linear_time() -> None:

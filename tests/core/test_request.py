@@ -247,8 +247,9 @@ def test_a_form_is_read_and_the_body_stays() -> None:
     assert request.form.field("b") == "ü"
 
 
-def test_no_body_is_an_empty_form_and_stays_no_body() -> None:
-    request = make_request()
+@pytest.mark.parametrize("content_type", ["", FORM, "multipart/form-data; boundary=B", "multipart/form-data"])
+def test_no_body_is_an_empty_form_and_stays_no_body(content_type: str) -> None:
+    request = make_request({"content-type": content_type})
     assert len(request.form) == 0
     assert (request.body, request.text, len(request.form)) == (b"", "", 0)
 

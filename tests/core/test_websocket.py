@@ -144,10 +144,10 @@ def test_a_parameter_that_nothing_is_given_for() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"origins": "https://a.example"}, "origins are a list"),
+        ({"origins": "https://a.example"}, "origins= takes a list"),
         ({"origins": ["a.example"]}, "an origin is scheme and host"),
         ({"origins": ["https://a b"]}, "an origin is scheme and host"),
-        ({"subprotocols": "chat"}, "subprotocols are a list"),
+        ({"subprotocols": "chat"}, "subprotocols= takes a list"),
         ({"subprotocols": ["a b"]}, "a subprotocol is a token"),
         ({"max_message_bytes": 0}, "must be a positive int"),
     ],
@@ -210,7 +210,7 @@ def test_a_pattern_that_is_no_host_is_refused(pattern: str) -> None:
 
 
 def test_one_text_is_no_list_of_hosts() -> None:
-    with pytest.raises(ConfigurationError, match="allowed_hosts is a list"):
+    with pytest.raises(ConfigurationError, match="allowed_hosts= takes a list"):
         App(allowed_hosts="a.example")
 
 

@@ -316,7 +316,7 @@ def test_other_handlers_may_say_what_they_make_of_it(app: App, client: Client, c
 
 def test_names_are_given_as_lists(app: App) -> None:
     for options in ({"query": "page"}, {"secret_params": "token"}):
-        with pytest.raises(ConfigurationError, match="lists of names"):
+        with pytest.raises(ConfigurationError, match="takes a list, as"):
             app.access_log(**options)  # type: ignore[arg-type]
 
 

@@ -1,6 +1,7 @@
 """Which pages of other sites may read an answer."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -262,6 +263,8 @@ def test_an_application_around_has_its_rules_for_what_is_mounted_in_it(make_clie
         ({"origins": [OURS], "expose": "x-a"}, "takes a list, as expose="),
         ({"origins": [OURS], "prefix": "/api/"}, "begins with a slash"),
         ({"origins": [OURS], "prefix": "api"}, "begins with a slash"),
+        ({"origins": [OURS], "max_age_s": -1}, "max_age_s= is a whole number"),
+        ({"origins": [OURS], "max_age_s": "600\r\nx-a: b"}, "max_age_s= is a whole number"),
     ],
 )
 def test_rules_that_no_browser_would_follow_are_refused_at_once(options: dict[str, Any], message: str) -> None:
@@ -269,13 +272,21 @@ def test_rules_that_no_browser_would_follow_are_refused_at_once(options: dict[st
         App().cors(**options)
 
 
+def rules_of(origins: Iterable[str], **options: Any) -> CORS:
+    app = App()
+    app.cors(origins, **options)
+    rules: Any = app.layers[0].function.__self__  # type: ignore[attr-defined]
+    assert isinstance(rules, CORS)
+    return rules
+
+
 def test_rules_are_read_once() -> None:
-    rules = CORS((origin for origin in [OURS]), methods=iter(["GET", "GET"]), headers=iter(["x-a"]))
+    rules = rules_of((origin for origin in [OURS]), methods=iter(["GET", "GET"]), headers=iter(["x-a"]))
     assert rules.origins == {OURS}
     assert (rules.methods, rules.headers) == ("GET", ("x-a",))
 
 
 @pytest.mark.parametrize(("asked", "named"), [("x-a, \x7f, *", "x-a"), ("x-a\x00b", ""), ("x-a\r\nx-b: c", "")])
 def test_what_no_server_would_pass_on_is_not_named_either(asked: str, named: str) -> None:
-    rules = CORS([OURS], methods=["GET"], headers=["*"])
+    rules = rules_of([OURS], methods=["GET"], headers=["*"])
     assert rules._allowed_headers(asked) == named

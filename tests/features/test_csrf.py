@@ -289,6 +289,43 @@ def test_a_page_with_a_token_is_kept_out_of_caches_and_its_cookie_is_set_once(to
     assert "vary" not in tokened.post("/csrf", headers={"authorization": "Bearer a"}).headers
 
 
+@pytest.mark.parametrize(
+    ("said", "sent"),
+    [
+        ("public, max-age=60", "private, max-age=60"),
+        ("max-age=60, S-MaxAge=600", "private, max-age=60"),
+        ("no-cache", "private, no-cache"),
+        ('private="set-cookie"', 'private, private="set-cookie"'),
+        ("Private, max-age=60", "Private, max-age=60"),
+        ("no-store", "no-store"),
+    ],
+)
+def test_a_page_with_a_token_is_never_for_caches_that_others_share(
+    app: App, client: Client, cell: Cell, said: str, sent: str
+) -> None:
+    """Who gets the page out of such a cache has the seed or the token of somebody else."""
+    app.csrf(secret=SECRET)
+
+    @app.get("/cached")
+    @cell.handler
+    def cached(request: Request) -> Response:
+        return Response(request.csrf_token, headers={"cache-control": said})
+
+    assert client.get("/cached").headers["cache-control"] == sent
+
+
+def test_so_is_an_answer_that_rotates(app: App, client: Client, cell: Cell) -> None:
+    app.csrf(secret=SECRET)
+
+    @app.get("/out")
+    @cell.handler
+    def out(request: Request) -> Response:
+        rotate_csrf_token(request)
+        return Response(b"bye", headers={"cache-control": "public"})
+
+    assert client.get("/out").headers["cache-control"] == "private"
+
+
 def test_what_a_page_says_of_caches_itself_stays(app: App, tokened: Client, cell: Cell) -> None:
     @app.get("/own")
     @cell.handler
@@ -439,7 +476,8 @@ def test_without_a_secret_there_are_no_tokens(app: App, client: Client, cell: Ce
         ({"secret": SECRET, "cookie": "__Host-csrf"}, "without a prefix"),
         ({"secret": SECRET, "cookie": "a b"}, "without a prefix"),
         ({"secret": SECRET, "header": "a b"}, "is no header field name"),
-        ({"origins": "https://a.test"}, "origins are a list"),
+        ({"origins": "https://a.test"}, "origins= takes a list"),
+        ({"secret": SECRET, "bound_to": "user_id"}, "bound_to= is a function"),
         ({"origins": ["null"]}, "an origin is scheme and host"),
         ({"origins": ["*"]}, "an origin is scheme and host"),
     ],
@@ -462,3 +500,18 @@ def test_routes_tell_whether_they_are_guarded() -> None:
     app.include(api)
     app.route("/q", methods=["GET", "HEAD", "QUERY", "OPTIONS"])(lambda: "")
     assert [route.is_guarded for route in app.routes] == [False, True, False, False]
+
+
+def test_a_router_may_be_for_pages_of_all_sites(app: App, client: Client, cell: Cell) -> None:
+    outer, hooks = Router(prefix="/hooks", csrf=False), Router(prefix="/inner")
+    outer.post("/a")(cell.handler(lambda: "done"))
+    hooks.post("/b")(cell.handler(lambda: "done"))
+    outer.include(hooks)
+    app.include(outer)
+    app.post("/c")(cell.handler(lambda: "done"))
+    headers = {**COOKIE, "sec-fetch-site": "cross-site", "origin": "https://bank.test"}
+    answers = [client.post(path, headers=headers).status_code for path in ("/hooks/a", "/hooks/inner/b", "/c")]
+    assert answers == [200, 200, 403]
+    app.csrf(secret=SECRET)
+    answers = [client.post(path, headers=headers).status_code for path in ("/hooks/a", "/hooks/inner/b", "/c")]
+    assert answers == [200, 200, 403]

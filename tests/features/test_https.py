@@ -47,6 +47,19 @@ def test_what_was_sent_in_clear_is_refused_and_not_repeated(served: App, make_cl
         assert response.json()["detail"].startswith("this site is served over https alone")
 
 
+@pytest.mark.parametrize("host", ["evil.test", "a b", "user@shop.test", "shop.test/a"])
+def test_a_host_that_is_refused_is_redirected_to_nowhere(cell: Cell, make_client: MakeClient, host: str) -> None:
+    """Else the list of allowed hosts would be no help against who writes another's name into the cache of a proxy."""
+    app = App(allowed_hosts=["shop.test"])
+    app.https()
+    app.get("/")(cell.handler(lambda: ""))
+    client = make_client(app, base_url="http://shop.test", judged=False)
+    for path in ("/", "/nowhere"):
+        response = client.get(path, headers={"host": host})
+        assert (response.status_code, response.headers.get("location")) == (400, None)
+    assert client.get("/").headers["location"] == "https://shop.test/"
+
+
 def test_a_handshake_is_refused(served: App, make_client: MakeClient) -> None:
     served.https()
 
@@ -135,8 +148,8 @@ def test_it_comes_before_cors(served: App, make_client: MakeClient) -> None:
     [
         ({"preload": True}, "needs subdomains=True"),
         ({"preload": True, "subdomains": True, "hsts_s": 3600}, "needs subdomains=True"),
-        ({"hsts_s": -1}, "a number of seconds"),
-        ({"exempt": "/healthz"}, "a list of paths"),
+        ({"hsts_s": -1}, "hsts_s= is a whole number"),
+        ({"exempt": "/healthz"}, "exempt= takes a list"),
         ({"exempt": ["healthz"]}, "a list of paths"),
     ],
 )

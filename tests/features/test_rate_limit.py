@@ -166,6 +166,21 @@ def test_a_request_may_cost_more_or_nothing(app: App, client: Client, cell: Cell
     assert statuses(client, "/?n=6", "/?n=5", "/?n=4", "/?n=1", "/?n=0") == [200, 429, 200, 429, 200]
 
 
+@pytest.mark.parametrize("strategy", ["moving-window", "fixed-window"])
+def test_what_costs_more_than_a_limit_ever_has_is_refused_for_good_and_takes_nothing(
+    app: App, client: Client, cell: Cell, storage: str, strategy: Any
+) -> None:
+    app.rate_limit(
+        "20/minute; 10/hour", storage=storage, strategy=strategy, cost=lambda request: int(request.query["n"])
+    )
+    app.get("/")(cell.handler(lambda: "ok"))
+    refused = client.get("/?n=11", headers={"accept": "application/json"})
+    assert (refused.status_code, "retry-after" in refused.headers) == (429, False)  # it would be refused then as well
+    assert refused.json()["detail"] == "this request takes 11 of a limit that has 10 within 3600 s: it is never let in"
+    assert refused.json()["violated-policies"] == ["default-3600"]
+    assert statuses(client, "/?n=10", "/?n=1") == [200, 429]
+
+
 def test_what_is_exempt_is_not_counted(app: App, client: Client, cell: Cell) -> None:
     app.rate_limit("1/minute", exempt=lambda request: request.path == "/health")
     for path in ("/health", "/"):
@@ -190,6 +205,16 @@ def test_head_counts_and_the_automatic_options_do_not(app: App, client: Client, 
     assert [client.options("/").status_code for _ in range(2)] == [204, 204]
     assert (client.head("/").status_code, client.get("/").status_code) == (200, 429)
     assert client.options("/own").status_code == 429
+
+
+def test_options_of_a_mounted_application_are_its_own_and_count(app: App, client: Client, cell: Cell) -> None:
+    def guest(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("content-type", "text/plain")])
+        return [b"all that there is"]
+
+    app.rate_limit("1/minute")
+    app.mount("/guest", guest)
+    assert [client.options("/guest/").status_code for _ in range(2)] == [200, 429]
 
 
 def test_a_layer_inside_an_async_one_counts(app: App, client: Client, cell: Cell, storage: str) -> None:
@@ -546,3 +571,13 @@ def test_a_form_for_the_loop_stands_for_a_blocking_generator_only() -> None:
         Layer(generator, on_loop=on_loop)
     with pytest.raises(ConfigurationError, match="stands for a blocking=True generator"):
         Layer(generator, blocking=True, on_loop=generator)  # type: ignore[arg-type]
+
+
+def test_what_is_left_is_told_without_counting_all_that_came() -> None:
+    """A large limit is asked with each request, by all clients, while others wait."""
+    store, entries = MemoryStore(), 200_000
+    assert store.acquire_entry("key", entries, 3600, amount=entries)
+    started = time.process_time()
+    for _ in range(100):
+        assert store.get_moving_window("key", entries, 3600)[1] == entries
+    assert time.process_time() - started < 0.1  # counted one by one it was a second

@@ -207,6 +207,7 @@ def test_a_policy_is_written_as_browsers_read_it(directives: dict[str, Any], tex
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"csp": "default-src 'self'"}, "is a mapping, as"),
         ({"csp": {"scripts": "self"}}, "no directive 'scripts'"),
         ({"csp": {"img-src": ["self;"]}}, "is no source of img-src"),
         ({"csp": {"img-src": ["self data:"]}}, "is no source of img-src"),
@@ -219,6 +220,15 @@ def test_a_policy_is_written_as_browsers_read_it(directives: dict[str, Any], tex
         ({"csp": {"script-src": ["nonce-abc"]}}, "the same for all pages"),
         ({"frame": "allow"}, "is 'deny', 'sameorigin' or None"),
         ({"permissions": "camera=()\n"}, "control character"),
+        ({"reporting": {"csp": 'https://a.test/"; b="https://evil.test'}}, "is no URL"),
+        ({"reporting": {"csp": "https://a.test/\\"}}, "is no URL"),
+        ({"reporting": {"csp": "https://a.test/\r\nx: y"}}, "is no URL"),
+        ({"reporting": {"csp": "https://b\u00fccher.test/"}}, "is no URL"),
+        ({"reporting": {"csp": ""}}, "is no URL"),
+        ({"reporting": {"CSP": "/csp"}}, "'CSP' is no name"),
+        ({"reporting": {'a="x", b': "/csp"}}, "is no name"),
+        ({"reporting": {"": "/csp"}}, "is no name"),
+        ({"reporting": {"1": "/csp"}}, "is no name"),
         ({"headers": "x"}, "headers"),
     ],
 )

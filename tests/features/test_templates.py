@@ -396,7 +396,7 @@ def test_templates_come_from_several_folders_and_from_packages(
     assert Templates("shop_of_templates:").render("a.html").body == b"templates"
     assert Templates("shop_of_templates:pages").render("a.html").body == b"pages"
     monkeypatch.chdir(tmp_path)
-    assert Templates().render("mail.txt", text="Ann").body == b"Dear Ann"
+    assert App().templates().render("mail.txt", text="Ann").body == b"Dear Ann"
 
 
 def test_a_loader_that_cannot_tell_what_it_has_is_asked_when_needed() -> None:
@@ -413,7 +413,7 @@ def test_a_loader_that_cannot_tell_what_it_has_is_asked_when_needed() -> None:
         (lambda: Templates("no_such_package:"), "the templates 'no_such_package:' are not there"),
         (lambda: Templates(jinja2.DictLoader({}), autoescape=False), "no option 'autoescape'"),  # type: ignore[call-arg]
         (lambda: Templates(jinja2.DictLoader({}), environment={"autoescape": False}), "decided by Templates"),
-        (lambda: Templates(jinja2.DictLoader({}), unescaped=".txt"), "unescaped is a list of suffixes"),
+        (lambda: Templates(jinja2.DictLoader({}), unescaped=".txt"), "unescaped= takes a list"),
         (lambda: Templates(jinja2.DictLoader({}), unescaped=["txt"]), "begin with a dot, as '.txt'"),
         (lambda: Templates(jinja2.DictLoader({}), unescaped=["."]), "begin with a dot, as '.txt'"),
     ],

@@ -1,5 +1,6 @@
 """Work in the background: supervised, beside the requests, and waited for by a stop; in every cell."""
 
+import contextlib
 import contextvars
 import logging
 import sys
@@ -12,7 +13,7 @@ import anyio
 import pytest
 
 from ambi import App, Limits, Request, Stream
-from ambi.bridge import background
+from ambi.bridge import background, interrupting
 from ambi.bridge.leaving import current_leaving
 from ambi.testing import Client
 from tests.cells import CELLS, Cell
@@ -192,6 +193,64 @@ def test_a_stop_cancels_what_takes_too_long_or_has_no_end(
     assert events == ["began", "cancelled"]
     assert time.monotonic() - started < 5
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+@pytest.mark.parametrize("endless", [False, True])
+def test_what_a_stop_cancels_may_await_while_it_cleans_up(cell: Cell, endless: bool) -> None:
+    """As code expects that was written for asyncio; on trio such code has a shield."""
+    app, events = App(limits=Limits(graceful_stop_s=30 if endless else 0.2)), []
+
+    async def pool() -> None:
+        try:
+            events.append("began")
+            await anyio.sleep(60)
+        finally:
+            with anyio.CancelScope(shield=cell.backend == "trio"):
+                await anyio.sleep(0.01)
+                events.append("said goodbye")
+                await anyio.sleep(0.01)
+                events.append("closed")
+
+    @app.get("/")
+    @cell.handler
+    def handler() -> str:
+        app.spawn(pool, wait_at_stop=not endless)
+        return "ok"
+
+    with Client(app, gateway=cell.gateway, backend=cell.backend) as client:
+        client.get("/")
+        wait_for(lambda: events == ["began"])
+        if cell.gateway == "wsgi":
+            background.drain_in_process()
+    assert events == ["began", "said goodbye", "closed"]
+
+
+def test_a_job_that_takes_no_notice_is_cancelled_again(
+    cell: Cell, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interrupting, "_AGAIN_S", 0.05)
+    app, events = App(limits=Limits(graceful_stop_s=30)), []
+
+    async def deaf() -> None:
+        events.append("began")
+        with contextlib.suppress(BaseException):
+            await anyio.sleep(60)
+        await anyio.sleep(60)
+
+    @app.get("/")
+    @cell.handler
+    def handler() -> str:
+        app.spawn(deaf, wait_at_stop=False)
+        return "ok"
+
+    started = time.monotonic()
+    with Client(app, gateway=cell.gateway, backend=cell.backend) as client:
+        client.get("/")
+        wait_for(lambda: events == ["began"])
+        if cell.gateway == "wsgi":
+            background.drain_in_process()
+    assert time.monotonic() - started < 5
+    assert caplog.records == []
 
 
 def test_a_thread_that_does_not_end_is_left_behind_with_a_warning(

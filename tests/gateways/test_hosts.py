@@ -117,3 +117,18 @@ def test_a_few_hundred_hosts_are_remembered(make_client: MakeClient, cell: Cell)
 def test_nothing_is_known_before_a_request() -> None:
     """No request is made here, so there is no cell."""
     assert HostCheck(()).known == {None, ""}
+
+
+def test_a_host_that_is_none_is_none_to_layers_either(app: App, cell: Cell, make_client: MakeClient) -> None:
+    seen: list[str] = []
+
+    @app.middleware
+    def look(request: Request) -> Middleware:
+        seen.append(request.host)
+        yield
+
+    app.get("/")(cell.handler(lambda: ""))
+    client = make_client(app, base_url="http://shop.test", judged=False)
+    for host in ("a b", "shop.test/a", "user@shop.test", "shop.test:99999"):
+        assert client.get("/", headers={"host": host}).status_code == 400
+    assert set(seen) == {"shop.test"}

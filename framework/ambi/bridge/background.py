@@ -4,8 +4,8 @@ Facts
 - What runs after a response runs beside the server's call, not inside it: several servers take the next request of a
   connection only when the call is over, and cancel a call whose client has left.
 - Under ASGI it is a task of the server's loop; under WSGI a worker thread, or a task on the loop thread.
-- A failure is logged, once. A stop waits for what runs, within the application's limit; then it is cancelled, and a
-  thread, which cannot be, is left behind.
+- A failure is logged, once. A stop waits for what runs, within the application's limit; then it is cancelled, with time
+  for a `finally` that awaits, and a thread, which cannot be, is left behind.
 - Threads for it are as many as an application's `Limits.threads`, beside those of requests; more has to wait.
 """
 
@@ -156,14 +156,15 @@ def _begin_on_loop(job: Job, loop: object, work: Work) -> None:
 
 
 async def _live(job: Job, work: Work) -> None:
-    from anyio import CancelScope
     from anyio.lowlevel import current_token
 
+    from .interrupting import Grace
     from .to_thread import soon_of
 
+    grace = Grace()
     try:
-        with CancelScope() as scope:
-            job.may_be_cancelled(partial(soon_of(current_token().native_token), scope.cancel))
+        with grace:
+            job.may_be_cancelled(partial(soon_of(current_token().native_token), grace.ends_in, 0))
             await work()
     except Exception as exc:
         log_failure(f"{job.name} failed", exc)

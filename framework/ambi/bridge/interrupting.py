@@ -99,10 +99,13 @@ class Grace:
         self._set()
 
     def ends_in(self, seconds: float) -> None:
-        """Give it so many seconds from now. Called on its loop, once."""
+        """Give it so many seconds from now, unless that was said before. Called on its loop."""
         from anyio import current_time
 
-        self._until_s = current_time() + seconds
+        if self._until_s is not None:
+            return
+        now_s = current_time() if self._loop is None else self._loop.time()  # a callback is in no task, to ask it of
+        self._until_s = now_s + seconds
         self._set()
 
     def _set(self) -> None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ..core.matching import Segment
     from ..core.plan import Plan
     from ..core.routing import Route, Router
+    from ..core.sides import Side
     from .servers import Difference, Gateway
 
 VERSION = 1
@@ -54,10 +55,16 @@ class FunctionEntry(TypedDict):
 
 
 class LayerEntry(FunctionEntry):
-    """A layer. `of`: what it was given to, "app", "route", the prefix or name of a router, or "mount /prefix"."""
+    """A layer. `of`: what it was given to, "app", "route", the prefix or name of a router, or "mount /prefix".
+
+    `on_loop`: the name of what stands for a blocking one on an event loop, if there is such. `waits`: a blocking one
+    tells for each request whether it has to wait.
+    """
 
     of: str
     wants_body: bool
+    on_loop: str | None
+    waits: bool
 
 
 class StopEntry(TypedDict):
@@ -88,6 +95,7 @@ class RouteEntry(TypedDict):
     max_body_bytes: int | None
     max_message_bytes: int | None
     cancel_on_disconnect: bool
+    timeout_s: float | None
     answers: str | None
     items: str | None
     directory: str | None
@@ -327,6 +335,7 @@ def _route_entry(one: Found, gateways: Sequence[Gateway]) -> RouteEntry:
         "max_body_bytes": one.guest._max_body_bytes if route is None else plan.max_body_bytes,
         "max_message_bytes": _message_limit(one),
         "cancel_on_disconnect": plan.cancel_on_disconnect,
+        "timeout_s": None if route is None else route.timeout_s,
         "answers": answers,
         "items": items,
         "directory": None if directory is None else relative(directory),
@@ -347,7 +356,7 @@ def _message_limit(one: Found) -> int | None:
 def _way(plan: Plan, gateway: Gateway, handler: str) -> list[StopEntry]:
     stops: list[StopEntry] = []
     for piece, side in way_in(plan, NATIVE[gateway]):
-        name = "body" if piece is None else handler if piece is plan else locate(piece.function)[0]
+        name = "body" if piece is None else handler if piece is plan else _name_there(piece, side)
         if stops and stops[-1]["side"] == side.name:
             stops[-1]["pieces"].append(name)
         else:
@@ -355,10 +364,18 @@ def _way(plan: Plan, gateway: Gateway, handler: str) -> list[StopEntry]:
     return stops
 
 
+def _name_there(piece: Layer | Plan, side: Side) -> str:
+    """Give the name of a layer as it is on a side: it may be another function on an event loop."""
+    loop_form = piece.on_loop if isinstance(piece, Layer) and side is ASYNC else None
+    return locate(loop_form or piece.function)[0]
+
+
 def _layer_entry(layer: Layer, of: str) -> LayerEntry:
     entry = function_entry(layer.function)
     form = "async" if layer.is_async else "blocking" if layer.blocking else "generator"
-    return {**entry, "form": form, "of": of, "wants_body": layer.body}
+    on_loop = None if layer.on_loop is None or layer.is_async else locate(layer.on_loop)[0]
+    told = {"of": of, "wants_body": layer.body, "on_loop": on_loop, "waits": layer.waits is not None}
+    return cast("LayerEntry", {**entry, "form": form, **told})
 
 
 def _lifespan_entry(lifespan: Lifespan) -> FunctionEntry:

@@ -174,6 +174,8 @@ def print_details(page: Page, routes: Sequence[RouteEntry]) -> None:
             page.wrap(f"{_ANSWERS[route['answers']]}{_ITEMS[route['items']]}", "  answers  ", " " * 11)
         if route["cancel_on_disconnect"]:
             page.write("  leaves   cancelled when the client does")
+        if route["timeout_s"] is not None:
+            page.write(f"  time     {route['timeout_s']:g} s at most, then a 503")
         for gateway, count in route["crossings"].items():
             way = " → ".join(
                 f"{_PLACES[gateway, stop['side']]} ({', '.join(stop['pieces'])})" for stop in route["way"][gateway]
@@ -197,8 +199,10 @@ def _print_pieces(page: Page, route: RouteEntry) -> None:
     page.write(f"  name     {'  '.join(filter(None, (route['name'], mounted)))}")
     for number, layer in enumerate(route["layers"]):
         body = ", wants the body" if layer["wants_body"] else ""
+        form = layer["form"] + (" when it has to wait" if layer["waits"] else "")
+        form += f", on an event loop {layer['on_loop']}" if layer["on_loop"] else ""
         label = "layers" if number == 0 else ""
-        page.write(f"  {label:7}  {layer['name']}  {_place(layer)}  {layer['form']}{body}, of {layer['of']}")
+        page.write(f"  {label:7}  {layer['name']}  {_place(layer)}  {form}{body}, of {layer['of']}")
     handler = route["handler"]
     blocking = "" if route["may_block"] or _colour(handler) != "def" else ", never blocks"
     parts = (handler["name"], _place(handler), _colour(handler) + blocking)

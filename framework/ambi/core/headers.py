@@ -250,6 +250,14 @@ def split_list(text: str) -> list[str]:
     return [part for part in parts if part]
 
 
+def is_private(cache_control: str) -> bool:
+    """Tell whether a Cache-Control keeps the whole answer out of caches that many share; `private="..."` does not.
+
+    See: RFC 9111 5.2.2.5, 5.2.2.7.
+    """
+    return any(part.lower() in ("private", "no-store") for part in split_list(cache_control))
+
+
 def _skip_quoted(text: str, position: int) -> int:
     """Give the index behind the quoted string that opens before `position`."""
     length = len(text)

@@ -146,8 +146,8 @@ def seen_from(distance: int) -> Layer:
     return Layer(stand)
 
 
-Opened = list[tuple[Middleware, Layer, "Side"]]
-"""The open layers, outermost first, each with the side it was opened on."""
+Opened = list[tuple[Middleware, Layer, "Side | None"]]
+"""The open layers, outermost first, each with the side it is resumed on; None: that is asked when it is its turn."""
 
 
 def open_layers(
@@ -174,15 +174,15 @@ def open_layers(
                     f"the middleware {layer!r} ended without a `yield` and without a response; it must do one of both"
                 ) from None
             return depth, make_response(stop.value, codec, layer)
-        opened.append((generator, layer, here))
+        opened.append((generator, layer, here if layer.waits is None else None))
     return depth, None
 
 
 def innermost(opened: Opened, request: Request, here: Side) -> tuple[Middleware, Layer, Side]:
     """Give the innermost open layer and where it is resumed: where it was opened, unless it says that it need not."""
     generator, layer, home = opened[-1]
-    if layer.waits is not None:
-        home = SYNC if layer.waits(request) else here
+    if home is None:
+        home = SYNC if here is ASYNC and layer.waits is not None and layer.waits(request) else here
     return generator, layer, home
 
 
@@ -192,7 +192,7 @@ def close_layers(
     """Resume generators behind their `yield`, innermost first, as far as all goes well and they are of this side."""
     while opened:
         generator, layer, home = opened[-1]
-        if home is not here if layer.waits is None else here is ASYNC and layer.waits(request):
+        if home is not here and innermost(opened, request, here)[2] is not here:
             break
         opened.pop()
         try:

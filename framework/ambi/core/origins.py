@@ -16,6 +16,7 @@ Facts
 
 from __future__ import annotations
 
+from .arguments import check_texts
 from .errors import ConfigurationError, HTTPError, quote_for_log
 from .log import log_any_host
 from .url import split_host
@@ -129,9 +130,7 @@ def proves_itself(request: Request) -> bool:
 
 def check_origins(origins: Iterable[str], also: Iterable[str] = ()) -> frozenset[str]:
     """Give origins in lower case. Raises: ConfigurationError for what is none, nor one of `also`."""
-    if isinstance(origins, str):
-        raise ConfigurationError(f"origins are a list, as origins=[{origins!r}], not one text")
-    checked = frozenset(origin.lower() for origin in origins)
+    checked = frozenset(origin.lower() for origin in check_texts("origins", origins))
     for origin in checked:
         if origin not in also and _read(origin) is None:
             raise ConfigurationError(f"an origin is scheme and host, as 'https://app.example.com', not {origin!r}")
@@ -168,9 +167,7 @@ def check_host_patterns(patterns: Iterable[str]) -> tuple[str, ...]:
     Raises:
         ConfigurationError: one of them is neither.
     """
-    if isinstance(patterns, str):
-        raise ConfigurationError(f"allowed_hosts is a list, as allowed_hosts=[{patterns!r}], not one text")
-    checked = tuple(pattern.lower() for pattern in patterns)
+    checked = tuple(pattern.lower() for pattern in check_texts("allowed_hosts", patterns))
     for pattern in checked:
         try:
             name, port = split_host(pattern.removeprefix("*."))

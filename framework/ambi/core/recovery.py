@@ -32,7 +32,10 @@ async def recover(request: Request, plan: Plan, failure: BaseException, here: Si
         return None, failure, here
     handler = find_handler(plan.errors, failure) if plan.errors else None
     if handler is not None and (handler.is_async or not isinstance(failure, Overloaded)):  # a `def` would wait as well
-        return await _call_handler(request, plan, handler, failure, here)
+        response, raised, here = await _call_handler(request, plan, handler, failure, here)
+        if not isinstance(raised, HTTPError) or find_handler(plan.errors, raised) is not handler:
+            return response, raised, here
+        failure = raised  # it leaves that to be rendered: further out it would only be asked the same again
     try:
         response = _answer(request, failure)
     except Exception as exc:  # header fields or extensions that cannot be sent
@@ -78,27 +81,21 @@ async def crash(request: Request, plan: Plan, failure: Exception, here: Side) ->
 async def _call_handler(
     request: Request, plan: Plan, handler: ErrorHandler, failure: Exception, here: Side
 ) -> Recovered:
-    """Let the user's handler make the response; a plain value of it gets the status of the error, or 500.
-
-    An `HTTPError` that it returns is rendered as if there were no handler.
-    """
+    """Let the user's handler make the response; a plain value of it gets the status of the error, or 500."""
     try:
         if handler.is_async is not (here is ASYNC):
             here = await (ASYNC if handler.is_async else SYNC)
         value = handler.call(request, failure)
         if handler.is_async:
             value = await value
-        if isinstance(value, HTTPError):
-            response = render_error(request, value)
-        else:
-            response = make_response(value, plan.codec, handler)
+        response = make_response(value, plan.codec, handler)
     except BaseException as exc:
         if exc is not failure and exc.__context__ is None:
             exc.__context__ = failure  # so that the log shows both
         return None, exc, here
     if response.body.__class__ is not bytes:
         request.drop(response)  # unless it is the one that is sent
-    if not isinstance(value, (Response, tuple, HTTPError)):
+    if not isinstance(value, (Response, tuple)):
         response.status = failure.status if isinstance(failure, HTTPError) else 500
     return response, None, here
 

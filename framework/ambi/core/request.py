@@ -9,6 +9,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Protocol
 
+from .chance import random_text
 from .cookies import parse_cookies
 from .errors import HTTPError
 from .forms import Form
@@ -491,7 +492,7 @@ class Request:
                 if len(body) > limits.max_fields_bytes:
                     raise HTTPError(413, f"the fields of the form are larger than {limits.max_fields_bytes} bytes")
                 self._form = Form(parse_urlencoded(body.decode("latin-1"), limits.max_form_fields, 413))
-            elif not media_type and not body:
+            elif not body and media_type in ("", "multipart/form-data"):
                 self._form = Form()
             else:
                 raise HTTPError(415, "a form was expected (multipart/form-data or application/x-www-form-urlencoded)")
@@ -529,9 +530,7 @@ class Request:
         try:
             return self._csp_nonce
         except AttributeError:
-            from secrets import token_urlsafe  # loaded with the first page that has one
-
-            self._csp_nonce = token_urlsafe(16)
+            self._csp_nonce = random_text(16)
             return self._csp_nonce
 
     @property
@@ -543,10 +542,7 @@ class Request:
         Raises:
             RuntimeError: the application has none: `app.csrf(secret=...)` was not called.
         """
-        tokens = self.app.csrf_tokens
-        if tokens is None:
-            raise RuntimeError("the application has no CSRF tokens; app.csrf(secret=...) gives it some")
-        token: str = tokens.token_for(self)
+        token: str = self.csrf_tokens.token_for(self)
         return token
 
     @property
@@ -619,6 +615,14 @@ class Request:
 
     # --- for the framework ---
 
+    @property
+    def csrf_tokens(self) -> Any:
+        """What makes and checks the tokens of forms. Raises: RuntimeError where there is nothing of the kind."""
+        tokens = self.app.csrf_tokens
+        if tokens is None:
+            raise RuntimeError("the application has no CSRF tokens; app.csrf(secret=...) gives it some")
+        return tokens
+
     def enter_mount(self, path: str, app: Application | None) -> None:
         """Take note that an application mounted at this path serves the request; None for one that is no `App`."""
         if self._places is None:
@@ -660,6 +664,17 @@ class Request:
             raise copy(refusal)
 
     @property
+    def is_answered(self) -> bool:
+        """Whether the answer is made without a handler: it is refused, there is no such route, or one can be told."""
+        return hasattr(self, "_answer")
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether no route is to answer it: malformed, for a host that is not ours, from a page of another site."""
+        answer = self._answer if self.is_answered else None
+        return isinstance(answer, HTTPError) and answer.status < 500 and answer.status not in _MISSES
+
+    @property
     def is_loaded(self) -> bool:
         """Whether the body has been read."""
         return self._body is not None or self._form is not None
@@ -693,6 +708,9 @@ class Request:
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.path}>"
+
+
+_MISSES = (404, 405, 426)
 
 
 def _first_path(places: list[Place], name: str, params: Mapping[str, object]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from typing import TypedDict, TypeVar, overload
 
+from .arguments import check_texts
 from .converters import PATH, converter_for
 from .error_handling import ErrorHandlers
 from .errors import ConfigurationError, describe
@@ -117,9 +118,10 @@ def _check_timeout(handler: Handler, timeout_s: float, *, is_async: bool) -> Non
 
 
 def _check_methods(methods: Iterable[str], path: str, handler: Handler) -> tuple[str, ...]:
-    if isinstance(methods, str):
-        raise ConfigurationError.at(handler, f"methods are a list, as methods=[{methods!r}], not one text")
-    found = tuple(dict.fromkeys(methods))
+    try:
+        found = tuple(dict.fromkeys(check_texts("methods", methods)))
+    except ConfigurationError as exc:
+        raise ConfigurationError.at(handler, str(exc)) from None
     for method in found:
         if not is_token(method) or not method.isupper():
             raise ConfigurationError.at(handler, f"methods are upper case, as {method.upper()!r}, not {method!r}")
@@ -175,7 +177,12 @@ class Route:
         self._check_host_parameters(host_names, parameters)
         self._choose_converters(parameters, converters, types)
         self.websocket = definition.websocket
-        self.is_guarded = definition.csrf and self.websocket is None and not SAFE_METHODS.issuperset(self.methods)
+        self.is_guarded = (
+            definition.csrf
+            and all(router.is_guarded for router in routers)
+            and self.websocket is None
+            and not SAFE_METHODS.issuperset(self.methods)
+        )
         self.streams_body = self._bind()
         self.is_async = is_async(self.handler)
         self.cancel_on_disconnect = definition.cancel_on_disconnect
@@ -349,6 +356,8 @@ class Router:
         name: goes before the names of its routes: "api.user".
         host: only requests to this host; a label may be a parameter: `{tenant}.example.com`.
         middleware: functions or `Layer`s, outermost first.
+        csrf: False lets pages of every site send requests with the user's cookies to all its routes, and to those of
+            routers in it, as for webhooks that have a check of their own.
 
     Example:
         api = Router(prefix="/api", name="api")
@@ -361,7 +370,13 @@ class Router:
     """
 
     def __init__(
-        self, *, prefix: str = "", name: str = "", host: str | None = None, middleware: Iterable[Any] = ()
+        self,
+        *,
+        prefix: str = "",
+        name: str = "",
+        host: str | None = None,
+        middleware: Iterable[Any] = (),
+        csrf: bool = True,
     ) -> None:
         if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
             raise ConfigurationError(f"the prefix {prefix!r} must begin with a slash and not end with one")
@@ -370,6 +385,7 @@ class Router:
         labels = (label if "{" in label else label.lower() for label in (host or "").split("."))
         self.host = ".".join(labels) or None
         self.layers: tuple[Layer, ...] = as_layers(middleware)
+        self.is_guarded = csrf
         self.errors = ErrorHandlers()
         self._published: list[tuple[Definition, tuple[Router, ...]]] = []
         self._parents: list[Router] = []
@@ -402,7 +418,7 @@ class Router:
             cancel_on_disconnect: cancel an `async def` handler when its client leaves, where it waits next; under WSGI
                 where the server tells, see `Request.is_disconnected`. An error for a `def`.
             csrf: False lets pages of every site send requests with the user's cookies, as for a form that another site
-                posts on purpose.
+                posts on purpose; so does that of a router, for all its routes.
             timeout_s: cancel an `async def` handler that has not answered after so many seconds, where it waits; the
                 answer is a 503. Neither the body nor middlewares are timed, nor the items of a stream that it returns.
                 An error for a `def`.
@@ -594,8 +610,8 @@ class Router:
         """Register what makes a response of a status (of an HTTPError) or of a class of exceptions.
 
         The function takes (request, error) and is a `def` or an `async def`. A plain value it returns gets the
-        status of the error, or 500; an `HTTPError` that it returns, as the one that it was given, is answered as if
-        there were no handler. For `Exception` and 500 it runs at the edge, when all layers have seen the exception.
+        status of the error, or 500. An `HTTPError` that it raises is rendered as any other, also the very one that it
+        was given. For `Exception` and 500 it runs at the edge, when all layers have seen the exception.
 
         Raises:
             ConfigurationError: the key is neither, or has a handler already.

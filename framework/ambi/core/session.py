@@ -7,9 +7,10 @@ the JSON of each value with what it was: so a list that grew in place is saved t
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import MutableMapping
 from typing import Any, NamedTuple, Protocol, cast
+
+from .chance import now_s
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ class Session(MutableMapping[str, Any]):
 
     def flash(self, text: str, category: str = "info") -> None:
         """Leave a message for the page that is shown next, be that after a redirect."""
-        self[f"{_FLASH}{time.time_ns():020d}{len(self):06d}"] = [text, category]
+        self[f"{_FLASH}{int(now_s() * 1e9):020d}{len(self):06d}"] = [text, category]
 
     def flashes(self) -> list[Flash]:
         """Take the messages that were left, oldest first; a second call finds none."""

@@ -11,7 +11,8 @@ Facts
 from __future__ import annotations
 
 from contextvars import ContextVar
-from os import urandom
+
+from .chance import random_bytes
 
 _HEX = frozenset("0123456789abcdef")
 _ID_CHARS = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.:+/=@")
@@ -35,8 +36,8 @@ class Trace:
 
     def __init__(self, request_id: str | None = None, traceparent: str | None = None, tracestate: str | None = None):
         parent = parse_traceparent(traceparent) if traceparent else None
-        self.trace_id, flags = parent or (urandom(16).hex(), 0)
-        self.span_id = urandom(8).hex()
+        self.trace_id, flags = parent or (random_bytes(16).hex(), 0)
+        self.span_id = random_bytes(8).hex()
         self.is_sampled = bool(flags & _SAMPLED)
         self.state = tracestate if parent and tracestate and _is_state(tracestate) else ""
         self.request_id = request_id if request_id and is_request_id(request_id) else self.trace_id

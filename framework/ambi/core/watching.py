@@ -1,4 +1,4 @@
-"""What a client for tests may watch of a request: the exception that became its 500.
+"""What a client for tests may watch of a request: the exception that became its 500, or that its server is told of.
 
 Nothing watches in production; then it costs one look at a context variable where a request crashes, and nothing else.
 """
@@ -16,7 +16,7 @@ crash_watcher: ContextVar[Callable[[Exception], object] | None] = ContextVar("am
 
 
 def tell_of_crash(error: Exception) -> None:
-    """Tell who watches that the client gets a 500 instead of this exception; while its traceback is there."""
+    """Tell who watches that a client gets a 500, or a server a message, instead of this exception and its traceback."""
     watcher = crash_watcher.get()
     if watcher is not None:
         watcher(error)

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from .arguments import check_texts
 from .errors import ClientDisconnected, ConfigurationError, HTTPError
 from .headers import ResponseHeaders, is_token
 from .json import read_json
@@ -116,10 +117,8 @@ class WebSocketRules:
     def __init__(
         self, *, origins: Iterable[str] = (), max_message_bytes: int | None = None, subprotocols: Iterable[str] = ()
     ) -> None:
-        if isinstance(subprotocols, str):
-            raise ConfigurationError(f"subprotocols are a list, as subprotocols=[{subprotocols!r}], not one text")
         self.origins = OriginCheck(origins)
-        self.subprotocols = tuple(subprotocols)
+        self.subprotocols = check_texts("subprotocols", subprotocols)
         if max_message_bytes is not None:
             check_limit("max_message_bytes", max_message_bytes)
         self.max_message_bytes = max_message_bytes

@@ -17,7 +17,8 @@ import sys
 import time
 from datetime import UTC, datetime
 
-from ..core.errors import ConfigurationError, HTTPError, quote_for_log
+from ..core.arguments import check_texts
+from ..core.errors import HTTPError, quote_for_log
 from ..core.middleware import Middleware
 from ..core.request import Request
 
@@ -35,9 +36,8 @@ _MAX_METHOD = 40
 
 def access_log(*, as_json: bool, query: Iterable[str], secret_params: Iterable[str]) -> Callable[[Request], Middleware]:
     """Make the middleware. Arguments and errors as for `App.access_log`."""
-    if isinstance(query, str) or isinstance(secret_params, str):
-        raise ConfigurationError("app.access_log(): query= and secret_params= are lists of names, not one text")
-    shown, hidden = frozenset(query), frozenset(secret_params)
+    shown = frozenset(check_texts("query", query))
+    hidden = frozenset(check_texts("secret_params", secret_params))
     if LOGGER.level == logging.NOTSET:
         LOGGER.setLevel(logging.INFO)  # else nothing would be seen before somebody configures it
 

@@ -22,6 +22,7 @@ import zlib
 from importlib import import_module
 from typing import Protocol
 
+from ..core.arguments import check_texts
 from ..core.errors import ConfigurationError
 from ..core.files import SMALL_BYTES, File, FileBody
 from ..core.headers import split_list
@@ -204,7 +205,7 @@ def load_codings(names: Iterable[str] | None) -> dict[str, Coding]:
         ImportError: one that was asked for is not installed.
     """
     loaded: dict[str, Coding] = {}
-    for name in _CODINGS if names is None else names:
+    for name in _CODINGS if names is None else check_texts("codings", names):
         if name not in _CODINGS:
             raise ConfigurationError(f"there is no content coding {name!r} here; there are {', '.join(_CODINGS)}")
         try:
@@ -325,9 +326,7 @@ class Compression:
 
 def check_types(types: Iterable[str]) -> tuple[str, ...]:
     """Check patterns of media types, and give them in lower case. Raises: ConfigurationError."""
-    if isinstance(types, str):
-        raise ConfigurationError(f"types must be several media types, as [{types!r}], not one text")
-    patterns = tuple(pattern.lower() for pattern in types)
+    patterns = tuple(pattern.lower() for pattern in check_texts("types", types))
     for pattern in patterns:
         literal = pattern[2:] if pattern.startswith("*+") else pattern.removesuffix("/*")
         if not literal or "*" in literal or ";" in pattern or ("/" in pattern) is pattern.startswith("*+"):

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 
+from ..core.arguments import check_texts, check_whole
 from ..core.errors import ConfigurationError
 from ..core.headers import is_token
 from ..core.origins import check_origins
@@ -43,16 +44,16 @@ class CORS:
 
     def __init__(
         self,
-        origins: Iterable[str] = (),
+        origins: Iterable[str],
         *,
-        origin_regex: str | re.Pattern[str] | None = None,
+        origin_regex: str | re.Pattern[str] | None,
         methods: Iterable[str],
         headers: Iterable[str],
-        expose: Iterable[str] = (),
-        credentials: bool = False,
-        max_age_s: int = 600,
-        private_network: bool = False,
-        prefix: str = "",
+        expose: Iterable[str],
+        credentials: bool,
+        max_age_s: int,
+        private_network: bool,
+        prefix: str,
     ) -> None:
         self._read_origins(origins, origin_regex)
         self.methods = ", ".join(_names("methods", methods))
@@ -65,14 +66,12 @@ class CORS:
         if prefix and (prefix[0] != "/" or prefix[-1] == "/"):
             raise ConfigurationError(f"app.cors(prefix=...) begins with a slash and does not end with one: {prefix!r}")
         self.credentials = credentials
-        self.max_age_s = max_age_s
+        self.max_age_s = check_whole("max_age_s", max_age_s, least=0)
         self.private_network = private_network
         self.prefix = prefix
 
     def _read_origins(self, origins: Iterable[str], regex: str | re.Pattern[str] | None) -> None:
-        if isinstance(origins, str):
-            raise ConfigurationError(f"app.cors takes a list, as origins=[{origins!r}], not one text")
-        names = tuple(origins)
+        names = check_texts("origins", origins)
         for name in names:
             _check_origin(name)
         self.is_any = _ANY in names
@@ -168,9 +167,7 @@ class CORS:
 
 
 def _names(argument: str, names: Iterable[str]) -> tuple[str, ...]:
-    if isinstance(names, str):
-        raise ConfigurationError(f"app.cors takes a list, as {argument}=[{names!r}], not one text")
-    found = tuple(dict.fromkeys(names))
+    found = tuple(dict.fromkeys(check_texts(argument, names)))
     for name in found:
         if not is_token(name):
             raise ConfigurationError(f"app.cors({argument}=...): {name!r} is no name of one")

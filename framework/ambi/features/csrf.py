@@ -12,6 +12,8 @@ Facts
   that it planted, as it does not know the secret.
 - It could plant a seed together with a token that it was given itself: the cookie's name begins with `__Host-`, so no
   subdomain can set it (RFC 6265bis 4.1.3.2), and `bound_to` makes a token good for one user alone.
+- A cache that many share would give all of them one seed and one token, its own visitors and whoever is after them: a
+  page with either is private, even if it says that it is public.
 - A compressed page tells by its length what a part that stays the same is (BREACH, CVE-2013-3587): hence the mask.
 """
 
@@ -19,10 +21,11 @@ from __future__ import annotations
 
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from secrets import token_bytes, token_urlsafe
 
+from ..core.arguments import check_function
+from ..core.chance import random_bytes, random_text
 from ..core.errors import ConfigurationError, HTTPError
-from ..core.headers import check_name, is_token
+from ..core.headers import check_name, is_private, is_token, split_list
 from ..core.origins import SAFE_METHODS, proves_itself
 from ..core.secrets import check_secrets
 
@@ -54,11 +57,11 @@ class CSRFTokens:
         sites: CrossSiteCheck,
         secret: str | bytes | Iterable[str | bytes],
         *,
-        field: str = "csrf_token",
-        header: str = "x-csrf-token",
-        cookie: str = "csrf",
-        bound_to: Callable[[Request], str] | None = None,
-        always: bool = False,
+        field: str,
+        header: str,
+        cookie: str,
+        bound_to: Callable[[Request], str] | None,
+        always: bool,
     ) -> None:
         if not is_token(cookie) or cookie.startswith("__"):
             raise ConfigurationError(f"cookie= is a name without a prefix, as 'csrf', not {cookie!r}")
@@ -66,6 +69,8 @@ class CSRFTokens:
             self.header = check_name(header)
         except ValueError as exc:
             raise ConfigurationError(f"app.csrf(header=...): {exc}") from None
+        if bound_to is not None:
+            check_function("bound_to", bound_to)
         self.field = field
         self.cookie = cookie
         self.always = always
@@ -81,7 +86,7 @@ class CSRFTokens:
         if not seed:
             seed = self._give_seed(request)
         request.on_response(_keep_to_one_user)
-        mask = token_bytes(_TOKEN_BYTES)
+        mask = random_bytes(_TOKEN_BYTES)
         sent = mask + _xor(mask, self._token(self._keys[0], seed, request))
         return urlsafe_b64encode(sent).rstrip(b"=").decode("ascii")
 
@@ -99,10 +104,11 @@ class CSRFTokens:
 
     def _give_seed(self, request: Request) -> str:
         is_first = not hasattr(request, "_csrf_seed")
-        request._csrf_seed = token_urlsafe(16)
+        request._csrf_seed = random_text(16)
         if is_first:
             name = self._cookie_name(request)
             request.on_response(lambda response: response.set_cookie(name, request._csrf_seed))
+            request.on_response(_keep_to_one_user)
         return request._csrf_seed
 
     def _cookie_name(self, request: Request) -> str:
@@ -161,17 +167,18 @@ def rotate_csrf_token(request: Request) -> None:
     Raises:
         RuntimeError: the application has no tokens.
     """
-    tokens = request.app.csrf_tokens
-    if tokens is None:
-        raise RuntimeError("the application has no CSRF tokens; app.csrf(secret=...) gives it some")
-    tokens.rotate(request)
+    request.csrf_tokens.rotate(request)
 
 
 def _keep_to_one_user(response: Response) -> None:
-    """Keep a page with a token out of the caches of others."""
+    """Keep a page with a token, or with a seed, out of caches that others share, whatever it says of itself."""
     response.headers.add_vary("Cookie")
-    if "cache-control" not in response.headers:
-        response.headers["cache-control"] = "private"
+    said = response.headers.get("cache-control", "")
+    if not is_private(said):
+        kept = [
+            part for part in split_list(said) if part.lower() != "public" and not part.lower().startswith("s-maxage=")
+        ]
+        response.headers["cache-control"] = ", ".join(["private", *kept])
 
 
 def _xor(first: bytes, second: bytes) -> bytes:

@@ -4,6 +4,7 @@ Facts
 - Only what was asked for with GET or HEAD is redirected. Anything else has sent its body, with whatever secrets, in
   clear already; to repeat it over TLS would hide that for good, so it is refused.
 - A handshake of a WebSocket cannot be redirected: browsers do not follow.
+- What is refused whatever it asks for, as its host is not one of ours, is redirected to nowhere: least of all there.
 - Strict-Transport-Security counts only over TLS, and must not be sent without (RFC 6797 7.2).
 - Behind a proxy that speaks TLS, the request says http unless the application is told to believe the proxy.
 - The machine's own names are left alone: development has no certificate, and a browser that remembered https for
@@ -12,6 +13,7 @@ Facts
 
 from __future__ import annotations
 
+from ..core.arguments import check_texts, check_whole
 from ..core.errors import ConfigurationError, HTTPError
 from ..core.log import log_redirect_loop
 from ..core.origins import is_loopback_name
@@ -39,24 +41,23 @@ class HTTPS:
     def __init__(
         self,
         *,
-        redirect: bool = True,
-        hsts_s: int = YEAR_S,
-        subdomains: bool = False,
-        preload: bool = False,
-        port: int = 443,
-        exempt: Iterable[str] = (),
+        redirect: bool,
+        hsts_s: int,
+        subdomains: bool,
+        preload: bool,
+        port: int,
+        exempt: Iterable[str],
     ) -> None:
+        check_whole("hsts_s", hsts_s, least=0)
         if preload and (hsts_s < YEAR_S or not subdomains):
             raise ConfigurationError(
                 "app.https(preload=True) needs subdomains=True and hsts_s of a year or more: the list asks for both"
             )
-        if hsts_s < 0:
-            raise ConfigurationError(f"app.https(hsts_s=...) is a number of seconds, 0 to send nothing, not {hsts_s!r}")
-        paths = (exempt,) if isinstance(exempt, str) else tuple(exempt)
-        if isinstance(exempt, str) or any(path[:1] != "/" for path in paths):
+        paths = check_texts("exempt", exempt)
+        if any(path[:1] != "/" for path in paths):
             raise ConfigurationError(f"app.https(exempt=...) is a list of paths, as ['/healthz'], not {exempt!r}")
         self.redirect = redirect
-        self.port = port
+        self.port = check_whole("port", port, least=1, most=65535)
         self.exempt = frozenset(paths)
         parts = [f"max-age={hsts_s}", *(["includeSubDomains"] * subdomains), *(["preload"] * preload)]
         self.hsts = "; ".join(parts) if hsts_s else ""
@@ -69,7 +70,7 @@ class HTTPS:
         elif request.scheme == "https":
             if self.hsts:
                 request.on_response(self._remember)
-        elif self.redirect and request.path not in self.exempt:
+        elif self.redirect and not request.is_refused and request.path not in self.exempt:
             return self._send_there(request)
         yield None
 

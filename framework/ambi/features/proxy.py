@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
+from ..core.arguments import check_texts
 from ..core.errors import ConfigurationError, HTTPError
 from ..core.forwarded import Forwarded
 from ..core.headers import is_token, split_list
@@ -132,10 +133,8 @@ class TrustedProxies:
 
 def _networks_of(trusted: Iterable[str] | None) -> tuple[tuple[IPv4Network | IPv6Network, ...], bool]:
     """Check the networks. Raises: ConfigurationError."""
-    if isinstance(trusted, str):
-        raise ConfigurationError(f"app.proxy(trusted={trusted!r}): a list was expected, as [{trusted!r}]")
     networks: list[IPv4Network | IPv6Network] = []
-    names = [] if trusted is None else list(trusted)
+    names = () if trusted is None else check_texts("trusted", trusted)
     for name in names:
         if name != _UNIX:
             try:
@@ -151,9 +150,7 @@ def _networks_of(trusted: Iterable[str] | None) -> tuple[tuple[IPv4Network | IPv
 
 def _check_headers(headers: Iterable[str]) -> frozenset[str]:
     """Check the names of the fields. Raises: ConfigurationError."""
-    if isinstance(headers, str):
-        raise ConfigurationError(f"app.proxy(headers={headers!r}): a list was expected, as [{headers!r}]")
-    names = frozenset(name.lower() for name in headers)
+    names = frozenset(name.lower() for name in check_texts("headers", headers))
     unknown = sorted(names.difference(_KNOWN))
     if unknown or not names:
         raise ConfigurationError(f"app.proxy(headers=...) takes {', '.join(_KNOWN)}, not {unknown or 'nothing'}")

@@ -12,6 +12,7 @@ Facts
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypedDict
 
 from ..core.errors import ConfigurationError
@@ -19,7 +20,7 @@ from ..core.headers import check_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from ..core.middleware import Middleware
     from ..core.request import Request
@@ -52,6 +53,9 @@ _DIRECTIVES = frozenset((
 ))  # fmt: skip
 _WITHOUT_KEYWORDS = frozenset(("sandbox", "report-to", "report-uri", "trusted-types"))
 _DOCUMENTS = frozenset(("text/html", "application/xhtml+xml", "image/svg+xml", "text/xml", "application/xml"))
+_KEY_STARTS = frozenset("abcdefghijklmnopqrstuvwxyz*")
+_KEY_CHARS = _KEY_STARTS.union("0123456789_-.")
+_NO_URL_CHARS = frozenset(' "\\<>')
 _HASHES = ("sha256-", "sha384-", "sha512-")
 
 
@@ -79,6 +83,10 @@ class CSP:
     __slots__ = ("_parts", "has_nonce")
 
     def __init__(self, directives: Policy) -> None:
+        if not isinstance(directives, Mapping):
+            raise ConfigurationError(
+                f"a Content-Security-Policy is a mapping, as {{'img-src': ['self', 'data:']}}, not {directives!r}"
+            )
         written = [_directive(name, sources) for name, sources in directives.items()]
         self._parts = "; ".join(written).split(" 'nonce'")
         self.has_nonce = len(self._parts) > 1
@@ -156,12 +164,11 @@ class SecurityHeaders:
             )
             if policy is not None
         )
-        endpoints = ", ".join(f'{name}="{url}"' for name, url in (reporting or {}).items())
         self._of_documents = _fields({
             "x-frame-options": frame and frame.upper(),
             "cross-origin-opener-policy": opener,
             "permissions-policy": permissions,
-            "reporting-endpoints": endpoints or None,
+            "reporting-endpoints": _endpoints(reporting or {}),
         })  # fmt: skip
         self._of_all = _fields({"referrer-policy": referrer, "cross-origin-resource-policy": resource})
 
@@ -193,6 +200,22 @@ def _nonce_for(request: Request, response: Response) -> str | None:
     if response.body.__class__ is not bytes and "content-length" not in response.headers:  # a stream, and no file
         return request.csp_nonce
     return getattr(request, "_csp_nonce", None)
+
+
+def _endpoints(reporting: Mapping[str, str]) -> str | None:
+    """Write a dictionary of strings. Raises: ConfigurationError for what none can hold. See: RFC 9651 3.2, 3.3.3."""
+    for name, url in reporting.items():
+        if not _KEY_CHARS.issuperset(name) or name[:1] not in _KEY_STARTS:
+            raise ConfigurationError(
+                f"app.security(reporting=...): {name!r} is no name: lower-case letters, digits and '_-.*' were"
+                " expected, a letter or '*' first"
+            )
+        if not url or not url.isascii() or not url.isprintable() or not _NO_URL_CHARS.isdisjoint(url):
+            raise ConfigurationError(
+                f"app.security(reporting=...): {url!r} is no URL: percent-encode spaces, quotes, backslashes and"
+                " what is not ASCII"
+            )
+    return ", ".join(f'{name}="{url}"' for name, url in reporting.items()) or None
 
 
 def _fields(values: Mapping[str, str | None]) -> tuple[tuple[str, str], ...]:

@@ -17,6 +17,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TypedDict, TypeVar
 
+from ..core.arguments import check_texts
 from ..core.errors import ConfigurationError
 from ..core.media_types import UNKNOWN, media_type_of
 from ..core.response import Response, Stream
@@ -90,7 +91,7 @@ class Templates:
         b'Hello, &lt;b&gt;!'
     """
 
-    def __init__(self, source: TemplateSource = "templates", **options: Unpack[TemplateOptions]) -> None:
+    def __init__(self, source: TemplateSource, **options: Unpack[TemplateOptions]) -> None:
         unknown = options.keys() - TemplateOptions.__annotations__.keys()
         if unknown:
             known = ", ".join(TemplateOptions.__annotations__)
@@ -245,10 +246,7 @@ def _environment(source: TemplateSource, options: TemplateOptions) -> jinja2.Env
             f"environment={{{min(ours)!r}: ...}} is decided by Templates: it takes the source, `unescaped`,"
             " `auto_reload` and `enable_async`"
         )
-    unescaped = options.get("unescaped", ())
-    if isinstance(unescaped, str):
-        raise ConfigurationError(f"unescaped is a list of suffixes, as unescaped=[{unescaped!r}], not one text")
-    plain = tuple(unescaped)
+    plain = check_texts("unescaped", options.get("unescaped", ()))
     if not all(suffix.startswith(".") and len(suffix) > 1 for suffix in plain):
         raise ConfigurationError(f"unescaped are suffixes that begin with a dot, as '.txt', not {plain!r}")
     environment = jinja2.Environment(

@@ -525,6 +525,7 @@ async def serve_lifespan(app: ServedApplication, scope: Scope, receive: Receive,
             await app.lifespans.run(started, stopping)
     except Exception as exc:
         log_failure(f"the {phase} of the application failed", exc)
+        tell_of_crash(exc)
         await send({"type": f"lifespan.{phase}.failed", "message": f"{type(exc).__name__}: {exc}"})
     else:
         await send({"type": "lifespan.shutdown.complete"})

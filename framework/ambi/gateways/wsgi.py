@@ -86,13 +86,15 @@ def read_request(app: Application, environ: WSGIEnvironment) -> tuple[Request, H
     path = environ["PATH_INFO"] if "PATH_INFO" in environ else ""
     query = environ["QUERY_STRING"] if "QUERY_STRING" in environ else ""
     root_path = environ["SCRIPT_NAME"] if "SCRIPT_NAME" in environ else ""
-    host = environ["HTTP_HOST"] if "HTTP_HOST" in environ else None
+    named = environ["HTTP_HOST"] if "HTTP_HOST" in environ else None
+    host: str | None = None  # until it is known to be one
     has_body = False
     try:
         if root_path or path[:1] != "/" or "%" in path or not path.isascii():
             path, root_path = _read_path(environ, path, root_path)
-        if host not in _hosts:
-            _learn(host)
+        if named not in _hosts:
+            _learn(named)
+        host = named
         if "CONTENT_LENGTH" in environ and environ["CONTENT_LENGTH"]:
             has_body = parse_content_length(environ["CONTENT_LENGTH"]) > 0
         elif "HTTP_TRANSFER_ENCODING" in environ or environ["SERVER_PROTOCOL"] > "HTTP/1.1":

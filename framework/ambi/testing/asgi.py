@@ -12,6 +12,7 @@ import queue
 from ..bridge.background import settled_on_loop
 from ..bridge.to_thread import spawn
 from ..core.url import encode_path, percent_decode
+from ..core.watching import crash_watcher
 from .errors import BrokenAnswer
 from .messages import Response, decoded_lines
 from .watching import Watch
@@ -50,7 +51,7 @@ class Lifespan:
         fixtures of pytest-asyncio do.
 
         Raises:
-            RuntimeError: it failed; the message is the application's.
+            Exception: it failed; a RuntimeError with the application's message where that is no `App`.
         """
         talk = self._talk = _LifespanTalk()
         spawn(talk.run, self._app, self._state)
@@ -63,8 +64,7 @@ class Lifespan:
         """Run the shutdown.
 
         Raises:
-            RuntimeError: it failed, or the start-up; the message is the application's.
-            Exception: what left the application.
+            Exception: it failed, or the start-up, as for `start`; what left the application.
         """
         from anyio.lowlevel import checkpoint
 
@@ -110,10 +110,12 @@ class _LifespanTalk:
         self._asked = False
         self._said: list[Any] = []
         self._failure: Exception | None = None
+        self._told: list[Exception] = []
 
     async def run(self, app: Any, state: dict[str, Any]) -> None:
         """Call the application."""
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": state}
+        crash_watcher.set(self._told.append)  # in the context of this task
         try:
             with self._cancelling:
                 await app(scope, self._receive, self._send)
@@ -149,9 +151,11 @@ class _LifespanTalk:
         return bool(self._said) and self._said[0]["type"] == "lifespan.startup.failed"
 
     def raise_failure(self) -> None:
-        """Raise what the application said of a failure, or what it raised, when all is over."""
+        """Raise what failed, what the application said of it, or what left the application, when all is over."""
         for phase, message in zip(("start-up", "shutdown"), self._said, strict=False):
             if message["type"].endswith(".failed"):
+                if self._told:
+                    raise self._told[0]
                 raise RuntimeError(f"the {phase} failed: {message.get('message', '')}") from self._failure
         if self._failure is not None:
             raise self._failure
@@ -175,7 +179,7 @@ class ASGITransport:
         """Start the loop and run the start-up of the lifespan.
 
         Raises:
-            RuntimeError: the start-up failed; the message is the application's.
+            Exception: the start-up failed, see `Lifespan.start`.
         """
         from anyio.from_thread import start_blocking_portal
 
@@ -425,11 +429,11 @@ class AsyncASGITransport:
         self._lifespan = Lifespan(app, root_path)
 
     async def start(self) -> None:
-        """Run the start-up of the lifespan. Raises: RuntimeError."""
+        """Run the start-up of the lifespan. Raises: Exception, see `Lifespan.start`."""
         await self._lifespan.start()
 
     async def stop(self) -> None:
-        """Run the shutdown of the lifespan. Raises: RuntimeError; what left the application."""
+        """Run the shutdown of the lifespan. Raises: Exception, see `Lifespan.stop`."""
         await self._lifespan.stop()
 
     @contextlib.asynccontextmanager

@@ -9,7 +9,8 @@ Normalised is:
 - `connection` and `upgrade`, which a WSGI application must not send (PEP 3333);
 - how a body is cut into pieces: its bytes are compared. Of a stream that was left, as many as the test has read.
 
-Nothing else is. An answer that holds the time or a random value differs; let the test fix these.
+Nothing else is. What the framework makes at random is the same on both (`chance.py`). An answer that holds a time or a
+random value of the application's own differs; let the test fix these.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import contextlib
 import difflib
 
 from .asgi import aiter_of
+from .chance import SameChance
 from .errors import GatewaysDiffer
 from .messages import Response
 from .watching import Watch, watch_layers
@@ -204,7 +206,12 @@ class BothTransport:
         _watch_layers(self._wsgi, self._asgi)
         if not isinstance(request.body, bytes):
             request = request.with_body(list(request.body))  # type: ignore[arg-type]  # checked by the client
-        with self._wsgi.exchange(request) as wsgi, self._asgi.exchange(request) as asgi:
+        chances = SameChance.twice()
+        with contextlib.ExitStack() as stack:
+            with chances[0]:
+                wsgi = stack.enter_context(self._wsgi.exchange(request))
+            with chances[1]:
+                asgi = stack.enter_context(self._asgi.exchange(request))
             bodies = _Bodies(request, wsgi, asgi)
             yield _answer(wsgi, self._chunks(request, bodies, wsgi, asgi), None)
             with contextlib.closing(asgi.iter_bytes()) as others, bodies.catching_up():
@@ -248,7 +255,7 @@ class BothWire:
 
     def open(self) -> Response:
         """Wait for both answers. Raises: GatewaysDiffer."""
-        wsgi, asgi = (wire.open() for wire in self._wires)
+        wsgi, asgi = (_opened(wire, chance) for wire, chance in zip(self._wires, SameChance.twice(), strict=True))
         compare(self._request, wsgi, asgi, (wsgi.content, asgi.content))
         self._is_open = True
         return wsgi
@@ -275,6 +282,11 @@ class BothWire:
                 stack.callback(wire.end)
         if self._is_open:
             _compare_watches(self._request, *self._wires)
+
+
+def _opened(wire: Wire, chance: SameChance) -> Response:
+    with chance:
+        return wire.open()
 
 
 def _received(wire: Wire, timeout: float | None) -> Message | Exception:
@@ -329,7 +341,12 @@ class AsyncBothTransport:
         _watch_layers(self._wsgi, self._asgi)
         if not isinstance(request.body, bytes):
             request = request.with_body([chunk async for chunk in aiter_of(request.body)])
-        async with self._wsgi.exchange(request) as wsgi, self._asgi.exchange(request) as asgi:
+        chances = SameChance.twice()
+        async with contextlib.AsyncExitStack() as stack:
+            with chances[0]:
+                wsgi = await stack.enter_async_context(self._wsgi.exchange(request))
+            with chances[1]:
+                asgi = await stack.enter_async_context(self._asgi.exchange(request))
             bodies = _Bodies(request, wsgi, asgi)
             yield _answer(wsgi, None, _AwaitedBody(request, bodies, wsgi, asgi))
             others = asgi.aiter_bytes()
@@ -391,7 +408,9 @@ class AsyncBothWire:
 
     async def open(self) -> Response:
         """Wait for both answers. Raises: GatewaysDiffer."""
-        wsgi, asgi = [await wire.open() for wire in self._wires]
+        wsgi, asgi = [
+            await _aopened(wire, chance) for wire, chance in zip(self._wires, SameChance.twice(), strict=True)
+        ]
         compare(self._request, wsgi, asgi, (wsgi.content, asgi.content))
         self._is_open = True
         return wsgi
@@ -418,6 +437,11 @@ class AsyncBothWire:
                 stack.push_async_callback(wire.end)
         if self._is_open:
             _compare_watches(self._request, *self._wires)
+
+
+async def _aopened(wire: AsyncWire, chance: SameChance) -> Response:
+    with chance:
+        return await wire.open()
 
 
 async def _areceived(wire: AsyncWire, timeout: float | None) -> Message | Exception:  # noqa: ASYNC109

@@ -12,6 +12,7 @@ import socket
 import threading
 
 from ..bridge.background import settle_in_process
+from ..core.chance import given_chance
 from ..core.websocket import WebSocketClosed
 from .messages import Response, decoded_lines
 from .watching import Watch
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from wsproto.extensions import Extension
 
+    from ..core.chance import Chance
     from .messages import Request
     from .websocket import Message
     from .wsgi import WSGITransport
@@ -60,6 +62,7 @@ class SocketWire:
         self._closed: WebSocketClosed | None = None
         self._answer: Response | None = None
         self._ending: BaseException | None = None
+        self._chance: Chance | None = None
         self._thread = threading.Thread(target=self._serve, name="ambi-testing-server", daemon=True)
 
     # --- the server ---
@@ -83,6 +86,7 @@ class SocketWire:
     def _serve(self) -> None:
         """Be the server: take the answer, or let go of the socket where the call raises StopIteration."""
         start = Start()
+        given_chance.set(self._chance)  # in this thread, which has a context of its own
         try:
             iterable = self.watch.call(self._transport.app, self._environ(), start)
             try:
@@ -100,6 +104,7 @@ class SocketWire:
 
     def open(self) -> Response:
         """Wait for the answer to the handshake. Raises: what left the application."""
+        self._chance = given_chance.get()
         self._thread.start()
         try:
             event = self._next_event(PATIENCE_S)

@@ -7,6 +7,7 @@ from contextvars import Context
 
 from ..bridge.to_thread import soon_of
 from ..bridge.workers import give_back, take_worker
+from ..core.chance import given_chance
 from .asgi import aiter_of
 from .messages import Response
 
@@ -108,6 +109,7 @@ class _Thread:
     def __init__(self) -> None:
         self._worker = take_worker()
         self._is_busy = False
+        self._chance = given_chance.get()
 
     async def call(self, function: Callable[..., Any], *args: Any) -> Any:
         """Run a function there; where it is busy, which is after a cancellation, in another one."""
@@ -122,7 +124,9 @@ class _Thread:
 
         def run() -> None:
             try:
-                outcome.value = Context().run(function, *args)  # nothing there knows of an event loop
+                context = Context()  # nothing there knows of an event loop
+                context.run(given_chance.set, self._chance)
+                outcome.value = context.run(function, *args)
             except BaseException as exc:
                 outcome.failure = exc
             with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile

@@ -88,10 +88,15 @@ def test_an_interface_that_there_is_not() -> None:
         App().mount("/x", wsgi, interface="cgi")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("options", [{"interface": "wsgi"}, {"max_body_bytes": 1}])
-def test_an_app_has_both_interfaces_and_limits_of_its_own(options: Any) -> None:
-    with pytest.raises(ConfigurationError, match="are for other applications"):
+@pytest.mark.parametrize("options", [{"interface": "wsgi"}, {"max_body_bytes": 1}, {"csrf": True}])
+def test_an_app_has_both_interfaces_limits_and_checks_of_its_own(options: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"{next(iter(options))}= is for other applications"):
         App().mount("/x", App(), **options)
+
+
+def test_a_guest_cannot_be_checked_where_nothing_is() -> None:
+    with pytest.raises(ConfigurationError, match=r"App\(csrf=False\) checks nothing"):
+        App(csrf=False).mount("/x", wsgi, csrf=True)
 
 
 @pytest.mark.parametrize("limit", [0, -1, "1"])

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from ambi import App, Middleware, Request
+from ambi.testing import WebSocketRefused
 from tests.cells import GATEWAYS, Cell
+from tests.conftest import MakeClient
 from tests.gateways.peers import Closed, Connect, connecting
 
 
@@ -219,3 +221,21 @@ def test_a_wsgi_application_has_none_under_asgi(app: App, connect: Connect, cell
         assert peer.status == 501
     else:  # it is asked, as it may take the socket itself
         assert (peer.status, peer.body) == (200, b"plain")
+
+
+def test_pages_of_other_sites_may_be_kept_from_it(app: App, make_client: MakeClient) -> None:
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "websocket":
+            await echo(scope, receive, send)
+
+    app.csrf(origins=["https://admin.test"])
+    app.mount("/guest", application, csrf=True)
+    client = make_client(app, judged=False)
+    for origin in ("https://evil.test", "null"):
+        with pytest.raises(WebSocketRefused) as caught, client.websocket("/guest/", headers={"origin": origin}):
+            pass
+        assert caught.value.response.status_code == 403
+    for origin in ("http://localhost", "https://admin.test"):
+        with client.websocket("/guest/", headers={"origin": origin}) as ws:
+            ws.send("hello")
+            assert ws.receive() == "hello"

@@ -463,3 +463,45 @@ def test_a_stream_that_is_left_is_closed(app: App, client: Client, cell: Cell) -
         next(response.iter_bytes())
     assert len(closed) == 1
     assert closed[0] < 100_000
+
+
+# --- pages of other sites ---
+
+FOREIGN = {"cookie": "sid=1", "sec-fetch-site": "cross-site", "origin": "https://evil.test"}
+
+
+def test_it_is_sent_what_pages_of_other_sites_send(app: App, client: Client, noted: Any, seen: list[Seen]) -> None:
+    """As where it stands alone: it has a protection of its own, or rules for other sites that are wider."""
+    app.mount("/guest", noted)
+    assert client.post("/guest/", headers=FOREIGN).status_code == 200
+    assert len(seen) == 1
+
+
+def test_it_may_be_checked_for_it(app: App, client: Client, noted: Any, seen: list[Seen]) -> None:
+    app.csrf(origins=["https://admin.test"])
+    app.mount("/guest", noted, csrf=True)
+    for headers, status in (
+        (FOREIGN, 403),
+        ({"cookie": "sid=1", "origin": "null"}, 403),
+        ({**FOREIGN, "sec-fetch-site": "same-origin"}, 200),
+        ({**FOREIGN, "origin": "https://admin.test"}, 200),
+        ({"sec-fetch-site": "cross-site"}, 200),  # nothing that says who the user is
+        ({"cookie": "sid=1"}, 200),  # no browser
+    ):
+        for path in ("/guest", "/guest/a"):
+            assert (client.post(path, headers=headers).status_code, headers) == (status, headers)
+    assert client.get("/guest/", headers=FOREIGN).status_code == 200
+    assert len(seen) == 9
+
+
+def test_a_refusal_in_its_place_is_the_applications(app: App, client: Client, noted: Any, seen: list[Seen]) -> None:
+    @app.middleware
+    def mark(request: Request) -> Middleware:
+        response = yield
+        response.headers["x-outer"] = request.path
+
+    app.mount("/guest", noted, csrf=True)
+    response = client.post("/guest/a", headers=FOREIGN)
+    assert (response.status_code, response.headers["x-outer"]) == (403, "/guest/a")
+    assert "page of another site" in response.text
+    assert seen == []

@@ -11,6 +11,8 @@ docs/decisions/0018-a-layer-for-each-side.md (why a store over the network costs
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 from .keys import client_address
 
 TYPE_CHECKING = False
@@ -23,7 +25,18 @@ if TYPE_CHECKING:
 
     Strategy = Literal["moving-window", "fixed-window", "sliding-window-counter"]
 
-__all__ = ["client_address", "rate_limit"]
+__all__ = ["RateLimitOptions", "client_address", "rate_limit"]
+
+
+class RateLimitOptions(TypedDict, total=False):
+    """The options of `App.rate_limit`; `rate_limit` says what they mean."""
+
+    by: Callable[[Request], str | None]
+    storage: Any
+    cost: int | Callable[[Request], int]
+    exempt: Callable[[Request], bool] | None
+    strategy: Strategy
+    fail_open: bool
 
 
 def rate_limit(

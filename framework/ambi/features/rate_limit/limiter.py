@@ -3,7 +3,8 @@
 Facts
 - The shortest window is asked first, and no further one when it refuses: a client that hammers does not use up its hour
   with what its second has refused.
-- A refused request costs nothing in a moving window; in a fixed one it counts.
+- A refused request costs nothing in a moving window; in a fixed one it counts. One that takes more than a limit ever
+  has is refused without asking.
 - The automatic answer to OPTIONS costs the client nothing: a browser sends the request before a page may ask anything.
 - A store that does not answer is left alone for a while: else each request would wait for its time-out.
 """
@@ -21,6 +22,7 @@ from limits.errors import StorageError
 from limits.storage import Storage, storage_from_string
 from limits.strategies import STRATEGIES
 
+from ...core.arguments import check_function
 from ...core.errors import ConfigurationError, HTTPError
 from ...core.middleware import Layer
 from .fields import Fields, Verdict
@@ -65,6 +67,9 @@ class Limiter:
     ) -> None:
         if name is not None and not _NAME.fullmatch(name):
             raise ConfigurationError(f"the name of a rate limit is made of letters, digits and '_.:-', not {name!r}")
+        check_function("by", by)
+        if exempt is not None:
+            check_function("exempt", exempt)
         self._items = _parse(limits)
         self._by = by
         self._name = name
@@ -108,7 +113,7 @@ class Limiter:
 
     def _asks(self, request: Request) -> tuple[str, str, int] | None:
         """Give what is counted together, for whom, and how much; None of a request that is not counted."""
-        if request.route is None and request.method == "OPTIONS":
+        if request.method == "OPTIONS" and request.route is None and request.is_answered:
             return None
         if self._exempt is not None and self._exempt(request):
             return None
@@ -116,7 +121,25 @@ class Limiter:
         cost = self._cost(request) if callable(self._cost) else self._cost
         if client is None or cost <= 0:
             return None
+        for item in self._items:
+            if cost > item.amount:
+                raise self._never(item, cost)
         return self._name or as_key(_route_of(request)), as_key(client), cost
+
+    def _never(self, item: RateLimitItem, cost: int) -> HTTPError:
+        """Make the refusal of what no time will let in; it says no time to come again."""
+        quota, window_s = item.amount, item.get_expiry()
+        return HTTPError(
+            429,
+            f"this request takes {cost} of a limit that has {quota} within {window_s} s: it is never let in",
+            type=_QUOTA_EXCEEDED,
+            extensions={"violated-policies": [self._label(window_s)]},
+        )
+
+    def _label(self, window_s: int) -> str:
+        """Give the name of a limit that clients are told."""
+        name = self._name or "route"
+        return f"{name}-{window_s}" if len(self._items) > 1 else name
 
     def _check_cost(self, cost: Any) -> None:
         least = min(item.amount for item in self._items)
@@ -148,11 +171,10 @@ class Limiter:
             is_admitted = self._strategy.hit(item, counted, client, cost=cost)
             reset_s, remaining = self._strategy.get_window_stats(item, counted, client)
             window_s = item.get_expiry()
-            label = self._name or "route"
-            if len(self._items) > 1:
-                label = f"{label}-{window_s}"
             after_s = min(max(0, ceil(reset_s - time.time())), window_s)
-            verdicts.append(Verdict(label, item.amount, window_s, max(0, remaining), after_s, not is_admitted))
+            verdicts.append(
+                Verdict(self._label(window_s), item.amount, window_s, max(0, remaining), after_s, not is_admitted)
+            )
             if not is_admitted:
                 break
         return verdicts

@@ -69,8 +69,11 @@ class MemoryStore(Storage, MovingWindowSupport):
         """Give when the first request within the window came, and how many there are."""
         now = time.time()
         with self._lock:
-            entries = [at for at in self._moving.get(expiry, {}).get(key, ()) if at > now - expiry]
-        return (entries[0], len(entries)) if entries else (now, 0)
+            window = self._moving.get(expiry, {}).get(key, ())
+            for over, at in enumerate(window):  # few are over: the request that is counted takes those away
+                if at > now - expiry:
+                    return at, len(window) - over
+        return now, 0
 
     # --- fixed windows ---
 

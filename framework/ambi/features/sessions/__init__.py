@@ -11,6 +11,7 @@ The layer here runs wherever the request is. Only when a store has to be waited 
 
 from __future__ import annotations
 
+from ...core.arguments import check_whole
 from ...core.cookies import SetCookie
 from ...core.errors import ConfigurationError
 from ...core.middleware import Layer
@@ -39,19 +40,18 @@ class Sessions:
         self,
         secret: str | bytes | Iterable[str | bytes],
         *,
-        cookie: str = "session",
-        max_age_s: int = 14 * 24 * 3600,
-        sliding: bool = True,
-        store: SessionStore | None = None,
-        exclusive: bool | None = None,
-        path: str = "/",
-        domain: str | None = None,
-        secure: bool | None = None,
-        samesite: str = "lax",
+        cookie: str,
+        max_age_s: int,
+        sliding: bool,
+        store: SessionStore | None,
+        exclusive: bool | None,
+        path: str,
+        domain: str | None,
+        secure: bool | None,
+        samesite: str,
     ) -> None:
         secrets = check_secrets(secret, "session")
-        if max_age_s < 1:
-            raise ConfigurationError(f"max_age_s of a session is at least one second, not {max_age_s!r}")
+        check_whole("max_age_s", max_age_s, least=1)
         try:
             SetCookie(cookie, "", path=path, domain=domain, secure=secure, samesite=samesite)
         except ValueError as exc:

@@ -22,8 +22,10 @@ import sys
 import time
 from typing import NamedTuple, Protocol, cast
 
+from ...core.chance import now_s, random_text
 from ...core.cookies import MAX_COOKIE_BYTES
 from ...core.errors import HTTPError
+from ...core.headers import is_private
 from ...core.origins import SAFE_METHODS
 from .signing import SIGNATURE_BYTES
 
@@ -102,8 +104,7 @@ def set_cookie(options: Options, response: Response, value: str, max_age_s: floa
         options.cookie, value, max_age=int(max_age_s), path=options.path, domain=options.domain,
         secure=options.secure, samesite=options.samesite,
     )  # fmt: skip
-    said = response.headers.get("cache-control", "").lower()
-    if "no-store" not in said and "private" not in said:
+    if not is_private(response.headers.get("cache-control", "")):
         response.headers["cache-control"] = "private, no-store"
 
 
@@ -117,7 +118,7 @@ class CookieKeeper:
         self.outer = outer
         self._request = request
         self._age_s = 0.0
-        self._made_at = int(time.time())
+        self._made_at = int(now_s())
         self._came = False
 
     def read_ahead(self, request: Request) -> None:
@@ -134,7 +135,7 @@ class CookieKeeper:
         if found is None or written is None:
             return {}
         made_at, data = written
-        if not self.options.sliding and time.time() - made_at > self.options.max_age_s:
+        if not self.options.sliding and now_s() - made_at > self.options.max_age_s:
             return {}
         self._came, self._age_s, self._made_at = True, found[1], made_at
         return data
@@ -160,12 +161,12 @@ class CookieKeeper:
                 set_cookie(options, response, "", 0)
             return
         if session.is_cleared or session.is_regenerated:
-            self._made_at = int(time.time())
+            self._made_at = int(now_s())
         elif not changes and not (self._came and is_renewal_due(options, self._age_s)):
             return
         data = dict(session)
         self.check(data, next(iter(changes), ""))
-        left_s = options.max_age_s if options.sliding else self._made_at + options.max_age_s - time.time()
+        left_s = options.max_age_s if options.sliding else self._made_at + options.max_age_s - now_s()
         set_cookie(options, response, options.signer.sign(self._written(data)), left_s)
 
 
@@ -313,7 +314,7 @@ class StoreKeeper:
         if self._id is not None and not self._store.delete(self._name) and not session.is_cleared:
             _log.info("a session was deleted while a request regenerated it: it stays deleted")
         elif texts:
-            self._id = secrets.token_urlsafe(32)
+            self._id = random_text(32)
             changes: dict[str, Change] = {key: (None, text) for key, text in texts.items()}
             self._store.save(self._name, changes, ttl_s=self.options.max_age_s, new=True)
             set_cookie(self.options, response, self.options.signer.sign(self._id), self.options.max_age_s)

@@ -9,7 +9,8 @@ Facts
 from __future__ import annotations
 
 import hashlib
-import time
+
+from ...core.chance import now_s
 
 SIGNATURE_BYTES = 52
 """What a signature adds to a value: two dots, six characters of time and 43 of the signature; rounded up."""
@@ -32,9 +33,17 @@ class Signer:
             from itsdangerous import BadSignature, TimestampSigner
         except ImportError as exc:
             raise ImportError("app.sessions(...) needs itsdangerous: pip install 'ambi[sessions]'") from exc
+
+        class SignerOfNow(TimestampSigner):
+            """One whose time is ours."""
+
+            def get_timestamp(self) -> int:
+                """Give the time in seconds."""
+                return int(now_s())
+
         self._refused = BadSignature
         self._max_age_s = max_age_s
-        self._signer = TimestampSigner(
+        self._signer = SignerOfNow(
             secrets[::-1],  # there the last one signs
             salt=f"ambi.{purpose}\0{name}".encode(),
             key_derivation="hmac",
@@ -51,4 +60,4 @@ class Signer:
             value, at = self._signer.unsign(signed, max_age=self._max_age_s, return_timestamp=True)
         except self._refused:
             return None
-        return value.decode("latin-1"), time.time() - at.timestamp()
+        return value.decode("latin-1"), now_s() - at.timestamp()

@@ -105,7 +105,7 @@ class SQLiteStore:
                 return None
             conflicts = merge(texts, changes)
             if new:
-                connection.execute("INSERT INTO session VALUES (?, ?, ?)", (name, "{}", now))
+                connection.execute("INSERT OR REPLACE INTO session VALUES (?, ?, ?)", (name, "{}", now))
             until = None if ttl_s is None else now + ttl_s
             connection.execute(
                 "UPDATE session SET texts = ?, until = coalesce(?, until) WHERE name = ?",
