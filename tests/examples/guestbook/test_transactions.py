@@ -135,6 +135,8 @@ def test_a_crash_is_a_page_that_tells_nothing(app: App, settings: Settings, capl
             assert (answer.status_code, "That went wrong" in answer.text) == (500, True)
             assert "secret cause" not in answer.text
             assert "content-security-policy" in answer.headers
+            problem = client.get("/crash", headers={"accept": "application/json"})
+            assert (problem.status_code, problem.json()["title"]) == (500, "Internal Server Error")
     assert "the secret cause" in caplog.text
 
 
