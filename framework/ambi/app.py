@@ -16,7 +16,7 @@ from .core.json import StandardJSON
 from .core.limits import Limits
 from .core.log import log_refusal
 from .core.matching import RouteTable
-from .core.middleware import Layer, seen_from
+from .core.middleware import Layer, seen_from, without_repeated
 from .core.origins import HostCheck, OriginCheck, check_host_patterns
 from .core.plan import Plan
 from .core.response import Redirect, Response
@@ -467,10 +467,8 @@ class App(EquippedRouter):
         return self._table.match(request.method, request.path, others)
 
     def _make_plan(self, route: Route) -> Plan:
-        layers: tuple[Layer, ...] = (
-            *(layer for router in route.routers for layer in router.layers),
-            *route.layers,
-            *route.bound.layers,
+        layers = without_repeated(
+            (*(layer for router in route.routers for layer in router.layers), *route.layers, *route.bound.layers),
         )
         call = _timed(route)
         if self.csrf_tokens is not None and route.is_guarded:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .features.sessions import SessionStore
     from .features.static import Immutable
     from .features.templates import TemplateOptions, Templates, TemplateSource
+    from .features.typed.marks import ProvideOptions
     from .features.typed.registry import Registry
 
 _HTTPS, _SECURITY, _CORS = 10, 20, 30
@@ -58,15 +59,7 @@ class EquippedRouter(Router):
         self._outer_ranks: list[int] = []
         self._registry: Registry | None = None
 
-    def provide(
-        self,
-        kind: Any,
-        function: Callable[..., Any],
-        *,
-        scope: Literal["request", "app"] = "request",
-        until: Literal["response", "sent"] = "response",
-        blocking: bool = True,
-    ) -> None:
+    def provide(self, kind: Any, function: Callable[..., Any], **options: Unpack[ProvideOptions]) -> None:
         """Give handlers that ask for a type what a function makes: `session: Session`.
 
         Call it before routes that ask for it are registered, and routers included. `Annotated[Session, Provide(f)]`
@@ -77,9 +70,7 @@ class EquippedRouter(Router):
             function: a `def`, an `async def`, a generator or an async generator; takes parameters as a handler does. It
                 is called once a request, before the body is read unless it asks for that. A generator goes on behind
                 its `yield` when the handler has returned, and sees what the handler raised.
-            scope: "app" for one value of the whole process, made at start-up and torn down at shutdown.
-            until: "sent" lets a generator go on when the answer has been sent, streams and all.
-            blocking: False says that a `def` never waits, so that it runs wherever the request is.
+            options: `scope`, `until` and `blocking`, as of `Provide`.
 
         Raises:
             ConfigurationError: the type is provided already.
@@ -94,7 +85,7 @@ class EquippedRouter(Router):
         """
         from .features.typed import Provide
 
-        self._provided().add(kind, Provide(function, scope=scope, until=until, blocking=blocking))
+        self._provided().add(kind, Provide(function, **options))
 
     def override(self, instead: Mapping[Callable[..., Any], Callable[..., Any]]) -> AbstractContextManager[None]:
         """Call other functions instead of providers, in a block of a test.

@@ -107,13 +107,6 @@ def _check_colour(handler: Handler) -> None:
         )
 
 
-def _check_cancellable(handler: Handler, *, is_async: bool) -> None:
-    if not is_async:
-        raise ConfigurationError.at(
-            handler, "cancel_on_disconnect=True is for an `async def`; a thread cannot be cancelled"
-        )
-
-
 def _check_timeout(handler: Handler, timeout_s: float, *, is_async: bool) -> None:
     if isinstance(timeout_s, bool) or not isinstance(timeout_s, (int, float)) or not timeout_s > 0:
         raise ConfigurationError.at(handler, f"timeout_s must be a positive number of seconds, not {timeout_s!r}")
@@ -198,14 +191,19 @@ class Route:
         self._bound: Bound | None = bind(self)
         self.is_async = is_async(self.handler)
         self.cancel_on_disconnect = definition.cancel_on_disconnect
-        if self.cancel_on_disconnect:
-            _check_cancellable(self.handler, is_async=self.is_async)
         self.timeout_s = definition.timeout_s
-        if self.timeout_s is not None:
-            _check_timeout(self.handler, self.timeout_s, is_async=self.is_async)
+        self._check_options()
         if is_generator(self.handler) or is_async_generator(self.handler):
             self.blocking = False  # calling it runs nothing of it; its items are made where they belong
         self._plan: Plan | None = None
+
+    def _check_options(self) -> None:
+        if self.cancel_on_disconnect and not self.is_async:
+            raise ConfigurationError.at(
+                self.handler, "cancel_on_disconnect=True is for an `async def`; a thread cannot be cancelled"
+            )
+        if self.timeout_s is not None:
+            _check_timeout(self.handler, self.timeout_s, is_async=self.is_async)
 
     @property
     def bound(self) -> Bound:

@@ -6,6 +6,8 @@ sent as it is; the value beside a status, `(value, 201)`, is written like any ot
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -71,13 +73,9 @@ def _content_of(annotation: Any) -> Any:
     if origin is tuple and len(args) in (2, 3) and args[1] is int:
         return _content_of(args[0])
     if origin in (Union, UnionType):
-        left: Any = tuple(
-            part for part, arg in ((_content_of(arg), arg) for arg in args) if part is not Any or arg is Any
-        )
-        if not left or Any in left:
-            return Any
-        content: Any = Union[left]  # noqa: UP007  # of a tuple
-        return content
+        parts = [(_content_of(arg), arg) for arg in args]
+        left = [part for part, arg in parts if part is not Any or arg is Any]
+        return Any if not left or Any in left else reduce(or_, left)
     return annotation
 
 
