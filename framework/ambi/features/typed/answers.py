@@ -6,8 +6,6 @@ sent as it is; the value beside a status, `(value, 201)`, is written like any ot
 
 from __future__ import annotations
 
-from functools import reduce
-from operator import or_
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -63,19 +61,23 @@ def answer_of(function: Callable[..., Any], returns: Any, stream_kind: StreamKin
     return _shaped_answer(function, shape, status or 200), Given(status, annotation, BODY_TYPES)
 
 
+def _is_response(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Response)
+
+
 def _content_of(annotation: Any) -> Any:
     """Give the type of the content: inside of a `Response[T]`, beside a status, without the responses of a union."""
     origin, args = get_origin(annotation), get_args(annotation)
-    if isinstance(origin, type) and issubclass(origin, Response):
+    if _is_response(origin):
         return args[0]
-    if isinstance(annotation, type) and issubclass(annotation, Response):
+    if _is_response(annotation):
         return Any
     if origin is tuple and len(args) in (2, 3) and args[1] is int:
         return _content_of(args[0])
     if origin in (Union, UnionType):
         parts = [(_content_of(arg), arg) for arg in args]
         left = [part for part, arg in parts if part is not Any or arg is Any]
-        return Any if not left or Any in left else reduce(or_, left)
+        return Any if not left or Any in left else Union[tuple(left)]  # noqa: UP007  # of a tuple
     return annotation
 
 
