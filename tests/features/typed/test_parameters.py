@@ -1,6 +1,7 @@
 """Values from signatures: where each comes from, what it may be, and what is told when it does not fit."""
 
 import enum
+import sys
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -481,3 +482,103 @@ def test_a_get_has_no_body(annotation: Any) -> None:
     handler.__annotations__["x"] = annotation
     with pytest.raises(ConfigurationError, match=r"would be read from the body, which a GET has not"):
         App().get("/")(handler)
+
+
+class Deep(msgspec.Struct):
+    prices: dict[str, float]
+    either: int | list[int] = 0
+    rows: tuple[Item, ...] = ()
+    more: Annotated[dict[str, list[Item]], msgspec.Meta(max_length=2)] = {}
+
+
+def test_a_fault_is_pointed_at_however_deep(app: App, client: Client, cell: Cell) -> None:
+    @app.post("/")
+    @cell.handler
+    def handler(deep: Deep) -> None: ...
+
+    rows = [{"name": "a", "price": 1}, {"name": "b", "price": "x"}]
+    body = {"prices": {"a/b~": "x", "c": 1}, "either": ["x"], "rows": rows, "more": {"k": [{"price": 1}]}}
+    assert [(name, message) for _, name, message in errors(client.post("/", json=body))] == [
+        ("#/prices/a~1b~0", "Expected `float`, got `str`"),
+        ("#/either/0", "Expected `int`, got `str`"),
+        ("#/rows/1/price", "Expected `float`, got `str`"),
+        ("#/more/k/0/name", "It is missing"),
+    ]
+
+
+class Range(msgspec.Struct):
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        if self.low > self.high:
+            raise ValueError("low must not be above high")
+
+
+def test_what_is_wrong_of_the_whole_is_told_of_the_whole(app: App, client: Client, cell: Cell) -> None:
+    @app.post("/")
+    @cell.handler
+    def handler(span: Range) -> None: ...
+
+    assert errors(client.post("/", json={"low": 2, "high": 1})) == [("body", "#", "low must not be above high")]
+
+
+def test_no_more_faults_are_told_than_a_hundred(app: App, client: Client, cell: Cell) -> None:
+    @app.post("/")
+    @cell.handler
+    def handler(items: list[int]) -> None: ...
+
+    handler_of_body = Annotated[list[int], Body()]
+
+    def body(items) -> None: ...
+
+    body.__annotations__["items"] = handler_of_body
+    app.put("/")(cell.handler(body))
+    assert len(errors(client.put("/", json=["x"] * 1000))) == 100
+    assert len(errors(client.post("/", params=[("items", "x")] * 50 + [("other", "y")]))) == 50
+
+
+def test_without_msgspec_a_typed_handler_is_refused_with_the_line_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "msgspec", None)
+    monkeypatch.delitem(sys.modules, "ambi.features.typed.msgspec_shape", raising=False)
+
+    def handler(q: int) -> None: ...
+
+    with pytest.raises(
+        ImportError, match=r"the parameter 'q' of .*handler .* needs msgspec: pip install 'ambi\[typed\]'"
+    ):
+        App().get("/")(handler)
+
+    def plain(id: int, request: Request) -> str:
+        return f"{id}"
+
+    app = App()
+    app.get("/{id}")(plain)
+    assert Client(app).get("/3").text == "3"
+
+
+class Tree(msgspec.Struct):
+    name: str
+    children: list["Tree"] = []
+
+
+class TreeModel(pydantic.BaseModel):
+    name: str
+    children: list["TreeModel"] = []
+
+
+@pytest.mark.parametrize("kind", [Tree, TreeModel])
+def test_a_model_may_hold_itself(app: App, client: Client, cell: Cell, kind: Any) -> None:
+    def handler(tree) -> Any:
+        return tree
+
+    handler.__annotations__.update(tree=kind)
+    handler.__annotations__["return"] = kind
+    app.post("/")(cell.handler(handler))
+    body = {"name": "a", "children": [{"name": "b", "children": []}]}
+    assert client.post("/", json=body).json() == body
+    assert [name for _, name, _ in errors(client.post("/", json={"name": "a", "children": [{}]}))] == [
+        "#/children/0/name"
+    ]

@@ -575,3 +575,33 @@ def test_a_mistake_is_told_at_registration(provide: Provide, problem: str) -> No
     handler.__annotations__["x"] = Annotated[Any, provide]
     with pytest.raises(ConfigurationError, match=problem):
         App().post("/")(handler)
+
+
+@pytest.mark.parametrize("position", [0, 1])
+def test_one_of_each_form_is_not_called_where_its_parameter_does_not_fit(
+    app: App, client: Client, cell: Cell, form: str, position: int
+) -> None:
+    called: list[str] = []
+    made = provider_of(form, called)
+
+    def plain(n: int) -> Any: ...
+    async def asynchronous(n: int) -> Any: ...
+    def generator(n: int) -> Iterator[Any]:
+        yield n
+
+    async def async_generator(n: int) -> AsyncIterator[Any]:
+        yield n
+
+    forms: tuple[Callable[..., Any], ...] = (plain, asynchronous, generator, async_generator)
+    picky = dict(zip(FORMS, forms, strict=True))[form]
+    both = [Provide(picky), Provide(made)]
+
+    def handler(a, b) -> None:
+        called.append("handler")
+
+    handler.__annotations__.update(a=Annotated[Any, both[position]], b=Annotated[Any, both[1 - position]])
+    app.get("/")(cell.handler(handler))
+    response = client.get("/?n=x")
+    assert [one["name"] for one in response.json()["errors"]] == ["n"]
+    assert "handler" not in called
+    assert ("make p" in called) == (position == 1)  # it stands before the one that is picky
