@@ -136,7 +136,7 @@ def interop(session: nox.Session) -> None:
     install(session, "interop", extras=True)
     session.run("pytest", "tests/interop", *session.posargs)
     if not session.posargs:  # for the examples that need other packages
-        needy = "mcp or todo_backend or techempower"
+        needy = "mcp or guestbook or techempower or todo_backend"
         session.run("pytest", "--confcutdir=tests/examples", "tests/examples", "-k", needy)
         session.run("pytest", "tests/cli", "-k", "mcp")
 

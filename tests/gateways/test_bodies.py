@@ -583,6 +583,20 @@ def test_a_small_body_that_is_on_its_way_is_read_before_a_thread_is_taken(
     assert list(dict.fromkeys(seen)) == events
 
 
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.gateway == "asgi"], indirect=True, ids=str)
+def test_what_is_read_ahead_is_counted_whatever_was_declared(make_client: MakeClient, cell: Cell) -> None:
+    """ASGI alone, as above."""
+    app = App()
+
+    @app.middleware(blocking=True)
+    def layer(request: Request) -> Middleware:
+        yield
+
+    app.post("/", max_body_bytes=100_000)(cell.handler(lambda request: request.body))
+    client = make_client(BodyTap(app, [b"x" * 40_000] * 5))
+    assert client.post("/", content=b"abc").status_code == 413
+
+
 def test_what_is_refused_of_a_body_is_refused_behind_the_layers_also_where_it_was_read_before_them(
     make_client: MakeClient, cell: Cell
 ) -> None:
@@ -664,6 +678,35 @@ def test_a_middleware_that_wants_the_body_gets_the_refusal_of_a_large_one(make_c
     app.middleware(body=True)(lambda_layer)
     app.post("/")(cell.handler(lambda request: request.body))
     assert make_client(app).post("/", content=b"abc").status_code == 413
+
+
+@pytest.mark.parametrize("touched", [False, True], ids=["left alone", "touched"])
+def test_the_layers_around_one_that_wants_the_body_see_the_refusal_of_it(
+    make_client: MakeClient, cell: Cell, touched: bool
+) -> None:
+    seen: list[int] = []
+    app = App(limits=Limits(max_body_bytes=2))
+
+    @app.middleware
+    def outer(request: Request) -> Middleware:
+        response = yield
+        seen.append(response.status)
+        response.headers["x-outer"] = "yes"
+
+    @app.middleware(body=True)
+    def inner(request: Request) -> Middleware:
+        if touched:
+            request.json()
+        response = yield
+        seen.append(response.status)
+
+    app.error(413)(cell.handler(lambda request, error: "too large"))
+    app.post("/")(cell.handler(lambda request: seen.append(0)))
+    client = make_client(app)
+    for content in (b"abc", [b"a", b"b", b"c"]):
+        response = client.post("/", content=content)
+        assert (response.status_code, response.text, response.headers["x-outer"]) == (413, "too large", "yes")
+    assert seen == ([413, 413] if touched else [413, 413, 413, 413])
 
 
 def lambda_layer(request: Request) -> Middleware:

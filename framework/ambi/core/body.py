@@ -74,9 +74,34 @@ class BodySource(Protocol):
         ...
 
 
-def load_body(
-    request: Request, source: BodySource | ReadAhead, max_bytes: int, *, raw: bool = False
-) -> Awaitable[None]:
+async def reach_body(request: Request, here: Side) -> Side:
+    """Go where the body can be read.
+
+    Raises:
+        HTTPError: with which it was refused before the layers were opened.
+    """
+    request.check_body()
+    source = request._body_source = request._edge.body_source(request)
+    return here if source.side is here or source.ahead is not None else await source.side
+
+
+async def read_ahead(request: Request) -> None:
+    """Take in a small body before a thread is taken; a refusal waits for who asks for it, as in `load_body_first`."""
+    try:
+        await request._edge.body_source(request).read_ahead()
+    except HTTPError as exc:
+        request.refuse_body(exc)
+
+
+async def load_body_first(request: Request, source: BodySource, max_bytes: int, *, raw: bool) -> None:
+    """Do as `load_body` before the layers are opened: a refusal waits for who asks for the body, inside of them."""
+    try:
+        await load_body(request, source, max_bytes, raw=raw)
+    except HTTPError as exc:
+        request.refuse_body(exc)
+
+
+def load_body(request: Request, source: BodySource, max_bytes: int, *, raw: bool = False) -> Awaitable[None]:
     """Read the whole body into the request: as bytes, or as a form that is parsed while it arrives.
 
     Args:
@@ -99,15 +124,13 @@ def load_body(
             "request bodies with a content coding are not accepted",
             headers={"accept-encoding": "identity"},
         )
-    if isinstance(source, ReadAhead):  # which is no form: its files might have to go to disk
-        return _load_bytes(request, source, max_bytes)
     if request.content_type[0] == MULTIPART:
         return _load_form(request, source, max_bytes)
     return _load_bytes(request, source, max_bytes)
 
 
-async def _load_bytes(request: Request, source: BodySource | ReadAhead, max_bytes: int) -> None:
-    chunks: list[bytes] = []
+async def _load_bytes(request: Request, source: BodySource, max_bytes: int) -> None:
+    chunks: list[bytes] = [] if source.ahead is None else [source.ahead]
     left = max_bytes
     while not source.ended:
         chunk = await source.read()
@@ -138,23 +161,6 @@ async def _load_form(request: Request, source: BodySource, max_bytes: int) -> No
     except BaseException:
         reader.close()
         raise
-
-
-class ReadAhead:
-    """A body that was read ahead, as a source: on whichever side it is wanted, as nothing has to be waited for."""
-
-    __slots__ = ("_body", "declared", "ended", "side")
-
-    def __init__(self, body: bytes, side: Side) -> None:
-        self._body = body
-        self.side = side
-        self.declared = len(body)
-        self.ended = False
-
-    async def read(self) -> bytes:
-        """Give it, at once and whole."""
-        self.ended = True
-        return self._body
 
 
 class CountedSource:

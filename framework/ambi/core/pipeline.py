@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from .body import ReadAhead, load_body
+from .body import load_body, load_body_first, reach_body, read_ahead
 from .ending import run_callbacks
 from .middleware import close_layers, fail_layer, innermost, open_layers
 from .recovery import crash, open_late, recover
@@ -26,7 +26,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from .body import BodySource
     from .middleware import Opened
     from .plan import Plan
     from .recovery import Recovered
@@ -49,10 +48,8 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
     failure: BaseException | None = None
     try:
         if plan.body_first and outermost and request._has_body:
-            source = _source_of(request, here)
-            if source.side is not here:
-                here = await source.side
-            await load_body(request, source, plan.max_body_bytes, raw=plan.keeps_raw)
+            here = await reach_body(request, here)
+            await load_body_first(request, request._body_source, plan.max_body_bytes, raw=plan.keeps_raw)
         while depth < plan.depth and response is None:
             layer = plan.layers[depth]
             if not layer.is_async:
@@ -71,14 +68,12 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
                     response = make_response(await layer.on_loop(request, call_next), codec, layer)
             else:
                 if plan.loads_body and request._has_body:
-                    await request._edge.body_source(request).read_ahead()
+                    await read_ahead(request)
                 here = await SYNC
         if response is None:
             if plan.loads_body and request._has_body and not request.is_loaded:
-                source = _source_of(request, here)
-                if source.side is not here:
-                    here = await source.side
-                await load_body(request, source, plan.max_body_bytes, raw=plan.keeps_raw)
+                here = await reach_body(request, here)
+                await load_body(request, request._body_source, plan.max_body_bytes, raw=plan.keeps_raw)
             if plan.is_async:
                 if here is SYNC:
                     here = await ASYNC
@@ -115,12 +110,6 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
     if request._on_response is not None and outermost:
         run_callbacks(request, response)
     return response
-
-
-def _source_of(request: Request, here: Side) -> BodySource | ReadAhead:
-    """Give where the body comes from; it is read on the source's side."""
-    source = request._body_source = request._edge.body_source(request)
-    return source if source.ahead is None else ReadAhead(source.ahead, here)
 
 
 async def _unwind(

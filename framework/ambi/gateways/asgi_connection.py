@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from ..core.body import MULTIPART
+from ..core.body import MULTIPART, too_large
 from ..core.errors import ClientDisconnected, HTTPError
 from ..core.sides import ASYNC
 
@@ -88,16 +88,21 @@ class Connection:
 
         Not of a client that waits to be asked for it, which may be refused first (RFC 9110 10.1.1), and no form with
         files.
+
+        Raises:
+            ClientDisconnected, HTTPError: as `read`; and 413 where more comes than was declared.
         """
         declared, request = self.declared, self._of_request()
         if declared is None or declared > AHEAD_BYTES or self.ended or request.content_type[0] == MULTIPART:
             return
         if request._edge.field(request, "expect") is not None:
             return
-        chunks: list[bytes] = []
+        body = await self.read()
         while chunk := await self.read():
-            chunks.append(chunk)
-        self.ahead = b"".join(chunks)
+            body += chunk
+            if len(body) > AHEAD_BYTES:
+                raise too_large(AHEAD_BYTES)
+        self.ahead = body
 
     def _end_body(self) -> None:
         self.ended = True
