@@ -13,6 +13,7 @@ from ambi.cli.cautions import Caution
 from ambi.cli.document import FunctionEntry, RouteEntry, describe_app
 from ambi.cli.printing import Page
 from ambi.core.middleware import Layer, Provider
+from ambi.features.typed import Provide
 from tests.cli.conftest import Site
 from tests.docs.markdown import Block, parse
 
@@ -270,6 +271,26 @@ def test_a_provider_that_is_around_a_route_already_is_told_of_once() -> None:
     app.include(routers)
     (route,) = describe_app(app, "shop:app")["routes"]
     assert [entry["of"] for entry in route["layers"]] == ["router", "router", "route"]
+
+
+def test_providers_are_told_of_as_they_were_written() -> None:
+    def database() -> str:
+        return ""
+
+    async def user(database: Annotated[str, Provide(database)]) -> Any:
+        yield database
+
+    app = ambi.App()
+
+    @app.get("/", middleware=[Layer(lambda request: (yield))])
+    async def handler(user: Annotated[str, Provide(user)]) -> str:
+        return user
+
+    (route,) = describe_app(app, "shop:app")["routes"]
+    told = [(entry["name"].rpartition(".")[2], entry["of"], entry["form"]) for entry in route["layers"]]
+    assert told[1:] == [("database", "route", "blocking"), ("user", "route", "async")]
+    names = [name.rpartition(".")[2] for stop in route["way"]["asgi"] for name in stop["pieces"]]
+    assert names[1:] == ["database", "user", "handler"]
 
 
 def test_the_options_of_routes_are_told(site: Site) -> None:
@@ -577,7 +598,8 @@ def test_every_example_is_fine(site: Site, monkeypatch: pytest.MonkeyPatch, exam
     monkeypatch.chdir(ROOT)
     result = site.check(f"examples.{example}:app")
     assert (result.status, result.err) == (0, "")
-    assert "no warnings" in result.out
+    expected = {"techempower": "3 warnings"}  # for handlers that only compute, and briefly
+    assert expected.get(example, "no warnings") in result.out
 
 
 def test_the_largest_application_of_the_tests_fits_a_narrow_terminal(

@@ -66,6 +66,11 @@ class ProviderLayer(Layer):
         has_end = is_generator(function) or is_async_generator(function)
         super().__init__(opens, blocking=provide.blocking and not is_async(opens), body=body, step=not has_end)
 
+    @property
+    def written(self) -> Any:
+        """The provider, as the route names it."""
+        return self.key
+
     def _form(self, function: Callable[..., Any], call: Callable[[Request], Any]) -> tuple[Any, Any]:
         """Give which of the four forms it has, and what is called there."""
         if is_async_generator(function):
