@@ -207,7 +207,7 @@ def autobahn(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure speed and memory."""
-    install(session, "bench")
+    install(session, "bench", extras=True)
     session.run("python", "-m", "tests.benchmarks", *session.posargs)
 
 

@@ -1,7 +1,7 @@
 """Measure this framework beside its peers: ``python -m tests.benchmarks`` from the root of the project.
 
-Nothing listens on a port; whole run about two minutes. ``--help`` lists what can be left out. ``streams`` behind it
-measures streams instead, over real servers as well.
+Nothing listens on a port; whole run about two minutes. ``--help`` lists what can be left out. ``typed`` behind it
+measures typed handlers instead, ``streams`` streams, over real servers as well.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import warnings
 from contextlib import AsyncExitStack
 from typing import Any
 
-from tests.benchmarks import cases, measure, report, streams
+from tests.benchmarks import cases, measure, report, streams, typed
 from tests.benchmarks.gateways import GATEWAYS
 
 # Name -> (module, what is installed for it). "ambi" stands second so that it is read beside "raw".
@@ -29,8 +29,8 @@ PEERS = {
 
 
 def main() -> None:
-    if sys.argv[1:2] == ["streams"]:
-        streams.main(sys.argv[2:])
+    if sys.argv[1:2] in (["streams"], ["typed"]):
+        {"streams": streams, "typed": typed}[sys.argv[1]].main(sys.argv[2:])
         return
     options = parse_arguments()
     logging.disable(logging.CRITICAL)  # a 404 logged by one peer is not what is measured

@@ -13,8 +13,8 @@ from tests.benchmarks.measure import Cell
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "performance.md"
 OPENING, CLOSING = (
-    "<!-- benchmark: written by python -m tests.benchmarks --write -->",
-    "<!-- benchmark: end -->",
+    "<!-- {name}: written by python -m tests.benchmarks --write -->",
+    "<!-- {name}: end -->",
 )
 
 # The highest ratio of our time to the fastest peer's that the core is meant to have.
@@ -140,11 +140,12 @@ def conditions(distributions: list[str]) -> str:
     return f"{day}, {python}, {os.cpu_count()} cores; {', '.join(found)}."
 
 
-def write(text: str) -> None:
-    """Replace what stands between the two marks of the page."""
+def write(text: str, name: str = "benchmark") -> None:
+    """Replace what stands between two marks of the page."""
+    first, last = OPENING.format(name=name), CLOSING.format(name=name)
     page = DOCUMENT.read_text(encoding="utf-8")
-    before, opening, rest = page.partition(OPENING)
-    _, closing, after = rest.partition(CLOSING)
+    before, opening, rest = page.partition(first)
+    _, closing, after = rest.partition(last)
     if not (opening and closing):
-        raise SystemExit(f"{DOCUMENT} lacks the mark {CLOSING if opening else OPENING}")
-    DOCUMENT.write_text(f"{before}{OPENING}\n\n{text}\n\n{CLOSING}{after}", encoding="utf-8")
+        raise SystemExit(f"{DOCUMENT} lacks the mark {last if opening else first}")
+    DOCUMENT.write_text(f"{before}{first}\n\n{text}\n\n{last}{after}", encoding="utf-8")

@@ -5,7 +5,7 @@ The counts include the handful of calls that the loop around the application mak
 
 import pytest
 
-from tests.benchmarks import measure, ours
+from tests.benchmarks import measure, ours, typed
 from tests.benchmarks.cases import FURTHER_ROUTES, all_cases
 from tests.benchmarks.gateways import GATEWAYS
 
@@ -26,3 +26,18 @@ def test_a_request_keeps_to_its_number_of_calls(name: str, case_name: str, limit
 
     calls = gateway.run(count())
     assert calls <= limit, f"{calls} function calls; `python -m tests.benchmarks --calls` shows the other cases"
+
+
+@pytest.mark.parametrize(("name", "colour", "limit"), [("wsgi", "def", 113), ("asgi", "async def", 146)])
+def test_a_typed_handler_with_two_providers_keeps_to_its_number_of_calls(name: str, colour: str, limit: int) -> None:
+    gateway = GATEWAYS[name]
+
+    async def count() -> int:
+        application = typed.ours(colour)
+        async with gateway.started(application):
+            cells = [measure.Cell("ambi", typed.case_of(colour), gateway, application)]
+            await measure.count_calls(await measure.keep_right_ones(cells))
+            return cells[0].calls
+
+    calls = gateway.run(count())
+    assert calls <= limit, f"{calls} function calls; `python -m tests.benchmarks typed --calls` shows the peers'"
