@@ -81,7 +81,9 @@ async def reach_body(request: Request, here: Side) -> Side:
         HTTPError: with which it was refused before the layers were opened.
     """
     request.check_body()
-    source = request._body_source = request._edge.body_source(request)
+    source = request._body_source
+    if source is None:
+        source = request._body_source = request._edge.body_source(request)
     return here if source.side is here or source.ahead is not None else await source.side
 
 

@@ -71,7 +71,7 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
                     await read_ahead(request)
                 here = await SYNC
         if response is None:
-            if plan.loads_body and request._has_body and not request.is_loaded:
+            if plan.loads_body and request._has_body and request._body is None and request._form is None:
                 here = await reach_body(request, here)
                 await load_body(request, request._body_source, plan.max_body_bytes, raw=plan.keeps_raw)
             if plan.is_async:

@@ -274,6 +274,18 @@ class _Hosts(dict[bytes, str]):
 _hosts = _Hosts()
 
 
+class _Keys(dict[str, bytes]):
+    """Names of header fields as a scope has them: those that are asked for, which are few."""
+
+    def __missing__(self, name: str) -> bytes:
+        key = name.encode()
+        if len(self) < 256:
+            self[name] = key
+        return key
+
+
+_KEYS = _Keys()
+
 _EMPTY_IS_NONE = frozenset((b"content-type", b"content-length"))  # as WSGI has it
 
 
@@ -302,7 +314,7 @@ class _Edge:
             lines = request._lines = dict(given)
             if len(lines) != len(given):  # some are repeated
                 lines.update((key, self._joined(request.native, key).encode("latin-1")) for key in lines)
-        found = lines.get(name.encode())
+        found = lines.get(_KEYS[name])
         return found.decode("latin-1") if found else None
 
     def _joined(self, scope: Scope, key: bytes) -> str:

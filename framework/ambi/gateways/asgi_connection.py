@@ -65,19 +65,20 @@ class Connection:
             ClientDisconnected: the client left first, or the request is over.
             HTTPError: 408 without progress for `Limits.body_timeout_s`.
         """
-        timeout_s = self._of_request().limits.body_timeout_s
+        request, waiting = self._of_request(), _waiting()
+        timeout_s = request.app.limits.body_timeout_s
         while not self.ended:
             try:
-                message = await _waiting()(self._receive(), timeout_s)
+                message = await waiting(self._receive(), timeout_s)
             except TimeoutError:
                 raise HTTPError(408, f"no byte of the body arrived for {timeout_s:g} seconds") from None
             if message["type"] == "http.disconnect":
                 self.is_gone = True
                 raise ClientDisconnected("the client left before the end of its body")
-            if not message.get("more_body", False):
+            if not ("more_body" in message and message["more_body"]):
                 self._end_body()
-            chunk: bytes = message.get("body", b"")
-            if chunk:
+            if "body" in message and message["body"]:
+                chunk: bytes = message["body"]
                 return chunk
         return b""
 

@@ -37,6 +37,10 @@ class ModelField(NamedTuple):
     required: bool
 
 
+class _Nothing:
+    """The class of no value."""
+
+
 class MsgspecShape:
     """A type, read and written by msgspec.
 
@@ -56,6 +60,8 @@ class MsgspecShape:
         self._is_list = top is not annotation
         self._top = None if top is None or is_typeddict(top) else top
         self._inside = () if top is None else tuple(_classes_inside(top, set()))
+        is_flat = self._top is not None and not self._is_list and not self._inside
+        self._flat = self._top if is_flat else _Nothing  # a value of just this class has nothing to hide
 
     # --- in ---
 
@@ -108,7 +114,7 @@ class MsgspecShape:
 
     def narrow(self, value: Any, /, *, strict: bool = False) -> Any:
         """Give the value as one of the type, with what the type does not name left out."""
-        if not strict and self._is_narrow(value):
+        if not strict and (value.__class__ is self._flat or self._is_narrow(value)):
             return value
         try:
             value = msgspec.convert(value, self.annotation, from_attributes=True)
