@@ -70,7 +70,6 @@ class Case:
         self.id: str = told["id"]
         self.kind: str = told["kind"]
         self.gateways: tuple[str, ...] = tuple(told.get("interfaces", ("wsgi", "asgi")))
-        self.is_for_the_server = told.get("layer") == "server"
         self.statuses = frozenset(told.get("expected", {}).get("status", ()))
         self.request: dict[str, Any] = told.get("request", {})
 

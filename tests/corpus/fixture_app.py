@@ -1,6 +1,7 @@
 """The application that the corpus is sent to: something of everything, with the limits as they are by default.
 
-    gunicorn tests.corpus.fixture_app:app        uvicorn tests.corpus.fixture_app:app
+    gunicorn tests.corpus.fixture_app:app
+    uvicorn --no-proxy-headers tests.corpus.fixture_app:app
 
 Every handler is registered through `handler`, which may give it the other colour. The site answers for `example.test`,
 and below `/csrf` as if it had come by TLS, which a server of a test does not speak.
@@ -102,7 +103,7 @@ def _add_echoes(app: App, handler: Colour) -> None:
             "host": request.host,
             "client": request.client and request.client[0],
             "query": request.query.pairs(),
-            "headers": list(request.headers.items()),
+            "headers": sorted(request.headers.items()),
             "cookies": dict(request.cookies),
             "body": len(request.body),
         }
@@ -383,12 +384,14 @@ def _count_calls(app: App) -> None:
     app.wsgi, app.asgi = counting_wsgi, counting_asgi
 
 
-def _tree_of_this_process() -> Path:
-    """Make the tree in a temporary folder, which goes when the process that made it ends."""
+def _find_tree() -> Path:
+    """Give the tree that AMBI_CORPUS_FILES names; else make one, which goes when the process that made it ends."""
+    if "AMBI_CORPUS_FILES" in os.environ:
+        return Path(os.environ["AMBI_CORPUS_FILES"])
     folder, owner = Path(tempfile.mkdtemp(prefix="ambi-corpus-")), os.getpid()
     make_tree(folder)
     atexit.register(lambda: shutil.rmtree(folder, ignore_errors=True) if os.getpid() == owner else None)
     return folder
 
 
-app = make_app(_tree_of_this_process())
+app = make_app(_find_tree())
