@@ -32,12 +32,25 @@ async def recover(request: Request, plan: Plan, failure: BaseException, here: Si
         return None, failure, here
     handler = find_handler(plan.errors, failure) if plan.errors else None
     if handler is not None and (handler.is_async or not isinstance(failure, Overloaded)):  # a `def` would wait as well
-        return await _call_handler(request, plan, handler, failure, here)
-    try:
-        response = _answer(request, failure)
-    except Exception as exc:  # header fields or extensions that cannot be sent
-        return None, exc, here
-    return response, None if response is not None else failure, here
+        response, second, here = await _call_handler(request, plan, handler, failure, here)
+    else:
+        try:
+            response = _answer(request, failure)
+        except Exception as exc:  # header fields or extensions that cannot be sent
+            return None, exc, here
+        second = failure if response is None else None
+    if response is not None:
+        _let_go(failure)
+    return response, second, here
+
+
+def _let_go(failure: BaseException) -> None:
+    """Drop the frames of an exception that is dealt with.
+
+    One that the application raises again and again would keep, and gather, those of all its requests; and one that the
+    request itself holds, as a 404, would keep that until the collector comes.
+    """
+    failure.__traceback__ = None
 
 
 def _answer(request: Request, failure: Exception) -> Response | None:
@@ -65,7 +78,7 @@ async def crash(request: Request, plan: Plan, failure: Exception, here: Side) ->
     """Log what no layer and no handler took, and answer with a 500: the user's, if there is one and it works."""
     log_crash(request, failure, plan.described)
     tell_of_crash(failure)
-    failure.__traceback__ = None  # an exception object that is raised again must not keep the frames of this request
+    _let_go(failure)
     handler = find_last_handler(plan.errors)
     if handler is not None:
         response, second, here = await _call_handler(request, plan, handler, failure, here)
@@ -115,5 +128,6 @@ def late_error(request: Request, error: Exception, where: str) -> Response:
         log_crash(request, error, where)
         tell_of_crash(error)
         response = server_error(request)
+    _let_go(error)
     run_callbacks(request, response)
     return response
