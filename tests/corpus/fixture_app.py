@@ -223,7 +223,7 @@ def _add_streams(app: App) -> None:
 
 def _add_files(app: App, handler: Colour, folder: Path) -> None:
     path = folder / "file.bin"
-    app.get("/cbv")(View().get)
+    app.resource("/cbv", View())
 
     @app.get("/file")
     @handler
