@@ -174,7 +174,7 @@ def _add_bodies(app: App, handler: Colour) -> None:
     @post("/form-twice")
     @handler
     def form_twice(request: Request) -> list[Any]:
-        first, body, second = fields_of(request), request.body.decode(), fields_of(request)
+        first, body, second = fields_of(request), request.text, fields_of(request)
         return [first, body, second]
 
     @post("/json")

@@ -17,7 +17,7 @@ import pytest
 
 MISSING = os.environ["AMBI_WITHOUT"].split(",")
 ROOT = Path.cwd()
-FRONT = {ROOT / "framework/ambi/app.py", ROOT / "framework/ambi/__init__.py"}
+FRONT = {ROOT / "framework/ambi" / name for name in ("__init__.py", "app.py", "equipment.py")}
 """What may load a feature, when a test asks for it."""
 
 
