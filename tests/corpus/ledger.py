@@ -4,6 +4,13 @@
 """
 
 TESTED_ELSEWHERE = {
+    # connections of servers
+    "disconnect/half-close": "tests/corpus/test_sockets.py::test_a_client_that_has_sent_all_still_gets_its_answer",
+    "isolation/keepalive-users": "tests/corpus/test_sockets.py::test_nothing_of_one_user_is_seen_by_the_next_on_a_connection",
+    "concurrency/pipelined-order": "tests/corpus/test_sockets.py::test_a_fast_answer_waits_for_the_slow_one_before_it",
+    "websocket/bad-utf8": "tests/corpus/test_sockets.py::test_frames_that_may_not_be_close_the_connection",
+    "websocket/rsv": "tests/corpus/test_sockets.py::test_frames_that_may_not_be_close_the_connection",
+    "websocket/fragment-flood": "tests/corpus/test_sockets.py::test_frames_that_may_not_be_close_the_connection",
     # what is sent and received in pieces
     "websocket/idle": "tests/gateways/test_websocket_wsgi.py::test_a_client_that_answers_no_ping_is_given_up",
     "websocket/slow-reader": "tests/gateways/test_websocket_wsgi.py::test_a_client_that_takes_nothing_is_left",
@@ -68,23 +75,15 @@ NOT_OURS = {
     "signals/int": "what is printed on Ctrl-C is the server's; that the lifespan stops then is probed on each of them",
     "signals/stop-cont": "timers are the event loop's, which are monotonic; that of rate limits has a test of its own",
     "body-limits/many-idle": "connections without a request are the server's",
-    "concurrency/pipelined-order": "the order of answers on a connection is the server's; see framing/pipeline-flood",
 }
 """The id of a case -> why it is not for an application to answer."""
 
 NOT_YET = {
-    "multipart/emfile": "spooling with no descriptor left; for static files it is a 500 and tested",
     "body-limits/slow-read": "twenty slow readers, by memory a connection; that a stream waits for its reader is tested",
-    "disconnect/half-close": "a client that closes its own side alone, on each server",
     "cancellation/shield-commit": "a transaction that is cancelled between two awaits, with a real database",
     "event-loop/big-json": "lag of a 16 MiB JSON on an event loop, measured",
-    "fork/preload-rng": "tokens of preloaded workers; they come from `secrets`, and no seed is kept",
     "signals/term-twice": "a second signal while the first one is heeded",
     "signals/kill9": "an upload that is killed: spooled files have no names (tests/corpus/test_corpus.py looks)",
-    "signals/pipe": "a log that cannot be written, as its pipe is closed",
-    "memory/distinct-urls": "a soak over 100,000 hosts, paths and languages; each cache has a bound of its own in a test",
-    "memory/long-line-file": "a file of 500 MiB that is one line",
-    "isolation/keepalive-users": "two users on one connection of a proxy",
     "isolation/free-threaded": "builds without a GIL",
 }
 """The id of a case -> what of it nobody has provoked yet."""

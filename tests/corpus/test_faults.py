@@ -1,19 +1,25 @@
 """Handlers that fail, in process. Most other faults are provoked where their subject is tested; see `ledger.py`."""
 
+import ast
 import asyncio
 import concurrent.futures
+import errno
 import gc
 import io
 import logging
+import sys
+import tempfile
+import tracemalloc
 import weakref
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import anyio
 import anyio.lowlevel
 import pytest
 
-from ambi import App, Headers, HTTPError, Request, Response, Text
+from ambi import App, Headers, HTTPError, Request, Response, Text, UploadFile
 from tests.cells import Cell
 from tests.conftest import MakeClient
 from tests.corpus.test_calls import covers
@@ -338,3 +344,135 @@ def test_a_request_is_gone_when_it_is_answered_whatever_became_of_it(app: App, c
         gc.enable()
         logging.disable(logging.NOTSET)
     assert len(seen) == len(KINDS) * 3
+
+
+# --- resources ---
+
+
+@covers("multipart/emfile")
+def test_an_upload_that_finds_no_descriptor_is_a_500_and_the_next_one_is_taken(
+    app: App, make_client: MakeClient, cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @app.post("/", csrf=False)
+    @cell.handler
+    def upload(request: Request) -> dict[str, Any]:
+        return {"sizes": [file.size for file in request.form.values() if isinstance(file, UploadFile)]}
+
+    def refuse(*args: Any, **options: Any) -> Any:
+        if len(made) == 1:
+            raise OSError(errno.EMFILE, "Too many open files")
+        made.append(really(*args, **options))
+        return made[-1]
+
+    made: list[Any] = []
+    really = tempfile.TemporaryFile
+    client = make_client(app)
+    files = {"a": ("a", b"x" * 100_000), "b": ("b", b"y" * 100_000)}
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    assert client.post("/", files=files).status_code in (500, 503)
+    assert [file.closed for file in made] == [True], "what there was of it is released"
+    monkeypatch.undo()
+    assert client.post("/", files=files).json() == {"sizes": [100_000, 100_000]}
+
+
+class Broken:
+    """Standard error of a server whose reader has gone."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    def flush(self) -> None:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+
+@covers("signals/pipe")
+def test_a_log_that_cannot_be_written_breaks_no_request(
+    app: App, make_client: MakeClient, cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app.access_log()
+
+    @app.get("/{kind}")
+    @cell.handler
+    def answer(kind: str) -> str:
+        if kind == "crash":
+            raise ValueError(kind)
+        return kind
+
+    client = make_client(app, judged=False)
+    handler = logging.StreamHandler(Broken())  # type: ignore[arg-type]
+    for configured in (True, False):
+        for name in ("ambi.access", "ambi.error"):
+            logger = logging.getLogger(name)
+            monkeypatch.setattr(logger, "propagate", False)
+            monkeypatch.setattr(logger, "handlers", [handler] if configured else [])
+        monkeypatch.setattr(sys, "stderr", Broken())
+        assert client.get("/fine").text == "fine"
+        assert client.get("/crash").status_code == 500
+        assert client.get("/fine").text == "fine"
+
+
+@covers("memory/distinct-urls")
+def test_nothing_that_clients_make_up_is_kept_without_end(
+    app: App, make_client: MakeClient, cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @app.get("/items/{id}")
+    @cell.handler
+    def item(request: Request, id: str) -> Response:
+        offers = request.accepts("text/plain", "text/html"), request.accepts_language("de", "en")
+        return Text(f"{offers} {len(request.cookies)} {len(request.query)} {request.url}")
+
+    app.compression()
+    client = make_client(app, judged=False)
+
+    def ask(first: int, last: int) -> int:
+        for n in range(first, last):
+            fields = {
+                "host": f"h{n}.example", "accept": f"a/b{n}", "accept-language": f"x-{n}", "cookie": f"c{n}=v",
+                "accept-encoding": f"gzip;q=0.{n:04}", f"x-{n}": "v", "user-agent": f"a{n}", "if-none-match": f'"{n}"',
+            }  # fmt: skip
+            path = f"/items/{n}" if n % 2 else f"/nothing/{n}"
+            client.request(f"M{n}" if n % 5 == 0 else "GET", f"{path}?q{n}=v", headers=fields)
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    logging.disable()
+    tracemalloc.start()
+    try:
+        full = ask(0, 300)
+        assert ask(300, 600) - full < 200_000, "caches are full by then, and stay as they are"
+    finally:
+        tracemalloc.stop()
+        logging.disable(logging.NOTSET)
+
+
+@covers("memory/long-line-file")
+def test_a_file_that_is_one_line_is_sent_by_blocks(
+    app: App, make_client: MakeClient, cell: Cell, tmp_path: Path
+) -> None:
+    path = tmp_path / "line.txt"
+    with path.open("wb") as file:
+        file.truncate(64 << 20)
+    app.static("/files", tmp_path)
+    client = make_client(app, judged=False)
+    client.get("/files/line.txt", headers={"range": "bytes=0-0"})
+    tracemalloc.start()
+    try:
+        with client.stream("GET", "/files/line.txt") as response:
+            sent = sum(map(len, response.iter_bytes()))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert sent == 64 << 20
+    assert peak < 4 << 20
+
+
+@covers("fork/preload-rng")
+def test_nothing_random_comes_from_a_generator_that_a_fork_would_copy() -> None:
+    """Tokens, ids and masks are the system's: `secrets`, `os.urandom`."""
+    import ambi
+
+    for path in Path(ambi.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            modules = [node.module] if isinstance(node, ast.ImportFrom) else []
+            assert "random" not in [*names, *modules], path

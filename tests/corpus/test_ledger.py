@@ -15,8 +15,6 @@ from tests.corpus.test_calls import COVERED
 
 ROOT = Path(__file__).parents[2]
 REPLAYED = ("http", "raw")
-OVER_SOCKETS = ("websocket/bad-utf8", "websocket/rsv", "websocket/fragment-flood")
-"""Tested in test_sockets.py, which needs servers to be imported."""
 
 PROVOKING = (test_faults, test_scaling, test_websockets)
 """They note what they cover when they are imported."""
@@ -29,7 +27,7 @@ def functions_of(path: str) -> frozenset[str]:
 
 
 def test_no_case_is_passed_over() -> None:
-    told = [*COVERED, *TESTED_ELSEWHERE, *NOT_OURS, *NOT_YET, *OVER_SOCKETS]
+    told = [*COVERED, *TESTED_ELSEWHERE, *NOT_OURS, *NOT_YET]
     others = [case.id for case in CASES if case.kind not in REPLAYED]
     if "AMBI_CORPUS" in os.environ:
         for unknown in sorted(set(others) - set(told)):

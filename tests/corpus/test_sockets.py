@@ -6,6 +6,7 @@ own affair: then the application was not asked, and it is still there.
 
 import os
 import select
+import socket
 import struct
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -175,6 +176,64 @@ def test_hostile_bytes_are_one_request_at_most(case: Case, replays: list[Replay]
         return Outcome(replay.server, answer, calls)
 
     on_all(replays, replay_case)
+
+
+# --- what a connection may do ---
+
+
+def test_a_client_that_has_sent_all_still_gets_its_answer(replays: list[Replay]) -> None:
+    """disconnect/half-close: it closes its own side alone. A server may take that for a client that has left."""
+
+    def ask(replay: Replay) -> Outcome:
+        log_size = replay.running.log_size()
+        with replay.running.connect(WAIT_S) as connection:
+            connection.send(request_bytes("GET", "/echo", [("Connection", "close")], host=HOST))
+            connection.socket.shutdown(socket.SHUT_WR)
+            while connection.receive():
+                pass
+            assert not connection.silent
+            assert connection.arrived == b"" or connection.arrived.startswith(b"HTTP/1.1 200 ")
+        replay.check_alive(log_size)
+        return Outcome(replay.server, Answer(200, (), connection.arrived), 1)
+
+    told = {outcome.server.name: bool(outcome.answer.body) for outcome in on_all(replays, ask)}
+    assert told["gunicorn sync"]
+    assert told["gunicorn gthread"]
+
+
+def test_nothing_of_one_user_is_seen_by_the_next_on_a_connection(replays: list[Replay]) -> None:
+    """isolation/keepalive-users: as behind a proxy."""
+
+    def ask(replay: Replay) -> Outcome:
+        with replay.running.connect(WAIT_S) as connection:
+            for n in range(20):
+                connection.send(request_bytes("GET", "/echo", [("Cookie", f"user={n}"), (f"X-Of-{n}", "v")], host=HOST))
+                answer = connection.read_answer()
+                told = Answer(answer.status, (), answer.body).json()
+                assert told["cookies"] == {"user": str(n)}
+                assert [name for name, _ in told["headers"] if name.startswith("x-of-")] == [f"x-of-{n}"]
+                if answer.is_the_last:
+                    break
+        return Outcome(replay.server, Answer(answer.status, (), b""), n)
+
+    assert {outcome.server.name for outcome in on_all(replays, ask) if outcome.calls == 19} >= {
+        "gunicorn gthread", "uvicorn h11", "uvicorn httptools",
+    }  # fmt: skip
+
+
+def test_a_fast_answer_waits_for_the_slow_one_before_it(replays: list[Replay]) -> None:
+    """concurrency/pipelined-order: two requests in one write."""
+
+    def ask(replay: Replay) -> Outcome:
+        with replay.running.connect(WAIT_S) as connection:
+            both = [request_bytes("GET", "/slow?s=1", host=HOST), request_bytes("GET", "/items/2", host=HOST)]
+            connection.send(b"".join(both))
+            first = connection.read_answer()
+            bodies = [first.body] if first.is_the_last else [first.body, connection.read_answer().body]
+        assert bodies in ([b"done"], [b"done", b'{"id":2}'])
+        return Outcome(replay.server, Answer(200, (), b""), len(bodies))
+
+    assert sum(outcome.calls for outcome in on_all(replays, ask)) >= 7, "but for gunicorn sync, which closes"
 
 
 # --- WebSockets ---
