@@ -152,11 +152,6 @@ def no_further_line(answer: Answer, ask: Ask) -> None:
         assert "x-admin" not in dict(answer.json()["headers"])
 
 
-@of("headers/dup-authorization")
-def neither_was_taken(answer: Answer, ask: Ask) -> None:
-    assert ask("GET", "/auth", [("Authorization", "Basic dTpw")]).body == b"u", "the right one is"
-
-
 @of("headers/hop-by-hop")
 def authorization_is_there(answer: Answer, ask: Ask) -> None:
     assert dict(answer.json()["headers"])["authorization"] == "Basic dTpw"

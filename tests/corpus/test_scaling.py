@@ -98,5 +98,5 @@ def test_a_form_is_the_same_however_it_is_cut() -> None:
     whole = read(FORM)
     assert whole == [("a", "x"), ("f", b"\r\n-\r\n--\r\r\n")]
     for first in range(1, len(FORM)):
-        for second in range(first, len(FORM)):
+        for second in range(first, min(first + 20, len(FORM))):
             assert read(FORM[:first], FORM[first:second], FORM[second:]) == whole, (first, second)
