@@ -12,9 +12,10 @@ from ambi import App, CallNext, Layer, Limits, Middleware, Request, Response, St
 from ambi.bridge import workers
 from ambi.bridge.background import settled_on_loop
 from ambi.bridge.loop_thread import get_loop_thread, stop_loop_thread
+from ambi.bridge.stopping import forget_stopping, tell_stopping
 from ambi.bridge.to_loop import LoopSide
 from ambi.testing import Client
-from tests.calls import call_asgi, call_wsgi
+from tests.calls import call_asgi, call_wsgi, environ_of
 from tests.cells import Cell
 from tests.conftest import MakeClient
 from tests.gateways.taps import in_threads
@@ -183,7 +184,8 @@ def test_a_request_that_a_stop_meets_is_a_500(wsgi_cell: Cell, caplog: pytest.Lo
     assert (answers[0][0], ended) == (500, ["closed"])
 
 
-def test_a_stream_that_a_stop_meets_ends(wsgi_cell: Cell) -> None:
+@pytest.mark.parametrize("server_stops", [False, True])
+def test_a_stream_that_a_stop_of_the_loop_meets_ends(wsgi_cell: Cell, server_stops: bool) -> None:
     app = App()
     closed = []
 
@@ -195,15 +197,17 @@ def test_a_stream_that_a_stop_meets_ends(wsgi_cell: Cell) -> None:
         finally:
             closed.append(1)
 
-    from tests.calls import environ_of
-
     app_of_any: Any = app
+    forget_stopping()
     chunks = app_of_any(environ_of(), lambda status, headers, exc_info=None: None)
     iterator = iter(chunks)
     assert next(iterator) == b"a"
+    if server_stops:
+        tell_stopping()
     stop_loop_thread()
-    with pytest.raises((RuntimeError, StopIteration)):
+    with pytest.raises(ConnectionResetError if server_stops else RuntimeError):
         next(iterator)
+    forget_stopping()
     chunks.close()
     assert closed == [1]
 

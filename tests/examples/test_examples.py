@@ -7,6 +7,9 @@ import runpy
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
@@ -67,8 +70,9 @@ def test_every_route_of_an_example_is_requested(example: str):
     assert not {route.path for route in app.routes} - reached
 
 
-@pytest.mark.parametrize("example", ["hello", "upload", "feed"])
-def test_an_example_runs_on_the_standard_library_alone(example: str):
+@contextmanager
+def on_the_standard_library(example: str) -> Iterator[tuple[str, int]]:
+    """Serve an example by `wsgiref`, as `python example.py` does; interrupt it, and see that it ended in peace."""
     # Both servers are hidden from the process: the example must not need them. Where the tests run in the background
     # of a shell, SIGINT is ignored and children inherit that; a person at a terminal has it.
     hide = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
@@ -80,19 +84,42 @@ def test_an_example_runs_on_the_standard_library_alone(example: str):
             assert server.stdout is not None
             address = re.search(r"http://([\d.]+):(\d+)/", server.stdout.readline())
             assert address is not None
-            for exchange in EXCHANGES[example]:
-                connection = HTTPConnection(address[1], int(address[2]), timeout=20)
-                connection.request(exchange.method, exchange.target, exchange.body or None, dict(exchange.headers))
-                response = connection.getresponse()
-                response.read(1 if exchange.endless else None)
-                response.close()
-                connection.close()
-                assert (str(exchange), response.status) == (str(exchange), exchange.status)
+            yield address[1], int(address[2])
         finally:
             server.send_signal(signal.SIGINT)
             _, errors = server.communicate(timeout=20)
     assert server.returncode == 0
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("example", ["hello", "upload", "feed"])
+def test_an_example_runs_on_the_standard_library_alone(example: str):
+    with on_the_standard_library(example) as address:
+        for exchange in EXCHANGES[example]:
+            connection = HTTPConnection(*address, timeout=20)
+            connection.request(exchange.method, exchange.target, exchange.body or None, dict(exchange.headers))
+            response = connection.getresponse()
+            response.read(1 if exchange.endless else None)
+            response.close()
+            connection.close()
+            assert (str(exchange), response.status) == (str(exchange), exchange.status)
+
+
+@pytest.mark.parametrize("leaves_s", [None, 0.2])
+def test_a_process_that_ends_cuts_its_streams_without_a_traceback(leaves_s: float | None):
+    # wsgiref waits for no thread of its own: the streams are still open when the interpreter ends.
+    with ExitStack() as open_streams, on_the_standard_library("feed") as address:
+        for _ in range(6):
+            connection = HTTPConnection(*address, timeout=20)
+            connection.request("GET", "/events")
+            response = connection.getresponse()
+            assert response.read(1)
+            open_streams.callback(connection.close)
+            open_streams.callback(response.close)
+        time.sleep(0.3)  # they wait for what comes next
+        if leaves_s is not None:
+            open_streams.close()
+            time.sleep(leaves_s)
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

@@ -21,6 +21,7 @@ import threading
 
 from ..core.log import log_failure
 from .exits import at_exit
+from .stopping import tell_stopping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ def get_loop_thread() -> LoopThread:
 
 def _stop_at_exit() -> None:
     """Stop it when what runs in the background, which may need it, has ended."""
+    tell_stopping()  # streams may still be open: of a server that does not wait for its threads, as wsgiref's
     background: Any = sys.modules.get(f"{__package__}.background")
     if background is not None:
         background.drain_in_process()

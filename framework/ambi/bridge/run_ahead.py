@@ -50,6 +50,10 @@ class Closed(Exception):
     """The taker wants no more."""
 
 
+class LoopStopped(ConnectionResetError):
+    """The process ends, and with it the loop a stream was made on: the stream is cut, as by a server that stops."""
+
+
 class ThreadBell:
     """Wakes a thread."""
 
@@ -400,6 +404,6 @@ class ThreadTaker:
                 if self._take() is not None:
                     self._news.wait(min(LOOK_EVERY_S, within_s))
         except Exception as exc:
-            if not isinstance(exc, ClientDisconnected):  # it read the body of a client that left
+            if not isinstance(exc, (ClientDisconnected, LoopStopped)):  # it read the body of a client that left
                 log_failure("a stream that was left did not close", exc)
         return self._is_through or self._maker.is_dead

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
+import errno
 import queue
 from functools import partial
 from typing import TypeVar
@@ -17,7 +18,8 @@ from typing import TypeVar
 from ..core.ending import aclose_iterated
 from ..core.errors import ClientDisconnected, ConnectionLost
 from .loop_thread import get_loop_thread
-from .run_ahead import Closed, LoopBell
+from .run_ahead import Closed, LoopBell, LoopStopped
+from .stopping import stopping_for
 from .travel import CROSSED, CROSSING, RAISED, RETURNED, Leg, contexts_of, step
 
 TYPE_CHECKING = False
@@ -277,7 +279,9 @@ class LoopMaker:
         try:
             failure = task.result()
         except asyncio.CancelledError as exc:  # by the taker, who has left; or by a loop that stops
-            if not ahead.is_left:
+            if stopping_for() is not None:
+                failure = LoopStopped(errno.ECONNRESET, "the server stops")
+            elif not ahead.is_left:
                 failure = RuntimeError("the async part of the request was cancelled")
                 failure.__cause__ = exc
         ahead.finish(failure)
