@@ -152,6 +152,12 @@ def no_further_line(answer: Answer, ask: Ask) -> None:
         assert "x-admin" not in dict(answer.json()["headers"])
 
 
+@of("headers/space-behind")
+def no_part_of_the_value(answer: Answer, ask: Ask) -> None:
+    told = dict(answer.json()["headers"])
+    assert (told["x-name"], told["x-other"]) == ("a", "b")
+
+
 @of("headers/hop-by-hop")
 def authorization_is_there(answer: Answer, ask: Ask) -> None:
     assert dict(answer.json()["headers"])["authorization"] == "Basic dTpw"
