@@ -21,8 +21,9 @@ nox.options.sessions = ["lint", "types", "arch", "tests", "docs", "examples"]
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 ELSEWHERE = [f"--ignore=tests/{name}" for name in ("browser", "docs", "examples", "interop", "servers", "streaming")]
 """What has a session of its own."""
-ASK_FOR_SERVERS = ("tests/bridge/test_one_object.py", "tests/bridge/test_processes.py")
-"""Tests of what servers look at, and of gevent: elsewhere those are not installed, and parts of these are skipped."""
+ASK_FOR_SERVERS = ("tests/bridge/test_one_object.py", "tests/bridge/test_processes.py", "tests/corpus/test_sockets.py")
+"""Tests of what servers look at, of gevent, and of hostile bytes: elsewhere servers are not installed, and parts of
+these are skipped."""
 
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 SUPPORTED = sorted({"3.11", "3.12", "3.13", RUNNING}, key=lambda version: int(version.partition(".")[2]))
@@ -181,7 +182,7 @@ def servers(session: nox.Session) -> None:
         session.run("pytest", "tests/servers", "tests/streaming", *ASK_FOR_SERVERS, *rest)
     else:
         session.run("python", "-m", "tests.servers", *session.posargs)
-        session.run("pytest", "tests/streaming", env={"AMBI_SERVERS": "all"})
+        session.run("pytest", "tests/streaming", *ASK_FOR_SERVERS, env={"AMBI_SERVERS": "all"})
 
 
 @nox.session

@@ -25,7 +25,7 @@ from ..core.url import decode_path, encode_raw_query, percent_decode, strip_root
 from ..core.watching import tell_of_crash
 from .asgi_connection import Connection, connection_of
 from .counting import counted
-from .entry import check_host, headers_too_large, parse_content_length, target_too_long
+from .entry import OWS, check_host, headers_too_large, parse_content_length, target_too_long
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -263,7 +263,7 @@ class _Hosts(dict[bytes, str]):
 
     def learn(self, raw: bytes) -> str:
         """Check a host and keep it. Raises: HTTPError 400."""
-        host = raw.decode("latin-1")
+        host = raw.decode("latin-1").strip(OWS)
         check_host(host)
         if len(self) >= 256:
             self.clear()
@@ -289,12 +289,13 @@ class _Edge:
         key = name.encode("latin-1")
         values = [value for field, value in scope["headers"] if field == key]
         if len(values) > 1:
-            return (b"; " if key == b"cookie" else b", ").join(values).decode("latin-1")
-        return values[0].decode("latin-1") or None if values else None
+            lines = [value.decode("latin-1").strip(OWS) for value in values]
+            return ("; " if key == b"cookie" else ", ").join(lines)
+        return values[0].decode("latin-1").strip(OWS) or None if values else None
 
     def headers(self, scope: Scope, /) -> list[Pair]:
         return [
-            (name.decode("latin-1").lower(), value.decode("latin-1"))
+            (name.decode("latin-1").lower(), value.decode("latin-1").strip(OWS))
             for name, value in scope["headers"]
             if b"_" not in name and (value or name not in _EMPTY_IS_NONE)
         ]
