@@ -376,6 +376,12 @@ def test_lines_of_one_field_are_joined_in_order(seen: dict[str, Any], client: Cl
     assert look(seen, client, "/", lambda request: request.headers["x-a"], headers=lines) == "1, 3, 4"
 
 
+def test_empty_lines_of_one_field_leave_no_space_at_an_end(seen: dict[str, Any], client: Client) -> None:
+    lines = [("x-a", ""), ("x-a", ""), ("x-b", "1"), ("x-b", "")]
+    found = look(seen, client, "/", lambda request: (request.headers["x-a"], request.headers["x-b"]), headers=lines)
+    assert found == (",", "1,")
+
+
 def test_lines_of_cookies_are_joined_as_cookies(seen: dict[str, Any], client: Client) -> None:
     lines = [("cookie", "a=1"), ("cookie", "b=2; a=3")]
     found = look(seen, client, "/", lambda request: (request.headers["cookie"], request.cookies), headers=lines)

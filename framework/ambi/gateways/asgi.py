@@ -290,7 +290,7 @@ class _Edge:
         values = [value for field, value in scope["headers"] if field == key]
         if len(values) > 1:
             lines = [value.decode("latin-1").strip(OWS) for value in values]
-            return ("; " if key == b"cookie" else ", ").join(lines)
+            return ("; " if key == b"cookie" else ", ").join(lines).strip(OWS)
         return values[0].decode("latin-1").strip(OWS) or None if values else None
 
     def headers(self, scope: Scope, /) -> list[Pair]:
