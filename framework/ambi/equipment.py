@@ -7,6 +7,7 @@ layers or routes as anybody could, or leaves what `App` looks at when it plans (
 from __future__ import annotations
 
 from .core.errors import ConfigurationError
+from .core.log import SECRET_PARAMS
 from .core.middleware import Layer
 from .core.origins import CrossSiteCheck, check_origins
 from .core.routing import Router
@@ -241,7 +242,7 @@ class EquippedRouter(Router):
         Raises:
             ConfigurationError: a list of names is one text.
         """
-        from .features.access_log import SECRET_PARAMS, access_log  # loads logging
+        from .features.access_log import access_log  # loads logging
 
         hidden = SECRET_PARAMS if secret_params is None else secret_params
         self.middleware(access_log(as_json=json, query=query, secret_params=hidden))
