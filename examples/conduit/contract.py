@@ -1,0 +1,17 @@
+"""Where the two versions of RealWorld's contract differ. 1.1 is followed, or 2.0 with `CONDUIT_CONTRACT=2.0`.
+
+Both have the same errors here: in `body` the sentences that 1.1 asks for, beside it the fields that 2.0 asks for.
+"""
+
+import os
+
+IS_2 = os.environ.get("CONDUIT_CONTRACT", "1.1") == "2.0"
+
+COMMENTED = 201 if IS_2 else 200
+"""The status of a comment that was written."""
+
+TAKEN = 409 if IS_2 else 422
+"""The status of a name or an address that somebody else has."""
+
+NOTHING = None if IS_2 else ""
+"""The text of a profile, and its picture, where there is none."""
