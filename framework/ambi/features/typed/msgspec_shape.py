@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import re
 from types import NoneType, UnionType
-from typing import Annotated, Any, NamedTuple, Union, cast, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 import msgspec
 
@@ -194,8 +194,8 @@ def _item_class(annotation: Any, classes: tuple[Any, ...]) -> Any:
 def _find(annotation: Any, data: Any, path: tuple[str | int, ...], lax: bool) -> Iterator[Fault]:
     """Go through a value that does not fit, and tell what does not."""
     bare = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
-    fields = fields_of(bare)
-    if fields is not None and isinstance(data, dict):
+    fields, kind = fields_of(bare), data.__class__
+    if fields is not None and kind is dict:
         for field in fields:
             if field.name in data:
                 yield from _find(field.annotation, data[field.name], (*path, field.name), lax)
@@ -203,12 +203,12 @@ def _find(annotation: Any, data: Any, path: tuple[str | int, ...], lax: bool) ->
                 yield Fault((*path, field.name), "It is missing")
         return
     args = get_args(bare)
-    if get_origin(bare) is list and isinstance(data, list):
-        for index, item in enumerate(cast("list[Any]", data)):
+    if get_origin(bare) is list and kind is list:
+        for index, item in enumerate(data):
             yield from _find(args[0], item, (*path, index), lax)
         return
-    if get_origin(bare) is dict and isinstance(data, dict):
-        for name, item in cast("dict[str, Any]", data).items():
+    if get_origin(bare) is dict and kind is dict:
+        for name, item in data.items():
             yield from _find(args[1], item, (*path, str(name)), lax)
         return
     try:

@@ -97,7 +97,8 @@ def shape_of(annotation: Any, function: Callable[..., Any], what: str) -> Shape:
     try:
         return kind(annotation)
     except Exception as exc:
-        shown = getattr(annotation, "__name__", None) or str(annotation)
+        is_class = isinstance(annotation, type) and not get_args(annotation)
+        shown = annotation.__qualname__ if is_class else str(annotation)
         problem = f"{what} is annotated {shown!r}, which cannot be read or written: {exc}"
         raise ConfigurationError.at(function, problem) from exc
 
