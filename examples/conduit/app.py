@@ -38,9 +38,9 @@ def make_api(settings: Settings) -> App:
     app.provide(Settings, get_settings, scope="app")
     app.provide(Engine, open_engine, scope="app")
     app.provide(AsyncEngine, open_async_engine, scope="app")
-    # Made once a request, for handlers that ask for it.
-    app.provide(Session, begin)
-    app.provide(AsyncSession, begin_async)
+    # Made once a request, for handlers that ask for it; not before its body has come, which may take long.
+    app.provide(Session, begin, body=True)
+    app.provide(AsyncSession, begin_async, body=True)
 
     api = Router(prefix="/api")
     for routes in (users, profiles, articles, favorites, comments, tags):

@@ -139,4 +139,4 @@ class Registry:
                 return None
         if mark.function is not None:
             return mark
-        return Provide(kind, scope=mark.scope, until=mark.until, blocking=mark.blocking)
+        return Provide(kind, scope=mark.scope, until=mark.until, blocking=mark.blocking, body=mark.body)
