@@ -22,11 +22,12 @@ What is where:
 
 from importlib.util import find_spec
 
-MISSING = [name for name in ("ambi", "sqlalchemy", "greenlet", "aiosqlite", "msgspec", "jwt") if find_spec(name) is None]
+NEEDED = ("ambi", "msgspec", "sqlalchemy", "greenlet", "aiosqlite", "jwt")
+MISSING = [name for name in NEEDED if find_spec(name) is None]
 if MISSING:
     raise SystemExit(
         f"No module named {MISSING[0]!r}. In a clone, "
-        "`pip install -e '.[typed,passwords]' 'sqlalchemy[aiosqlite]' pyjwt` comes first."
+        "`pip install -e '.[typed,passwords]' 'sqlalchemy[aiosqlite]>=2.1' pyjwt` comes first."
     )
 
 from .app import app as app  # noqa: E402  # after saying what is missing

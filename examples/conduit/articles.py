@@ -55,12 +55,12 @@ async def show_article(slug: Slug, viewer: Viewer, database: AsyncSession) -> Ar
 
 
 @articles.post("/articles")
-async def write(
-    me: AsyncMe, body: NewArticleRequest, database: AsyncSession
-) -> Annotated[ArticleAnswer, Status(201)]:
+async def write(me: AsyncMe, body: NewArticleRequest, database: AsyncSession) -> Annotated[ArticleAnswer, Status(201)]:
     """Write an article."""
     new = body.article
-    article = Article(title=new.title, description=new.description, body=new.body, author=me, tags=tags_of(new.tag_list))
+    article = Article(
+        title=new.title, description=new.description, body=new.body, author=me, tags=tags_of(new.tag_list)
+    )
     article.updated_at = article.created_at = now()
     await save_under_slug(article, slug_of(new.title), database)
     return ArticleAnswer(whole(article))
@@ -69,8 +69,7 @@ async def write(
 @articles.put("/articles/{slug}")
 async def change(slug: Slug, me: AsyncMe, body: ArticleChangesRequest, database: AsyncSession) -> ArticleAnswer:
     """Change an article of one's own: what is given. Another title makes another slug."""
-    article, *marks = found((await database.execute(article_by(slug, me.id))).one_or_none())
-    written_by(me, article)
+    article = written_by(me, found((await database.execute(article_by(slug, me.id))).one_or_none())[0])
     changes = body.article
     article.updated_at = now()
     if changes.description is not UNSET:
@@ -83,7 +82,7 @@ async def change(slug: Slug, me: AsyncMe, body: ArticleChangesRequest, database:
     if changes.title is not UNSET and changes.title != article.title:
         article.title = changes.title
         await save_under_slug(article, slug_of(changes.title), database)
-    return ArticleAnswer(whole(article, *marks))
+    return ArticleAnswer(whole(*(await database.execute(article_by(article.slug, me.id))).one()))
 
 
 @articles.delete("/articles/{slug}")
@@ -93,7 +92,7 @@ async def remove(slug: Slug, me: AsyncMe, database: AsyncSession) -> None:
     await database.execute(delete(Article).where(Article.id == article.id))
 
 
-async def page_of(ids: Select[tuple[int]], page: Page, viewer: int | None, database: AsyncSession) -> ArticlesAnswer:
+async def page_of(ids: Select[int], page: Page, viewer: int | None, database: AsyncSession) -> ArticlesAnswer:
     """Give a page of articles, and how many there are on all of them."""
     rows = await database.execute(
         articles_for(viewer)

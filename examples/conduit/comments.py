@@ -11,7 +11,7 @@ from ambi.features.typed import Status
 
 from .contract import COMMENTED
 from .errors import Refused
-from .models import Article, Comment
+from .models import Article, Comment, now
 from .security import AsyncMe, Viewer
 from .selections import comments_on, shown
 from .shapes import CommentAnswer, CommentsAnswer, NewCommentRequest, Slug
@@ -34,7 +34,9 @@ async def comment(
     slug: Slug, me: AsyncMe, body: NewCommentRequest, database: AsyncSession
 ) -> Annotated[CommentAnswer, Status(COMMENTED)]:
     """Comment on an article."""
-    said = Comment(body=body.comment.body, author=me, article_id=await id_of(slug, database))
+    moment = now()
+    said = Comment(body=body.comment.body, created_at=moment, updated_at=moment, author=me)
+    said.article_id = await id_of(slug, database)
     database.add(said)
     await database.flush()
     return CommentAnswer(shown(said))
@@ -47,14 +49,14 @@ async def remove_comment(slug: Slug, id: CommentId, me: AsyncMe, database: Async
     query = select(Comment.author_id).where(Comment.id == id, Comment.article_id == article_id)
     author_id = await database.scalar(query)
     if author_id is None:
-        raise Refused(404, comment="not found")
+        raise Refused(404, {"comment": "not found"})
     if author_id != me.id:
-        raise Refused(403, comment="forbidden")
+        raise Refused(403, {"comment": "forbidden"})
     await database.execute(delete(Comment).where(Comment.id == id))
 
 
 async def id_of(slug: str, database: AsyncSession) -> int:
     article_id = await database.scalar(select(Article.id).where(Article.slug == slug))
     if article_id is None:
-        raise Refused(404, article="not found")
+        raise Refused(404, {"article": "not found"})
     return article_id

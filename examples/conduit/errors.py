@@ -15,13 +15,13 @@ BLANK = "can't be blank"
 
 
 class Refused(HTTPError):
-    """Refuse a request, and say by name what is wrong: `Refused(404, article="not found")`.
+    """Refuse a request, and say by name what is wrong: `Refused(404, {"article": "not found"})`.
 
     Attributes:
         messages: name -> what is wrong with it.
     """
 
-    def __init__(self, status: int, *, headers: Mapping[str, str] | None = None, **messages: str) -> None:
+    def __init__(self, status: int, messages: Mapping[str, str], headers: Mapping[str, str] | None = None) -> None:
         super().__init__(status, "; ".join(map(" ".join, messages.items())), headers=headers)
         self.messages = {name: [message] for name, message in messages.items()}
 
@@ -63,4 +63,4 @@ def message_of(text: str) -> str:
         return BLANK
     if "matching regex" in text:
         return "is invalid" if text.endswith(repr(EMAIL)) else BLANK
-    return f"is not what is {text[0].lower()}{text[1:]}"
+    return f"is wrong: {text[0].lower()}{text[1:]}"

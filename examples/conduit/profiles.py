@@ -42,5 +42,5 @@ def unfollow(username: Username, me: Me, database: Session) -> ProfileAnswer:
 def user_named(username: str, database: Session) -> User:
     user = database.scalar(select(User).where(User.username == username))
     if user is None:
-        raise Refused(404, profile="not found")
+        raise Refused(404, {"profile": "not found"})
     return user

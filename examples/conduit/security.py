@@ -1,7 +1,7 @@
 """Tokens, and who asks.
 
-A token is a JWT of HS256: whose it is, and until when it is good. It is sent as `Authorization: Token ...`, or `Bearer`,
-which clients of newer versions of the contract send.
+A token is a JWT of HS256: whose it is, and until when it is good. It is sent as `Authorization: Token ...`; `Bearer`
+will do as well.
 
     viewer: Viewer       the id of who asks, or None: for what everybody may see
     me: Me, AsyncMe      the user who asks, loaded in the request's transaction; 401 without
@@ -56,7 +56,7 @@ class TokenGuard(Guard[int]):
         return (token,) if scheme in SCHEMES else None
 
     def refusal(self, request: Request, *, shown: bool) -> Refused:
-        return Refused(401, headers=CHALLENGE, token="is invalid" if shown else "is missing")
+        return Refused(401, {"token": "is invalid" if shown else "is missing"}, CHALLENGE)
 
 
 Viewer = Annotated[int | None, TokenGuard(read_token, blocking=False, required=False)]
@@ -74,7 +74,7 @@ async def load_me_async(user_id: UserId, database: AsyncSession) -> User:
 def known(user: User | None) -> User:
     """Give a user; whoever has a token of one that is gone gets a 401."""
     if user is None:
-        raise Refused(401, headers=CHALLENGE, token="is invalid")
+        raise Refused(401, {"token": "is invalid"}, CHALLENGE)
     return user
 
 

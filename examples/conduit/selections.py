@@ -14,15 +14,15 @@ from .errors import Refused
 from .models import Article, Comment, Favorite, Follow, User
 from .shapes import Filters, Preview, Profile, ShownComment, WholeArticle
 
-ArticleRow: TypeAlias = Row[tuple[Article, bool, int, bool]]
-CommentRow: TypeAlias = Row[tuple[Comment, bool]]
+ArticleRow: TypeAlias = Row[Article, bool, int, bool]
+CommentRow: TypeAlias = Row[Comment, bool]
 
 
-def article_by(slug: str, viewer: int | None) -> Select[tuple[Article, bool, int, bool]]:
+def article_by(slug: str, viewer: int | None) -> Select[Article, bool, int, bool]:
     return articles_for(viewer).where(Article.slug == slug)
 
 
-def articles_for(viewer: int | None) -> Select[tuple[Article, bool, int, bool]]:
+def articles_for(viewer: int | None) -> Select[Article, bool, int, bool]:
     """Select articles, newest first: whether the viewer likes each, how many do, and whether they follow its author."""
     likes = select(func.count()).where(Favorite.article_id == Article.id).scalar_subquery()
     liked = exists().where(Favorite.article_id == Article.id, Favorite.user_id == viewer)
@@ -35,7 +35,7 @@ def articles_for(viewer: int | None) -> Select[tuple[Article, bool, int, bool]]:
     )
 
 
-def ids_of(filters: Filters) -> Select[tuple[int]]:
+def ids_of(filters: Filters) -> Select[int]:
     """Select the articles that pass all filters."""
     ids = select(Article.id)
     if filters.tag:
@@ -48,13 +48,13 @@ def ids_of(filters: Filters) -> Select[tuple[int]]:
     return ids
 
 
-def ids_of_feed(reader: int) -> Select[tuple[int]]:
+def ids_of_feed(reader: int) -> Select[int]:
     """Select the articles by those whom a reader follows."""
     followed = select(Follow.followed_id).where(Follow.follower_id == reader)
     return select(Article.id).where(Article.author_id.in_(followed))
 
 
-def comments_on(article_id: int, viewer: int | None) -> Select[tuple[Comment, bool]]:
+def comments_on(article_id: int, viewer: int | None) -> Select[Comment, bool]:
     """Select the comments on an article, newest first, and whether the viewer follows who wrote each."""
     followed = exists().where(Follow.followed_id == Comment.author_id, Follow.follower_id == viewer)
     return (
@@ -68,13 +68,13 @@ def comments_on(article_id: int, viewer: int | None) -> Select[tuple[Comment, bo
 
 def found(row: ArticleRow | None) -> ArticleRow:
     if row is None:
-        raise Refused(404, article="not found")
+        raise Refused(404, {"article": "not found"})
     return row
 
 
 def written_by(me: User, article: Article) -> Article:
     if article.author_id != me.id:
-        raise Refused(403, article="forbidden")
+        raise Refused(403, {"article": "forbidden"})
     return article
 
 

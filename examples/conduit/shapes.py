@@ -46,8 +46,8 @@ class UserChanges(Struct):
     username: Username | UnsetType = UNSET
     email: Email | UnsetType = UNSET
     password: Password | UnsetType = UNSET
-    bio: Biography | None | UnsetType = UNSET
-    image: Picture | None | UnsetType = UNSET
+    bio: Biography | UnsetType | None = UNSET
+    image: Picture | UnsetType | None = UNSET
 
 
 class NewArticle(Struct, rename="camel"):

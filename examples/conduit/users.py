@@ -39,7 +39,7 @@ def sign_in(body: LoginRequest, database: Session, settings: Settings) -> Accoun
     database.rollback()  # a password takes long to check, and nobody is to wait for that
     # A user who is not there takes as long as a wrong password, and is told the same.
     if not verify_password(body.user.password, hashed) or hashed is None:
-        raise Refused(401, credentials="invalid")
+        raise Refused(401, {"credentials": "invalid"})
     if needs_rehash(hashed):
         stronger = hash_password(body.user.password)
         database.execute(update(User).where(User.id == user_id).values(password_hash=stronger))
@@ -59,6 +59,7 @@ def change_account(me: Me, body: UserChangesRequest, database: Session, settings
     username = me.username if changes.username is UNSET else changes.username
     email = me.email if changes.email is UNSET else changes.email
     if changes.password is not UNSET:
+        database.rollback()
         me.password_hash = hash_password(changes.password)
     if changes.bio is not UNSET:
         me.bio = changes.bio or None
@@ -83,7 +84,7 @@ def save(database: Session, user: User, username: str, email: str) -> None:
         others = [other for other in database.scalars(rivals) if other is not user]
         taken = {"username": [o.username for o in others], "email": [o.email for o in others]}
         wanted = {"username": username, "email": email}
-        raise Refused(TAKEN, **{n: "has already been taken" for n in wanted if wanted[n] in taken[n]}) from None
+        raise Refused(TAKEN, {n: "has already been taken" for n in wanted if wanted[n] in taken[n]}) from None
 
 
 def account_of(user: User, settings: Settings) -> AccountAnswer:
