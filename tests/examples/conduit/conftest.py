@@ -53,7 +53,9 @@ def new_app(folder: Path) -> App:
 
 
 def person_of(client: Client) -> Person:
-    def send(method: str, target: str, headers: dict[str, str], body: bytes | None) -> tuple[int, dict[str, str], bytes]:
+    def send(
+        method: str, target: str, headers: dict[str, str], body: bytes | None
+    ) -> tuple[int, dict[str, str], bytes]:
         response = client.request(method, target, headers=headers, content=body)
         return response.status_code, dict(response.headers), response.content
 

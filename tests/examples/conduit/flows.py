@@ -40,7 +40,11 @@ def an_account(api: Person) -> None:
 
 def changing_an_account(api: Person) -> None:
     jake = api.somebody()
-    for sent, kept in (("I work at a farm", "I work at a farm"), ("", api.contract.nothing), (None, api.contract.nothing)):
+    for sent, kept in (
+        ("I work at a farm", "I work at a farm"),
+        ("", api.contract.nothing),
+        (None, api.contract.nothing),
+    ):
         for name in ("bio", "image"):
             assert jake.put("/user", {"user": {name: "before"}}).document["user"][name] == "before"
             assert jake.put("/user", {"user": {name: sent}}).document["user"][name] == kept
@@ -206,16 +210,16 @@ def what_an_article_cannot_be(api: Person) -> None:
     path = f"/articles/{made['slug']}"
     for name in (*good, "tagList"):
         assert name in jake.put(path, {"article": {name: None}}).errors(422)
-    for refused in (ann.put(path, {"article": {"body": "hijacked"}}), ann.delete(path)):
-        assert refused.errors(403)["article"] == ["forbidden"]
+    for others in (ann.put(path, {"article": {"body": "hijacked"}}), ann.delete(path)):
+        assert others.errors(403)["article"] == ["forbidden"]
     assert api.get(path) == {"article": made}
     for method, rest, sent in (
         ("GET", "", None), ("PUT", "", {"article": {"body": "b"}}), ("DELETE", "", None),
         ("POST", "/favorite", None), ("DELETE", "/favorite", None), ("GET", "/comments", None),
         ("POST", "/comments", {"comment": {"body": "b"}}), ("DELETE", "/comments/99999", None),
     ):  # fmt: skip
-        refused = jake.call(method, f"/articles/nothing-of-this-name{rest}", sent)
-        assert refused.errors(404)["article"] == ["not found"]
+        missing = jake.call(method, f"/articles/nothing-of-this-name{rest}", sent)
+        assert missing.errors(404)["article"] == ["not found"]
 
 
 def lists(api: Person) -> None:
@@ -234,7 +238,12 @@ def lists(api: Person) -> None:
     assert [article["tagList"] for article in tagged["articles"]] == [sorted([tag, "x"])] * 2
     assert tagged["articlesCount"] == 2
     both = f"/articles?author={jake.name}&tag={tag}&limit=1"
-    for query, slugs_there in (("", made[2:]), ("&offset=1", made[1:2]), ("&offset=2", []), ("&offset=99999999999999999999", [])):
+    for query, slugs_there in (
+        ("", made[2:]),
+        ("&offset=1", made[1:2]),
+        ("&offset=2", []),
+        ("&offset=99999999999999999999", []),
+    ):
         page = api.get(both + query)
         assert [article["slug"] for article in page["articles"]] == slugs_there
         assert page["articlesCount"] == 2
@@ -258,7 +267,9 @@ def liking(api: Person) -> None:
     for reader, favorited in ((jake, True), (api, False)):
         there = reader.get(f"/articles?favorited={jake.name}")
         assert there["articlesCount"] == 1
-        assert [(a["slug"], a["favorited"], a["favoritesCount"]) for a in there["articles"]] == [(made["slug"], favorited, 2)]
+        assert [(a["slug"], a["favorited"], a["favoritesCount"]) for a in there["articles"]] == [
+            (made["slug"], favorited, 2)
+        ]
     ann.delete(f"{path}/favorite")
     for _ in range(2):
         assert jake.delete(f"{path}/favorite").document == {"article": made}

@@ -4,6 +4,8 @@ from functools import partial
 
 import argon2
 
-argon2.PasswordHasher = partial(argon2.PasswordHasher, time_cost=1, memory_cost=8, parallelism=1)  # type: ignore[misc]
+argon2.PasswordHasher = partial(argon2.PasswordHasher, time_cost=1, memory_cost=8, parallelism=1)  # type: ignore[assignment]
 
-from examples.conduit import app as app  # noqa: E402
+from examples.conduit import app  # noqa: E402
+
+__all__ = ["app"]

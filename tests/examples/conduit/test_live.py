@@ -29,7 +29,9 @@ def serve(name: str, folder: Path, **more: str) -> Iterator[Running]:
     server = BY_NAME[name]
     if why := why_missing(server):
         pytest.skip(f"{name}: {why}")
-    command = server.command.replace("--threads 4", "").replace("app:app", f"{WORKERS.get(name, '')} tests.examples.conduit.served:app")
+    command = server.command.replace("--threads 4", "").replace(
+        "app:app", f"{WORKERS.get(name, '')} tests.examples.conduit.served:app"
+    )
     path = os.pathsep.join(filter(None, sys.path))
     variables = {"PYTHONPATH": path, "CONDUIT_FOLDER": str(folder), **more}
     with running(replace(server, command=command), Start(variables=variables), ROOT) as started:
@@ -37,7 +39,9 @@ def serve(name: str, folder: Path, **more: str) -> Iterator[Running]:
 
 
 def person_at(port: int, contract: str = "1.1") -> Person:
-    def send(method: str, target: str, headers: dict[str, str], body: bytes | None) -> tuple[int, dict[str, str], bytes]:
+    def send(
+        method: str, target: str, headers: dict[str, str], body: bytes | None
+    ) -> tuple[int, dict[str, str], bytes]:
         connection = HTTPConnection("127.0.0.1", port, timeout=20)
         try:
             connection.request(method, target, body, headers)

@@ -305,7 +305,7 @@ def test_a_body_that_cannot_be_read(
 def test_a_field_that_is_not_sent_is_told_from_one_that_is_null(app: App, client: Client, cell: Cell) -> None:
     class Changes(msgspec.Struct):
         name: str | msgspec.UnsetType = msgspec.UNSET
-        note: str | None | msgspec.UnsetType = msgspec.UNSET
+        note: str | msgspec.UnsetType | None = msgspec.UNSET
 
     @app.patch("/")
     @cell.handler
