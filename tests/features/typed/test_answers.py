@@ -104,7 +104,7 @@ def test_fields_that_are_not_named_stay_here(app: App, client: Client, cell: Cel
         (Page, Page([Private(1, "n")]), {"items": [{"id": 1, "name": "n"}], "at": None}),
         (Page, {"items": [Private(1, "n")], "at": datetime.date(2026, 1, 2)},
          {"items": [{"id": 1, "name": "n"}], "at": "2026-01-02"}),
-        (Public | None, None, None), (datetime.date, datetime.date(2026, 1, 2), "2026-01-02"),
+        (Public | None, None, None), (int, 3, 3), (bool, True, True), (set[int], {1}, [1]), (datetime.date, datetime.date(2026, 1, 2), "2026-01-02"),
     ],
 )  # fmt: skip
 def test_nor_do_fields_of_what_is_inside_leave(
@@ -317,7 +317,7 @@ def test_plain_annotations_ask_for_nothing(app: App, client: Client, cell: Cell)
             (list[int], []),
             (None, None),
             (str | Response, ""),
-            (Any, 0),
+            (Any, ""),
         ]
     ):
         answering(app, cell, returns, value, f"/{index}")

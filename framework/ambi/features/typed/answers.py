@@ -9,6 +9,7 @@ from __future__ import annotations
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
+from ...core.binding import is_plain_return, is_response, is_stream
 from ...core.contract import Given
 from ...core.errors import ConfigurationError, describe
 from ...core.events import Event
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
     Answer = Callable[[Request, Any], Response]
     StreamKind = Callable[[Literal["lines", "events"]], Callable[[Any], Response]]
-
-_STREAMS = ("Iterator", "Iterable", "Generator", "AsyncIterator", "AsyncIterable", "AsyncGenerator")
-_SENT_AS_IT_IS = (Any, object, str, bytes)
 
 
 def answer_of(function: Callable[..., Any], returns: Any, stream_kind: StreamKind) -> tuple[Answer | None, Given]:
@@ -51,26 +49,21 @@ def answer_of(function: Callable[..., Any], returns: Any, stream_kind: StreamKin
         except ValueError as exc:
             raise ConfigurationError.at(function, f"its return annotation says {status}: {exc}") from None
     annotation = _content_of(annotation)
-    item = _item_of(annotation)
-    if item is not None:
-        return _stream_answer(function, item, status, stream_kind)
-    if annotation in _SENT_AS_IT_IS or annotation is NoneType:
+    if is_plain_return(annotation):
         content = None if annotation is NoneType else annotation
         return (_plain_answer(function, status) if status else None), Given(status, content)
+    if is_stream(get_origin(annotation)):
+        return _stream_answer(function, get_args(annotation)[0], status, stream_kind)
     shape = shape_of(annotation, function, "what it returns")
     return _shaped_answer(function, shape, status or 200), Given(status, annotation, BODY_TYPES)
-
-
-def _is_response(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Response)
 
 
 def _content_of(annotation: Any) -> Any:
     """Give the type of the content: inside of a `Response[T]`, beside a status, without the responses of a union."""
     origin, args = get_origin(annotation), get_args(annotation)
-    if _is_response(origin):
+    if is_response(origin):
         return args[0]
-    if _is_response(annotation):
+    if is_response(annotation):
         return Any
     if origin is tuple and len(args) in (2, 3) and args[1] is int:
         return _content_of(args[0])
@@ -79,13 +72,6 @@ def _content_of(annotation: Any) -> Any:
         left = [part for part, arg in parts if part is not Any or arg is Any]
         return Any if not left or Any in left else Union[tuple(left)]  # noqa: UP007  # of a tuple
     return annotation
-
-
-def _item_of(annotation: Any) -> Any:
-    """Give the type of a stream's items; None for what is no stream."""
-    origin = get_origin(annotation)
-    is_stream = getattr(origin, "__module__", "") == "collections.abc" and origin.__name__ in _STREAMS
-    return get_args(annotation)[0] if is_stream else None
 
 
 def _with_status(response: Response, status: int | None) -> Response:
@@ -138,9 +124,6 @@ def _stream_answer(
     function: Callable[..., Any], item: Any, status: int | None, stream_kind: StreamKind
 ) -> tuple[Answer, Given]:
     source = _Source(function)
-    if item in _SENT_AS_IT_IS:
-        plain = status and _plain_answer(function, status)
-        return plain or (lambda request, value: make_response(value, request.app.json, source)), Given(status, item)
     kind: Literal["lines", "events"] = "lines"
     if isinstance(item, type) and issubclass(item, Event):
         kind = "events"
