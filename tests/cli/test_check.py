@@ -289,10 +289,29 @@ def test_what_provides_a_value_is_a_layer_of_the_handler() -> None:
 
     (route,) = describe_app(app, "shop:app")["routes"]
     told = [(entry["of"], entry["name"].rpartition(".")[2], entry["form"]) for entry in route["layers"]]
-    assert told == [("route", "<lambda>", "generator"), ("handler", "engine", "blocking"), ("handler", "session", "async")]
+    assert told == [
+        ("route", "<lambda>", "generator"),
+        ("handler", "engine", "blocking"),
+        ("handler", "session", "async"),
+    ]
     assert {Path(str(entry["file"])).name for entry in route["layers"]} == {"test_check.py"}
     pieces = [piece.rpartition(".")[2] for stop in route["way"]["asgi"] for piece in stop["pieces"]]
     assert pieces == ["<lambda>", "engine", "session", "handler"]
+
+
+def test_what_makes_a_value_of_the_application_is_one_of_its_lifespans() -> None:
+    async def engine() -> AsyncIterator[str]:
+        yield "e"
+
+    app = ambi.App()
+    app.provide(str, engine, scope="app")
+
+    @app.get("/")
+    def handler(engine: str) -> str:
+        return engine
+
+    (told,) = describe_app(app, "shop:app")["lifespans"]
+    assert (told["name"].rpartition(".")[2], told["colour"], told["form"]) == ("engine", "async def", "async generator")
 
 
 def test_the_options_of_routes_are_told(site: Site) -> None:
