@@ -15,6 +15,7 @@ from .database import begin, begin_async, open_async_engine, open_engine
 from .errors import failure, refusal
 from .favorites import favorites
 from .profiles import profiles
+from .selections import read_slug
 from .settings import Settings
 from .tags import tags
 from .users import users
@@ -33,6 +34,8 @@ def make_api(settings: Settings) -> App:
     app.cors(["*"], headers=["authorization", "content-type", "x-requested-with"], prefix="/api")
     app.error(HTTPError)(refusal)
     app.error(500)(failure)
+
+    app.converter("slug", read_slug)
 
     # Made once a process, at start-up.
     app.provide(Settings, get_settings, scope="app")

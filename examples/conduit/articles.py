@@ -16,7 +16,7 @@ from ambi.features.typed import Query, Status
 
 from .models import Article, Tag, now
 from .security import AsyncMe, UserId, Viewer
-from .selections import article_by, articles_for, found, ids_of, ids_of_feed, preview, whole, written_by
+from .selections import FEED, article_by, articles_for, found, ids_of, ids_of_feed, preview, whole, written_by
 from .shapes import (
     ArticleAnswer,
     ArticleChangesRequest,
@@ -24,7 +24,6 @@ from .shapes import (
     Filters,
     NewArticleRequest,
     Page,
-    Slug,
 )
 
 MOST_ON_A_PAGE = 100
@@ -47,8 +46,8 @@ async def feed(page: Annotated[Page, Query()], reader: UserId, database: AsyncSe
     return await page_of(ids_of_feed(reader), page, reader, database)
 
 
-@articles.get("/articles/{slug}")
-async def show_article(slug: Slug, viewer: Viewer, database: AsyncSession) -> ArticleAnswer:
+@articles.get("/articles/{slug:slug}")
+async def show_article(slug: str, viewer: Viewer, database: AsyncSession) -> ArticleAnswer:
     """Get an article."""
     row = found((await database.execute(article_by(slug, viewer))).one_or_none())
     return ArticleAnswer(whole(*row))
@@ -66,8 +65,8 @@ async def write(me: AsyncMe, body: NewArticleRequest, database: AsyncSession) ->
     return ArticleAnswer(whole(article))
 
 
-@articles.put("/articles/{slug}")
-async def change(slug: Slug, me: AsyncMe, body: ArticleChangesRequest, database: AsyncSession) -> ArticleAnswer:
+@articles.put("/articles/{slug:slug}")
+async def change(slug: str, me: AsyncMe, body: ArticleChangesRequest, database: AsyncSession) -> ArticleAnswer:
     """Change an article of one's own: what is given. Another title makes another slug."""
     article = written_by(me, found((await database.execute(article_by(slug, me.id))).one_or_none())[0])
     changes = body.article
@@ -85,8 +84,8 @@ async def change(slug: Slug, me: AsyncMe, body: ArticleChangesRequest, database:
     return ArticleAnswer(whole(*(await database.execute(article_by(article.slug, me.id))).one()))
 
 
-@articles.delete("/articles/{slug}")
-async def remove(slug: Slug, me: AsyncMe, database: AsyncSession) -> None:
+@articles.delete("/articles/{slug:slug}")
+async def remove(slug: str, me: AsyncMe, database: AsyncSession) -> None:
     """Delete an article of one's own, with all that is said of it."""
     article = written_by(me, found((await database.execute(article_by(slug, me.id))).one_or_none())[0])
     await database.execute(delete(Article).where(Article.id == article.id))
@@ -115,7 +114,7 @@ def slug_of(title: str) -> str:
     """Make of a title what can stand in a URL: `How to train your dragon?` is `how-to-train-your-dragon`."""
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:SLUG_CHARACTERS].strip("-")
-    return slug if slug and slug != "feed" else f"article-{secrets.token_hex(4)}"  # that is what `feed` answers to
+    return slug if slug and slug != FEED else f"article-{secrets.token_hex(4)}"
 
 
 async def save_under_slug(article: Article, slug: str, database: AsyncSession) -> None:

@@ -14,24 +14,24 @@ from .errors import Refused
 from .models import Article, Comment, now
 from .security import AsyncMe, Viewer
 from .selections import comments_on, shown
-from .shapes import CommentAnswer, CommentsAnswer, NewCommentRequest, Slug
+from .shapes import CommentAnswer, CommentsAnswer, NewCommentRequest
 
 CommentId = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 
 comments = Router()
 
 
-@comments.get("/articles/{slug}/comments")
-async def list_comments(slug: Slug, viewer: Viewer, database: AsyncSession) -> CommentsAnswer:
+@comments.get("/articles/{slug:slug}/comments")
+async def list_comments(slug: str, viewer: Viewer, database: AsyncSession) -> CommentsAnswer:
     """List the comments on an article, the newest first."""
     article_id = await id_of(slug, database)
     rows = await database.execute(comments_on(article_id, viewer))
     return CommentsAnswer([shown(*row) for row in rows])
 
 
-@comments.post("/articles/{slug}/comments")
+@comments.post("/articles/{slug:slug}/comments")
 async def comment(
-    slug: Slug, me: AsyncMe, body: NewCommentRequest, database: AsyncSession
+    slug: str, me: AsyncMe, body: NewCommentRequest, database: AsyncSession
 ) -> Annotated[CommentAnswer, Status(COMMENTED)]:
     """Comment on an article."""
     moment = now()
@@ -42,8 +42,8 @@ async def comment(
     return CommentAnswer(shown(said))
 
 
-@comments.delete("/articles/{slug}/comments/{id}")
-async def remove_comment(slug: Slug, id: CommentId, me: AsyncMe, database: AsyncSession) -> None:
+@comments.delete("/articles/{slug:slug}/comments/{id}")
+async def remove_comment(slug: str, id: CommentId, me: AsyncMe, database: AsyncSession) -> None:
     """Delete a comment of one's own."""
     article_id = await id_of(slug, database)
     query = select(Comment.author_id).where(Comment.id == id, Comment.article_id == article_id)

@@ -10,8 +10,5 @@ IS_2 = os.environ.get("CONDUIT_CONTRACT", "1.1") == "2.0"
 COMMENTED = 201 if IS_2 else 200
 """The status of a comment that was written."""
 
-TAKEN = 409 if IS_2 else 422
-"""The status of a name or an address that somebody else has."""
-
 NOTHING = None if IS_2 else ""
 """The text of a profile, and its picture, where there is none."""

@@ -9,13 +9,13 @@ from .database import add_once
 from .models import Favorite
 from .security import Me
 from .selections import article_by, found, whole
-from .shapes import ArticleAnswer, Slug
+from .shapes import ArticleAnswer
 
 favorites = Router()
 
 
-@favorites.post("/articles/{slug}/favorite")
-def like(slug: Slug, me: Me, database: Session) -> ArticleAnswer:
+@favorites.post("/articles/{slug:slug}/favorite")
+def like(slug: str, me: Me, database: Session) -> ArticleAnswer:
     """Favorite an article."""
     query = article_by(slug, me.id)
     article = found(database.execute(query).one_or_none())[0]
@@ -23,8 +23,8 @@ def like(slug: Slug, me: Me, database: Session) -> ArticleAnswer:
     return ArticleAnswer(whole(*database.execute(query).one()))
 
 
-@favorites.delete("/articles/{slug}/favorite")
-def unlike(slug: Slug, me: Me, database: Session) -> ArticleAnswer:
+@favorites.delete("/articles/{slug:slug}/favorite")
+def unlike(slug: str, me: Me, database: Session) -> ArticleAnswer:
     """Favorite an article no more."""
     query = article_by(slug, me.id)
     article = found(database.execute(query).one_or_none())[0]

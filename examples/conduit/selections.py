@@ -15,6 +15,8 @@ from .models import Article, Comment, Favorite, Follow, User
 from .shapes import Filters, Preview, Profile, ShownComment, WholeArticle
 
 ArticleRow: TypeAlias = Row[Article, bool, int, bool]
+FEED = "feed"
+"""What stands where a slug would: no article has that one."""
 CommentRow: TypeAlias = Row[Comment, bool]
 
 
@@ -76,6 +78,13 @@ def written_by(me: User, article: Article) -> Article:
     if article.author_id != me.id:
         raise Refused(403, {"article": "forbidden"})
     return article
+
+
+def read_slug(text: str) -> str:
+    """Read a slug in a path. "feed" is none: other methods than GET have nothing there."""
+    if text == FEED or "\0" in text:
+        raise ValueError(text)
+    return text
 
 
 # --- what is shown ---

@@ -21,7 +21,6 @@ Description = Annotated[str, Meta(min_length=1, max_length=1000, pattern=SOMETHI
 Text = Annotated[str, Meta(min_length=1, max_length=200_000, pattern=SOMETHING)]
 TagName = Annotated[str, Meta(max_length=50, pattern=ANYTHING)]
 TagNames = Annotated[list[TagName], Meta(max_length=50)]
-Slug = Annotated[str, Meta(pattern=ANYTHING)]
 Limit = Annotated[int, Meta(ge=1)]
 Offset = Annotated[int, Meta(ge=0)]
 

@@ -11,7 +11,7 @@ from ambi import Router
 from ambi.features.auth import hash_password, needs_rehash, verify_password
 from ambi.features.typed import Status
 
-from .contract import NOTHING, TAKEN
+from .contract import NOTHING
 from .errors import Refused
 from .models import User
 from .security import Me, make_token
@@ -84,7 +84,7 @@ def save(database: Session, user: User, username: str, email: str) -> None:
         others = [other for other in database.scalars(rivals) if other is not user]
         taken = {"username": [o.username for o in others], "email": [o.email for o in others]}
         wanted = {"username": username, "email": email}
-        raise Refused(TAKEN, {n: "has already been taken" for n in wanted if wanted[n] in taken[n]}) from None
+        raise Refused(409, {n: "has already been taken" for n in wanted if wanted[n] in taken[n]}) from None
 
 
 def account_of(user: User, settings: Settings) -> AccountAnswer:

@@ -25,9 +25,9 @@ from tests.examples.conduit.conftest import QUICK, new_app, person_of
 OPERATIONS = {
     "/api/users/login": {"POST"}, "/api/users": {"POST"}, "/api/user": {"GET", "PUT"},
     "/api/profiles/{username}": {"GET"}, "/api/profiles/{username}/follow": {"POST", "DELETE"},
-    "/api/articles/feed": {"GET"}, "/api/articles": {"GET", "POST"}, "/api/articles/{slug}": {"GET", "PUT", "DELETE"},
-    "/api/articles/{slug}/comments": {"GET", "POST"}, "/api/articles/{slug}/comments/{id}": {"DELETE"},
-    "/api/articles/{slug}/favorite": {"POST", "DELETE"}, "/api/tags": {"GET"},
+    "/api/articles/feed": {"GET"}, "/api/articles": {"GET", "POST"}, "/api/articles/{slug:slug}": {"GET", "PUT", "DELETE"},
+    "/api/articles/{slug:slug}/comments": {"GET", "POST"}, "/api/articles/{slug:slug}/comments/{id}": {"DELETE"},
+    "/api/articles/{slug:slug}/favorite": {"POST", "DELETE"}, "/api/tags": {"GET"},
 }  # fmt: skip
 """Those of the contract."""
 

@@ -89,6 +89,6 @@ def test_of_those_who_come_at_once_one_gets_the_name(api: Person) -> None:
 
     with ThreadPoolExecutor(8) as people:
         answers = list(people.map(at_once, range(16)))
-    assert sorted(signed_up for signed_up, _, _ in answers) == [201] + [422] * 15
+    assert sorted(signed_up for signed_up, _, _ in answers) == [201] + [409] * 15
     assert {liked for _, liked, _ in answers} == {200}
     assert len({written for _, _, written in answers}) == 16
