@@ -14,7 +14,7 @@ from sqlalchemy.orm import defer
 from ambi import Router
 from ambi.features.typed import Query, Status
 
-from .models import Article, Tag, now
+from .models import Article, FormerSlug, Tag, now
 from .security import AsyncMe, UserId, Viewer
 from .selections import FEED, article_by, articles_for, found, ids_of, ids_of_feed, preview, whole, written_by
 from .shapes import (
@@ -67,7 +67,7 @@ async def write(me: AsyncMe, body: NewArticleRequest, database: AsyncSession) ->
 
 @articles.put("/articles/{slug:slug}")
 async def change(slug: str, me: AsyncMe, body: ArticleChangesRequest, database: AsyncSession) -> ArticleAnswer:
-    """Change an article of one's own: what is given. Another title makes another slug."""
+    """Change an article of one's own: what is given. Another title makes another slug; the old one will do as well."""
     article = written_by(me, found((await database.execute(article_by(slug, me.id))).one_or_none())[0])
     changes = body.article
     article.updated_at = now()
@@ -80,6 +80,7 @@ async def change(slug: str, me: AsyncMe, body: ArticleChangesRequest, database: 
         article.tags = [kept.get(tag.name, tag) for tag in tags_of(changes.tag_list)]
     if changes.title is not UNSET and changes.title != article.title:
         article.title = changes.title
+        await database.merge(FormerSlug(slug=article.slug, article_id=article.id))
         await save_under_slug(article, slug_of(changes.title), database)
     return ArticleAnswer(whole(*(await database.execute(article_by(article.slug, me.id))).one()))
 

@@ -11,9 +11,9 @@ from ambi.features.typed import Status
 
 from .contract import COMMENTED
 from .errors import Refused
-from .models import Article, Comment, now
+from .models import Comment, now
 from .security import AsyncMe, Viewer
-from .selections import comments_on, shown
+from .selections import comments_on, id_by, shown
 from .shapes import CommentAnswer, CommentsAnswer, NewCommentRequest
 
 CommentId = Annotated[int, Meta(ge=1, le=2**31 - 1)]
@@ -56,7 +56,7 @@ async def remove_comment(slug: str, id: CommentId, me: AsyncMe, database: AsyncS
 
 
 async def id_of(slug: str, database: AsyncSession) -> int:
-    article_id = await database.scalar(select(Article.id).where(Article.slug == slug))
+    article_id = await database.scalar(id_by(slug))
     if article_id is None:
         raise Refused(404, {"article": "not found"})
     return article_id

@@ -72,6 +72,15 @@ class Article(Model):
     tags: Mapped[list["Tag"]] = relationship(lazy="raise", cascade="all, delete-orphan", order_by="Tag.name")
 
 
+class FormerSlug(Model):
+    """What an article was called before it got another title: links to it go on working."""
+
+    __tablename__ = "former_slugs"
+
+    slug: Mapped[str] = mapped_column(String(100), primary_key=True)
+    article_id: Mapped[int] = mapped_column(ForeignKey("articles.id", ondelete="CASCADE"), index=True)
+
+
 class Tag(Model):
     """What an article is about."""
 

@@ -6,12 +6,12 @@ to do with it, the tags of all of them, and how many there are in all.
 
 from typing import TypeAlias
 
-from sqlalchemy import Row, Select, exists, func, select
+from sqlalchemy import Row, Select, exists, func, or_, select
 from sqlalchemy.orm import contains_eager, selectinload
 
 from .contract import NOTHING
 from .errors import Refused
-from .models import Article, Comment, Favorite, Follow, User
+from .models import Article, Comment, Favorite, Follow, FormerSlug, User
 from .shapes import Filters, Preview, Profile, ShownComment, WholeArticle
 
 ArticleRow: TypeAlias = Row[Article, bool, int, bool]
@@ -21,7 +21,14 @@ CommentRow: TypeAlias = Row[Comment, bool]
 
 
 def article_by(slug: str, viewer: int | None) -> Select[Article, bool, int, bool]:
-    return articles_for(viewer).where(Article.slug == slug)
+    return articles_for(viewer).where(Article.id == id_by(slug).scalar_subquery())
+
+
+def id_by(slug: str) -> Select[int]:
+    """Select the article that is called so, or else the one that was."""
+    former = select(FormerSlug.article_id).where(FormerSlug.slug == slug)
+    called = or_(Article.slug == slug, Article.id.in_(former))
+    return select(Article.id).where(called).order_by((Article.slug == slug).desc()).limit(1)
 
 
 def articles_for(viewer: int | None) -> Select[Article, bool, int, bool]:

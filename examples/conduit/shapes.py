@@ -5,10 +5,12 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-SOMETHING = r"^[^\x00]*[^\s\x00][^\x00]*$"
-"""More than blanks. Nowhere may U+0000 stand, which PostgreSQL cannot keep."""
-NAME = r"^[^\s/\x00]([^/\x00]*[^\s/\x00])?$"
-EMAIL = r"^[^\s@\x00]+@[^\s@\x00]+$"
+# Patterns mean the same to Python and to JSON Schema, whose `\s` and `$` are not Python's. Nowhere may U+0000 stand,
+# which PostgreSQL cannot keep.
+SOMETHING = r"^[^\x00]*[^\x00-\x20][^\x00]*$"
+"""More than blanks."""
+NAME = r"^[^\x00-\x20/]([^\x00/]*[^\x00-\x20/])?$(?!\n)"
+EMAIL = r"^[^\x00-\x20@]+@[^\x00-\x20@]+$(?!\n)"
 ANYTHING = r"^[^\x00]*$"
 
 Username = Annotated[str, Meta(min_length=1, max_length=64, pattern=NAME)]

@@ -69,7 +69,8 @@ def what_an_account_cannot_be(api: Person) -> None:
             sent = {n: v for n, v in {**good, name: blank}.items() if v is not None}
             assert api.post("/users", {"user": sent}).errors(422)[name] == [BLANK]
     assert api.post("/users", {"user": {}}).errors(422)["body"] == [f"{name} {BLANK}" for name in good]
-    assert api.post("/users", {"user": {**good, "email": "nowhere"}}).errors(422)["email"] == ["is invalid"]
+    for email in ("nowhere", "a@b\n", "a @b", "a@"):
+        assert api.post("/users", {"user": {**good, "email": email}}).errors(422)["email"] == ["is invalid"]
     assert api.post("/users", {"user": {**good, "username": "a/b"}}).errors(422)["username"] == [BLANK]
     taken = {**good, "username": jake.name}
     assert api.post("/users", {"user": taken}).errors(409) == {
@@ -164,12 +165,18 @@ def writing(api: Person) -> None:
     renamed = jake.put(path, {"article": {"title": f"{jake.name} renamed", "description": "d"}}).document["article"]
     assert renamed["slug"] == f"{jake.name}-renamed"
     assert api.get(f"/articles/{renamed['slug']}") == {"article": renamed}
-    assert api.call("GET", path).errors(404)["article"] == ["not found"]
+    assert api.get(path) == {"article": renamed}  # a link of before goes on working
+    again = jake.writes(f"How to train {jake.name}'s Dragon?")
+    assert api.get(path) == {"article": again}  # but where another article is called so now
+    for title in (f"{jake.name} the third", f"{jake.name} renamed"):
+        renamed = jake.put(f"/articles/{renamed['slug']}", {"article": {"title": title}}).document["article"]
+    assert renamed["slug"] == f"{jake.name}-renamed"
 
     assert jake.post(f"/articles/{renamed['slug']}/comments", {"comment": {"body": "Mine"}}).status < 300
     gone = jake.delete(f"/articles/{renamed['slug']}")
     assert (gone.status, gone.document) == (204, None)
-    assert api.call("GET", f"/articles/{renamed['slug']}").errors(404)["article"] == ["not found"]
+    for slug in (renamed["slug"], f"{jake.name}-the-third"):
+        assert api.call("GET", f"/articles/{slug}").errors(404)["article"] == ["not found"]
 
 
 def slugs(api: Person) -> None:
