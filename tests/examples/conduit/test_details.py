@@ -46,11 +46,12 @@ def own(client: Client) -> Person:
 
 
 def test_the_operations_are_those_of_the_contract_and_half_of_the_handlers_are_async(app: App) -> None:
+    routes = [route for route in app.routes if route.handler.__module__.startswith("examples.conduit.")]
     found: dict[str, set[str]] = {}
-    for route in app.routes:
+    for route in routes:
         found.setdefault(route.path, set()).update(route.methods)
     assert found == OPERATIONS
-    assert sorted(iscoroutinefunction(route.handler) for route in app.routes) == [False] * 9 + [True] * 10
+    assert sorted(iscoroutinefunction(route.handler) for route in routes) == [False] * 9 + [True] * 10
 
 
 def test_a_page_of_articles_takes_three_statements(own: Person) -> None:
