@@ -157,7 +157,7 @@ def interop(session: nox.Session) -> None:
     install(session, "interop", extras=True)
     session.run("pytest", "tests/interop", *session.posargs)
     if not session.posargs:  # for the examples that need other packages
-        session.run("pytest", "--confcutdir=tests/examples", "tests/examples", "-k", "mcp or guestbook")
+        session.run("pytest", "--confcutdir=tests/examples", "tests/examples", "-k", "mcp or guestbook or conduit")
         session.run("pytest", "tests/cli", "-k", "mcp")
 
 

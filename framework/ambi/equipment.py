@@ -71,7 +71,7 @@ class EquippedRouter(Router):
             function: a `def`, an `async def`, a generator or an async generator; takes parameters as a handler does. It
                 is called once a request, before the body is read unless it asks for that. A generator goes on behind
                 its `yield` when the handler has returned, and sees what the handler raised.
-            options: `scope`, `until` and `blocking`, as of `Provide`.
+            options: `scope`, `until`, `blocking` and `body`, as of `Provide`.
 
         Raises:
             ConfigurationError: the type is provided already.

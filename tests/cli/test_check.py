@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from ambi.cli.cautions import Caution
 from ambi.cli.document import FunctionEntry, RouteEntry, describe_app
 from ambi.cli.printing import Page
 from ambi.core.middleware import Layer, Provider
+from ambi.features.typed import Provide
 from tests.cli.conftest import Site
 from tests.docs.markdown import Block, parse
 
@@ -270,6 +272,46 @@ def test_a_provider_that_is_around_a_route_already_is_told_of_once() -> None:
     app.include(routers)
     (route,) = describe_app(app, "shop:app")["routes"]
     assert [entry["of"] for entry in route["layers"]] == ["router", "router", "route"]
+
+
+def test_what_provides_a_value_is_a_layer_of_the_handler() -> None:
+    app = ambi.App()
+
+    def engine() -> str:
+        return "e"
+
+    async def session(engine: Annotated[str, Provide(engine)]) -> AsyncIterator[str]:
+        yield engine
+
+    @app.get("/", middleware=[Layer(lambda request: (yield))])
+    async def handler(session: Annotated[str, Provide(session)]) -> str:
+        return session
+
+    (route,) = describe_app(app, "shop:app")["routes"]
+    told = [(entry["of"], entry["name"].rpartition(".")[2], entry["form"]) for entry in route["layers"]]
+    assert told == [
+        ("route", "<lambda>", "generator"),
+        ("handler", "engine", "blocking"),
+        ("handler", "session", "async"),
+    ]
+    assert {Path(str(entry["file"])).name for entry in route["layers"]} == {"test_check.py"}
+    pieces = [piece.rpartition(".")[2] for stop in route["way"]["asgi"] for piece in stop["pieces"]]
+    assert pieces == ["<lambda>", "engine", "session", "handler"]
+
+
+def test_what_makes_a_value_of_the_application_is_one_of_its_lifespans() -> None:
+    async def engine() -> AsyncIterator[str]:
+        yield "e"
+
+    app = ambi.App()
+    app.provide(str, engine, scope="app")
+
+    @app.get("/")
+    def handler(engine: str) -> str:
+        return engine
+
+    (told,) = describe_app(app, "shop:app")["lifespans"]
+    assert (told["name"].rpartition(".")[2], told["colour"], told["form"]) == ("engine", "async def", "async generator")
 
 
 def test_the_options_of_routes_are_told(site: Site) -> None:

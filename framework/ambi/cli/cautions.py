@@ -166,7 +166,7 @@ def _crossing_layers(found: Iterable[Found], gateways: Sequence[Gateway]) -> Ite
             form += " around an `async def` handler" if one.plan.is_async else " around a `def` handler"
         yield {
             "code": "layer-crosses",
-            "where": describe(layer.function),
+            "where": describe(layer.written),
             "text": f"{form} costs crossings: {figures} ({one.path}{others})",
             "mend": "a generator with one `yield` has no colour and costs none, if it need not wait",
         }

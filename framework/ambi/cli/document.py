@@ -184,6 +184,7 @@ class Found:
             inner = route._plan or app._make_plan(route)
             own = [(layer, _origin(router, self.prefix)) for router in route.routers for layer in router.layers]
             own += [(layer, "route") for layer in route.layers]
+            own += [(layer, "handler") for layer in route.bound.layers]
         outer = [(layer, _origin(around, prefix)) for around, prefix in chain[:-1] for layer in around.layers]
         self.plan = inner.within(tuple(layer for layer, _ in outer), ())
         given = iter(outer + own)  # with providers that are around already, which the plan has once
@@ -367,11 +368,13 @@ def _way(plan: Plan, gateway: Gateway, handler: str) -> list[StopEntry]:
 def _name_there(piece: Layer | Plan, side: Side) -> str:
     """Give the name of a layer as it is on a side: it may be another function on an event loop."""
     loop_form = piece.on_loop if isinstance(piece, Layer) and side is ASYNC else None
-    return locate(loop_form or piece.function)[0]
+    if loop_form is not None and loop_form != piece.function:
+        return locate(loop_form)[0]
+    return locate(piece.written if isinstance(piece, Layer) else piece.function)[0]
 
 
 def _layer_entry(layer: Layer, of: str) -> LayerEntry:
-    entry = function_entry(layer.function)
+    entry = function_entry(layer.written)
     form = "async" if layer.is_async else "blocking" if layer.blocking else "generator"
     on_loop = None if layer.on_loop is None or layer.is_async else locate(layer.on_loop)[0]
     told = {"of": of, "wants_body": layer.body, "on_loop": on_loop, "waits": layer.waits is not None}

@@ -99,6 +99,11 @@ class Layer:
         if on_loop is not None:
             _check_parameters(on_loop, 2)
 
+    @property
+    def written(self) -> Callable[..., Any]:
+        """The function that a user wrote, which messages name."""
+        return self.function
+
     def become(self, function: Callable[..., Any]) -> None:
         """Take another function of the same form: of an async layer there is one for both sides."""
         self.function = function

@@ -302,6 +302,22 @@ def test_a_body_that_cannot_be_read(
     assert client.post("/", content=content, headers=headers).status_code == status
 
 
+def test_a_field_that_is_not_sent_is_told_from_one_that_is_null(app: App, client: Client, cell: Cell) -> None:
+    class Changes(msgspec.Struct):
+        name: str | msgspec.UnsetType = msgspec.UNSET
+        note: str | msgspec.UnsetType | None = msgspec.UNSET
+
+    @app.patch("/")
+    @cell.handler
+    def change(changes: Changes) -> dict[str, Any]:
+        return {"name": changes.name is msgspec.UNSET, "note": str(changes.note)}
+
+    assert client.patch("/", json={}).json() == {"name": True, "note": "UNSET"}
+    assert client.patch("/", json={"name": "n", "note": None}).json() == {"name": False, "note": "None"}
+    refused = client.patch("/", json={"name": None})
+    assert errors(refused) == [("body", "#/name", "Expected `str`, got `null`")]
+
+
 def test_a_body_that_need_not_be_there(app: App, client: Client, cell: Cell) -> None:
     @app.post("/")
     @cell.handler

@@ -176,7 +176,7 @@ def _classes_in(annotation: Any, seen: set[Any]) -> Iterator[Any]:
 def _refuse_unknown(annotation: Any, seen: set[Any]) -> None:
     """Raise TypeError for a type in which msgspec would leave to others how it is read."""
     for part in walk(annotation):
-        if not isinstance(part, type) or part is object or part in seen:
+        if not isinstance(part, type) or part in (object, msgspec.UnsetType) or part in seen:
             continue
         seen.add(part)
         if isinstance(msgspec.inspect.type_info(part), msgspec.inspect.CustomType):
