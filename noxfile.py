@@ -21,8 +21,12 @@ nox.options.sessions = ["lint", "types", "arch", "tests", "docs", "examples"]
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 ELSEWHERE = [f"--ignore=tests/{name}" for name in ("browser", "docs", "examples", "interop", "servers", "streaming")]
 """What has a session of its own."""
-ASK_FOR_SERVERS = ("tests/bridge/test_one_object.py", "tests/bridge/test_processes.py")
-"""Tests of what servers look at, and of gevent: elsewhere those are not installed, and parts of these are skipped."""
+LOW = ("tests/bridge", "tests/core")
+HIGH = ("tests/acceptance", "tests/cli", "tests/features", "tests/properties", "tests/testing")
+"""What takes most of the time. With `-- --shared` the Pythons share its cells: each runs on one of them."""
+ASK_FOR_SERVERS = ("tests/bridge/test_one_object.py", "tests/bridge/test_processes.py", "tests/corpus/test_sockets.py")
+"""Tests of what servers look at, of gevent, and of hostile bytes: elsewhere servers are not installed, and parts of
+these are skipped."""
 
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 SUPPORTED = sorted({"3.11", "3.12", "3.13", RUNNING}, key=lambda version: int(version.partition(".")[2]))
@@ -109,6 +113,15 @@ def install_from_debian(session: nox.Session) -> None:
 # ------------------------------------------------------------------------------------------- sessions
 
 
+def share_of(version: str) -> list[tuple[str, list[str]]]:
+    """Give which cells of which tests are a Python's share: the one that measures coverage runs all of the rest."""
+    if version == RUNNING:
+        rest = ["tests", *ELSEWHERE, *(f"--ignore={path}" for path in LOW + HIGH)]
+        return [("matching", [*LOW]), ("crossing", [*HIGH]), ("", rest)]
+    others = [each for each in SUPPORTED if each != RUNNING]
+    return [("crossing", [*LOW]) if version == others[0] else ("matching", [*HIGH])]
+
+
 @nox.session
 @nox.parametrize(
     "python,version",
@@ -116,18 +129,26 @@ def install_from_debian(session: nox.Session) -> None:
     [nox.param(python or False, version, id=version) for version, python in INTERPRETERS.items()],
 )
 def tests(session: nox.Session, version: str) -> None:
-    """Run the test suite on every supported Python found here; the one that runs nox measures coverage."""
+    """Run the test suite on every supported Python found here; the one that runs nox measures coverage.
+
+    With `-- --shared` each runs its share of the cells, so that together they run all.
+    """
     for name, python in INTERPRETERS.items():
         session.log(f"Python {name}: {python or 'not found'}")
     if INTERPRETERS[version] is None:
         session.skip(f"no interpreter of Python {version} that runs was found on PATH or under pyenv")
     install(session, "test", extras=True)
     # A part of the suite cannot cover the whole package, so words after `--` switch the measurement off.
-    if version == RUNNING and not session.posargs:
-        session.run("coverage", "run", "-m", "pytest", *ELSEWHERE)
+    shared = session.posargs == ["--shared"]
+    runs = share_of(version) if shared else [("", [*ELSEWHERE, *session.posargs])]
+    measured = version == RUNNING and (shared or not session.posargs)
+    if measured:
+        session.run("coverage", "erase")
+    for cells, arguments in runs:
+        runner = ["coverage", "run", "--append", "-m"] if measured else []
+        session.run(*runner, "pytest", *arguments, env={"AMBI_CELLS": cells} if cells else {})
+    if measured:
         session.run("coverage", "report")
-    else:
-        session.run("pytest", *ELSEWHERE, *session.posargs)
 
 
 @nox.session
@@ -136,7 +157,7 @@ def interop(session: nox.Session) -> None:
     install(session, "interop", extras=True)
     session.run("pytest", "tests/interop", *session.posargs)
     if not session.posargs:  # for the examples that need other packages
-        needy = "mcp or guestbook or techempower or todo_backend"
+        needy = "mcp or guestbook or conduit or techempower or todo_backend"
         session.run("pytest", "--confcutdir=tests/examples", "tests/examples", "-k", needy)
         session.run("pytest", "tests/cli", "-k", "mcp")
 
@@ -182,7 +203,7 @@ def servers(session: nox.Session) -> None:
         session.run("pytest", "tests/servers", "tests/streaming", *ASK_FOR_SERVERS, *rest)
     else:
         session.run("python", "-m", "tests.servers", *session.posargs)
-        session.run("pytest", "tests/streaming", env={"AMBI_SERVERS": "all"})
+        session.run("pytest", "tests/streaming", *ASK_FOR_SERVERS, env={"AMBI_SERVERS": "all"})
 
 
 @nox.session

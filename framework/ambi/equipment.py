@@ -7,6 +7,7 @@ layers or routes as anybody could, or leaves what `App` looks at when it plans (
 from __future__ import annotations
 
 from .core.errors import ConfigurationError
+from .core.log import SECRET_PARAMS
 from .core.middleware import Layer
 from .core.origins import CrossSiteCheck, check_origins
 from .core.routing import Router
@@ -70,7 +71,7 @@ class EquippedRouter(Router):
             function: a `def`, an `async def`, a generator or an async generator; takes parameters as a handler does. It
                 is called once a request, before the body is read unless it asks for that. A generator goes on behind
                 its `yield` when the handler has returned, and sees what the handler raised.
-            options: `scope`, `until` and `blocking`, as of `Provide`.
+            options: `scope`, `until`, `blocking` and `body`, as of `Provide`.
 
         Raises:
             ConfigurationError: the type is provided already.
@@ -241,7 +242,7 @@ class EquippedRouter(Router):
         Raises:
             ConfigurationError: a list of names is one text.
         """
-        from .features.access_log import SECRET_PARAMS, access_log  # loads logging
+        from .features.access_log import access_log  # loads logging
 
         hidden = SECRET_PARAMS if secret_params is None else secret_params
         self.middleware(access_log(as_json=json, query=query, secret_params=hidden))

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -273,24 +274,44 @@ def test_a_provider_that_is_around_a_route_already_is_told_of_once() -> None:
     assert [entry["of"] for entry in route["layers"]] == ["router", "router", "route"]
 
 
-def test_providers_are_told_of_as_they_were_written() -> None:
-    def database() -> str:
-        return ""
-
-    async def user(database: Annotated[str, Provide(database)]) -> Any:
-        yield database
-
+def test_what_provides_a_value_is_a_layer_of_the_handler() -> None:
     app = ambi.App()
 
+    def engine() -> str:
+        return "e"
+
+    async def session(engine: Annotated[str, Provide(engine)]) -> AsyncIterator[str]:
+        yield engine
+
     @app.get("/", middleware=[Layer(lambda request: (yield))])
-    async def handler(user: Annotated[str, Provide(user)]) -> str:
-        return user
+    async def handler(session: Annotated[str, Provide(session)]) -> str:
+        return session
 
     (route,) = describe_app(app, "shop:app")["routes"]
-    told = [(entry["name"].rpartition(".")[2], entry["of"], entry["form"]) for entry in route["layers"]]
-    assert told[1:] == [("database", "route", "blocking"), ("user", "route", "async")]
-    names = [name.rpartition(".")[2] for stop in route["way"]["asgi"] for name in stop["pieces"]]
-    assert names[1:] == ["database", "user", "handler"]
+    told = [(entry["of"], entry["name"].rpartition(".")[2], entry["form"]) for entry in route["layers"]]
+    assert told == [
+        ("route", "<lambda>", "generator"),
+        ("handler", "engine", "blocking"),
+        ("handler", "session", "async"),
+    ]
+    assert {Path(str(entry["file"])).name for entry in route["layers"]} == {"test_check.py"}
+    pieces = [piece.rpartition(".")[2] for stop in route["way"]["asgi"] for piece in stop["pieces"]]
+    assert pieces == ["<lambda>", "engine", "session", "handler"]
+
+
+def test_what_makes_a_value_of_the_application_is_one_of_its_lifespans() -> None:
+    async def engine() -> AsyncIterator[str]:
+        yield "e"
+
+    app = ambi.App()
+    app.provide(str, engine, scope="app")
+
+    @app.get("/")
+    def handler(engine: str) -> str:
+        return engine
+
+    (told,) = describe_app(app, "shop:app")["lifespans"]
+    assert (told["name"].rpartition(".")[2], told["colour"], told["form"]) == ("engine", "async def", "async generator")
 
 
 def test_the_options_of_routes_are_told(site: Site) -> None:

@@ -2,6 +2,7 @@ import logging
 
 import pytest
 
+from ambi import App
 from ambi.core.errors import HTTPError
 from ambi.core.log import log_crash, log_disconnect, log_failure, log_refusal
 from tests.core.fakes import make_request
@@ -43,3 +44,18 @@ def test_a_failure_that_no_client_sees_is_an_error(caplog: pytest.LogCaptureFixt
     [record] = caplog.records
     assert (record.name, record.levelname, record.getMessage()) == ("ambi.error", "ERROR", "a task failed")
     assert "KeyError: 'x'" in caplog.text
+
+
+def test_the_secret_of_a_path_is_in_no_line(caplog: pytest.LogCaptureFixture) -> None:
+    app = App()
+    app.get("/reset/{token}")(lambda token: None)
+    app.get("/orders/{id}")(lambda id: None)
+    reset, order = app.routes
+    caplog.set_level(logging.DEBUG)
+    for route, path in ((reset, "/reset/hush"), (order, "/orders/7")):
+        request = make_request(path=path)
+        request.route = route
+        log_crash(request, raised(KeyError("x")), "handler")
+        log_refusal(request, HTTPError(404))
+        log_disconnect(request)
+    assert [message.split()[1].rstrip(":") for message in caplog.messages] == ["/reset/{token}"] * 3 + ["/orders/7"] * 3

@@ -216,7 +216,7 @@ def test_one_text_is_no_list_of_hosts() -> None:
 
 @pytest.mark.parametrize(
     ("name", "allowed"),
-    [("a.example", True), ("b.a.example", False), ("x.b.example", True), ("x.y.b.example", True), ("b.example", False), ("xb.example", False)],
+    [("a.example", True), ("b.a.example", False), ("x.b.example", True), ("x.y.b.example", True), ("b.example", False), ("xb.example", False), (".b.example", False)],
 )  # fmt: skip
 def test_a_host_is_allowed_by_its_name_or_as_a_subdomain(name: str, allowed: bool) -> None:
     assert is_allowed(name, check_host_patterns(["A.example", "*.B.example"])) is allowed

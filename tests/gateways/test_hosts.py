@@ -28,7 +28,7 @@ HOSTS = {
     "localhost": 400,
     "127.0.0.1": 400,
     "example.test.": 400,
-    ".example.test": 200,
+    ".example.test": 400,
     "good.test@example.test": 400,
     "example.test:99999": 400,
     "example.test/?x=": 400,

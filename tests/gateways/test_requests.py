@@ -7,6 +7,7 @@ import pytest
 
 from ambi import App, HTTPError, Limits, Middleware, Request, Router
 from ambi.testing import Client
+from ambi.testing.messages import Request as SentRequest
 from tests.cells import Cell
 from tests.conftest import MakeClient
 
@@ -345,9 +346,40 @@ def test_header_fields_have_no_case(seen: dict[str, Any], client: Client) -> Non
     assert headers.get("absent") is None
 
 
+def test_white_space_around_a_value_is_no_part_of_it(app: App, make_client: MakeClient, cell: Cell) -> None:
+    """uvicorn with httptools and Werkzeug's server leave it behind a value; RFC 9110 5.5 has it taken away."""
+
+    @app.post("/", csrf=False)
+    @cell.handler
+    def tell(request: Request) -> Any:
+        fields = request.headers
+        return [
+            fields["x-a"],
+            fields["x-b"],
+            request.host,
+            request.authorization,
+            request.content_type[0],
+            request.text,
+        ]
+
+    fields = [
+        ("host", "example.com\t"), ("x-a", "a \t"), ("x-b", "1 "), ("x-b", "2\t"), ("authorization", "Bearer  "),
+        ("content-type", "text/plain "), ("content-length", "3"),
+    ]  # fmt: skip
+    asked = SentRequest("POST", "http", "example.com", "/", header_lines=fields, body=b"abc")
+    told = make_client(app, judged=False).send(asked).json()
+    assert [told[0], told[1].replace(" ", ""), *told[2:]] == ["a", "1,2", "example.com", None, "text/plain", "abc"]
+
+
 def test_lines_of_one_field_are_joined_in_order(seen: dict[str, Any], client: Client) -> None:
     lines = [("x-a", "1"), ("x-b", "2"), ("x-a", "3, 4")]
     assert look(seen, client, "/", lambda request: request.headers["x-a"], headers=lines) == "1, 3, 4"
+
+
+def test_empty_lines_of_one_field_leave_no_space_at_an_end(seen: dict[str, Any], client: Client) -> None:
+    lines = [("x-a", ""), ("x-a", ""), ("x-b", "1"), ("x-b", "")]
+    found = look(seen, client, "/", lambda request: (request.headers["x-a"], request.headers["x-b"]), headers=lines)
+    assert found == (",", "1,")
 
 
 def test_lines_of_cookies_are_joined_as_cookies(seen: dict[str, Any], client: Client) -> None:

@@ -183,7 +183,8 @@ class Found:
             self.path = self.prefix + route.path
             inner = route._plan or app._make_plan(route)
             own = [(layer, _origin(router, self.prefix)) for router in route.routers for layer in router.layers]
-            own += [(layer, "route") for layer in (*route.layers, *route.bound.layers)]
+            own += [(layer, "route") for layer in route.layers]
+            own += [(layer, "handler") for layer in route.bound.layers]
         outer = [(layer, _origin(around, prefix)) for around, prefix in chain[:-1] for layer in around.layers]
         self.plan = inner.within(tuple(layer for layer, _ in outer), ())
         given = iter(outer + own)  # with providers that are around already, which the plan has once
@@ -366,10 +367,10 @@ def _way(plan: Plan, gateway: Gateway, handler: str) -> list[StopEntry]:
 
 def _name_there(piece: Layer | Plan, side: Side) -> str:
     """Give the name of a layer as it is on a side: it may be another function on an event loop."""
-    if not isinstance(piece, Layer):
-        return locate(piece.function)[0]
-    loop_form = piece.on_loop if side is ASYNC and not piece.is_async else None
-    return locate(loop_form or piece.written)[0]
+    loop_form = piece.on_loop if isinstance(piece, Layer) and side is ASYNC else None
+    if loop_form is not None and loop_form != piece.function:
+        return locate(loop_form)[0]
+    return locate(piece.written if isinstance(piece, Layer) else piece.function)[0]
 
 
 def _layer_entry(layer: Layer, of: str) -> LayerEntry:

@@ -81,11 +81,11 @@ class Headers(Mapping[str, str]):
             self._joined = self._join()
 
     def _join(self) -> dict[str, str]:
-        """Join the lines of repeated fields."""
+        """Join the lines of repeated fields; those that are empty leave no space at an end, on either gateway."""
         lines: dict[str, list[str]] = {}
         for name, value in self._pairs:
             lines.setdefault(name, []).append(value)
-        return {name: ("; " if name == "cookie" else ", ").join(values) for name, values in lines.items()}
+        return {name: ("; " if name == "cookie" else ", ").join(values).strip(" \t") for name, values in lines.items()}
 
     def __getitem__(self, name: str) -> str:
         return self._joined[name.lower()]

@@ -2,6 +2,11 @@
 
 `ambi.error`: crashes, at error level, with traceback. `ambi.request`: refused requests, at info level. `logging` is
 loaded with the first line written: an application that never fails never pays for it.
+
+Facts
+- Neither query nor header fields are written anywhere: they hold what nobody should read in a log.
+- So may a path, such as that of a password reset: where a parameter of the route has such a name, the route's template
+  stands in its place.
 """
 
 from __future__ import annotations
@@ -13,13 +18,23 @@ if TYPE_CHECKING:
     from .errors import HTTPError
     from .request import Request
 
+SECRET_PARAMS = frozenset(("token", "secret", "key", "password", "code", "signature", "otp"))
+"""Parameters of routes whose values are in no log."""
+
+
+def shown_path(request: Request) -> str:
+    """Give the path as it may stand in a log."""
+    route = request.route
+    hides = route is not None and not SECRET_PARAMS.isdisjoint(route.param_names)
+    return quote_for_log(route.path if route is not None and hides else request.path)
+
 
 def log_crash(request: Request, error: BaseException, where: str) -> None:
     """Write the one error line of an unexpected exception."""
     import logging
 
     logging.getLogger("ambi.error").error(
-        "%s %s crashed in %s", quote_for_log(request.method, 40), quote_for_log(request.path), where,
+        "%s %s crashed in %s", quote_for_log(request.method, 40), shown_path(request), where,
         exc_info=(type(error), error, error.__traceback__),
     )  # fmt: skip
 
@@ -29,7 +44,7 @@ def log_refusal(request: Request, error: HTTPError) -> None:
     import logging
 
     logging.getLogger("ambi.request").info(
-        "%s %s: %s", quote_for_log(request.method, 40), quote_for_log(request.path), quote_for_log(error)
+        "%s %s: %s", quote_for_log(request.method, 40), shown_path(request), quote_for_log(error)
     )
 
 
@@ -39,7 +54,7 @@ def log_timeout(request: Request, where: str, timeout_s: float) -> None:
 
     logging.getLogger("ambi.request").warning(
         "%s %s: %s was cancelled after %g s",
-        quote_for_log(request.method, 40), quote_for_log(request.path), where, timeout_s,
+        quote_for_log(request.method, 40), shown_path(request), where, timeout_s,
     )  # fmt: skip
 
 
@@ -48,7 +63,7 @@ def log_disconnect(request: Request) -> None:
     import logging
 
     logging.getLogger("ambi.request").debug(
-        "%s %s: the client left", quote_for_log(request.method, 40), quote_for_log(request.path), extra=_named(request)
+        "%s %s: the client left", quote_for_log(request.method, 40), shown_path(request), extra=_named(request)
     )
 
 
@@ -58,7 +73,7 @@ def log_left(request: Request, error: Exception) -> None:
 
     logging.getLogger("ambi.request").info(
         "%s %s: the client left, and the application there raised %s",
-        quote_for_log(request.method, 40), quote_for_log(request.path), quote_for_log(repr(error)),
+        quote_for_log(request.method, 40), shown_path(request), quote_for_log(repr(error)),
     )  # fmt: skip
 
 
@@ -68,7 +83,7 @@ def log_cut(request: Request) -> None:
 
     logging.getLogger("ambi.request").warning(
         "%s %s: the stream was cut, as the server stops",
-        quote_for_log(request.method, 40), quote_for_log(request.path), extra=_named(request),
+        quote_for_log(request.method, 40), shown_path(request), extra=_named(request),
     )  # fmt: skip
 
 
@@ -95,7 +110,7 @@ def log_redirect_loop(request: Request) -> None:
 
     logging.getLogger("ambi.request").warning(
         "%s is redirected to https though its X-Forwarded-Proto says that it came so: if a proxy in front wrote that,"
-        " this goes round in circles until the application is told to believe the proxy", quote_for_log(request.path)
+        " this goes round in circles until the application is told to believe the proxy", shown_path(request)
     )  # fmt: skip
 
 
@@ -103,7 +118,7 @@ def log_ignored_cookies(request: Request) -> None:
     """Note at debug level that cookies beyond the limits were not read."""
     import logging
 
-    logging.getLogger("ambi.request").debug("%s: cookies beyond the limits are ignored", quote_for_log(request.path))
+    logging.getLogger("ambi.request").debug("%s: cookies beyond the limits are ignored", shown_path(request))
 
 
 def log_unreadable(request: Request, error: OSError) -> None:
@@ -111,7 +126,7 @@ def log_unreadable(request: Request, error: OSError) -> None:
     import logging
 
     logging.getLogger("ambi.request").warning(
-        "%s %s: %s", quote_for_log(request.method, 40), quote_for_log(request.path), quote_for_log(error)
+        "%s %s: %s", quote_for_log(request.method, 40), shown_path(request), quote_for_log(error)
     )
 
 

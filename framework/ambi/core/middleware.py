@@ -101,7 +101,7 @@ class Layer:
 
     @property
     def written(self) -> Callable[..., Any]:
-        """The user's own function, for what is told of the layer."""
+        """The function that a user wrote, which messages name."""
         return self.function
 
     def become(self, function: Callable[..., Any]) -> None:

@@ -182,7 +182,8 @@ def check_host_patterns(patterns: Iterable[str]) -> tuple[str, ...]:
 
 def is_allowed(name: str, patterns: Iterable[str]) -> bool:
     """Tell whether a host name, in lower case, is one of the patterns."""
-    return any(name.endswith(pattern[1:]) if pattern[0] == "*" else name == pattern for pattern in patterns)
+    is_subdomain = name[:1] != "."  # of which a label stands in front
+    return any((is_subdomain and name.endswith(p[1:])) if p[0] == "*" else name == p for p in patterns)
 
 
 _LOOPBACK_HOSTS = frozenset(("localhost", "127.0.0.1", "[::1]"))

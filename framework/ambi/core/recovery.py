@@ -33,10 +33,23 @@ async def recover(request: Request, plan: Plan, failure: BaseException, here: Si
     handler = find_handler(plan.errors, failure) if plan.errors else None
     if handler is not None and (handler.is_async or not isinstance(failure, Overloaded)):  # a `def` would wait as well
         response, raised, here = await _call_handler(request, plan, handler, failure, here)
-        if not isinstance(raised, HTTPError) or find_handler(plan.errors, raised) is not handler:
-            return response, raised, here
-        failure = raised  # it leaves that to be rendered: further out it would only be asked the same again
-    return *_answer_safely(request, failure), here
+        if isinstance(raised, HTTPError) and find_handler(plan.errors, raised) is handler:
+            # It leaves that to be rendered: further out it would only be asked the same again.
+            response, raised = _answer_safely(request, raised)
+    else:
+        response, raised = _answer_safely(request, failure)
+    if response is not None:
+        _let_go(failure)
+    return response, raised, here
+
+
+def _let_go(failure: BaseException) -> None:
+    """Drop the frames of an exception that is dealt with.
+
+    One that the application raises again and again would keep, and gather, those of all its requests; and one that the
+    request itself holds, as a 404, would keep that until the collector comes.
+    """
+    failure.__traceback__ = None
 
 
 def _answer(request: Request, failure: Exception) -> Response | None:
@@ -57,7 +70,10 @@ def _answer_safely(request: Request, failure: Exception) -> tuple[Response | Non
         response = _answer(request, failure)
     except Exception as exc:
         return None, exc
-    return response, None if response is not None else failure
+    if response is None:
+        return None, failure
+    _let_go(failure)
+    return response, None
 
 
 async def open_late(request: Request, plan: Plan, response: Response, here: Side) -> Recovered:
@@ -73,7 +89,7 @@ async def crash(request: Request, plan: Plan, failure: Exception, here: Side) ->
     """Log what no layer and no handler took, and answer with a 500: the user's, if there is one and it works."""
     log_crash(request, failure, plan.described)
     tell_of_crash(failure)
-    failure.__traceback__ = None  # an exception object that is raised again must not keep the frames of this request
+    _let_go(failure)
     handler = find_last_handler(plan.errors)
     if handler is not None:
         response, second, here = await _call_handler(request, plan, handler, failure, here)
@@ -125,5 +141,6 @@ def late_error(request: Request, error: Exception, where: str) -> Response:
         log_crash(request, error, where)
         tell_of_crash(error)
         response = server_error(request)
+    _let_go(error)
     run_callbacks(request, response)
     return response

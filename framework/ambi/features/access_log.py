@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from ..core.ending import Sent
 
 LOGGER = logging.getLogger("ambi.access")
-SECRET_PARAMS = ("token", "secret", "key", "password", "code", "signature", "otp")
 _MAX_METHOD = 40
 
 

@@ -25,7 +25,7 @@ from ..core.url import decode_path, encode_raw_query, percent_decode, strip_root
 from ..core.watching import tell_of_crash
 from .asgi_connection import AHEAD_BYTES, Connection, connection_of
 from .counting import counted
-from .entry import check_host, headers_too_large, parse_content_length, target_too_long
+from .entry import OWS, check_host, headers_too_large, parse_content_length, target_too_long
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -263,7 +263,7 @@ class _Hosts(dict[bytes, str]):
 
     def learn(self, raw: bytes) -> str:
         """Check a host and keep it. Raises: HTTPError 400."""
-        host = raw.decode("latin-1")
+        host = raw.decode("latin-1").strip(OWS)
         check_host(host)
         if len(self) >= 256:
             self.clear()
@@ -305,7 +305,7 @@ class _Edge:
                 if found is not None:
                     return self._joined(scope, key)
                 found = value
-        return found.decode("latin-1") if found else None
+        return found.decode("latin-1").strip(OWS) or None if found else None
 
     def field(self, request: Request, name: str, /) -> str | None:
         lines = request._lines
@@ -320,11 +320,12 @@ class _Edge:
     def _joined(self, scope: Scope, key: bytes) -> str:
         """Give the lines of a repeated field as one."""
         values = [value for field, value in scope["headers"] if field == key]
-        return (b"; " if key == b"cookie" else b", ").join(values).decode("latin-1")
+        lines = [value.decode("latin-1").strip(OWS) for value in values]
+        return ("; " if key == b"cookie" else ", ").join(lines).strip(OWS)
 
     def headers(self, scope: Scope, /) -> list[Pair]:
         return [
-            (name.decode("latin-1").lower(), value.decode("latin-1"))
+            (name.decode("latin-1").lower(), value.decode("latin-1").strip(OWS))
             for name, value in scope["headers"]
             if b"_" not in name and (value or name not in _EMPTY_IS_NONE)
         ]

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 
 _DIGITS = frozenset("0123456789")
+OWS = " \t"
+"""What may stand around a value and is no part of it. Some servers leave it there: uvicorn with httptools, Werkzeug's.
+
+See: RFC 9110 5.5.
+"""
 
 
 def check_host(host: str) -> None:

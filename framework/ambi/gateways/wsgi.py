@@ -23,7 +23,7 @@ from ..core.request import Request
 from ..core.response import WITHOUT_BODY, Response, finalize
 from ..core.sides import SYNC
 from ..core.url import decode_path, decode_utf8_path, encode_raw_query, path_of_absolute_form, percent_decode
-from .entry import check_host, headers_too_large, parse_content_length, target_too_long
+from .entry import OWS, check_host, headers_too_large, parse_content_length, target_too_long
 from .wsgi_connection import client_has_left
 
 TYPE_CHECKING = False
@@ -92,9 +92,7 @@ def read_request(app: Application, environ: WSGIEnvironment) -> tuple[Request, H
     try:
         if root_path or path[:1] != "/" or "%" in path or not path.isascii():
             path, root_path = _read_path(environ, path, root_path)
-        if named not in _hosts:
-            _learn(named)
-        host = named
+        host = named if named in _hosts else _learn(named)
         if "CONTENT_LENGTH" in environ and environ["CONTENT_LENGTH"]:
             has_body = parse_content_length(environ["CONTENT_LENGTH"]) > 0
         elif "HTTP_TRANSFER_ENCODING" in environ or environ["SERVER_PROTOCOL"] > "HTTP/1.1":
@@ -147,12 +145,15 @@ _hosts: set[str | None] = {None}
 """Hosts found good before, a few hundred at most; and none, which HTTP/1.0 allows."""
 
 
-def _learn(host: str | None) -> None:
+def _learn(host: str | None) -> str:
     """Check a host and keep it. Raises: HTTPError 400."""
-    check_host(host or "")
+    host = (host or "").strip(OWS)
+    check_host(host)
     if len(_hosts) >= 256:
         _hosts.clear()
+        _hosts.add(None)
     _hosts.add(host)
+    return host
 
 
 def _check_fields(limits: Limits, environ: WSGIEnvironment) -> None:
@@ -180,7 +181,7 @@ class _Edge:
 
     def header(self, environ: WSGIEnvironment, name: str, /) -> str | None:
         key = _KEYS[name]
-        return environ[key] or None if key in environ else None
+        return environ[key].strip(OWS) or None if key in environ else None
 
     def field(self, request: Request, name: str, /) -> str | None:
         key, environ = _KEYS[name], request.native
@@ -188,13 +189,13 @@ class _Edge:
 
     def headers(self, environ: WSGIEnvironment, /) -> list[Pair]:
         pairs = [
-            (key[5:].replace("_", "-").lower(), value)
+            (key[5:].replace("_", "-").lower(), value.strip(OWS))
             for key, value in environ.items()
             if key[:5] == "HTTP_" and key not in ("HTTP_CONTENT_TYPE", "HTTP_CONTENT_LENGTH")
         ]
         for key, name in (("CONTENT_TYPE", "content-type"), ("CONTENT_LENGTH", "content-length")):
-            if environ.get(key):
-                pairs.append((name, environ[key]))
+            if value := environ.get(key, "").strip(OWS):
+                pairs.append((name, value))
         return pairs
 
     def scheme(self, environ: WSGIEnvironment, /) -> str:

@@ -1,6 +1,6 @@
 """Many clients, each of which counts in its session, over a real server with two workers. Nothing may be lost or mixed.
 
-    AMBI_SESSION_CLIENTS=200 AMBI_SESSION_REQUESTS=50 pytest tests/features/sessions/test_load.py
+    AMBI_SESSION_CLIENTS=200 AMBI_SESSION_REQUESTS=50 AMBI_SESSION_THREADS=8 pytest tests/features/sessions/test_load.py
 
 Requests of one client are under way at the same time. It takes both kinds of server in one run: their workers share a
 store as processes do.
@@ -27,6 +27,8 @@ pytest.importorskip("uvicorn", reason="uvicorn is not installed")
 
 CLIENTS = int(os.environ.get("AMBI_SESSION_CLIENTS", "8"))
 REQUESTS = int(os.environ.get("AMBI_SESSION_REQUESTS", "6"))
+THREADS = int(os.environ.get("AMBI_SESSION_THREADS", "4"))
+"""Of each of gunicorn's two workers; and half as many as there are requests at a time."""
 APP = "tests.features.sessions.load_app:app"
 
 
@@ -77,12 +79,12 @@ def post(port: int, path: str, cookie: str | None) -> tuple[int, str | None]:
 @pytest.mark.parametrize("kind", ["sqlite", "redis"])
 def test_no_update_is_lost_and_none_is_mixed(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     store = str(tmp_path / "sessions.db") if kind == "sqlite" else request.getfixturevalue("redis_url")
-    gunicorn = ("gunicorn", "-w2", "--threads=4", "-b127.0.0.1:{port}")
+    gunicorn = ("gunicorn", "-w2", f"--threads={THREADS}", "-b127.0.0.1:{port}")
     uvicorn = ("uvicorn", "--port={port}", "--log-level=warning")
     with (
         serving(store, tmp_path, *gunicorn) as wsgi,
         serving(store, tmp_path, *uvicorn) as asgi,
-        ThreadPoolExecutor(8) as pool,
+        ThreadPoolExecutor(2 * THREADS) as pool,
     ):
         ports = (wsgi, asgi)
         first = list(pool.map(lambda client: post(ports[client % 2], f"/def/{client}", None), range(CLIENTS)))

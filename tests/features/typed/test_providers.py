@@ -292,6 +292,27 @@ def test_who_checks_credentials_refuses_before_the_body_is_read(app: App, cell: 
         assert client.post("/", content=b"{", headers={**broken, "x-token": "t"}).status_code == 400
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_one_may_wait_until_the_body_has_come(app: App, client: Client, cell: Cell, form: str) -> None:
+    log: list[str] = []
+    transaction = provider_of(form, log)
+    app.provide(Session, transaction, body=True)
+
+    @app.post("/")
+    @cell.handler
+    def handler(made: Session, other: Annotated[str, Provide(lambda: "o", body=True)], item: Item) -> list[str]:
+        return [str(made), other, item.name]
+
+    def chunks() -> Iterator[bytes]:
+        yield b'{"name": '
+        log.append("sent")
+        yield b'"n"}'
+
+    sent = client.post("/", content=chunks(), headers={"content-type": "application/json"})
+    assert sent.json() == ["p", "o", "n"]
+    assert log[:2] == ["sent", "make p"]
+
+
 def test_a_guard_stands_before_the_provider_that_asks_for_its_user(app: App, client: Client, cell: Cell) -> None:
     guard: Bearer[str] = Bearer(lambda token: "ann" if token == "token" else None)
 

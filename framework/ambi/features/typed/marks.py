@@ -122,6 +122,7 @@ class ProvideOptions(TypedDict, total=False):
     scope: Literal["request", "app"]
     until: Literal["response", "sent"]
     blocking: bool
+    body: bool
 
 
 class Provide:
@@ -136,9 +137,11 @@ class Provide:
         until: of a generator: "response" goes on as soon as the handler has returned, "sent" when the answer has been
             sent, streams and all.
         blocking: False says that a `def` never waits, so that it runs wherever the request is.
+        body: the body of a request has come before any provider of the route is called: for a transaction, which is
+            not to be held while somebody sends slowly.
     """
 
-    __slots__ = ("blocking", "function", "scope", "until")
+    __slots__ = ("blocking", "body", "function", "scope", "until")
 
     def __init__(
         self,
@@ -147,11 +150,13 @@ class Provide:
         scope: Literal["request", "app"] = "request",
         until: Literal["response", "sent"] = "response",
         blocking: bool = True,
+        body: bool = False,
     ) -> None:
         self.function = function
         self.scope: Literal["request", "app"] = scope
         self.until: Literal["response", "sent"] = until
         self.blocking = blocking
+        self.body = body
 
     def __repr__(self) -> str:
         return f"Provide({getattr(self.function, '__name__', self.function)})"

@@ -52,7 +52,7 @@ class ProviderLayer(Layer):
         body: it asks for the body, which has to be loaded before.
     """
 
-    __slots__ = ("call", "key", "provide")
+    __slots__ = ("_written", "call", "key", "provide")
 
     sees_failures = True
 
@@ -61,15 +61,11 @@ class ProviderLayer(Layer):
     ) -> None:
         self.provide = provide
         self.key = key
+        self._written = function
         self.call = call
         opens, self.call = self._form(function, call)
         has_end = is_generator(function) or is_async_generator(function)
         super().__init__(opens, blocking=provide.blocking and not is_async(opens), body=body, step=not has_end)
-
-    @property
-    def written(self) -> Any:
-        """The provider, as the route names it."""
-        return self.key
 
     def _form(self, function: Callable[..., Any], call: Callable[[Request], Any]) -> tuple[Any, Any]:
         """Give which of the four forms it has, and what is called there."""
@@ -78,6 +74,11 @@ class ProviderLayer(Layer):
         if is_generator(function):
             return self._enter, contextlib.contextmanager(call)
         return (self._await if is_async(function) else self._call), call
+
+    @property
+    def written(self) -> Callable[..., Any]:
+        """The function that provides the value."""
+        return self._written
 
     def value_of(self, request: Request) -> Any:
         """Give the value. The layer is open."""

@@ -30,6 +30,7 @@ class AppValue:
         self._has_value = False
         is_async_function = is_async(function) or is_async_generator(function)
         self.lifespan = Lifespan(self._run_async if is_async_function else self._run, None)
+        self.lifespan.function = function  # which messages name
 
     def get(self, request: object) -> Any:
         """Give the value, whatever the request."""
@@ -139,4 +140,4 @@ class Registry:
                 return None
         if mark.function is not None:
             return mark
-        return Provide(kind, scope=mark.scope, until=mark.until, blocking=mark.blocking)
+        return Provide(kind, scope=mark.scope, until=mark.until, blocking=mark.blocking, body=mark.body)

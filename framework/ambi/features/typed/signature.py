@@ -187,9 +187,8 @@ class _Binder:
         self._open.pop()
         if check_streams(function, getters):
             raise ConfigurationError.at(function, f"a provider cannot take a {BodyStream.__name__}; the handler can")
-        return ProviderLayer(
-            provide, key, function, call_with(function, getters), body=self._body_of is not body_before
-        )
+        reads_body = provide.body or self._body_of is not body_before
+        return ProviderLayer(provide, key, function, call_with(function, getters), body=reads_body)
 
     def checked(self, call: Callable[[Request], Any]) -> Callable[[Request], Any]:
         """Make the call of the handler tell, where something does not fit, all that does not."""
