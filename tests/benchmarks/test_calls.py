@@ -28,7 +28,7 @@ def test_a_request_keeps_to_its_number_of_calls(name: str, case_name: str, limit
     assert calls <= limit, f"{calls} function calls; `python -m tests.benchmarks --calls` shows the other cases"
 
 
-@pytest.mark.parametrize(("name", "colour", "limit"), [("wsgi", "def", 116), ("asgi", "async def", 135)])
+@pytest.mark.parametrize(("name", "colour", "limit"), [("wsgi", "def", 118), ("asgi", "async def", 138)])
 def test_a_typed_handler_with_two_providers_keeps_to_its_number_of_calls(name: str, colour: str, limit: int) -> None:
     gateway = GATEWAYS[name]
 

@@ -315,7 +315,7 @@ class _Edge:
             if len(lines) != len(given):  # some are repeated
                 lines.update((key, self._joined(request.native, key).encode("latin-1")) for key in lines)
         found = lines.get(_KEYS[name])
-        return found.decode("latin-1") if found else None
+        return found.decode("latin-1").strip(OWS) or None if found else None
 
     def _joined(self, scope: Scope, key: bytes) -> str:
         """Give the lines of a repeated field as one."""

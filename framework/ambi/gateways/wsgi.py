@@ -185,7 +185,7 @@ class _Edge:
 
     def field(self, request: Request, name: str, /) -> str | None:
         key, environ = _KEYS[name], request.native
-        return environ[key] or None if key in environ else None
+        return environ[key].strip(OWS) or None if key in environ else None
 
     def headers(self, environ: WSGIEnvironment, /) -> list[Pair]:
         pairs = [
