@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import math
 import re
-from types import NoneType, UnionType
-from typing import Annotated, Any, NamedTuple, Union, cast, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Annotated, Any, NamedTuple, cast, get_args, get_origin, get_type_hints, is_typeddict
 
 import msgspec
 
 from ...core.errors import HTTPError
 from .faults import MAX_FAULTS, Fault, Misfit
-from .shapes import walk
+from .shapes import walk, without_none
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ class MsgspecShape:
         self._decoder = msgspec.json.Decoder(annotation)
         self._encode = msgspec.json.Encoder().encode
         self._is_text = annotation is str
-        self._without_none = _without_none(annotation)
+        self._without_none = without_none(annotation)
         self._classes = tuple(_classes_in(annotation, set()))
         self._top = annotation if annotation in self._classes else None
         self._item = _item_class(annotation, self._classes)
@@ -147,18 +146,6 @@ def fields_of(kind: Any) -> list[ModelField] | None:
         return None
     hints = get_type_hints(kind, include_extras=True)
     return [ModelField(field.encode_name, hints[field.name], field.required) for field in info.fields]
-
-
-def _without_none(annotation: Any) -> Any:
-    """Give a type without its None: where text is read, "null" is a text like any other."""
-    if get_origin(annotation) is Annotated:
-        inner, *notes = get_args(annotation)
-        bare = _without_none(inner)
-        return annotation if bare is inner else Annotated[(bare, *notes)]
-    if get_origin(annotation) in (Union, UnionType) and NoneType in get_args(annotation):
-        left = tuple(part for part in get_args(annotation) if part is not NoneType)
-        return Union[left] if left else annotation  # noqa: UP007  # of a tuple
-    return annotation
 
 
 def _classes_in(annotation: Any, seen: set[Any]) -> Iterator[Any]:

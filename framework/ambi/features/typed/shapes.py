@@ -7,7 +7,8 @@ dataclasses, and whatever is annotated with its `Field` or with `annotated_types
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Protocol, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Annotated, Protocol, Union, get_args, get_origin
 
 from ...core.errors import ConfigurationError, describe
 from ...core.multidict import MultiDict
@@ -103,7 +104,7 @@ def shape_of(annotation: Any, function: Callable[..., Any], what: str) -> Shape:
 
 
 def _library_of(annotation: Any, function: Callable[..., Any], what: str) -> Callable[[Any], Shape]:
-    if _is_pydantics(annotation, set()):
+    if is_pydantics(annotation):
         from .pydantic_shape import PydanticShape
 
         return PydanticShape
@@ -114,8 +115,9 @@ def _library_of(annotation: Any, function: Callable[..., Any], what: str) -> Cal
     return MsgspecShape
 
 
-def _is_pydantics(annotation: Any, seen: set[int]) -> bool:
+def is_pydantics(annotation: Any, seen: set[int] | None = None) -> bool:
     """Tell whether a type, or one that it is made of, is pydantic's. Where that is not imported there is none."""
+    seen = set() if seen is None else seen
     pydantic = sys.modules.get("pydantic")
     if id(annotation) in seen:
         return False
@@ -128,7 +130,19 @@ def _is_pydantics(annotation: Any, seen: set[int]) -> bool:
         notes = get_args(annotation)[1:]
         if any(type(note).__module__.partition(".")[0] in ("pydantic", "annotated_types") for note in notes):
             return True
-    return any(_is_pydantics(part, seen) for part in get_args(annotation))
+    return any(is_pydantics(part, seen) for part in get_args(annotation))
+
+
+def without_none(annotation: Any) -> Any:
+    """Give a type without its None: where text is read, "null" is a text like any other."""
+    if get_origin(annotation) is Annotated:
+        inner, *notes = get_args(annotation)
+        bare = without_none(inner)
+        return annotation if bare is inner else Annotated[(bare, *notes)]
+    if get_origin(annotation) in (Union, UnionType) and NoneType in get_args(annotation):
+        left = tuple(part for part in get_args(annotation) if part is not NoneType)
+        return Union[left] if left else annotation  # noqa: UP007  # of a tuple
+    return annotation
 
 
 def walk(annotation: Any) -> Iterable[Any]:
