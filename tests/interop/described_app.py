@@ -214,7 +214,7 @@ async def add_order(order: Order) -> Order:
 
 
 @app.post("/raw")
-def raw(data: Annotated[bytes, Body("application/pdf")]) -> dict[str, int]:
+def raw(data: Annotated[bytes, Body("application/octet-stream")]) -> dict[str, int]:
     return {"bytes": len(data)}
 
 

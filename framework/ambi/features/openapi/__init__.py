@@ -10,7 +10,8 @@ schemas.py       the schemas of types, asked for all at once
 page.py          the document and the page that shows it, as routes
 
 Facts
-- 3.1 has no place for QUERY, for WebSockets, nor for what the items of a stream are: the last goes to `x-itemSchema`.
+- 3.1 has no place for QUERY and for WebSockets. Nor has it one for the items of a stream: the schema of a content that
+  is one is that of its items, as tools have come to take it (3.2 calls it `itemSchema`).
 - What is not typed cannot be known: of a plain handler there are the path, the docstring, and what its annotation says.
 
 See: https://spec.openapis.org/oas/v3.1.1.html

@@ -49,6 +49,17 @@ _FAULT_SCHEMA: Schema = {
     "required": ["location", "message"],
 }
 
+_EVENT_SCHEMA: Schema = {
+    "type": "object",
+    "title": "Event",
+    "properties": {
+        "event": {"type": "string"},
+        "data": {"type": "string"},
+        "id": {"type": "string"},
+        "retry": {"type": "integer", "minimum": 0},
+    },
+}
+
 
 class Problems:
     """The responses that refuse, as components: each is written once.
@@ -118,16 +129,13 @@ def _refusals(route: Route, contract: Contract | None, demands: list[Demand]) ->
         found.add(404)
     if contract is None:
         return found | ({413} if route.bound.streams_body else set[int]())
-    form = any(value.location == "form" for value in contract.taken)
-    if form or contract.body is not None:
-        found.add(413)
-    if form or (contract.body is not None and contract.body.annotation not in (bytes, str)):
-        found |= {400, 415}
-    if any(value.location != "path" or hasattr(value.annotation, "__metadata__") for value in contract.taken):
-        found.add(422)
-    if contract.body is not None and contract.body.annotation not in (bytes, str):
-        found.add(422)
-    return found
+    body = contract.body
+    is_raw = body is not None and body.annotation in (bytes, str)
+    is_read = any(value.location == "form" for value in contract.taken) or (body is not None and not is_raw)
+    is_checked = any(value.location != "path" or hasattr(value.annotation, "__metadata__") for value in contract.taken)
+    if is_raw and body is not None:
+        found |= {413, 415} if body.is_required else {413}
+    return found | ({400, 413, 415, 422} if is_read else set[int]()) | ({422} if is_checked else set[int]())
 
 
 def _remarked(key: int | str, what: Any, schemas: Schemas, problems: Problems | None) -> dict[str, Any]:
@@ -164,11 +172,8 @@ def _success(status: int, given: Given, schemas: Schemas) -> dict[str, Any]:
 
 
 def _stream(given: Given, schemas: Schemas) -> dict[str, Any]:
-    """Give the content of a stream: text as a whole, with the schema of its items beside it."""
-    found: dict[str, Any] = {"schema": {"type": "string"}}
-    if given.stream == "lines":
-        found["x-itemSchema"] = schemas.of(given.annotation, "out")
-    return found
+    """Give the content of a stream: the schema is that of an item, as clients have come to take it."""
+    return {"schema": _EVENT_SCHEMA if given.stream == "events" else schemas.of(given.annotation, "out")}
 
 
 def _schema(annotation: Any, schemas: Schemas) -> Schema | None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MULTIPART = "multipart/form-data"
 FORM_TYPES = ("application/x-www-form-urlencoded", MULTIPART)
-_FILE: Schema = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
+_FILE: Schema = {"type": "string", "contentMediaType": "application/octet-stream"}
 
 
 def parameters_of(route: Route, contract: Contract, schemas: Schemas, names: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -97,7 +97,8 @@ def body_of(route: Route, contract: Contract, schemas: Schemas) -> dict[str, Any
         return {"content": {"application/octet-stream": {}}} if route.bound.streams_body else None
     content: dict[str, Any] = {}
     for media_type in body.media_types:
-        content[media_type] = {"schema": schemas.of(body.annotation, "in")}
+        is_form = media_type in FORM_TYPES
+        content[media_type] = {"schema": (schemas.form if is_form else schemas.data)(body.annotation)}
         if body.annotation is bytes:
             content[media_type] = {}  # any bytes: a schema is of what JSON can say
         if body.note is not None and body.note.example is not None:
@@ -109,26 +110,23 @@ def body_of(route: Route, contract: Contract, schemas: Schemas) -> dict[str, Any
 
 
 def _form(fields: list[Taken], schemas: Schemas) -> dict[str, Any]:
-    """Give a form: of one model its own schema, else an object of all fields."""
-    media_types = (MULTIPART,) if any(value.is_file for value in fields) else FORM_TYPES
-    is_required = any(value.default is REQUIRED for value in fields)
+    """Give a form: an object of all fields, those of models among them."""
     schema: Schema = {"type": "object", "properties": {}}
     required: list[str] = []
     for value in fields:
         if value.is_model:
             properties, needed = schemas.model(value.annotation)
-            if len(fields) == 1:
-                schema = schemas.of(value.annotation, "text")
-                is_required = is_required and bool(needed)
-                break
-            schema["properties"] |= {value.note.name_of(name): field for name, field in properties.items()}
-            required += [value.note.name_of(name) for name in properties if name in needed]
+            names = {name: value.note.name_of(name) for name in properties}
+            schema["properties"] |= {names[name]: field for name, field in properties.items()}
+            required += [names[name] for name in properties if name in needed and value.default is REQUIRED]
         else:
             schema["properties"][value.name] = _field(value, schemas)
             required += [value.name] if value.default is REQUIRED else []
     if required:
         schema["required"] = required
-    return {"content": {media_type: {"schema": schema} for media_type in media_types}, "required": is_required}
+    media_types = (MULTIPART,) if any(value.is_file for value in fields) else FORM_TYPES
+    content = {media_type: {"schema": schema} for media_type in media_types}
+    return {"content": content, "required": bool(required)}
 
 
 def _field(value: Taken, schemas: Schemas) -> Schema:

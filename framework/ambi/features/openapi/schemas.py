@@ -48,6 +48,10 @@ class Schemas:
         self._wanted[key] = (annotation, mode)
         return copy.deepcopy(self._found.get(key, {}))
 
+    def data(self, annotation: Any) -> Schema:
+        """Give the schema of a type that is read as data."""
+        return self.of(annotation, "in")
+
     def model(self, annotation: Any) -> tuple[dict[str, Schema], frozenset[str]]:
         """Give the fields of a model that is read from text, and the names of those that must be there."""
         schema = self.of(annotation, "text")
@@ -55,6 +59,12 @@ class Schemas:
             schema = self.components[schema["$ref"].removeprefix(REF)]
         properties = cast("dict[str, Schema]", schema.get("properties", {}))
         return {name: without_null(field) for name, field in properties.items()}, frozenset(schema.get("required", ()))
+
+    def form(self, annotation: Any) -> Schema:
+        """Give the schema of a model that is read from a form, whose fields are text."""
+        properties, required = self.model(annotation)
+        found: Schema = {"type": "object", "properties": properties}
+        return {**found, "required": [name for name in properties if name in required]} if required else found
 
     def fill(self, make: Make) -> None:
         """Have the schemas made that were asked for. Raises: what that raises."""

@@ -5,26 +5,31 @@ Facts
   of them; nobody waits for that but whoever sent it.
 - `convert` leaves an instance of the wanted Struct as it is, with whatever subclasses stand in its fields: where a
   class in reach has subclasses, values are written and read again, so that no field of a subclass slips through.
-- Text "null" reads as None where None may be; "nan" and "inf" as numbers, which JSON has not.
+- Text "null" reads as None where None may be, a number as a time since 1970; "nan" and "inf" as numbers, which JSON
+  has not, and for `Decimal` also "1_0" and " 1".
 """
 
 from __future__ import annotations
 
 import math
 import re
+from datetime import datetime, timedelta
+from decimal import Decimal
+from types import NoneType
 from typing import Annotated, Any, NamedTuple, cast, get_args, get_origin, get_type_hints, is_typeddict
 
 import msgspec
 
 from ...core.errors import HTTPError
 from .faults import MAX_FAULTS, Fault, Misfit
-from .shapes import walk, without_none
+from .shapes import walk, with_whole_numbers, without_none
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _PLACE = re.compile(r" - at `\$(.*)`$")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 
 
@@ -50,6 +55,8 @@ class MsgspecShape:
         self._encode = msgspec.json.Encoder().encode
         self._is_text = annotation is str
         self._without_none = without_none(annotation)
+        self._trap = trap_of(self._without_none)
+        self._traps = {field.name: trap for field in self.fields() or () if (trap := trap_of(field.annotation))}
         self._classes = tuple(_classes_in(annotation, set()))
         self._top = annotation if annotation in self._classes else None
         self._item = _item_class(annotation, self._classes)
@@ -60,14 +67,31 @@ class MsgspecShape:
         """Read a value from text; a list from several."""
         if self._is_text and text.__class__ is str:
             return text
+        if self._trap is not None:
+            for one in text if isinstance(text, list) else (text,):
+                if message := self._trap(one):
+                    raise Misfit([Fault((), message)])
         value = self._read(text, self._without_none, lax=True)
         if value.__class__ is float and not math.isfinite(value):
             raise Misfit([Fault((), "Expected a finite number")])
         return value
 
     def read_data(self, data: Any, /, *, lax: bool = False) -> Any:
-        """Read a value from plain data."""
+        """Read a value from plain data; `lax` of a model says that its fields are text."""
+        if lax and isinstance(data, dict):
+            self._refuse_traps(cast("dict[str, Any]", data))
         return self._read(data, self.annotation, lax=lax)
+
+    def _refuse_traps(self, data: dict[str, Any]) -> None:
+        """Raise Misfit for text of fields that msgspec would take for something else."""
+        faults = [
+            Fault((name,), message)
+            for name, trap in self._traps.items()
+            for one in (data[name] if isinstance(data.get(name), list) else [data.get(name)])
+            if isinstance(one, str) and (message := trap(one))
+        ]
+        if faults:
+            raise Misfit(faults)
 
     def read_json(self, data: bytes, /) -> Any:
         """Read a value from JSON."""
@@ -81,6 +105,9 @@ class MsgspecShape:
             plain = msgspec.json.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # behind what does not fit
             raise HTTPError(400, "the body is not valid JSON") from None
+        data_again, has_some = with_whole_numbers(plain)
+        if has_some:
+            return self.read_data(data_again)
         raise Misfit(self._faults(plain, failure, lax=False))
 
     def _read(self, data: Any, annotation: Any, *, lax: bool) -> Any:
@@ -146,6 +173,28 @@ def fields_of(kind: Any) -> list[ModelField] | None:
         return None
     hints = get_type_hints(kind, include_extras=True)
     return [ModelField(field.encode_name, hints[field.name], field.required) for field in info.fields]
+
+
+def trap_of(annotation: Any) -> Callable[[str], str] | None:
+    """Make what tells of a text, by a message, that msgspec would read it as something that its sender did not mean.
+
+    That is "null" as None, a number as a time, and what `Decimal` takes besides numbers; None if there is nothing.
+    """
+    kinds = {part for part in walk(annotation) if isinstance(part, type)}
+    takes_null = NoneType in kinds and str not in kinds
+    is_decimal = Decimal in kinds and not kinds & {str, int, float}
+    is_time = kinds & {datetime, timedelta} and not kinds & {str, int, float, Decimal}
+    if not (takes_null or is_decimal or is_time):
+        return None
+
+    def trap(text: str) -> str:
+        if takes_null and text.lower() == "null":
+            return "Expected a value, got text that says null"
+        if is_decimal and not _NUMBER.fullmatch(text):
+            return "Expected a decimal number"
+        return "Expected a date and time, or a duration, not a number" if is_time and _NUMBER.fullmatch(text) else ""
+
+    return trap
 
 
 def _classes_in(annotation: Any, seen: set[Any]) -> Iterator[Any]:

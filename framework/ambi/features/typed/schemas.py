@@ -2,7 +2,8 @@
 
 Facts
 - msgspec and pydantic both write JSON Schema 2020-12, which is what OpenAPI 3.1 has.
-- msgspec says nothing of the form of a datetime, a time, a duration or a decimal number; a client cannot guess it.
+- msgspec says nothing of the form of a datetime, a time, a duration or a decimal number; a client cannot guess it. In
+  JSON it reads a decimal number from a number as well. Its durations may be negative, which those of "duration" are not.
 - A set that is sent may hold a value twice, and there is one schema for both ways.
 - A parameter is text, which has no null.
 """
@@ -26,11 +27,14 @@ if TYPE_CHECKING:
 
 REF = "#/components/schemas/"
 
+_UNITS = ("[0-9]{1,6}", r"[0-9]{1,6}(\.[0-9]{1,6})?S")
+_TIME = f"({_UNITS[0]}H({_UNITS[0]}M)?({_UNITS[1]})?|{_UNITS[0]}M({_UNITS[1]})?|{_UNITS[1]})"
 _FORMS: dict[str, Schema] = {
     "DateTimeType": {"format": "date-time"},
     "TimeType": {"format": "time"},
-    "TimeDeltaType": {"format": "duration", "pattern": r"^[+-]?P(\d+D)?(T(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?$"},
-    "DecimalType": {"format": "decimal", "pattern": r"^[+-]?\d+(\.\d+)?$"},
+    "TimeDeltaType": {"pattern": rf"^[+-]?P({_UNITS[0]}D(T{_TIME})?|T{_TIME})$"},
+    "DecimalType": {"format": "decimal", "pattern": r"^[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?$"},
+    "BytesType": {"pattern": r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"},
 }
 """What there is to say of text, by the kind of type that msgspec takes it for."""
 
@@ -112,8 +116,10 @@ def _of_msgspec(wanted: list[Wanted]) -> Found:
     except Exception as exc:
         raise ConfigurationError(f"msgspec has no JSON Schema for a type of a handler: {exc}") from exc
     walk = _Walk(components)
-    for schema, (kind, _) in zip(found, wanted, strict=True):
+    for schema, (kind, mode) in zip(found, wanted, strict=True):
         walk.complete(schema, msgspec.inspect.type_info(kind))
+        if mode == "text" and schema.get("format") == "decimal":
+            schema["type"] = "string"
     return list(found), components
 
 
@@ -143,6 +149,10 @@ class _Walk:
         elif kind in _FORMS:
             for key, value in _FORMS[kind].items():
                 schema.setdefault(key, value)
+            if kind == "DecimalType":
+                schema["type"] = ["string", "number"]
+            if kind == "TimeDeltaType":
+                schema.pop("format", None)
         else:
             self._inside(schema, info, kind)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from types import NoneType, UnionType
-from typing import Annotated, Protocol, Union, get_args, get_origin
+from typing import Annotated, Protocol, Union, cast, get_args, get_origin
 
 from ...core.errors import ConfigurationError, describe
 from ...core.multidict import MultiDict
@@ -151,6 +151,22 @@ def walk(annotation: Any) -> Iterable[Any]:
     for part in get_args(annotation):
         if not isinstance(part, (str, int, bytes)):
             yield from walk(part)
+
+
+def with_whole_numbers(data: Any) -> tuple[Any, bool]:
+    """Give plain data with integers for numbers as 1.0, which JSON does not tell apart; and whether there were any.
+
+    See: JSON Schema 2020-12, core, 4.2.1.
+    """
+    if isinstance(data, float) and data.is_integer():
+        return int(data), True
+    if isinstance(data, dict):
+        pairs = {key: with_whole_numbers(value) for key, value in cast("dict[str, Any]", data).items()}
+        return {key: value for key, (value, _) in pairs.items()}, any(found for _, found in pairs.values())
+    if isinstance(data, list):
+        items = [with_whole_numbers(item) for item in cast("list[Any]", data)]
+        return [item for item, _ in items], any(found for _, found in items)
+    return data, False
 
 
 def as_texts(given: Mapping[str, Any], lists: frozenset[str]) -> dict[str, Any]:
