@@ -174,12 +174,13 @@ class EquippedRouter(Router):
         if self._description is not None:
             raise ConfigurationError("app.openapi(...) was called already; an application has one description")
         text = {"description": description} if description else {}
-        hooks = None
+        app: Any = self  # `App` is all that is asked for
+        hooks: Any = None
         if webhooks is not None:
             hooks = type(self)(middleware=(), debug=False, csrf=False)
             hooks.include(webhooks)
         self._description = described = Description(
-            self, _schemas, info={"title": title, "version": version, **text, **(info or {})}, servers=servers,
+            app, _schemas, info={"title": title, "version": version, **text, **(info or {})}, servers=servers,
             tags=tags, webhooks=hooks, mounted=mounted,
         )  # fmt: skip
         if path is not None:
@@ -199,8 +200,10 @@ class EquippedRouter(Router):
         """
         from .features.openapi.document import Description
 
-        info = {"title": "API", "version": "0.1.0"}
-        described = self._description or Description(self, _schemas, info=info)
+        app: Any = self
+        described = self._description or Description(
+            app, _schemas, info={"title": "API", "version": "0.1.0"}, servers=(), tags=None, webhooks=None, mounted=True
+        )
         return described.document()
 
     def static(

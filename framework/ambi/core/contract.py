@@ -13,7 +13,7 @@ from .errors import ConfigurationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from typing import Any, Literal
 
     Location = Literal["path", "query", "header", "cookie", "form"]
@@ -133,18 +133,17 @@ class Remarks(NamedTuple):
     openapi: Mapping[str, Any] | bool = True
 
 
-def check_remarks(
-    tags: Iterable[str] | str, responses: Mapping[int | str, Any] | None, openapi: object, *, deprecated: bool
-) -> Remarks:
-    """Make remarks of a route's options.
+def check_remarks(options: Mapping[str, Any]) -> Remarks:
+    """Make remarks of the options of a route.
 
     Raises:
-        ConfigurationError: an option has not the form that it should have.
+        ConfigurationError: one of them has not the form that it should have.
     """
+    responses, openapi = options.get("responses"), options.get("openapi", True)
     for status in responses or ():
         is_range = isinstance(status, str) and (status == "default" or (status[:1] in "12345" and status[1:] == "XX"))
         if not is_range and not (isinstance(status, int) and 100 <= status <= 599):
             raise ConfigurationError(f'responses= has statuses as its keys: 404, "4XX" or "default", not {status!r}')
     if not isinstance(openapi, (bool, dict)):
         raise ConfigurationError(f"openapi= is a dict of members of the Operation Object, or False; not {openapi!r}")
-    return Remarks(check_texts("tags", tags), deprecated, responses, openapi)
+    return Remarks(check_texts("tags", options.get("tags", ())), options.get("deprecated", False), responses, openapi)

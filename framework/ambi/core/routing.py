@@ -86,13 +86,10 @@ class Definition:
         self.websocket = websocket
         self.name = options.get("name")
         self.layers = as_layers(options.get("middleware", ()))
-        limit = options.get("max_body_bytes")
         try:
+            limit = options.get("max_body_bytes")
             self.max_body_bytes = None if limit is None else int(check_limit("max_body_bytes", limit))
-            self.remarks = check_remarks(
-                options.get("tags", ()), options.get("responses"), options.get("openapi", True),
-                deprecated=options.get("deprecated", False),
-            )  # fmt: skip
+            self.remarks = check_remarks(options)
         except ConfigurationError as exc:
             raise ConfigurationError.at(handler, str(exc)) from None
         self.blocking = options.get("blocking", True)

@@ -82,7 +82,10 @@ class Problems:
         schema = {"$ref": f"#/components/schemas/{self._problem}"}
         if status == 422:
             members = {"properties": {"errors": {"type": "array", "items": _FAULT_SCHEMA}}, "required": ["errors"]}
-            self.schemas[self._invalid] = {"title": "ValidationProblem", "allOf": [schema, {"type": "object", **members}]}
+            self.schemas[self._invalid] = {
+                "title": "ValidationProblem",
+                "allOf": [schema, {"type": "object", **members}],
+            }
             schema = {"$ref": f"#/components/schemas/{self._invalid}"}
         found: dict[str, Any] = {
             "description": "Any other refusal or failure" if status is None else REASONS[status],
@@ -215,7 +218,7 @@ def _plainly_given(returns: Any) -> Given:
     """Give what a plain handler gives, as far as its annotation says."""
     origin, args = get_origin(returns), get_args(returns)
     if origin in (Union, UnionType):  # beside a response that is made by hand
-        left = [part for part in args if not (isinstance(part, type) and issubclass(part, Response))]
+        left: list[Any] = [part for part in args if not (isinstance(part, type) and issubclass(part, Response))]
         return _plainly_given(left[0]) if len(left) == 1 else Given(None, object)
     if returns is NoneType:
         return Given(204, None)

@@ -50,10 +50,10 @@ class Description:
         make: Make,
         *,
         info: Mapping[str, Any],
-        servers: Iterable[str | Mapping[str, Any]] = (),
-        tags: Mapping[str, str] | None = None,
-        webhooks: Application | None = None,
-        mounted: bool = True,
+        servers: Iterable[str | Mapping[str, Any]],
+        tags: Mapping[str, str] | None,
+        webhooks: Application | None,
+        mounted: bool,
     ) -> None:
         self.app = app
         self.info = dict(info)

@@ -90,10 +90,14 @@ def assets() -> Path:
     folders = (found.submodule_search_locations or ()) if found is not None else ()
     bundled = sorted(path for folder in folders for path in Path(folder, "vendor").glob("swagger-ui-*"))
     for path in reversed(bundled):
-        if path.name.removeprefix("swagger-ui-").split(".")[0] >= "5" and all((path / one).is_file() for one in _ASSETS):
+        if path.name.removeprefix("swagger-ui-").split(".")[0] >= "5" and all(
+            (path / one).is_file() for one in _ASSETS
+        ):
             return path
     old = f", not {bundled[-1].name} of swagger-ui-bundle, which does not show OpenAPI 3.1" if bundled else ""
-    raise ImportError(f"the page of app.openapi(...) needs swagger-ui-bundle-v2{old}: {INSTALL}; docs=None leaves it out")
+    raise ImportError(
+        f"the page of app.openapi(...) needs swagger-ui-bundle-v2{old}: {INSTALL}; docs=None leaves it out"
+    )
 
 
 def add_document(router: Router, served: Served, path: str, *, middleware: Iterable[Any]) -> None:

@@ -33,7 +33,7 @@ def template_of(route: Route, prefix: str = "") -> str:
 
 
 def without_names(template: str) -> str:
-    """Give what is the same of paths that differ in the names of their parameters alone: OpenAPI has but one of them."""
+    """Give what is the same of paths that differ in parameters' names alone: OpenAPI has but one of them."""
     return re.sub(r"\{[^}]*\}", "{}", template)
 
 

@@ -71,7 +71,9 @@ def _content_of(annotation: Any) -> Any:
     if origin is tuple and len(args) in (2, 3) and args[1] is int:
         return _content_of(args[0])
     if origin in (Union, UnionType):
-        left = tuple(part for part, arg in ((_content_of(arg), arg) for arg in args) if part is not Any or arg is Any)
+        left: tuple[Any, ...] = tuple(
+            part for part, arg in ((_content_of(arg), arg) for arg in args) if part is not Any or arg is Any
+        )
         content: Any = Union[left] if left and Any not in left else Any  # noqa: UP007  # of a tuple
         return content
     return annotation

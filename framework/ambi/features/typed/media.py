@@ -99,6 +99,6 @@ def _urlencoded(values: dict[str, Any]) -> bytes:
 
     pairs: list[tuple[str, str]] = []
     for name, value in values.items():
-        items = cast("list[Any]", value) if isinstance(value, list) else [value]
+        items = cast("list[object]", value) if isinstance(value, list) else [value]
         pairs += [(name, text(item)) for item in items if item is not None]
     return encode_query(pairs).encode()

@@ -240,7 +240,7 @@ def _find(annotation: Any, data: Any, path: tuple[str | int, ...], lax: bool) ->
         return
     args = get_args(bare)
     if get_origin(bare) is list and isinstance(data, list):
-        for index, item in enumerate(cast("list[Any]", data)):
+        for index, item in enumerate(cast("list[object]", data)):
             yield from _find(args[0], item, (*path, index), lax)
         return
     if get_origin(bare) is dict and isinstance(data, dict):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, NamedTuple, get_args
 
 from pydantic import BaseModel, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
-from pydantic_core import from_json, to_json
 
 from ...core.errors import HTTPError
 from .faults import MAX_FAULTS, Fault, Misfit
@@ -54,9 +54,9 @@ class PydanticShape:
         except ValidationError as exc:
             if any(error["type"] == "json_invalid" for error in exc.errors(include_url=False, include_context=False)):
                 raise HTTPError(400, "the body is not valid JSON") from None
-            plain, has_some = with_whole_numbers(from_json(data))
+            plain, has_some = with_whole_numbers(json.loads(data))
             if has_some:  # a strict model takes them for something else
-                return self._read_again(to_json(plain))
+                return self._read_again(json.dumps(plain).encode())
             raise _misfit(exc) from None
 
     def _read_again(self, data: bytes) -> Any:

@@ -3,7 +3,7 @@
 Facts
 - msgspec and pydantic both write JSON Schema 2020-12, which is what OpenAPI 3.1 has.
 - msgspec says nothing of the form of a datetime, a time, a duration or a decimal number; a client cannot guess it. In
-  JSON it reads a decimal number from a number as well. Its durations may be negative, which those of "duration" are not.
+  JSON it reads a decimal number from a number as well. Its durations may be negative, those of "duration" may not.
 - A set that is sent may hold a value twice, and there is one schema for both ways.
 - A parameter is text, which has no null.
 """
@@ -50,7 +50,7 @@ def schemas_of(wanted: Sequence[Wanted]) -> Found:
         ConfigurationError: a type has no schema.
         ImportError: the library that knows it is not installed.
     """
-    types = [(without_none(kind) if mode == "text" else kind, mode) for kind, mode in wanted]
+    types: list[Wanted] = [(without_none(kind) if mode == "text" else kind, mode) for kind, mode in wanted]
     of_pydantic = [is_pydantics(kind) for kind, _ in types]
     schemas: list[Schema] = [{} for _ in wanted]
     components: dict[str, Schema] = {}
@@ -83,9 +83,10 @@ def rename(schema: Any, names: dict[str, str]) -> Any:
             found["$ref"] = REF + names.get(ref.removeprefix(REF), ref.removeprefix(REF))
         mapping = given.get("mapping")  # of a discriminator
         if isinstance(mapping, dict) and "propertyName" in given:
-            found["mapping"] = {tag: rename({"$ref": ref}, names)["$ref"] for tag, ref in mapping.items()}
+            refs = cast("dict[str, str]", mapping)
+            found["mapping"] = {tag: rename({"$ref": ref}, names)["$ref"] for tag, ref in refs.items()}
         return found
-    return [rename(item, names) for item in cast("list[Any]", schema)] if isinstance(schema, list) else schema
+    return [rename(item, names) for item in cast("list[object]", schema)] if isinstance(schema, list) else schema
 
 
 def _of_pydantic(wanted: list[Wanted]) -> Found:

@@ -164,7 +164,7 @@ def with_whole_numbers(data: Any) -> tuple[Any, bool]:
         pairs = {key: with_whole_numbers(value) for key, value in cast("dict[str, Any]", data).items()}
         return {key: value for key, (value, _) in pairs.items()}, any(found for _, found in pairs.values())
     if isinstance(data, list):
-        items = [with_whole_numbers(item) for item in cast("list[Any]", data)]
+        items = [with_whole_numbers(item) for item in cast("list[object]", data)]
         return [item for item, _ in items], any(found for _, found in items)
     return data, False
 
