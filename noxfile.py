@@ -135,8 +135,8 @@ def interop(session: nox.Session) -> None:
     """Run guests of other frameworks inside ambi, ambi inside of them, and other people's packages around it."""
     install(session, "interop", extras=True)
     session.run("pytest", "tests/interop", *session.posargs)
-    if not session.posargs:  # for the one example that needs another package
-        session.run("pytest", "--confcutdir=tests/examples", "tests/examples", "-k", "mcp")
+    if not session.posargs:  # for the examples that need other packages
+        session.run("pytest", "--confcutdir=tests/examples", "tests/examples", "-k", "mcp or guestbook")
         session.run("pytest", "tests/cli", "-k", "mcp")
 
 

@@ -16,7 +16,7 @@ from .core.json import StandardJSON
 from .core.limits import Limits
 from .core.log import log_refusal
 from .core.matching import RouteTable
-from .core.middleware import Layer, seen_from
+from .core.middleware import Layer, seen_from, without_repeated
 from .core.origins import HostCheck, OriginCheck, check_host_patterns
 from .core.plan import Plan
 from .core.response import Redirect, Response
@@ -343,7 +343,7 @@ class App(EquippedRouter):
 
     def _rebind(self) -> None:
         for route in self._routes:
-            route.forget_binding()
+            route.rebind()
         self._changed()
 
     def _table_for(self, host: str) -> RouteTable:
@@ -389,7 +389,7 @@ class App(EquippedRouter):
     def _all_lifespans(self) -> list[Lifespan]:
         found = [] if self._lifespan is None else [self._lifespan]
         if self._registry is not None:
-            found += [value.lifespan for value in self._registry.app_values.values()]
+            found += self._registry.lifespans()
         for mount in self._mounts:
             if isinstance(mount.app, App):
                 found += mount.app._all_lifespans()
@@ -467,10 +467,8 @@ class App(EquippedRouter):
         return self._table.match(request.method, request.path, others)
 
     def _make_plan(self, route: Route) -> Plan:
-        layers: tuple[Layer, ...] = (
-            *(layer for router in route.routers for layer in router.layers),
-            *route.layers,
-            *route.bound.layers,
+        layers = without_repeated(
+            (*(layer for router in route.routers for layer in router.layers), *route.layers, *route.bound.layers),
         )
         call = _timed(route)
         if self.csrf_tokens is not None and route.is_guarded:

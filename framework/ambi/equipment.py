@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .core.forwarded import Proxies
     from .core.middleware import Middleware
     from .core.request import Request
+    from .core.response import Response
     from .core.routing import Route
     from .features.csrf import CSRFTokens
     from .features.openapi.document import Description
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from .features.sessions import SessionStore
     from .features.static import Immutable
     from .features.templates import TemplateOptions, Templates, TemplateSource
+    from .features.typed.marks import ProvideOptions
     from .features.typed.registry import Registry
 
 _HTTPS, _SECURITY, _CORS = 10, 20, 30
@@ -59,15 +61,7 @@ class EquippedRouter(Router):
         self._registry: Registry | None = None
         self._description: Description | None = None
 
-    def provide(
-        self,
-        kind: Any,
-        function: Callable[..., Any],
-        *,
-        scope: Literal["request", "app"] = "request",
-        until: Literal["response", "sent"] = "response",
-        blocking: bool = True,
-    ) -> None:
+    def provide(self, kind: Any, function: Callable[..., Any], **options: Unpack[ProvideOptions]) -> None:
         """Give handlers that ask for a type what a function makes: `session: Session`.
 
         Call it before routes that ask for it are registered, and routers included. `Annotated[Session, Provide(f)]`
@@ -78,9 +72,7 @@ class EquippedRouter(Router):
             function: a `def`, an `async def`, a generator or an async generator; takes parameters as a handler does. It
                 is called once a request, before the body is read unless it asks for that. A generator goes on behind
                 its `yield` when the handler has returned, and sees what the handler raised.
-            scope: "app" for one value of the whole process, made at start-up and torn down at shutdown.
-            until: "sent" lets a generator go on when the answer has been sent, streams and all.
-            blocking: False says that a `def` never waits, so that it runs wherever the request is.
+            options: `scope`, `until` and `blocking`, as of `Provide`.
 
         Raises:
             ConfigurationError: the type is provided already.
@@ -95,7 +87,7 @@ class EquippedRouter(Router):
         """
         from .features.typed import Provide
 
-        self._provided().add(kind, Provide(function, scope=scope, until=until, blocking=blocking))
+        self._provided().add(kind, Provide(function, **options))
 
     def override(self, instead: Mapping[Callable[..., Any], Callable[..., Any]]) -> AbstractContextManager[None]:
         """Call other functions instead of providers, in a block of a test.
@@ -104,7 +96,8 @@ class EquippedRouter(Router):
             instead: a provider -> what is called instead, of either colour, with parameters of its own.
 
         Raises:
-            ConfigurationError: no route asks for one of the providers.
+            ConfigurationError: no route asks for one of the providers, or what is called instead asks for something
+                that cannot be given.
 
         Example:
             with app.override({get_session: lambda: FakeSession()}), Client(app) as client:
@@ -123,7 +116,25 @@ class EquippedRouter(Router):
         """Bind a handler whose signature says more than the core understands."""
         from .features.typed.signature import bind_typed
 
-        return bind_typed(route, self._provided(), {"lines": _lines, "events": _events})
+        return bind_typed(route, self._provided(), self._stream_kind)
+
+    @staticmethod
+    def _stream_kind(kind: Literal["lines", "events"]) -> Callable[[Any], Response]:
+        """Give what sends the items of a generator, one feature or the other."""
+        if kind == "events":
+            from .features.sse import SSE
+
+            return SSE
+        from .features.json_lines import JSONLines
+
+        return JSONLines
+
+    @staticmethod
+    def _schemas(wanted: Any) -> Any:
+        """Make the schemas of types, by what knows them."""
+        from .features.typed.schemas import schemas_of
+
+        return schemas_of(wanted)
 
     def _rebind(self) -> None:
         """Bind all handlers anew. `App` has them."""
@@ -180,7 +191,7 @@ class EquippedRouter(Router):
             hooks = type(self)(middleware=(), debug=False, csrf=False)
             hooks.include(webhooks)
         self._description = described = Description(
-            app, _schemas, info={"title": title, "version": version, **text, **(info or {})}, servers=servers,
+            app, self._schemas, info={"title": title, "version": version, **text, **(info or {})}, servers=servers,
             tags=tags, webhooks=hooks, mounted=mounted,
         )  # fmt: skip
         if path is not None:
@@ -202,7 +213,13 @@ class EquippedRouter(Router):
 
         app: Any = self
         described = self._description or Description(
-            app, _schemas, info={"title": "API", "version": "0.1.0"}, servers=(), tags=None, webhooks=None, mounted=True
+            app,
+            self._schemas,
+            info={"title": "API", "version": "0.1.0"},
+            servers=(),
+            tags=None,
+            webhooks=None,
+            mounted=True,
         )
         return described.document()
 
@@ -645,24 +662,3 @@ class EquippedRouter(Router):
 
         self.layers = (*self.layers, rate_limit(limits, name=name, **options))
         self._changed()
-
-
-def _lines() -> Any:
-    """Load what sends values a line each."""
-    from .features.json_lines import JSONLines
-
-    return JSONLines
-
-
-def _events() -> Any:
-    """Load what sends events."""
-    from .features.sse import SSE
-
-    return SSE
-
-
-def _schemas(wanted: Any) -> Any:
-    """Make schemas of types, by what knows them."""
-    from .features.typed.schemas import schemas_of
-
-    return schemas_of(wanted)

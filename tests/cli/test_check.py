@@ -4,7 +4,7 @@ import io
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
@@ -12,6 +12,7 @@ import ambi
 from ambi.cli.cautions import Caution
 from ambi.cli.document import FunctionEntry, RouteEntry, describe_app
 from ambi.cli.printing import Page
+from ambi.core.middleware import Layer, Provider
 from tests.cli.conftest import Site
 from tests.docs.markdown import Block, parse
 
@@ -245,6 +246,30 @@ def test_the_layers_told_of_are_those_that_run() -> None:
     outer.mount("/in", inner)
     (route,) = describe_app(outer, "shop:app")["routes"]
     assert [entry["of"] for entry in route["layers"]] == ["app", "mount /in", "/r", "router", "named", "route"]
+
+
+def test_a_provider_that_is_around_a_route_already_is_told_of_once() -> None:
+    class Name(Provider):
+        def __init__(self) -> None:
+            super().__init__(self.around)
+
+        def around(self, request: ambi.Request) -> ambi.Middleware:
+            yield
+
+        def value_of(self, request: ambi.Request) -> str:
+            return "Ann"
+
+    name, app, router = Name(), ambi.App(), ambi.Router(middleware=[Layer(lambda request: (yield))])
+    routers = ambi.Router(middleware=[name])
+    routers.include(router)
+
+    @router.get("/", middleware=[Layer(lambda request: (yield))])
+    def handler(name: Annotated[str, name]) -> str:
+        return name
+
+    app.include(routers)
+    (route,) = describe_app(app, "shop:app")["routes"]
+    assert [entry["of"] for entry in route["layers"]] == ["router", "router", "route"]
 
 
 def test_the_options_of_routes_are_told(site: Site) -> None:

@@ -1,5 +1,8 @@
 import contextlib
 import io
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -394,3 +397,41 @@ def test_many_parts_take_linear_time() -> None:
         lambda body: read(body, max_form_fields=10**6, max_form_files=10**6, max_form_parts=10**6),
         size=200,
     )
+
+
+SHIM = """
+import importlib.util, sys, time
+
+spec = importlib.util.spec_from_file_location("multipart", {path!r})
+module = importlib.util.module_from_spec(spec)
+sys.modules["multipart"] = module
+time.sleep(0.2)
+spec.loader.exec_module(module)
+"""
+READ_IN_THREADS = """
+from concurrent.futures import ThreadPoolExecutor
+from ambi.core.forms import MultipartReader
+from ambi.core.limits import Limits
+
+def read(number):
+    reader = MultipartReader("B", Limits())
+    reader.feed(b'--B\\r\\nContent-Disposition: form-data; name="n"\\r\\n\\r\\n%d\\r\\n--B--\\r\\n' % number)
+    return reader.finish().field("n")
+
+with ThreadPoolExecutor(8) as threads:
+    print(*threads.map(read, range(8)))
+"""
+
+
+def test_the_first_forms_may_come_at_once_where_multipart_is_another_packages_to_load(tmp_path: Path) -> None:
+    """python-multipart has a package of that name, which looks for ours and is replaced by it before that is loaded."""
+    import multipart
+
+    (tmp_path / "multipart").mkdir()
+    (tmp_path / "multipart" / "__init__.py").write_text(SHIM.format(path=multipart.__file__))
+    path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    ended = subprocess.run(
+        [sys.executable, "-c", READ_IN_THREADS],
+        env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert (ended.stdout.split(), ended.stderr) == ([str(n) for n in range(8)], "")

@@ -603,6 +603,35 @@ def test_a_middleware_that_wants_the_body_gets_the_refusal_of_a_large_one(make_c
     assert make_client(app).post("/", content=b"abc").status_code == 413
 
 
+@pytest.mark.parametrize("touched", [False, True], ids=["left alone", "touched"])
+def test_the_layers_around_one_that_wants_the_body_see_the_refusal_of_it(
+    make_client: MakeClient, cell: Cell, touched: bool
+) -> None:
+    seen: list[int] = []
+    app = App(limits=Limits(max_body_bytes=2))
+
+    @app.middleware
+    def outer(request: Request) -> Middleware:
+        response = yield
+        seen.append(response.status)
+        response.headers["x-outer"] = "yes"
+
+    @app.middleware(body=True)
+    def inner(request: Request) -> Middleware:
+        if touched:
+            request.json()
+        response = yield
+        seen.append(response.status)
+
+    app.error(413)(cell.handler(lambda request, error: "too large"))
+    app.post("/")(cell.handler(lambda request: seen.append(0)))
+    client = make_client(app)
+    for content in (b"abc", [b"a", b"b", b"c"]):
+        response = client.post("/", content=content)
+        assert (response.status_code, response.text, response.headers["x-outer"]) == (413, "too large", "yes")
+    assert seen == ([413, 413] if touched else [413, 413, 413, 413])
+
+
 def lambda_layer(request: Request) -> Middleware:
     request.body  # noqa: B018
     yield

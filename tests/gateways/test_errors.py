@@ -83,6 +83,26 @@ def test_a_status_comes_before_a_class(app: App, client: Client, cell: Cell) -> 
     assert answers == [(404, "status"), (403, "class"), (404, "status")]
 
 
+@pytest.mark.parametrize("key", [500, Exception])
+def test_a_handler_of_crashes_may_leave_them_to_be_rendered(
+    app: App, client: Client, cell: Cell, key: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def crash(request: Request, error: Exception) -> Text:
+        if not request.accepts("text/html"):
+            raise HTTPError(503, "come again", headers={"retry-after": "5"})
+        return Text("page", 500)
+
+    app.error(key)(cell.handler(crash))
+    app.get("/x")(raising(cell, Broken("the cause")))
+    assert client.get("/x", headers={"accept": "text/html"}).text == "page"
+    response = client.get("/x", headers={"accept": "application/json"})
+    assert (response.status_code, response.headers["retry-after"]) == (503, "5")
+    assert response.json()["detail"] == "come again"
+    crashes = [record for record in caplog.records if record.exc_info and isinstance(record.exc_info[1], Broken)]
+    assert len(crashes) == 2  # one for each request
+    assert not [record for record in caplog.records if record.exc_info and isinstance(record.exc_info[1], HTTPError)]
+
+
 def test_the_nearest_router_handles(app: App, client: Client, cell: Cell) -> None:
     outer, inner = Router(prefix="/outer"), Router(prefix="/inner")
     for router, name in ((app, "app"), (outer, "outer"), (inner, "inner")):

@@ -497,6 +497,22 @@ class Counting(Provider):
         return int(request.state.count)
 
 
+def test_a_provider_that_is_around_a_route_already_is_not_put_around_it_again(
+    app: App, client: Client, cell: Cell
+) -> None:
+    counting = Counting()
+    outer, inner = Router(middleware=[counting]), Router(prefix="/inner", middleware=[counting])
+
+    @inner.get("/asks", middleware=[counting])
+    @cell.handler
+    def asks(count: Annotated[int, counting]) -> Any:
+        return [count]
+
+    outer.include(inner)
+    app.include(outer)
+    assert client.get("/inner/asks").json() == [1]
+
+
 @pytest.mark.parametrize("blocking", [False, True])
 def test_a_handler_is_given_what_a_layer_has_for_it(app: App, client: Client, cell: Cell, blocking: bool) -> None:
     counting = Counting(blocking=blocking)

@@ -177,16 +177,17 @@ class Found:
             self.segments: Sequence[Segment] = [_REST]
             self.path = f"{self.prefix}/"
             inner: Plan = guest._plan
-            own: list[str] = []
+            own: list[tuple[Layer, str]] = []
         else:
             self.segments = route.segments
             self.path = self.prefix + route.path
             inner = route._plan or app._make_plan(route)
-            own = [_origin(router, self.prefix) for router in route.routers for _ in router.layers]
-            own += ["route"] * len(route.layers)
+            own = [(layer, _origin(router, self.prefix)) for router in route.routers for layer in router.layers]
+            own += [(layer, "route") for layer in route.layers]
         outer = [(layer, _origin(around, prefix)) for around, prefix in chain[:-1] for layer in around.layers]
         self.plan = inner.within(tuple(layer for layer, _ in outer), ())
-        self.origins = [origin for _, origin in outer] + own
+        given = iter(outer + own)  # with providers that are around already, which the plan has once
+        self.origins = [next(origin for other, origin in given if other is layer) for layer in self.plan.layers]
 
     @property
     def app(self) -> Any:

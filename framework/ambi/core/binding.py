@@ -169,28 +169,40 @@ def is_plain(parameters: Mapping[str, Any], returns: Any, path_names: Sequence[s
             continue
         elif getter_for(name, annotation, path_names, websocket=websocket) is None:
             return False
-    return websocket or _is_plain_return(returns)
+    return websocket or is_plain_return(returns)
 
 
-_PLAIN_RETURNS = (Any, object, None, type(None), str, bytes, int, float, bool, dict, list, tuple, set, frozenset)
+_SAYS_ITSELF = (Any, object, type(None), str, bytes, dict, list, tuple)
+_PLAIN_DATA = (*_SAYS_ITSELF, None, int, float, bool, ...)
 _STREAMS = frozenset(("Iterator", "Iterable", "Generator", "AsyncIterator", "AsyncIterable", "AsyncGenerator"))
 
 
-def _is_plain_return(annotation: Any) -> bool:
+def is_plain_return(annotation: Any) -> bool:
     """Tell whether a value says itself what becomes of it: text, bytes, a Response, plain data, a stream of text."""
-    if isinstance(annotation, TypeVar) or annotation is ... or annotation in _PLAIN_RETURNS:
-        return True
     origin, args = get_origin(annotation), get_args(annotation)
-    if origin is None:
-        return isinstance(annotation, type) and (
-            issubclass(annotation, Response) or (_is_stream(annotation) and not args)
-        )
-    if _is_stream(origin):
+    if origin in (Union, UnionType):
+        return all(map(is_plain_return, args))
+    if is_stream(origin):
         return args[0] in (Any, object, str, bytes)
-    return (origin in _PLAIN_RETURNS or origin in (Union, UnionType)) and all(map(_is_plain_return, args))
+    if origin in (dict, list, tuple):
+        return all(map(_is_plain_data, args))
+    return annotation in _SAYS_ITSELF or is_stream(annotation) or is_response(annotation)
 
 
-def _is_stream(kind: Any) -> bool:
+def _is_plain_data(annotation: Any) -> bool:
+    args = get_args(annotation)
+    if args and get_origin(annotation) in (dict, list, tuple, Union, UnionType):
+        return all(map(_is_plain_data, args))
+    return isinstance(annotation, TypeVar) or annotation in _PLAIN_DATA
+
+
+def is_response(kind: Any) -> bool:
+    """Tell whether a type is a kind of `Response`."""
+    return isinstance(kind, type) and issubclass(kind, Response)
+
+
+def is_stream(kind: Any) -> bool:
+    """Tell whether a type is one of what can be iterated, without that of its items: `Iterator` and its kind."""
     return getattr(kind, "__module__", "") == "collections.abc" and getattr(kind, "__name__", "") in _STREAMS
 
 

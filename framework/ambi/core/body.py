@@ -61,6 +61,25 @@ class BodySource(Protocol):
         ...
 
 
+async def reach_body(request: Request, here: Side) -> Side:
+    """Go where the body can be read.
+
+    Raises:
+        HTTPError: with which it was refused before the layers were opened.
+    """
+    request.check_body()
+    source = request._body_source = request._edge.body_source(request)
+    return here if source.side is here else await source.side
+
+
+async def load_body_first(request: Request, source: BodySource, max_bytes: int, *, raw: bool) -> None:
+    """Do as `load_body` before the layers are opened: a refusal waits for who asks for the body, inside of them."""
+    try:
+        await load_body(request, source, max_bytes, raw=raw)
+    except HTTPError as exc:
+        request.refuse_body(exc)
+
+
 async def load_body(request: Request, source: BodySource, max_bytes: int, *, raw: bool = False) -> None:
     """Read the whole body into the request: as bytes, or as a form that is parsed while it arrives.
 

@@ -163,7 +163,7 @@ class MultipartReader:
     """
 
     def __init__(self, boundary: str, limits: Limits) -> None:
-        from multipart import PushMultipartParser  # loaded with the first form
+        from .push_parser import PushMultipartParser  # loaded with the first form
 
         self._limits = limits
         self._delimiters = DelimiterFilter(boundary, limits)
@@ -197,7 +197,7 @@ class MultipartReader:
         self._parse(self._delimiters.feed(chunk))
 
     def _parse(self, pieces: Iterable[bytes]) -> None:
-        from multipart import MultipartError
+        from .push_parser import MultipartError
 
         try:
             for piece in pieces:

@@ -18,7 +18,7 @@ from .sides import ASYNC, SYNC
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from .contract import Demand
     from .json import JSONCodec
@@ -116,7 +116,8 @@ class Layer:
 class Provider(Layer):
     """A layer that has a value for handlers: one with a parameter `user: Annotated[User, provider]` is given it.
 
-    Such a parameter also puts the layer around its route, innermost, unless it is named there already.
+    Such a parameter also puts the layer around its route, innermost, unless it is there already: on the route, on one
+    of its routers, or on the application.
     """
 
     __slots__ = ()
@@ -124,6 +125,15 @@ class Provider(Layer):
     def value_of(self, request: Request) -> Any:
         """Give the value. Called when the layer is open; it must not block."""
         raise NotImplementedError(f"{self!r} has no value for handlers")
+
+
+def without_repeated(layers: Iterable[Layer]) -> tuple[Layer, ...]:
+    """Give the layers of a route without providers that stand further out already: their value is there."""
+    found: list[Layer] = []
+    for layer in layers:
+        if not (isinstance(layer, Provider) and layer in found):
+            found.append(layer)
+    return tuple(found)
 
 
 def _check_parameters(function: Callable[..., Any], expected: int) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from .body import load_body
+from .body import load_body, load_body_first, reach_body
 from .ending import run_callbacks
 from .middleware import close_layers, fail_layer, innermost, open_layers
 from .recovery import crash, open_late, recover
@@ -48,8 +48,8 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
     failure: BaseException | None = None
     try:
         if plan.body_first and outermost and request._has_body:
-            here = await _reach_body(request, here)
-            await load_body(request, request._body_source, plan.max_body_bytes, raw=plan.keeps_raw)
+            here = await reach_body(request, here)
+            await load_body_first(request, request._body_source, plan.max_body_bytes, raw=plan.keeps_raw)
         while depth < plan.depth and response is None:
             depth, response = open_layers(plan.layers, depth, request, here, opened, codec)
             if response is not None or depth == plan.depth:
@@ -68,7 +68,7 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
                 here = await SYNC
         if response is None:
             if plan.loads_body and request._has_body and not request.is_loaded:
-                here = await _reach_body(request, here)
+                here = await reach_body(request, here)
                 await load_body(request, request._body_source, plan.max_body_bytes, raw=plan.keeps_raw)
             if plan.is_async:
                 if here is SYNC:
@@ -106,12 +106,6 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
     if request._on_response is not None and outermost:
         run_callbacks(request, response)
     return response
-
-
-async def _reach_body(request: Request, here: Side) -> Side:
-    """Go where the body can be read."""
-    source = request._body_source = request._edge.body_source(request)
-    return here if source.side is here else await source.side
 
 
 async def _unwind(

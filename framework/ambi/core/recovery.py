@@ -36,11 +36,7 @@ async def recover(request: Request, plan: Plan, failure: BaseException, here: Si
         if not isinstance(raised, HTTPError) or find_handler(plan.errors, raised) is not handler:
             return response, raised, here
         failure = raised  # it leaves that to be rendered: further out it would only be asked the same again
-    try:
-        response = _answer(request, failure)
-    except Exception as exc:  # header fields or extensions that cannot be sent
-        return None, exc, here
-    return response, None if response is not None else failure, here
+    return *_answer_safely(request, failure), here
 
 
 def _answer(request: Request, failure: Exception) -> Response | None:
@@ -53,6 +49,15 @@ def _answer(request: Request, failure: Exception) -> Response | None:
         log_disconnect(request)
         return render_error(request, HTTPError(400, "the request body is incomplete"))
     return None
+
+
+def _answer_safely(request: Request, failure: Exception) -> tuple[Response | None, BaseException | None]:
+    """Make the response, or give what goes wrong in making it: header fields or extensions that cannot be sent."""
+    try:
+        response = _answer(request, failure)
+    except Exception as exc:
+        return None, exc
+    return response, None if response is not None else failure
 
 
 async def open_late(request: Request, plan: Plan, response: Response, here: Side) -> Recovered:
@@ -72,6 +77,8 @@ async def crash(request: Request, plan: Plan, failure: Exception, here: Side) ->
     handler = find_last_handler(plan.errors)
     if handler is not None:
         response, second, here = await _call_handler(request, plan, handler, failure, here)
+        if isinstance(second, HTTPError):  # it leaves that to be rendered
+            response, second = _answer_safely(request, second)
         if response is not None or not isinstance(second, Exception):
             return response, second, here
         log_crash(request, second, describe(handler.function))

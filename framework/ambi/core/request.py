@@ -134,9 +134,9 @@ class Request:
     __slots__ = (
         "_after", "_answer", "_body", "_body_source", "_content_type", "_context", "_cookies", "_csp_nonce",
         "_csrf_seed", "_distance", "_dropped", "_edge", "_form", "_has_body", "_headers", "_host", "_json",
-        "_loop_side", "_on_response", "_places", "_provided", "_query", "_receive", "_sent", "_session", "_state",
-        "_sync_side", "_trace", "_values", "_websocket", "app", "has_end", "method", "native", "path", "query_string",
-        "root_path", "route",
+        "_loop_side", "_on_response", "_places", "_provided", "_query", "_receive", "_refusal", "_sent", "_session",
+        "_state", "_sync_side", "_trace", "_values", "_websocket", "app", "has_end", "method", "native", "path",
+        "query_string", "root_path", "route",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917  # called by the two gateways only, on every request: names would cost
@@ -187,6 +187,7 @@ class Request:
         _loop_side: Any
         _query: MultiDict[str]
         _receive: Any
+        _refusal: HTTPError
         _answer: Exception | Response
         _session: Session
         _state: State
@@ -445,6 +446,7 @@ class Request:
             return b""
         if self._form is not None:
             raise HTTPError(415, "a multipart/form-data body is not accepted here")
+        self.check_body()
         raise RuntimeError(
             "the request body is not loaded: it is read after the middlewares let the request pass, before a handler"
             " that takes no BodyStream. A middleware that must see it says @app.middleware(body=True)"
@@ -651,6 +653,19 @@ class Request:
             return [(self.app, self.root_path, self.path)]
         here = len(self._places) - self._distance
         return self._places[:here][::-1] + self._places[here:]
+
+    def refuse_body(self, refusal: HTTPError) -> None:
+        """Take note that the body cannot be had: whoever asks for it gets the refusal."""
+        refusal.__traceback__ = None  # which holds this request
+        self._refusal = refusal
+
+    def check_body(self) -> None:
+        """Raise the HTTPError with which the body was refused, if it was."""
+        refusal = getattr(self, "_refusal", None)
+        if refusal is not None:
+            from copy import copy
+
+            raise copy(refusal)
 
     @property
     def is_answered(self) -> bool:

@@ -10,7 +10,7 @@ Facts
 from __future__ import annotations
 
 from types import AsyncGeneratorType, GeneratorType
-from typing import Protocol, cast
+from typing import Generic, Protocol, cast
 
 from .cookies import SetCookie
 from .errors import describe
@@ -24,12 +24,19 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any
 
+    from typing_extensions import TypeVar
+
     from .headers import Pair
     from .json import JSONCodec
     from .request import Request
     from .websocket import WebSocket
 
     Body = bytes | Iterable[bytes | str] | AsyncIterable[bytes | str]
+    T_co = TypeVar("T_co", default=Any, covariant=True)
+else:
+    from typing import TypeVar
+
+    T_co = TypeVar("T_co", covariant=True)
 
 TEXT_TYPE: Pair = ("content-type", "text/plain; charset=utf-8")
 HTML_TYPE: Pair = ("content-type", "text/html; charset=utf-8")
@@ -54,8 +61,8 @@ def as_bytes(item: object) -> bytes:
     raise TypeError(f"a streamed body gave {item!r:.80}; its items must be bytes or str")
 
 
-class Response:
-    """An answer to a request.
+class Response(Generic[T_co]):
+    """An answer to a request; `Response[User]` says of a typed handler's what its content is.
 
     Args:
         body: bytes, text (sent as UTF-8), or an iterable or async iterable of either, sent item by item.
@@ -236,7 +243,7 @@ class HTML(Response):
         self._pairs[0] = HTML_TYPE
 
 
-class JSON(Response):
+class JSON(Response[T_co]):
     """A value as JSON, written by the application's codec when the handler has returned.
 
     Attributes:
@@ -245,8 +252,8 @@ class JSON(Response):
 
     __slots__ = ("value",)
 
-    def __init__(self, value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
-        self.value = value
+    def __init__(self, value: T_co, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+        self.value: Any = value
         self.status = status
         self._cookies = None
         self._pairs = [JSON_TYPE]
@@ -461,7 +468,7 @@ def _make_other(value: Any, codec: JSONCodec, source: HasFunction) -> Response:
     """Make a response of a value whose class is not in the table itself: a subclass, or a dataclass."""
     if isinstance(value, Response):
         value.encode(codec)
-        return value
+        return value  # pyright: ignore[reportUnknownVariableType]  # of whatever
     if hasattr(value.__class__, "__dataclass_fields__"):
         return _from_data(value, codec, source)
     for kind in (str, bytes, dict, list, tuple):

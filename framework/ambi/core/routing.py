@@ -198,16 +198,19 @@ class Route:
         self._bound: Bound | None = bind(self)
         self.is_async = is_async(self.handler)
         self.cancel_on_disconnect = definition.cancel_on_disconnect
+        self.timeout_s = definition.timeout_s
+        self._check_options()
+        if is_generator(self.handler) or is_async_generator(self.handler):
+            self.blocking = False  # calling it runs nothing of it; its items are made where they belong
+        self._plan: Plan | None = None
+
+    def _check_options(self) -> None:
         if self.cancel_on_disconnect and not self.is_async:
             raise ConfigurationError.at(
                 self.handler, "cancel_on_disconnect=True is for an `async def`; a thread cannot be cancelled"
             )
-        self.timeout_s = definition.timeout_s
         if self.timeout_s is not None:
             _check_timeout(self.handler, self.timeout_s, is_async=self.is_async)
-        if is_generator(self.handler) or is_async_generator(self.handler):
-            self.blocking = False  # calling it runs nothing of it; its items are made where they belong
-        self._plan: Plan | None = None
 
     @property
     def bound(self) -> Bound:
@@ -216,9 +219,9 @@ class Route:
             self._bound = self._bind(self)
         return self._bound
 
-    def forget_binding(self) -> None:
-        """Have the handler bound anew, by what there is now to give."""
-        self._bound = None
+    def rebind(self) -> None:
+        """Bind the handler anew, by what there is now to give."""
+        self._bound = self._bind(self)
 
     def _host_of(self, routers: tuple[Router, ...]) -> str:
         hosts = [router.host for router in routers if router.host]

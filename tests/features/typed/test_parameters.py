@@ -1,10 +1,11 @@
 """Values from signatures: where each comes from, what it may be, and what is told when it does not fit."""
 
 import enum
+import sys
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Literal, NewType, Optional, TypedDict
+from typing import Annotated, Any, Literal, NewType, TypedDict
 from uuid import UUID
 
 import attrs
@@ -70,7 +71,9 @@ def errors(response: Any) -> list[tuple[str, str, str]]:
     """Give location, name or pointer, and message of what a 422 tells."""
     assert response.status_code == 422
     assert response.headers["content-type"] == "application/problem+json"
-    return [(one["location"], one.get("name", one.get("pointer", "")), one["message"]) for one in response.json()["errors"]]
+    return [
+        (one["location"], one.get("name", one.get("pointer", "")), one["message"]) for one in response.json()["errors"]
+    ]
 
 
 # --- the query ---
@@ -81,10 +84,10 @@ def errors(response: Any) -> list[tuple[str, str, str]]:
     [
         (int, "12", 12), (float, "1.5", 1.5), (bool, "true", True), (bool, "0", False), (str, "null", "null"),
         (Decimal, "1.10", Decimal("1.10")), (date, "2026-02-28", date(2026, 2, 28)),
-        (datetime, "2026-02-28T01:02:03", datetime(2026, 2, 28, 1, 2, 3)), (timedelta, "PT5S", timedelta(seconds=5)),
+        (datetime, "2026-02-28T01:02:03Z", datetime(2026, 2, 28, 1, 2, 3, tzinfo=UTC)), (timedelta, "PT5S", timedelta(seconds=5)),
         (UUID, "00000000-0000-4000-8000-00000000000a", UUID(int=0x40008000_00000000_000A)),
         (Colour, "blue", Colour.BLUE), (Size, "2", Size.LARGE), (Literal["a", "b"], "b", "b"), (Literal[1, 2], "2", 2),
-        (UserId, "7", 7), (int | None, "7", 7), (Optional[str], "null", "null"), (int | str, "x", "x"),
+        (UserId, "7", 7), (int | None, "7", 7), (str | None, "null", "null"), (int | str, "x", "x"),
         (Annotated[int, msgspec.Meta(ge=1)], "1", 1), (Annotated[int, pydantic.Field(ge=1)], "1", 1),
     ],
 )  # fmt: skip
@@ -157,7 +160,11 @@ def test_what_is_not_sent_is_the_default(app: App, client: Client, cell: Cell) -
     @app.get("/")
     @cell.handler
     def handler(
-        request: Request, n: int = 3, tags: list[str] = [], maybe: int | None = None, bare: int | None = None  # noqa: B006
+        request: Request,
+        n: int = 3,
+        tags: list[str] = [],  # noqa: B006  # which this is about
+        maybe: int | None = None,
+        bare: int | None = None,
     ) -> Any:
         tags.append("own")
         return {"all": [n, tags, maybe, bare], "method": request.method}
@@ -366,7 +373,12 @@ def test_fields_and_files_of_a_form(app: App, client: Client, cell: Cell) -> Non
         ("form", "n", "Expected `int`, got `str`"),
         ("form", "photo", "Expected a file, got text"),
     ]
-    twice = [("photo", ("1", b"", "a/b")), ("photo", ("2", b"", "a/b")), ("n", ("n", b"1", "a/b")), ("tag", ("t", b"", "a/b"))]
+    twice = [
+        ("photo", ("1", b"", "a/b")),
+        ("photo", ("2", b"", "a/b")),
+        ("n", ("n", b"1", "a/b")),
+        ("tag", ("t", b"", "a/b")),
+    ]
     assert errors(client.post("/", files=twice)) == [
         ("form", "n", "Expected text, got a file"),
         ("form", "photo", "It is given more than once"),
@@ -470,3 +482,103 @@ def test_a_get_has_no_body(annotation: Any) -> None:
     handler.__annotations__["x"] = annotation
     with pytest.raises(ConfigurationError, match=r"would be read from the body, which a GET has not"):
         App().get("/")(handler)
+
+
+class Deep(msgspec.Struct):
+    prices: dict[str, float]
+    either: int | list[int] = 0
+    rows: tuple[Item, ...] = ()
+    more: Annotated[dict[str, list[Item]], msgspec.Meta(max_length=2)] = {}
+
+
+def test_a_fault_is_pointed_at_however_deep(app: App, client: Client, cell: Cell) -> None:
+    @app.post("/")
+    @cell.handler
+    def handler(deep: Deep) -> None: ...
+
+    rows = [{"name": "a", "price": 1}, {"name": "b", "price": "x"}]
+    body = {"prices": {"a/b~": "x", "c": 1}, "either": ["x"], "rows": rows, "more": {"k": [{"price": 1}]}}
+    assert [(name, message) for _, name, message in errors(client.post("/", json=body))] == [
+        ("#/prices/a~1b~0", "Expected `float`, got `str`"),
+        ("#/either/0", "Expected `int`, got `str`"),
+        ("#/rows/1/price", "Expected `float`, got `str`"),
+        ("#/more/k/0/name", "It is missing"),
+    ]
+
+
+class Range(msgspec.Struct):
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        if self.low > self.high:
+            raise ValueError("low must not be above high")
+
+
+def test_what_is_wrong_of_the_whole_is_told_of_the_whole(app: App, client: Client, cell: Cell) -> None:
+    @app.post("/")
+    @cell.handler
+    def handler(span: Range) -> None: ...
+
+    assert errors(client.post("/", json={"low": 2, "high": 1})) == [("body", "#", "low must not be above high")]
+
+
+def test_no_more_faults_are_told_than_a_hundred(app: App, client: Client, cell: Cell) -> None:
+    @app.post("/")
+    @cell.handler
+    def handler(items: list[int]) -> None: ...
+
+    handler_of_body = Annotated[list[int], Body()]
+
+    def body(items) -> None: ...
+
+    body.__annotations__["items"] = handler_of_body
+    app.put("/")(cell.handler(body))
+    assert len(errors(client.put("/", json=["x"] * 1000))) == 100
+    assert len(errors(client.post("/", params=[("items", "x")] * 50 + [("other", "y")]))) == 50
+
+
+def test_without_msgspec_a_typed_handler_is_refused_with_the_line_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "msgspec", None)
+    monkeypatch.delitem(sys.modules, "ambi.features.typed.msgspec_shape", raising=False)
+
+    def handler(q: int) -> None: ...
+
+    with pytest.raises(
+        ImportError, match=r"the parameter 'q' of .*handler .* needs msgspec: pip install 'ambi\[typed\]'"
+    ):
+        App().get("/")(handler)
+
+    def plain(id: int, request: Request) -> str:
+        return f"{id}"
+
+    app = App()
+    app.get("/{id}")(plain)
+    assert Client(app).get("/3").text == "3"
+
+
+class Tree(msgspec.Struct):
+    name: str
+    children: list["Tree"] = []
+
+
+class TreeModel(pydantic.BaseModel):
+    name: str
+    children: list["TreeModel"] = []
+
+
+@pytest.mark.parametrize("kind", [Tree, TreeModel])
+def test_a_model_may_hold_itself(app: App, client: Client, cell: Cell, kind: Any) -> None:
+    def handler(tree) -> Any:
+        return tree
+
+    handler.__annotations__.update(tree=kind)
+    handler.__annotations__["return"] = kind
+    app.post("/")(cell.handler(handler))
+    body = {"name": "a", "children": [{"name": "b", "children": []}]}
+    assert client.post("/", json=body).json() == body
+    assert [name for _, name, _ in errors(client.post("/", json={"name": "a", "children": [{}]}))] == [
+        "#/children/0/name"
+    ]

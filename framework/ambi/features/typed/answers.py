@@ -9,6 +9,7 @@ from __future__ import annotations
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
+from ...core.binding import is_plain_return, is_response, is_stream
 from ...core.contract import Given
 from ...core.errors import ConfigurationError, describe
 from ...core.events import Event
@@ -20,25 +21,22 @@ from .shapes import shape_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from ...core.request import Request
     from .shapes import Shape
 
     Answer = Callable[[Request, Any], Response]
-    StreamKinds = Mapping[str, Callable[[], Callable[[Any], Response]]]
-
-_STREAMS = ("Iterator", "Iterable", "Generator", "AsyncIterator", "AsyncIterable", "AsyncGenerator")
-_SENT_AS_IT_IS = (Any, object, str, bytes)
+    StreamKind = Callable[[Literal["lines", "events"]], Callable[[Any], Response]]
 
 
-def answer_of(function: Callable[..., Any], returns: Any, streams: StreamKinds) -> tuple[Answer | None, Given]:
+def answer_of(function: Callable[..., Any], returns: Any, stream_kind: StreamKind) -> tuple[Answer | None, Given]:
     """Make what turns the values of a handler into responses, and say what it gives.
 
     Args:
         function: the handler.
         returns: the annotation of what it returns.
-        streams: what "lines" and "events" are sent by.
+        stream_kind: gives what sends "lines" or "events".
 
     Raises:
         ConfigurationError: the annotation is of a type that cannot be written.
@@ -51,12 +49,11 @@ def answer_of(function: Callable[..., Any], returns: Any, streams: StreamKinds) 
         except ValueError as exc:
             raise ConfigurationError.at(function, f"its return annotation says {status}: {exc}") from None
     annotation = _content_of(annotation)
-    item = _item_of(annotation)
-    if item is not None:
-        return _stream_answer(function, item, status, streams)
-    if annotation in _SENT_AS_IT_IS or annotation is NoneType:
+    if is_plain_return(annotation):
         content = None if annotation is NoneType else annotation
         return (_plain_answer(function, status) if status else None), Given(status, content)
+    if is_stream(get_origin(annotation)):
+        return _stream_answer(function, get_args(annotation)[0], status, stream_kind)
     shape = shape_of(annotation, function, "what it returns")
     return _shaped_answer(function, shape, status or 200), Given(status, annotation, BODY_TYPES)
 
@@ -64,26 +61,17 @@ def answer_of(function: Callable[..., Any], returns: Any, streams: StreamKinds) 
 def _content_of(annotation: Any) -> Any:
     """Give the type of the content: inside of a `Response[T]`, beside a status, without the responses of a union."""
     origin, args = get_origin(annotation), get_args(annotation)
-    if isinstance(origin, type) and issubclass(origin, Response):
+    if is_response(origin):
         return args[0]
-    if isinstance(annotation, type) and issubclass(annotation, Response):
+    if is_response(annotation):
         return Any
     if origin is tuple and len(args) in (2, 3) and args[1] is int:
         return _content_of(args[0])
     if origin in (Union, UnionType):
-        left: tuple[Any, ...] = tuple(
-            part for part, arg in ((_content_of(arg), arg) for arg in args) if part is not Any or arg is Any
-        )
-        content: Any = Union[left] if left and Any not in left else Any  # noqa: UP007  # of a tuple
-        return content
+        parts = [(_content_of(arg), arg) for arg in args]
+        left = [part for part, arg in parts if part is not Any or arg is Any]
+        return Any if not left or Any in left else Union[tuple(left)]  # noqa: UP007  # of a tuple
     return annotation
-
-
-def _item_of(annotation: Any) -> Any:
-    """Give the type of a stream's items; None for what is no stream."""
-    origin = get_origin(annotation)
-    is_stream = getattr(origin, "__module__", "") == "collections.abc" and origin.__name__ in _STREAMS
-    return get_args(annotation)[0] if is_stream else None
 
 
 def _with_status(response: Response, status: int | None) -> Response:
@@ -108,14 +96,14 @@ def _shaped_answer(function: Callable[..., Any], shape: Shape, usual: int) -> An
     def answer(request: Request, value: Any) -> Response:
         status, headers = usual, None
         if isinstance(value, Response):
-            return _narrowed(request, value)
+            return _narrowed(request, value)  # pyright: ignore[reportUnknownArgumentType]  # of whatever
         if value.__class__ is tuple and len(value) in (2, 3) and value[1].__class__ is int:
             status = check_status(value[1])
             value, headers = value[0], value[2] if len(value) == 3 else None
-        response = write(request, shape, narrow(request, value), status)
+        written = write(request, shape, narrow(request, value), status)
         if headers:
-            response.headers.update(headers)
-        return response
+            written.headers.update(headers)
+        return written
 
     def _narrowed(request: Request, response: Response) -> Response:
         if isinstance(response, JSON):
@@ -133,16 +121,13 @@ def _shaped_answer(function: Callable[..., Any], shape: Shape, usual: int) -> An
 
 
 def _stream_answer(
-    function: Callable[..., Any], item: Any, status: int | None, streams: StreamKinds
+    function: Callable[..., Any], item: Any, status: int | None, stream_kind: StreamKind
 ) -> tuple[Answer, Given]:
     source = _Source(function)
-    if item in _SENT_AS_IT_IS:
-        plain = status and _plain_answer(function, status)
-        return plain or (lambda request, value: make_response(value, request.app.json, source)), Given(status, item)
     kind: Literal["lines", "events"] = "lines"
     if isinstance(item, type) and issubclass(item, Event):
         kind = "events"
-    make = streams[kind]()
+    make = stream_kind(kind)
     codec: Any = None if kind == "events" else _ItemCodec(shape_of(item, function, "an item that it gives"))
 
     def answer(request: Request, value: Any) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypedDict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -114,6 +114,14 @@ class Status:
 
     def __repr__(self) -> str:
         return f"Status({self.code})"
+
+
+class ProvideOptions(TypedDict, total=False):
+    """How a value is provided; `Provide` says what the options mean."""
+
+    scope: Literal["request", "app"]
+    until: Literal["response", "sent"]
+    blocking: bool
 
 
 class Provide:

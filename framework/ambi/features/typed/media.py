@@ -10,8 +10,6 @@ See: RFC 9110 8.3 and 12.5.1.
 
 from __future__ import annotations
 
-from typing import cast
-
 from ...core.errors import HTTPError
 from ...core.response import JSON_TYPE, assemble
 from ...core.url import encode_query
@@ -85,8 +83,8 @@ def write(request: Request, shape: Shape, value: Any, status: int) -> Response:
             return assemble(msgpack.encode(shape.plain(value)), status, [("content-type", chosen), _VARY])
         if chosen == URLENCODED:
             plain: Any = shape.plain(value)
-            if isinstance(plain, dict):
-                return assemble(_urlencoded(cast("dict[str, Any]", plain)), status, [("content-type", chosen), _VARY])
+            if plain.__class__ is dict:
+                return assemble(_urlencoded(plain), status, [("content-type", chosen), _VARY])
     return assemble(shape.write_json(value), status, [JSON_TYPE, _VARY])
 
 
@@ -99,6 +97,6 @@ def _urlencoded(values: dict[str, Any]) -> bytes:
 
     pairs: list[tuple[str, str]] = []
     for name, value in values.items():
-        items = cast("list[object]", value) if isinstance(value, list) else [value]
+        items = value if value.__class__ is list else [value]
         pairs += [(name, text(item)) for item in items if item is not None]
     return encode_query(pairs).encode()

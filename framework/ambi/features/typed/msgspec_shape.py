@@ -16,7 +16,7 @@ import re
 from datetime import datetime, timedelta
 from decimal import Decimal
 from types import NoneType
-from typing import Annotated, Any, NamedTuple, cast, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints, is_typeddict
 
 import msgspec
 
@@ -78,20 +78,25 @@ class MsgspecShape:
 
     def read_data(self, data: Any, /, *, lax: bool = False) -> Any:
         """Read a value from plain data; `lax` of a model says that its fields are text."""
-        if lax and isinstance(data, dict):
-            self._refuse_traps(cast("dict[str, Any]", data))
-        return self._read(data, self.annotation, lax=lax)
+        trapped = self._trapped(data) if lax and self._traps else []
+        try:
+            value = self._read(data, self.annotation, lax=lax)
+        except Misfit as misfit:
+            known = {fault.path for fault in trapped}
+            raise Misfit([*trapped, *(fault for fault in misfit.faults if fault.path not in known)]) from None
+        if trapped:
+            raise Misfit(trapped)
+        return value
 
-    def _refuse_traps(self, data: dict[str, Any]) -> None:
-        """Raise Misfit for text of fields that msgspec would take for something else."""
-        faults = [
-            Fault((name,), message)
-            for name, trap in self._traps.items()
-            for one in (data[name] if isinstance(data.get(name), list) else [data.get(name)])
-            if isinstance(one, str) and (message := trap(one))
-        ]
-        if faults:
-            raise Misfit(faults)
+    def _trapped(self, data: Any) -> list[Fault]:
+        """Tell of text of fields that msgspec would take for something else."""
+        faults: list[Fault] = []
+        for name, trap in self._traps.items():
+            given = data.get(name)
+            texts = given if given.__class__ is list else [given]
+            messages = (trap(text) for text in texts if text.__class__ is str)
+            faults += [Fault((name,), message) for message in messages if message]
+        return faults
 
     def read_json(self, data: bytes, /) -> Any:
         """Read a value from JSON."""
@@ -212,7 +217,7 @@ def _classes_in(annotation: Any, seen: set[Any]) -> Iterator[Any]:
 def _refuse_unknown(annotation: Any, seen: set[Any]) -> None:
     """Raise TypeError for a type in which msgspec would leave to others how it is read."""
     for part in walk(annotation):
-        if not isinstance(part, type) or part in seen:
+        if not isinstance(part, type) or part is object or part in seen:
             continue
         seen.add(part)
         if isinstance(msgspec.inspect.type_info(part), msgspec.inspect.CustomType):
@@ -230,8 +235,8 @@ def _item_class(annotation: Any, classes: tuple[Any, ...]) -> Any:
 def _find(annotation: Any, data: Any, path: tuple[str | int, ...], lax: bool) -> Iterator[Fault]:
     """Go through a value that does not fit, and tell what does not."""
     bare = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
-    fields = fields_of(bare)
-    if fields is not None and isinstance(data, dict):
+    fields, kind = fields_of(bare), data.__class__
+    if fields is not None and kind is dict:
         for field in fields:
             if field.name in data:
                 yield from _find(field.annotation, data[field.name], (*path, field.name), lax)
@@ -239,12 +244,12 @@ def _find(annotation: Any, data: Any, path: tuple[str | int, ...], lax: bool) ->
                 yield Fault((*path, field.name), "It is missing")
         return
     args = get_args(bare)
-    if get_origin(bare) is list and isinstance(data, list):
-        for index, item in enumerate(cast("list[object]", data)):
+    if get_origin(bare) is list and kind is list:
+        for index, item in enumerate(data):
             yield from _find(args[0], item, (*path, index), lax)
         return
-    if get_origin(bare) is dict and isinstance(data, dict):
-        for name, item in cast("dict[str, Any]", data).items():
+    if get_origin(bare) is dict and kind is dict:
+        for name, item in data.items():
             yield from _find(args[1], item, (*path, str(name)), lax)
         return
     try:

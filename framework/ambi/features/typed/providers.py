@@ -31,10 +31,7 @@ if TYPE_CHECKING:
 
 
 class Failed(dict["Any", "Any"]):
-    """What stands for the values of a request whose parameters do not fit: there are none."""
-
-    def __missing__(self, key: object) -> Any:
-        raise Misfit([])
+    """What stands for the values of a request whose parameters do not fit: there are none, and nobody asks."""
 
 
 def values_of(request: Request) -> dict[Any, Any]:
@@ -78,7 +75,7 @@ class ProviderLayer(Layer):
         return (self._await if is_async(function) else self._call), call
 
     def value_of(self, request: Request) -> Any:
-        """Give the value. Raises: Misfit where a parameter of some provider did not fit."""
+        """Give the value. The layer is open."""
         return request._provided[self.key]  # type: ignore[index]  # the layer is open
 
     # --- the four forms ---

@@ -94,12 +94,16 @@ class Registry:
                 raise ConfigurationError(f"override: no route asks for what {describe(function)} provides")
         before = self.instead
         self.instead = {**before, **instead}
-        rebind()
         try:
+            rebind()
             yield
         finally:
             self.instead = before
             rebind()
+
+    def lifespans(self) -> list[Lifespan]:
+        """Give what makes the values of the whole process, in the order of start-up."""
+        return [value.lifespan for function, value in self.app_values.items() if function not in self.instead]
 
     def app_value(self, function: Callable[..., Any]) -> AppValue:
         """Give the value of the whole process that a function makes; registered with its first mention.

@@ -10,7 +10,7 @@ import sys
 from types import NoneType, UnionType
 from typing import Annotated, Protocol, Union, cast, get_args, get_origin
 
-from ...core.errors import ConfigurationError, describe
+from ...core.errors import ConfigurationError, HTTPError, describe
 from ...core.multidict import MultiDict
 
 TYPE_CHECKING = False
@@ -98,7 +98,8 @@ def shape_of(annotation: Any, function: Callable[..., Any], what: str) -> Shape:
     try:
         return kind(annotation)
     except Exception as exc:
-        shown = getattr(annotation, "__name__", None) or str(annotation)
+        is_class = isinstance(annotation, type) and not get_args(annotation)
+        shown = annotation.__qualname__ if is_class else str(annotation)
         problem = f"{what} is annotated {shown!r}, which cannot be read or written: {exc}"
         raise ConfigurationError.at(function, problem) from exc
 
@@ -156,15 +157,25 @@ def walk(annotation: Any) -> Iterable[Any]:
 def with_whole_numbers(data: Any) -> tuple[Any, bool]:
     """Give plain data with integers for numbers as 1.0, which JSON does not tell apart; and whether there were any.
 
+    Raises:
+        HTTPError: 400, for data that is nested too deeply.
+
     See: JSON Schema 2020-12, core, 4.2.1.
     """
+    try:
+        return _with_whole_numbers(data)
+    except RecursionError:
+        raise HTTPError(400, "the body is nested too deeply") from None
+
+
+def _with_whole_numbers(data: Any) -> tuple[Any, bool]:
     if isinstance(data, float) and data.is_integer():
         return int(data), True
     if isinstance(data, dict):
-        pairs = {key: with_whole_numbers(value) for key, value in cast("dict[str, Any]", data).items()}
+        pairs = {key: _with_whole_numbers(value) for key, value in cast("dict[str, Any]", data).items()}
         return {key: value for key, (value, _) in pairs.items()}, any(found for _, found in pairs.values())
     if isinstance(data, list):
-        items = [with_whole_numbers(item) for item in cast("list[object]", data)]
+        items = [_with_whole_numbers(item) for item in cast("list[object]", data)]
         return [item for item, _ in items], any(found for _, found in items)
     return data, False
 

@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 
     from ...core.request import Request
     from ...core.routing import Route
-    from .answers import Answer, StreamKinds
+    from .answers import Answer, StreamKind
     from .registry import Registry
 
     Getter = Callable[[Request], Any]
 
 
-def bind_typed(route: Route, registry: Registry, streams: StreamKinds) -> Bound:
+def bind_typed(route: Route, registry: Registry, stream_kind: StreamKind) -> Bound:
     """Bind a route whose handler is typed.
 
     Raises:
@@ -52,7 +52,7 @@ def bind_typed(route: Route, registry: Registry, streams: StreamKinds) -> Bound:
     answer: Answer | None = None
     given = Given(None, None)
     if route.websocket is None:
-        answer, given = answer_of(route.handler, route.returns, streams)
+        answer, given = answer_of(route.handler, route.returns, stream_kind)
     streams_body = check_streams(route.handler, getters)
     if streams_body:
         binder.refuse_body()

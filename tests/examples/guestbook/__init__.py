@@ -1,0 +1,1 @@
+"""examples/guestbook, in process: the same through both gateways."""

@@ -1,0 +1,332 @@
+"""What a handler says that it returns decides what is sent: the encoding, the fields, the status, streams."""
+
+import datetime
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+from urllib.parse import parse_qsl
+
+import msgspec
+import pydantic
+import pytest
+
+from ambi import JSON, App, ConfigurationError, Event, HTTPError, Request, Response, Text
+from ambi.features.typed import Status
+from ambi.testing import Client
+from tests.cells import Cell
+
+
+class Public(msgspec.Struct):
+    id: int
+    name: str
+
+
+class Private(Public):
+    password: str = "secret"
+
+
+class Plain(msgspec.Struct):
+    """A class of which there is no subclass."""
+
+    id: int
+    name: str
+
+
+@dataclass
+class Data:
+    id: int
+    name: str
+
+
+class Model(pydantic.BaseModel):
+    id: int
+    name: str
+
+
+class PrivateModel(Model):
+    password: str = "secret"
+
+
+class Row:
+    """As an ORM has it."""
+
+    id = 1
+    name = "n"
+    password = "secret"
+
+
+class Page(msgspec.Struct):
+    items: list[Public]
+    at: datetime.date | None = None
+
+
+ROW: Any = Row()
+DICT: Any = {"id": 1, "name": "n", "password": "secret"}
+SENT = b'{"id":1,"name":"n"}'
+
+
+def answering(app: App, cell: Cell, returns: Any, value: Any, path: str = "/") -> None:
+    """Register a handler that says it returns the one and returns the other."""
+
+    def handler():
+        if isinstance(value, Exception):
+            raise value
+        return value
+
+    handler.__annotations__["return"] = returns
+    app.get(path)(cell.handler(handler))
+
+
+@pytest.mark.parametrize(
+    ("returns", "value"),
+    [
+        (Public, Public(1, "n")), (Public, Private(1, "n")), (Public, DICT), (Public, ROW), (Plain, Plain(1, "n")),
+        (Plain, DICT), (Data, Data(1, "n")), (Data, DICT), (Data, ROW), (Model, Model(id=1, name="n")),
+        (Model, PrivateModel(id=1, name="n")), (Model, DICT), (Model, ROW), (Public | None, Private(1, "n")),
+        (Response | Public, DICT), (Response[Public], DICT), (JSON[Public], JSON(Private(1, "n"))),
+        (tuple[Public, int], (DICT, 200)), (Annotated[Public, "a note"], DICT),
+    ],
+)  # fmt: skip
+def test_fields_that_are_not_named_stay_here(app: App, client: Client, cell: Cell, returns: Any, value: Any) -> None:
+    answering(app, cell, returns, value)
+    response = client.get("/")
+    assert (response.status_code, response.content) == (200, SENT)
+    assert response.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    ("returns", "value", "sent"),
+    [
+        (list[Public], [Private(1, "n"), DICT, ROW], [{"id": 1, "name": "n"}] * 3),
+        (list[Plain], [Plain(1, "n")], [{"id": 1, "name": "n"}]), (list[Plain], [DICT], [{"id": 1, "name": "n"}]),
+        (list[Model], [PrivateModel(id=1, name="n")], [{"id": 1, "name": "n"}]),
+        (dict[str, Public], {"a": Private(1, "n")}, {"a": {"id": 1, "name": "n"}}),
+        (Page, Page([Private(1, "n")]), {"items": [{"id": 1, "name": "n"}], "at": None}),
+        (Page, {"items": [Private(1, "n")], "at": datetime.date(2026, 1, 2)},
+         {"items": [{"id": 1, "name": "n"}], "at": "2026-01-02"}),
+        (Public | None, None, None), (int, 3, 3), (bool, True, True), (set[int], {1}, [1]), (datetime.date, datetime.date(2026, 1, 2), "2026-01-02"),
+    ],
+)  # fmt: skip
+def test_nor_do_fields_of_what_is_inside_leave(
+    app: App, client: Client, cell: Cell, returns: Any, value: Any, sent: Any
+) -> None:
+    answering(app, cell, returns, value)
+    assert client.get("/").json() == sent
+
+
+@pytest.mark.parametrize("debug", [False, True])
+@pytest.mark.parametrize(
+    ("returns", "value"),
+    [
+        (Public, {"id": 1}),
+        (Plain, {"id": 1}),
+        (Public, "text"),
+        (list[Public], [1]),
+        (Model, {"id": "x"}),
+        (Data, None),
+    ],
+)
+def test_a_value_that_is_something_else_is_an_error_that_names_the_handler(
+    make_client: Any, cell: Cell, caplog: pytest.LogCaptureFixture, returns: Any, value: Any, debug: bool
+) -> None:
+    app = App(debug=debug)
+    answering(app, cell, returns, value)
+    assert make_client(app).get("/").status_code == 500
+    assert f"{__file__}:71) returned {type(value).__name__}, which is not what it says" in caplog.text
+
+
+def test_in_debug_a_value_of_the_right_class_is_checked_whole(
+    make_client: Any, cell: Cell, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong: Any = "x"
+    for debug, status in ((False, 200), (True, 500)):
+        app = App(debug=debug)
+        answering(app, cell, Plain, Plain(wrong, "n"))
+        assert make_client(app).get("/").status_code == status
+    assert "Expected `int`, got `str`" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("returns", "value", "status", "content"),
+    [
+        (Annotated[Public, Status(201)], Public(1, "n"), 201, SENT),
+        (Annotated[Public, Status(201)], (DICT, 202), 202, SENT),
+        (Annotated[Public, Status(201)], JSON(DICT, 203), 203, SENT),
+        (Annotated[None, Status(202)], None, 202, b""), (Annotated[str, Status(201)], "x", 201, b"x"),
+        (Annotated[str, Status(201)], Text("x", 202), 202, b"x"), (Annotated[str, Status(201)], ("x", 203), 203, b"x"),
+        (Public, (DICT, 202, {"x-a": "b"}), 202, SENT), (Public, Text("else", 203), 203, b"else"),
+        (Public, HTTPError(404), 404, None),
+    ],
+)  # fmt: skip
+def test_the_status_is_that_of_the_annotation_unless_the_value_has_one(
+    app: App, client: Client, cell: Cell, returns: Any, value: Any, status: int, content: bytes | None
+) -> None:
+    answering(app, cell, returns, value)
+    response = client.get("/")
+    assert response.status_code == status
+    assert content is None or response.content == content
+    if isinstance(value, tuple) and len(value) == 3:
+        assert response.headers["x-a"] == "b"
+
+
+@pytest.mark.parametrize("code", [99, 600, True, "201"])
+def test_a_status_that_is_none_is_told_at_registration(code: Any) -> None:
+    def handler() -> Any: ...
+
+    handler.__annotations__["return"] = Annotated[Public, Status(code)]
+    with pytest.raises(ConfigurationError, match="its return annotation says"):
+        App().get("/")(handler)
+
+
+@pytest.mark.parametrize("returns", [Row, list[Row], Iterator[Row]])
+def test_a_type_that_cannot_be_written_is_told_at_registration(returns: Any) -> None:
+    def handler() -> Any: ...
+
+    handler.__annotations__["return"] = returns
+    with pytest.raises(
+        ConfigurationError,
+        match="(gives|returns) is annotated .*Row.*, which cannot be read or written: Row is no type",
+    ):
+        App().get("/")(handler)
+
+
+# --- by Accept ---
+
+
+@pytest.mark.parametrize("value", [Public(1, "ä&="), Model(id=1, name="ä&=")])
+@pytest.mark.parametrize(
+    ("accept", "media_type"),
+    [
+        (None, "application/json"), ("*/*", "application/json"), ("text/html", "application/json"),
+        ("application/msgpack", "application/msgpack"), ("application/vnd.msgpack", "application/vnd.msgpack"),
+        ("application/x-msgpack;q=0.5, application/json", "application/json"),
+        ("application/json;q=0.5, application/x-msgpack", "application/x-msgpack"),
+        ("application/x-www-form-urlencoded", "application/x-www-form-urlencoded"),
+    ],
+)  # fmt: skip
+def test_the_client_chooses_the_media_type(
+    app: App, client: Client, cell: Cell, value: Any, accept: str | None, media_type: str
+) -> None:
+    answering(app, cell, type(value), value)
+    response = client.get("/", headers={"accept": accept} if accept else {})
+    assert (response.headers["content-type"], response.headers["vary"]) == (media_type, "accept")
+    wanted = {"id": 1, "name": "ä&="}
+    if "json" in media_type:
+        assert response.json() == wanted
+    elif "msgpack" in media_type:
+        assert msgspec.msgpack.decode(response.content) == wanted
+    else:
+        assert parse_qsl(response.text) == [("id", "1"), ("name", "ä&=")]
+
+
+class Flat(msgspec.Struct):
+    tags: list[str]
+    inner: Plain
+    nothing: int | None = None
+    yes: bool = True
+
+
+def test_a_form_has_names_several_times_and_objects_as_json(app: App, client: Client, cell: Cell) -> None:
+    answering(app, cell, Flat, Flat(["a", "b"], Plain(1, "n")))
+    answering(app, cell, list[Plain], [], "/list")
+    form = {"accept": "application/x-www-form-urlencoded"}
+    assert parse_qsl(client.get("/", headers=form).text) == [
+        ("tags", "a"), ("tags", "b"), ("inner", '{"id":1,"name":"n"}'), ("yes", "true"),
+    ]  # fmt: skip
+    assert client.get("/list", headers=form).headers["content-type"] == "application/json"  # which no form can be
+
+
+# --- streams ---
+
+
+def test_a_generator_of_values_is_sent_a_line_each(app: App, client: Client, cell: Cell) -> None:
+    @app.get("/")
+    @cell.handler
+    def rows() -> Iterator[Public]:
+        yield Public(1, "n")
+        yield Private(1, "n")
+        yield DICT
+
+    response = client.get("/")
+    assert response.headers["content-type"] == "application/jsonl"
+    assert response.content == (SENT + b"\n") * 3
+
+
+def test_a_generator_of_events_is_an_event_stream(app: App, client: Client, cell: Cell) -> None:
+    @app.get("/")
+    @cell.handler
+    def events() -> Annotated[Iterator[Event], Status(203)]:
+        yield Event("a")
+
+    response = client.get("/")
+    assert (response.status_code, response.headers["content-type"]) == (203, "text/event-stream")
+    assert b"data: a\n\n" in response.content
+
+
+def test_a_generator_of_text_is_sent_as_it_is(app: App, client: Client, cell: Cell) -> None:
+    @app.get("/")
+    @cell.handler
+    def text(n: int = 2) -> Iterator[str]:
+        yield from "ab"[:n]
+
+    @app.get("/status")
+    @cell.handler
+    def with_status() -> Annotated[Iterator[bytes], Status(203)]:
+        yield b"x"
+
+    assert client.get("/").text == "ab"
+    assert [client.get("/status").status_code, client.get("/status").text] == [203, "x"]
+
+
+def test_what_returns_an_iterator_or_a_response_instead_is_sent_alike(app: App, client: Client, cell: Cell) -> None:
+    def items() -> Iterator[Public]:
+        yield Public(1, "n")
+
+    async def async_items() -> AsyncIterator[Public]:
+        yield Public(1, "n")
+
+    answering(app, cell, Iterator[Public], items(), "/sync")
+    answering(app, cell, AsyncIterator[Public], async_items(), "/async")
+    answering(app, cell, Iterator[Public], Text("else"), "/else")
+    assert client.get("/sync").content == client.get("/async").content == SENT + b"\n"
+    assert client.get("/else").text == "else"
+
+
+def test_an_item_that_is_something_else_cuts_the_stream(make_client: Any, cell: Cell) -> None:
+    app = App()
+
+    @app.get("/")
+    @cell.handler
+    def rows() -> Iterator[Public]:
+        yield Public(1, "n")
+        yield "text"  # type: ignore[misc]
+
+    with pytest.raises(Exception, match=r"Expected `object`, got `str`|[Cc]losed|cut|incomplete"):
+        make_client(app, raise_server_exceptions=True).get("/")
+
+
+# --- what stays as it was ---
+
+
+def test_plain_annotations_ask_for_nothing(app: App, client: Client, cell: Cell) -> None:
+    for index, (returns, value) in enumerate(
+        [
+            (str, "x"),
+            (dict[str, Any], {}),
+            (Text, Text("")),
+            (list[int], []),
+            (None, None),
+            (str | Response, ""),
+            (Any, ""),
+        ]
+    ):
+        answering(app, cell, returns, value, f"/{index}")
+    assert [route.bound.contract for route in app.routes] == [None] * 7
+    assert client.get("/1").json() == {}
+
+
+def test_an_annotation_for_type_checkers_alone_is_told_of() -> None:
+    def handler(request: Request) -> "NotThere": ...  # type: ignore[name-defined]  # noqa: F821
+
+    with pytest.raises(ConfigurationError, match="what it returns cannot be resolved.*for type checkers only"):
+        App().get("/")(handler)
