@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _SECTION = re.compile(
-    r"^(?:(?:Args|Arguments|Parameters|Params|Returns?|Yields?|Raises|Examples?|Attributes|See|Notes?):\s*$|:\w+[^:]*:|\f)",
+    r"\f|^(?:(?:Args|Arguments|Parameters|Params|Returns?|Yields?|Raises|Examples?|Attributes|See|Notes?):\s*$|:\w+[^:]*:)",
     re.MULTILINE,
 )
 """Where a docstring begins to speak of the function as such, in one of the usual styles; or a form feed."""
