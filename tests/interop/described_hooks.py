@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 import msgspec
 import schemathesis
 
+LISTS = ("words", "numbers")
 CONTROLS = frozenset(map(chr, (*range(32), 127)))
 
 
@@ -38,13 +39,18 @@ def filter_case(context: Any, case: Any) -> bool:
         return True
     given = [case.body[name] for name in ("name", "note", "file", "more") if name in case.body]
     flat = [item for value in given for item in (value if isinstance(value, list) else [value])]
-    return all(isinstance(value, (str, bytes, dict)) for value in flat)
+    return all(isinstance(value, (str, bytes)) for value in flat)
 
 
 @schemathesis.hook
 def filter_query(context: Any, query: Any) -> bool:
-    """Leave out what is longer than a request line may be."""
-    return len(urlencode(query or {}, doseq=True)) < 4000
+    """Leave out what is longer than a request line may be, and what is wrong no more when it is text.
+
+    That is an empty list instead of a value, which is sent as nothing, and a value instead of a list: a list of one.
+    """
+    given = query or {}
+    is_told = all(value not in ([], {}) and (name not in LISTS or isinstance(value, list)) for name, value in given.items())
+    return is_told and len(urlencode(given, doseq=True)) < 4000
 
 
 @schemathesis.serializer("application/msgpack")

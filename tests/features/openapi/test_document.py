@@ -773,21 +773,61 @@ def test_types_of_one_name_are_told_apart() -> None:
         made.__module__ = f"shop.{name}"
         return made
 
-    one, other = make("one"), make("other")
-
-    model: Any = pydantic.create_model("shop.one.Item", y=(int, ...))
-    model.__module__ = "elsewhere"
     app = App()
-    for path, kind in {"/a": one, "/b": other, "/c": model}.items():
+    for path, kind in {"/a": make("one"), "/b": make("other")}.items():
         handler = named(f"get_{path[1:]}")
         handler.__annotations__["return"] = kind
         app.get(path)(handler)
     schemas = app.openapi_document()["components"]["schemas"]
     assert {name: list(schema["properties"]) for name, schema in schemas.items() if name != "Problem"} == {
-        "shop.one.Item": ["one"], "shop.other.Item": ["other"], "shop.one.Item_": ["y"],
+        "shop.one.Item": ["one"], "shop.other.Item": ["other"],
     }  # fmt: skip
-    ref = operation(app, "/c")["responses"]["200"]["content"]["application/json"]["schema"]
-    assert ref == {"$ref": "#/components/schemas/shop.one.Item_"}
+    ref = operation(app, "/b")["responses"]["200"]["content"]["application/json"]["schema"]
+    assert ref == {"$ref": "#/components/schemas/shop.other.Item"}
+
+
+def test_types_of_two_libraries_are_told_apart() -> None:
+    inner: Any = pydantic.create_model("Item", y=(int, ...))
+    outer: Any = pydantic.create_model("Outer", item=(inner, ...), items=(list[inner], ...))
+    app = App()
+
+    @app.get("/a")
+    def a() -> Item: ...
+
+    app.get("/b")(giving(outer))
+    schemas = app.openapi_document()["components"]["schemas"]
+    assert {name: list(schema["properties"]) for name, schema in schemas.items() if name not in ("Problem", "Colour")} == {
+        "Item": ["name", "colour"], "Item_": ["y"], "Outer": ["item", "items"],
+    }  # fmt: skip
+    assert schemas["Outer"]["properties"]["item"] == {"$ref": "#/components/schemas/Item_"}
+    assert schemas["Outer"]["properties"]["items"]["items"] == {"$ref": "#/components/schemas/Item_"}
+
+
+def test_a_model_that_reads_and_writes_differently_is_two() -> None:
+    class Account(pydantic.BaseModel):
+        name: str
+        shown: Annotated[str, pydantic.Field(default="")]
+
+        @pydantic.computed_field
+        def length(self) -> int:
+            return len(self.name)
+
+    app = App()
+
+    def handler(account) -> None: ...
+
+    handler.__annotations__ |= {"account": Account, "return": Account}
+    app.post("/")(handler)
+    schemas = app.openapi_document()["components"]["schemas"]
+    assert "length" not in schemas["Account-Input"]["properties"]
+    assert "length" in schemas["Account-Output"]["properties"]
+
+
+def giving(kind: Any) -> Callable[..., Any]:
+    """Make a handler that gives a type."""
+    handler = named("handler")
+    handler.__annotations__["return"] = kind
+    return handler
 
 
 def test_a_type_that_nobody_refers_to_is_left_out() -> None:

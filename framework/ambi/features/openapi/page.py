@@ -90,9 +90,8 @@ def assets() -> Path:
     folders = (found.submodule_search_locations or ()) if found is not None else ()
     bundled = sorted(path for folder in folders for path in Path(folder, "vendor").glob("swagger-ui-*"))
     for path in reversed(bundled):
-        if path.name.removeprefix("swagger-ui-").split(".")[0] >= "5" and all(
-            (path / one).is_file() for one in _ASSETS
-        ):
+        major = path.name.removeprefix("swagger-ui-").partition(".")[0]
+        if major.isdecimal() and int(major) >= 5 and all((path / name).is_file() for name in _ASSETS):
             return path
     old = f", not {bundled[-1].name} of swagger-ui-bundle, which does not show OpenAPI 3.1" if bundled else ""
     raise ImportError(
