@@ -49,7 +49,9 @@ def filter_query(context: Any, query: Any) -> bool:
     That is an empty list instead of a value, which is sent as nothing, and a value instead of a list: a list of one.
     """
     given = query or {}
-    is_told = all(value not in ([], {}) and (name not in LISTS or isinstance(value, list)) for name, value in given.items())
+    is_told = all(
+        value not in ([], {}) and (name not in LISTS or isinstance(value, list)) for name, value in given.items()
+    )
     return is_told and len(urlencode(given, doseq=True)) < 4000
 
 

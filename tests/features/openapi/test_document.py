@@ -61,6 +61,16 @@ class Filter(msgspec.Struct):
     colour: Colour | None = None
 
 
+class Times(msgspec.Struct):
+    by_name: dict[str, datetime]
+    pair: tuple[int, timedelta]
+    row: tuple[time, ...]
+    unique: set[Decimal]
+    maybe: list[datetime] | None
+    either: int | time
+    inner: "Times | None" = None
+
+
 class Problem(msgspec.Struct):
     why: str
 
@@ -245,7 +255,11 @@ def test_an_operation_can_be_deprecated_and_rewritten() -> None:
     found = operation_of(
         handler,
         deprecated=True,
-        openapi={"summary": "Mine", "x-cost": 3, "responses": {200: {"description": "Fine"}, 418: {"description": "Tea"}}},
+        openapi={
+            "summary": "Mine",
+            "x-cost": 3,
+            "responses": {200: {"description": "Fine"}, 418: {"description": "Tea"}},
+        },
     )
     assert found["deprecated"] is True
     assert (found["summary"], found["x-cost"]) == ("Mine", 3)
@@ -256,7 +270,7 @@ def test_an_operation_can_be_deprecated_and_rewritten() -> None:
     ("options", "message"),
     [
         ({"openapi": "no"}, "openapi= is a dict of members of the Operation Object, or False; not 'no'"),
-        ({"responses": {"ok": "x"}}, "responses= has statuses as its keys: 404, \"4XX\" or \"default\", not 'ok'"),
+        ({"responses": {"ok": "x"}}, 'responses= has statuses as its keys: 404, "4XX" or "default", not \'ok\''),
         ({"responses": {99: "x"}}, 'responses= has statuses as its keys: 404, "4XX" or "default", not 99'),
         ({"tags": "users"}, "tags= takes a list, as tags=['users'], not one text"),
     ],
@@ -349,8 +363,8 @@ def test_parameters_are_described_where_they_are() -> None:
         q: int,
         colour: Colour = Colour.RED,
         day: date | None = None,
-        since: Annotated[datetime, Query("from", description="Since", deprecated=True, example=datetime(2026, 1, 2))]  # noqa: DTZ001
-        = datetime(2026, 1, 1),  # noqa: DTZ001
+        since: Annotated[datetime, Query("from", description="Since", deprecated=True, example=datetime(2026, 1, 2))] =  # noqa: DTZ001
+        datetime(2026, 1, 1),  # noqa: DTZ001
         words: list[str] = [],  # noqa: B006
         x_token: Annotated[str, Header(description="Who")] = "",
         seen: Annotated[list[int], Cookie()] = [],  # noqa: B006
@@ -927,3 +941,35 @@ def test_a_union_of_models_is_described() -> None:
         "cat": "#/components/schemas/Cat", "dog": "#/components/schemas/Dog",
     }  # fmt: skip
     assert document["components"]["schemas"]["Cat"]["properties"]["at"] == {"type": "string", "format": "date-time"}
+
+
+def test_of_routes_that_differ_in_names_alone_the_one_that_is_tried_first_is_described() -> None:
+    app = App()
+    app.get("/{a}", name="text")(named("text", "a"))
+    app.get("/{b:int}", name="number")(named("number", "b"))
+    found = operation(app, "/{a}")
+    assert found["operationId"] == "number"
+    assert found["parameters"][0]["name"] == "a"
+
+
+def test_times_are_told_apart_from_other_text_wherever_they_are() -> None:
+    app = App()
+    app.get("/")(giving(dict[str, list[Times]]))
+    schemas = app.openapi_document()["components"]["schemas"]["Times"]["properties"]
+    moment = {"type": "string", "format": "date-time"}
+    assert schemas["by_name"]["additionalProperties"] == moment
+    assert "pattern" in schemas["pair"]["prefixItems"][1]
+    assert schemas["row"]["items"] == {"type": "string", "format": "time"}
+    assert schemas["unique"]["items"]["type"] == ["string", "number"]
+    assert "uniqueItems" not in schemas["unique"]
+    assert schemas["maybe"]["anyOf"][0]["items"] == moment
+    assert {"type": "string", "format": "time"} in schemas["either"]["anyOf"]
+
+
+def test_a_response_of_a_type_that_nobody_knows_is_an_error() -> None:
+    class Unknown: ...
+
+    app = App()
+    app.get("/", responses={404: Unknown})(named("handler"))
+    with pytest.raises(ConfigurationError, match="msgspec has no JSON Schema for a type of a handler"):
+        app.openapi_document()

@@ -1,15 +1,12 @@
 """The document and its page, as they are served."""
 
-import json
 import sys
-from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from ambi import App, ConfigurationError, Redirect, Request, Response
+from ambi import App, ConfigurationError
 from ambi.features.auth import Bearer
 from ambi.features.openapi import page
 from ambi.testing import Client
@@ -131,7 +128,9 @@ def test_an_old_package_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatc
     spec = ModuleSpec("swagger_ui_bundle", None, is_package=True)
     spec.submodule_search_locations = [str(tmp_path)]
     monkeypatch.setattr(page, "find_spec", lambda name: spec)
-    with pytest.raises(ImportError, match="not swagger-ui-4.15.5 of swagger-ui-bundle, which does not show OpenAPI 3.1"):
+    with pytest.raises(
+        ImportError, match="not swagger-ui-4.15.5 of swagger-ui-bundle, which does not show OpenAPI 3.1"
+    ):
         App().openapi()
 
 
