@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from ambi import App, ConfigurationError
-from ambi.features.auth import Bearer
 from ambi.features.openapi import page
 from ambi.testing import Client
 from tests.conftest import MakeClient
@@ -89,6 +88,8 @@ def test_references_are_relative_to_the_page(path: str, docs: str, base: str, do
 
 
 def test_a_guard_can_stand_before_it(app: App, client: Client) -> None:
+    from ambi.features.auth import Bearer  # here, so that the others need no other feature
+
     app.openapi(middleware=[Bearer({"t": "ci"})])
     for path in ("/openapi.json", "/docs", "/docs/start.js", "/docs/swagger-ui.css"):
         assert client.get(path).status_code == 401
