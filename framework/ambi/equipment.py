@@ -186,13 +186,9 @@ class EquippedRouter(Router):
             raise ConfigurationError("app.openapi(...) was called already; an application has one description")
         text = {"description": description} if description else {}
         app: Any = self  # `App` is all that is asked for
-        hooks: Any = None
-        if webhooks is not None:
-            hooks = type(self)(middleware=(), debug=False, csrf=False)
-            hooks.include(webhooks)
         self._description = described = Description(
             app, self._schemas, info={"title": title, "version": version, **text, **(info or {})}, servers=servers,
-            tags=tags, webhooks=hooks, mounted=mounted,
+            tags=tags, webhooks=webhooks, mounted=mounted,
         )  # fmt: skip
         if path is not None:
             from .features.openapi.page import Served, add_document, add_page

@@ -490,6 +490,8 @@ def test_webhooks_are_described_without_being_served() -> None:
     assert found["summary"] == "An order was paid"
     assert found["responses"] == {"204": {"description": "No Content"}, "410": {"description": "Send no more"}}
     assert "Item" in document["components"]["schemas"]
+    hooks.post("/late")(named("late"))
+    assert list(app.openapi_document()["webhooks"]) == ["late", "order-paid"]
 
 
 # --- names of types ---

@@ -1,5 +1,6 @@
 """What a description says of plain handlers, for which no other feature is needed. Nothing is served here: no cell."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -240,6 +241,7 @@ def test_of_routes_that_differ_in_names_alone_the_one_that_is_tried_first_is_des
             "type": "object", "additionalProperties": {"type": "string"}}}}}),
         (HTML, "200", {"text/html": {"schema": {"type": "string"}}}),
         (Text, "200", {"text/plain": {"schema": {"type": "string"}}}), (JSON, "200", {JSON_OF: {}}),
+        (Iterator[str], "200", {"text/plain": {"schema": {"type": "string"}}}),
         (dict | Redirect, "200", {JSON_OF: {"schema": {"type": "object"}}}), (str | dict, "200", None),
     ],
 )  # fmt: skip

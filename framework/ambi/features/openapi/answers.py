@@ -6,7 +6,7 @@ See: OpenAPI 3.1.1, 4.8.16 (Responses Object); RFC 9457.
 from __future__ import annotations
 
 from types import NoneType, UnionType
-from typing import Union, cast, get_args, get_origin
+from typing import Union, get_args, get_origin
 
 from ...core.contract import Given
 from ...core.errors import REASONS
@@ -223,13 +223,15 @@ def _plainly_given(returns: Any) -> Given:
     if returns is NoneType:
         return Given(204, None)
     if isinstance(returns, type) and issubclass(returns, Response):
-        return _given_by(cast("type[Response[Any]]", returns))
+        return _given_by(returns)
+    if getattr(origin, "__module__", "") == "collections.abc":  # of a stream of text
+        return Given(None, str)
     if returns in (str, bytes) or (origin or returns) in (dict, list):
         return Given(None, returns)
     return Given(None, object)
 
 
-def _given_by(kind: type[Response[Any]]) -> Given:
+def _given_by(kind: Any) -> Given:
     if issubclass(kind, Redirect):
         return Given(303, Redirect)
     for known in (Text, HTML, JSON):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from ...core.headers import check_value
+from ...core.routing import Route
 from .answers import Problems
 from .operations import METHODS, Found
 from .schemas import Schemas
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Any, Protocol
 
+    from ...core.binding import Bound
     from ...core.middleware import Layer
-    from ...core.routing import Route
+    from ...core.routing import Router
     from .schemas import Make
 
     class Mount(Protocol):
@@ -31,6 +33,12 @@ if TYPE_CHECKING:
 
         layers: tuple[Layer, ...]
         _mounts: list[Any]
+        _converters: dict[str, Any]
+        _converters_by_type: dict[Any, Any]
+
+        def _bind(self, route: Route) -> Bound:
+            """Bind the handler of a route."""
+            ...
 
         @property
         def routes(self) -> tuple[Route, ...]:
@@ -52,7 +60,7 @@ class Description:
         info: Mapping[str, Any],
         servers: Iterable[str | Mapping[str, Any]],
         tags: Mapping[str, str] | None,
-        webhooks: Application | None,
+        webhooks: Router | None,
         mounted: bool,
     ) -> None:
         self.app = app
@@ -66,8 +74,8 @@ class Description:
     @property
     def version(self) -> tuple[int, ...]:
         """What changes when routes are added, here or in what is mounted."""
-        apps = [self.app, *([self._webhooks] if self._webhooks else [])]
-        return tuple(len(inner.routes) for app in apps for inner, _, _ in _applications(app, mounted=self._mounted))
+        hooks = 0 if self._webhooks is None else len(self._webhooks._published)
+        return (hooks, *(len(app.routes) for app, _, _ in _applications(self.app, mounted=self._mounted)))
 
     def document(self) -> dict[str, Any]:
         """Make the document.
@@ -78,11 +86,17 @@ class Description:
         """
         schemas = Schemas()
         paths = _order(find_operations(self.app, mounted=self._mounted))
-        hooks = _order(find_operations(self._webhooks, mounted=False)) if self._webhooks is not None else []
+        hooks = _order(self._find_webhooks())
         _set_ids([*paths, *hooks])
         self._write(paths, hooks, schemas)
         schemas.fill(self._make)
         return self._write(paths, hooks, schemas)
+
+    def _find_webhooks(self) -> Iterator[Found]:
+        """Find what is sent to others: bound as the application's own routes are, and never served."""
+        app = self.app
+        for definition, routers in self._webhooks._published if self._webhooks is not None else ():
+            yield from _operations_of(Route(definition, routers, app._converters, app._converters_by_type, app._bind))
 
     def _write(self, paths: list[Found], hooks: list[Found], schemas: Schemas) -> dict[str, Any]:
         problems = Problems(schemas)
@@ -128,13 +142,17 @@ def find_operations(app: Application, *, mounted: bool) -> Iterator[Found]:
     """Find the operations of an application that are to be described."""
     for inner, prefix, around in _applications(app, mounted=mounted):
         for route in inner.routes:
-            if route.websocket is not None or route.remarks.openapi is False:
-                continue
-            own = (layer for router in route.routers for layer in router.layers)
-            layers = (*around, *own, *route.layers, *route.bound.layers)
-            for method in METHODS:
-                if method in route.methods:
-                    yield Found(route, method, template_of(route, prefix), layers)
+            yield from _operations_of(route, prefix, around)
+
+
+def _operations_of(route: Route, prefix: str = "", around: tuple[Layer, ...] = ()) -> Iterator[Found]:
+    if route.websocket is not None or route.remarks.openapi is False:
+        return
+    own = (layer for router in route.routers for layer in router.layers)
+    layers = (*around, *own, *route.layers, *route.bound.layers)
+    for method in METHODS:
+        if method in route.methods:
+            yield Found(route, method, template_of(route, prefix), layers)
 
 
 def _order(operations: Iterable[Found]) -> list[Found]:
