@@ -40,6 +40,21 @@ def test_the_document_has_routes_that_are_registered_later(app: App, make_client
     assert client.get("/openapi.json").content == client.get("/openapi.json").content
 
 
+def test_below_a_prefix_the_document_says_where_its_paths_begin(app: App, make_client: MakeClient) -> None:
+    inner, named = App(), App()
+    inner.get("/hello")(hello)
+    inner.openapi()
+    named.openapi(servers=["https://api.example"])
+    app.mount("/in ner", inner)
+    app.mount("/named", named)
+    client = make_client(app)
+    document = client.get("/in%20ner/openapi.json").json()
+    assert document["servers"] == [{"url": "/in%20ner"}]
+    assert list(document["paths"]) == ["/hello"]
+    assert client.get("/named/openapi.json").json()["servers"] == [{"url": "https://api.example"}]
+    assert client.get("/in%20ner/docs/start.js").status_code == 200
+
+
 def test_the_page_may_load_nothing_from_elsewhere(app: App, client: Client) -> None:
     app.openapi(title="<Shop>", servers=["https://b.example/v1", "https://a.example", "/here", "https://{x}.example"])
     response = client.get("/docs")

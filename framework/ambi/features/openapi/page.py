@@ -21,6 +21,7 @@ from ...core.errors import ConfigurationError
 from ...core.files import File
 from ...core.request import Request
 from ...core.response import HTML, Response, Text
+from ...core.url import encode_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,15 +67,20 @@ class Served:
 
     def __init__(self, description: Description) -> None:
         self.description = description
-        self._made: tuple[tuple[int, ...], bytes, str] | None = None
+        self._made: tuple[object, bytes, str] | None = None
 
     def document(self, request: Request) -> Response:
-        """Answer with the document."""
-        version = self.description.version
-        if self._made is None or self._made[0] != version:
-            body = json.dumps(self.description.document(), ensure_ascii=False, separators=(",", ":")).encode()
-            self._made = (version, body, sha256(body).hexdigest()[:32])
-        _, body, etag = self._made
+        """Answer with the document; below a prefix, of a mount or of a proxy, that is its server if none is named."""
+        prefix = "" if self.description.servers else request.root_path
+        version = (prefix, self.description.version)
+        made = self._made
+        if made is None or made[0] != version:
+            document = self.description.document()
+            if prefix:
+                document["servers"] = [{"url": encode_path(prefix)}]
+            body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+            self._made = made = (version, body, sha256(body).hexdigest()[:32])
+        _, body, etag = made
         headers = {"cache-control": "no-cache"}
         unchanged = request.check_conditions(etag=etag, headers=headers)
         return unchanged or Response(body, 200, {**headers, "etag": f'"{etag}"'}, content_type="application/json")
