@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .core.response import Response
     from .core.routing import Route
     from .features.csrf import CSRFTokens
+    from .features.openapi.document import Description
     from .features.rate_limit import RateLimitOptions
     from .features.security import SecurityOptions
     from .features.sessions import SessionStore
@@ -59,6 +60,7 @@ class EquippedRouter(Router):
         self._cross_site: CrossSiteCheck | None = CrossSiteCheck() if csrf else None
         self._outer_ranks: list[int] = []
         self._registry: Registry | None = None
+        self._description: Description | None = None
 
     def provide(self, kind: Any, function: Callable[..., Any], **options: Unpack[ProvideOptions]) -> None:
         """Give handlers that ask for a type what a function makes: `session: Session`.
@@ -128,9 +130,95 @@ class EquippedRouter(Router):
 
         return JSONLines
 
+    @staticmethod
+    def _schemas(wanted: Any) -> Any:
+        """Make the schemas of types, by what knows them."""
+        from .features.typed.schemas import schemas_of
+
+        return schemas_of(wanted)
+
     def _rebind(self) -> None:
         """Bind all handlers anew. `App` has them."""
         raise NotImplementedError
+
+    def openapi(
+        self,
+        *,
+        title: str = "API",
+        version: str = "0.1.0",
+        path: str | None = "/openapi.json",
+        docs: str | None = "/docs",
+        description: str = "",
+        info: Mapping[str, Any] | None = None,
+        servers: Iterable[str | Mapping[str, Any]] = (),
+        tags: Mapping[str, str] | None = None,
+        webhooks: Router | None = None,
+        mounted: bool = True,
+        middleware: Iterable[Any] = (),
+    ) -> None:
+        """Describe the application by OpenAPI 3.1, and serve the document and a page that shows it (extra `openapi`).
+
+        It is made at the first request for it, of all routes that there are then: parameters, bodies and answers as
+        their signatures say, summaries from docstrings, credentials from guards. `ambi openapi shop:app` prints it.
+
+        Args:
+            title, version, description: of the application; the description may be Markdown.
+            path: of the document; None serves neither it nor the page.
+            docs: of the page, which loads nothing from elsewhere; None for no page, which needs no extra.
+            info: further members of the Info Object: contact, license, termsOfService.
+            servers: where it is, as URLs or Server Objects, if not where the document is.
+            tags: descriptions of tags, in the order that they are to be shown in.
+            webhooks: a router of requests that this application sends to others: described, never served.
+            mounted: describe mounted applications of ours as well.
+            middleware: layers of the document and its page, outermost first: a guard, say.
+
+        Raises:
+            ConfigurationError: it was called before, or a path is wrong or taken.
+            ImportError: what the page loads is not installed.
+
+        Example:
+            app.openapi(title="Shop", version="1.2", tags={"orders": "What was bought"})
+
+        See: https://spec.openapis.org/oas/v3.1.1.html
+        """
+        from .features.openapi.document import Description  # only an application that is described pays for it
+
+        if self._description is not None:
+            raise ConfigurationError("app.openapi(...) was called already; an application has one description")
+        text = {"description": description} if description else {}
+        app: Any = self  # `App` is all that is asked for
+        self._description = described = Description(
+            app, self._schemas, info={"title": title, "version": version, **text, **(info or {})}, servers=servers,
+            tags=tags, webhooks=webhooks, mounted=mounted,
+        )  # fmt: skip
+        if path is not None:
+            from .features.openapi.page import Served, add_document, add_page
+
+            served, layers = Served(described), tuple(middleware)
+            add_document(self, served, path, middleware=layers)
+            if docs is not None:
+                add_page(self, served, docs, document=path, middleware=layers)
+
+    def openapi_document(self) -> dict[str, Any]:
+        """Make the document that `openapi` serves, as plain data; one with its defaults where that was not called.
+
+        Raises:
+            ConfigurationError: a type has no schema.
+            ImportError: the library that knows a type is not installed.
+        """
+        from .features.openapi.document import Description
+
+        app: Any = self
+        described = self._description or Description(
+            app,
+            self._schemas,
+            info={"title": "API", "version": "0.1.0"},
+            servers=(),
+            tags=None,
+            webhooks=None,
+            mounted=True,
+        )
+        return described.document()
 
     def static(
         self,

@@ -244,7 +244,7 @@ def test_a_limit_of_a_route_is_checked(limit: Any) -> None:
 
 def test_a_misspelt_option_is_named_with_those_that_are_known() -> None:
     message = error_of(App().get("/", nmae="x"), nothing)  # type: ignore[call-arg]
-    known = "name, middleware, max_body_bytes, blocking, cancel_on_disconnect, csrf, timeout_s"
+    known = "name, middleware, max_body_bytes, blocking, cancel_on_disconnect, csrf, timeout_s, tags, deprecated, responses, openapi"
     assert message == f"a route has no option 'nmae'; it has {known}"
 
 

@@ -1,8 +1,9 @@
-"""The command line: `ambi check shop:app`, or `python -m ambi check shop:app`.
+"""The command line: `ambi check shop:app`, `ambi openapi shop:app`, or `python -m ambi check shop:app`.
 
     loading.py     from `shop:app` to the application
     check.py       the command `check`: what it is asked, and its status
-    document.py    what it says, as data: `--json`
+    openapi.py     the command `openapi`
+    document.py    what `check` says, as data: `--json`
     uses.py        what of ambi an application uses, as far as it can be seen
     servers.py     what that needs of servers, and what they do differently
     cautions.py    what may well be a mistake
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "check": "show what an application is made of, what it needs of servers, and what is wrong with it",
+    "openapi": "write the OpenAPI document of an application",
 }
 """The name of a command, which is that of its module, and what it is for; a module is loaded when it is asked for."""
 

@@ -1,15 +1,19 @@
 """The contract of a route: what it takes and what it gives, read from its handler's signature.
 
-Whoever binds a signature writes it down here; whoever describes the application (OpenAPI) reads it. Neither knows the
-other.
+Whoever binds a signature writes it down here, as a layer does what it demands; whoever describes the application
+(OpenAPI) reads it. Neither knows the other.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+from .arguments import check_texts
+from .errors import ConfigurationError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any, Literal
 
     Location = Literal["path", "query", "header", "cookie", "form"]
@@ -93,3 +97,53 @@ class Contract(NamedTuple):
     taken: tuple[Taken, ...] = ()
     body: TakenBody | None = None
     given: Given = Given(None, None)
+
+
+class Demand(NamedTuple):
+    """What a layer asks of requests, for descriptions: `Layer(function, demand=Demand(statuses=(429,)))`.
+
+    Attributes:
+        statuses: of its refusals.
+        scheme_name: what the way to show who one is is called; "" for none.
+        scheme: that way, as a Security Scheme Object of OpenAPI: {"type": "http", "scheme": "bearer"}.
+        scopes: what is needed besides.
+        is_required: False where a request that shows nothing is let in as well.
+    """
+
+    statuses: tuple[int, ...] = ()
+    scheme_name: str = ""
+    scheme: Mapping[str, Any] | None = None
+    scopes: tuple[str, ...] = ()
+    is_required: bool = True
+
+
+class Remarks(NamedTuple):
+    """What the developer says of a route beside its handler, for descriptions alone.
+
+    Attributes:
+        tags: groups that it is in.
+        deprecated: it should not be used any more.
+        responses: status -> what it means as text, the type of its content, or a Response Object of OpenAPI.
+        openapi: members of its Operation Object that replace what was found out; False leaves the route out.
+    """
+
+    tags: tuple[str, ...] = ()
+    deprecated: bool = False
+    responses: Mapping[int | str, Any] | None = None
+    openapi: Mapping[str, Any] | bool = True
+
+
+def check_remarks(options: Mapping[str, Any]) -> Remarks:
+    """Make remarks of the options of a route.
+
+    Raises:
+        ConfigurationError: one of them has not the form that it should have.
+    """
+    responses, openapi = options.get("responses"), options.get("openapi", True)
+    for status in responses or ():
+        is_range = isinstance(status, str) and (status == "default" or (status[:1] in "12345" and status[1:] == "XX"))
+        if not is_range and not (isinstance(status, int) and 100 <= status <= 599):
+            raise ConfigurationError(f'responses= has statuses as its keys: 404, "4XX" or "default", not {status!r}')
+    if not isinstance(openapi, (bool, dict)):
+        raise ConfigurationError(f"openapi= is a dict of members of the Operation Object, or False; not {openapi!r}")
+    return Remarks(check_texts("tags", options.get("tags", ())), options.get("deprecated", False), responses, openapi)

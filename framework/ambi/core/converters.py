@@ -27,14 +27,21 @@ class Converter:
         convert: text -> value; raises ValueError for text that is no match.
         format: value -> text, for `url_for`.
         rank: typed converters of lower rank are tried first.
+        choices: all values there are, if they are few.
     """
 
-    __slots__ = ("convert", "format", "name", "rank")
+    __slots__ = ("choices", "convert", "format", "name", "rank")
 
     def __init__(
-        self, name: str, convert: Callable[[str], Any], format: Callable[[Any], str] = str, rank: int = 6
+        self,
+        name: str,
+        convert: Callable[[str], Any],
+        format: Callable[[Any], str] = str,
+        rank: int = 6,
+        choices: tuple[Any, ...] = (),
     ) -> None:
         self.name = name
+        self.choices = choices
         self.convert = convert
         self.format = format
         self.rank = rank
@@ -137,7 +144,8 @@ def _choice(annotation: Any, name: str, values: dict[str, Any]) -> Converter:
         except KeyError:
             raise ValueError(text) from None
 
-    _choices[annotation] = Converter(name, convert, _plain, rank=0)
+    choices = tuple(getattr(value, "value", value) for value in values.values())
+    _choices[annotation] = Converter(name, convert, _plain, rank=0, choices=choices)
     return _choices[annotation]
 
 

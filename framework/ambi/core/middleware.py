@@ -20,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
+    from .contract import Demand
     from .json import JSONCodec
     from .request import Request
     from .sides import Side
@@ -58,12 +59,13 @@ class Layer:
             for a request of which only the layer needs one for a moment.
         step: the function has nothing to do on the way out: it takes the request, returns nothing, and is called, or
             awaited if it is an `async def`. It answers by raising.
+        demand: what it asks of requests, for descriptions of the application (`App.openapi`).
 
     Raises:
         ConfigurationError: the function has none of the forms, or is async and blocking.
     """
 
-    __slots__ = ("blocking", "body", "function", "is_async", "is_step", "on_loop", "waits")
+    __slots__ = ("blocking", "body", "demand", "function", "is_async", "is_step", "on_loop", "waits")
 
     sees_failures: bool = False
     """True: it is shown an exception as it was raised, where others see the response that is made of it."""
@@ -77,6 +79,7 @@ class Layer:
         waits: Callable[[Request], bool] | None = None,
         on_loop: Callable[[Request, CallNext], Awaitable[Any]] | None = None,
         step: bool = False,
+        demand: Demand | None = None,
     ) -> None:
         from .binding import is_async, is_async_generator, is_generator  # loads inspect, at registration only
 
@@ -84,6 +87,7 @@ class Layer:
         self.blocking = blocking
         self.body = body
         self.waits = waits
+        self.demand = demand
         self.is_step = step
         self.is_async = is_async(function)
         self.on_loop: Callable[..., Awaitable[Any]] | None = function if self.is_async else on_loop

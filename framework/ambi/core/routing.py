@@ -10,6 +10,7 @@ import sys
 from typing import TypedDict, TypeVar, overload
 
 from .arguments import check_texts
+from .contract import check_remarks
 from .converters import PATH, converter_for
 from .error_handling import ErrorHandlers
 from .errors import ConfigurationError, describe
@@ -50,6 +51,10 @@ class RouteOptions(TypedDict, total=False):
     cancel_on_disconnect: bool
     csrf: bool
     timeout_s: float | None
+    tags: Iterable[str]
+    deprecated: bool
+    responses: Mapping[int | str, Any] | None
+    openapi: Mapping[str, Any] | bool
 
 
 class Definition:
@@ -57,7 +62,7 @@ class Definition:
 
     __slots__ = (
         "blocking", "cancel_on_disconnect", "csrf", "handler", "layers", "max_body_bytes", "methods", "name",
-        "parameters", "path", "returns", "timeout_s", "websocket",
+        "parameters", "path", "remarks", "returns", "timeout_s", "websocket",
     )  # fmt: skip
 
     def __init__(
@@ -81,9 +86,10 @@ class Definition:
         self.websocket = websocket
         self.name = options.get("name")
         self.layers = as_layers(options.get("middleware", ()))
-        limit = options.get("max_body_bytes")
         try:
+            limit = options.get("max_body_bytes")
             self.max_body_bytes = None if limit is None else int(check_limit("max_body_bytes", limit))
+            self.remarks = check_remarks(options)
         except ConfigurationError as exc:
             raise ConfigurationError.at(handler, str(exc)) from None
         self.blocking = options.get("blocking", True)
@@ -146,8 +152,8 @@ class Route:
 
     __slots__ = (
         "_bind", "_bound", "_plan", "blocking", "cancel_on_disconnect", "handler", "host", "is_async", "is_guarded",
-        "layers", "max_body_bytes", "methods", "name", "param_names", "parameters", "path", "returns", "routers",
-        "segments", "timeout_s", "websocket",
+        "layers", "max_body_bytes", "methods", "name", "param_names", "parameters", "path", "remarks", "returns",
+        "routers", "segments", "timeout_s", "websocket",
     )  # fmt: skip
 
     def __init__(
@@ -166,6 +172,7 @@ class Route:
         own_name = definition.name or str(getattr(self.handler, "__name__", type(self.handler).__name__))
         self.name = ".".join([*(router.name for router in routers if router.name), own_name])
         self.routers = routers
+        self.remarks = definition.remarks
         self.layers = definition.layers
         self.max_body_bytes = definition.max_body_bytes
         self.blocking = definition.blocking
@@ -370,6 +377,7 @@ class Router:
         middleware: functions or `Layer`s, outermost first.
         csrf: False lets pages of every site send requests with the user's cookies to all its routes, and to those of
             routers in it, as for webhooks that have a check of their own.
+        tags: of all its routes, where the application is described (`App.openapi`); its name by default.
 
     Example:
         api = Router(prefix="/api", name="api")
@@ -389,6 +397,7 @@ class Router:
         host: str | None = None,
         middleware: Iterable[Any] = (),
         csrf: bool = True,
+        tags: Iterable[str] = (),
     ) -> None:
         if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
             raise ConfigurationError(f"the prefix {prefix!r} must begin with a slash and not end with one")
@@ -398,6 +407,7 @@ class Router:
         self.host = ".".join(labels) or None
         self.layers: tuple[Layer, ...] = as_layers(middleware)
         self.is_guarded = csrf
+        self.tags = check_texts("tags", tags)
         self.errors = ErrorHandlers()
         self._published: list[tuple[Definition, tuple[Router, ...]]] = []
         self._parents: list[Router] = []
@@ -416,6 +426,10 @@ class Router:
         cancel_on_disconnect: bool = False,
         csrf: bool = True,
         timeout_s: float | None = None,
+        tags: Iterable[str] = (),
+        deprecated: bool = False,
+        responses: Mapping[int | str, Any] | None = None,
+        openapi: Mapping[str, Any] | bool = True,
     ) -> Callable[[F], F]:
         """Register a handler for a path and methods; the function comes back unchanged.
 
@@ -434,6 +448,11 @@ class Router:
             timeout_s: cancel an `async def` handler that has not answered after so many seconds, where it waits; the
                 answer is a 503. Neither the body nor middlewares are timed, nor the items of a stream that it returns.
                 An error for a `def`.
+            tags: groups that it is in, where the application is described (`App.openapi`); so are all that follow.
+            deprecated: it should not be used any more.
+            responses: status -> what it means as text, the type of its content, or a Response Object of OpenAPI; for
+                those that the signature does not tell: {404: "No such user", 409: Conflict}.
+            openapi: members of its Operation Object that replace what was found out; False leaves the route out.
 
         Raises:
             ConfigurationError: at once, with the file and line of the function.
@@ -441,6 +460,7 @@ class Router:
         options: RouteOptions = {
             "name": name, "middleware": middleware, "max_body_bytes": max_body_bytes, "blocking": blocking,
             "cancel_on_disconnect": cancel_on_disconnect, "csrf": csrf, "timeout_s": timeout_s,
+            "tags": tags, "deprecated": deprecated, "responses": responses, "openapi": openapi,
         }  # fmt: skip
         return self._decorator(path, methods, options, sys._getframe(1).f_locals)
 

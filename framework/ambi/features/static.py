@@ -272,5 +272,6 @@ def add_static(router: Router, prefix: str, files: StaticFiles, *, name: str | N
     if not prefix.startswith("/") or (prefix.endswith("/") and prefix != "/") or "{" in prefix:
         raise ConfigurationError(f"the prefix {prefix!r} must begin with a slash, not end with one, and be literal")
     below, layers = prefix.rstrip("/") + "/", tuple(middleware)
-    router.get(below + "{path:path}", name=name, middleware=layers)(files.static)
-    router.get(below, name=None if name is None else f"{name}.index", middleware=layers)(files.static_index)
+    router.get(below + "{path:path}", name=name, middleware=layers, openapi=False)(files.static)
+    index_name = None if name is None else f"{name}.index"
+    router.get(below, name=index_name, middleware=layers, openapi=False)(files.static_index)

@@ -598,3 +598,85 @@ def test_a_model_may_hold_itself(app: App, client: Client, cell: Cell, kind: Any
     assert [name for _, name, _ in errors(client.post("/", json={"name": "a", "children": [{}]}))] == [
         "#/children/0/name"
     ]
+
+
+# --- what descriptions promise ---
+
+
+@pytest.mark.parametrize(
+    ("kind", "texts"),
+    [
+        (Decimal, ["NaN", "Infinity", "1_0", " 1", "١"]), (timedelta, ["1", "0.5", "-3"]), (datetime, ["0", "1e3"]),
+        (list[timedelta], ["5"]), (Decimal | None, ["NaN"]),
+    ],
+)  # fmt: skip
+def test_text_that_is_something_else_is_refused(kind: Any, texts: list[str]) -> None:
+    app = App()
+
+    def handler(x) -> None: ...
+
+    handler.__annotations__["x"] = kind
+    app.get("/")(handler)
+    with Client(app, "both") as client:
+        for text in texts:
+            assert errors(client.get("/", params={"x": text}))
+
+
+class Times(msgspec.Struct):
+    at: datetime | None = None
+    age: int | None = None
+    word: str | None = None
+    amounts: list[Decimal] = []
+    count: int = 0
+
+
+def test_text_in_the_fields_of_a_model_is_refused_with_all_else(make_client: Any, cell: Cell) -> None:
+    app = App()
+
+    def times(times: Annotated[Times, Query()]) -> Times:
+        return times
+
+    app.get("/")(cell.handler(times))
+    client = make_client(app)
+    response = client.get("/?at=5&age=null&word=null&amounts=1&amounts=NaN&count=x")
+    assert [(where, name) for where, name, _ in errors(response)] == [
+        ("query", "at"), ("query", "age"), ("query", "amounts"), ("query", "count"),
+    ]  # fmt: skip
+    assert client.get("/?word=null&amounts=1.5").json()["word"] == "null"
+
+
+def test_a_whole_number_is_one_however_it_is_written(make_client: Any, cell: Cell) -> None:
+    class Strict(pydantic.BaseModel):
+        model_config = pydantic.ConfigDict(strict=True)
+        count: int
+
+    class Count(msgspec.Struct):
+        count: int
+        parts: list[int] = []
+
+    app = App()
+
+    def struct(body: Count) -> int:
+        return body.count + sum(body.parts)
+
+    def model(body) -> int:
+        return int(body.count)
+
+    model.__annotations__["body"] = Strict
+    struct.__annotations__["body"] = Count
+    app.post("/struct")(cell.handler(struct))
+    app.post("/model")(cell.handler(model))
+    client = make_client(app)
+    for path in ("/struct", "/model"):
+        for number, status in {"3": 200, "3.0": 200, "3e0": 200, "3.5": 422, '"3"': 422, "true": 422}.items():
+            content = f'{{"count": {number}}}'
+            response = client.post(path, content=content, headers={"content-type": "application/json"})
+            assert (path, number, response.status_code) == (path, number, status)
+    response = client.post("/struct", content='{"count": 1.0, "parts": [2.0, "x"]}', headers=JSON_TYPE)
+    assert [name for _, name, _ in errors(response)] == ["#/parts/1"]
+    deep = '{"count": 1.0, "x": ' + "[" * 900 + "]" * 900 + ', "parts": ["x"]}'
+    assert client.post("/struct", content=deep, headers=JSON_TYPE).status_code in (400, 422)
+    assert client.post("/model", content=deep, headers=JSON_TYPE).status_code in (200, 400)
+
+
+JSON_TYPE = {"content-type": "application/json"}

@@ -22,6 +22,7 @@ from hmac import compare_digest
 from typing import Generic, TypeVar, overload
 
 from ...core.binding import is_async, is_request, parameters_of
+from ...core.contract import Demand
 from ...core.errors import ConfigurationError, HTTPError
 from ...core.middleware import Provider
 
@@ -75,6 +76,7 @@ class Guard(Provider, Generic[U]):
         self._test: Callable[[U], object] | None = None
         self._scope: str | None = None
         self.required = required
+        self.demand = Demand((401,) if required else (), is_required=required)
 
     def _check_signature(self, check: Check) -> bool:
         parameters = parameters_of(check, {}, resolve=False)
@@ -112,6 +114,9 @@ class Guard(Provider, Generic[U]):
         before = self._test
         inner._test = test if before is None else lambda user: before(user) and test(user)
         inner._scope = scope or self._scope
+        if inner.demand is not None:
+            scopes = (*inner.demand.scopes, *([scope] if scope else []))
+            inner.demand = inner.demand._replace(statuses=(401, 403), scopes=scopes, is_required=True)
         return inner
 
     def value_of(self, request: Request) -> U:
@@ -223,6 +228,8 @@ class _Authorization(Guard[U]):
         if not callable(check):
             check, blocking = compare(check), False
         super().__init__(check, blocking=blocking, required=required)
+        scheme = {"type": "http", "scheme": self.scheme}
+        self.demand = Demand((401,), self.scheme, scheme, is_required=required)
 
     def decode(self, credentials: str) -> tuple[str, ...] | None:
         """Give what the check takes; None for what is malformed."""

@@ -23,6 +23,7 @@ from limits.storage import Storage, storage_from_string
 from limits.strategies import STRATEGIES
 
 from ...core.arguments import check_function
+from ...core.contract import Demand
 from ...core.errors import ConfigurationError, HTTPError
 from ...core.middleware import Layer
 from .fields import Fields, Verdict
@@ -47,6 +48,7 @@ RETRY_S = 5.0
 """For how long a store that failed is not asked again."""
 
 _QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+_DEMAND = Demand(statuses=(429,))
 _NAME = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
@@ -87,8 +89,8 @@ class Limiter:
     def as_layer(self) -> Layer:
         """Make the layer: without a colour where the store is in memory, with a form for each side where it is not."""
         if isinstance(self._storage, MemoryStore):
-            return Layer(self.limit)
-        return Layer(self.limit, blocking=True, on_loop=self.limit_on_loop)
+            return Layer(self.limit, demand=_DEMAND)
+        return Layer(self.limit, blocking=True, on_loop=self.limit_on_loop, demand=_DEMAND)
 
     def limit(self, request: Request) -> Middleware:
         """Be the layer where the store may be asked: anywhere, or in a thread that may wait."""

@@ -5,27 +5,31 @@ Facts
   of them; nobody waits for that but whoever sent it.
 - `convert` leaves an instance of the wanted Struct as it is, with whatever subclasses stand in its fields: where a
   class in reach has subclasses, values are written and read again, so that no field of a subclass slips through.
-- Text "null" reads as None where None may be; "nan" and "inf" as numbers, which JSON has not.
+- Text "null" reads as None where None may be, a number as a time since 1970; "nan" and "inf" as numbers, which JSON
+  has not, and for `Decimal` also "1_0" and " 1".
 """
 
 from __future__ import annotations
 
 import math
 import re
-from types import NoneType, UnionType
-from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints, is_typeddict
+from datetime import datetime, timedelta
+from decimal import Decimal
+from types import NoneType
+from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints, is_typeddict
 
 import msgspec
 
 from ...core.errors import HTTPError
 from .faults import MAX_FAULTS, Fault, Misfit
-from .shapes import walk
+from .shapes import walk, with_whole_numbers, without_none
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _PLACE = re.compile(r" - at `\$(.*)`$")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 
 
@@ -54,7 +58,9 @@ class MsgspecShape:
         self._decoder = msgspec.json.Decoder(annotation)
         self._encode = msgspec.json.Encoder().encode
         self._is_text = annotation is str
-        self._without_none = _without_none(annotation)
+        self._without_none = without_none(annotation)
+        self._trap = trap_of(self._without_none)
+        self._traps = {field.name: trap for field in self.fields() or () if (trap := trap_of(field.annotation))}
         self._classes = tuple(_classes_in(annotation, set()))
         top = _item_class(annotation, self._classes) or (annotation if annotation in self._classes else None)
         self._is_list = top is not annotation
@@ -69,6 +75,10 @@ class MsgspecShape:
         """Read a value from text; a list from several."""
         if self._is_text and text.__class__ is str:
             return text
+        if self._trap is not None:
+            for one in text if isinstance(text, list) else (text,):
+                if message := self._trap(one):
+                    raise Misfit([Fault((), message)])
         try:
             value = msgspec.convert(text, self._without_none, strict=False)
         except msgspec.ValidationError as exc:
@@ -78,8 +88,26 @@ class MsgspecShape:
         return value
 
     def read_data(self, data: Any, /, *, lax: bool = False) -> Any:
-        """Read a value from plain data."""
-        return self._read(data, self.annotation, lax=lax)
+        """Read a value from plain data; `lax` of a model says that its fields are text."""
+        trapped = self._trapped(data) if lax and self._traps else []
+        try:
+            value = self._read(data, self.annotation, lax=lax)
+        except Misfit as misfit:
+            known = {fault.path for fault in trapped}
+            raise Misfit([*trapped, *(fault for fault in misfit.faults if fault.path not in known)]) from None
+        if trapped:
+            raise Misfit(trapped)
+        return value
+
+    def _trapped(self, data: Any) -> list[Fault]:
+        """Tell of text of fields that msgspec would take for something else."""
+        faults: list[Fault] = []
+        for name, trap in self._traps.items():
+            given = data.get(name)
+            texts = given if given.__class__ is list else [given]
+            messages = (trap(text) for text in texts if text.__class__ is str)
+            faults += [Fault((name,), message) for message in messages if message]
+        return faults
 
     def read_json(self, data: bytes, /) -> Any:
         """Read a value from JSON."""
@@ -93,6 +121,9 @@ class MsgspecShape:
             plain = msgspec.json.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # behind what does not fit
             raise HTTPError(400, "the body is not valid JSON") from None
+        data_again, has_some = with_whole_numbers(plain)
+        if has_some:
+            return self.read_data(data_again)
         raise Misfit(self._faults(plain, failure, lax=False))
 
     def _read(self, data: Any, annotation: Any, *, lax: bool) -> Any:
@@ -163,16 +194,26 @@ def fields_of(kind: Any) -> list[ModelField] | None:
     return [ModelField(field.encode_name, hints[field.name], field.required) for field in info.fields]
 
 
-def _without_none(annotation: Any) -> Any:
-    """Give a type without its None: where text is read, "null" is a text like any other."""
-    if get_origin(annotation) is Annotated:
-        inner, *notes = get_args(annotation)
-        bare = _without_none(inner)
-        return annotation if bare is inner else Annotated[(bare, *notes)]
-    if get_origin(annotation) in (Union, UnionType) and NoneType in get_args(annotation):
-        left = tuple(part for part in get_args(annotation) if part is not NoneType)
-        return Union[left] if left else annotation  # noqa: UP007  # of a tuple
-    return annotation
+def trap_of(annotation: Any) -> Callable[[str], str] | None:
+    """Make what tells of a text, by a message, that msgspec would read it as something that its sender did not mean.
+
+    That is "null" as None, a number as a time, and what `Decimal` takes besides numbers; None if there is nothing.
+    """
+    kinds = {part for part in walk(annotation) if isinstance(part, type)}
+    takes_null = NoneType in kinds and str not in kinds
+    is_decimal = Decimal in kinds and not kinds & {str, int, float}
+    is_time = kinds & {datetime, timedelta} and not kinds & {str, int, float, Decimal}
+    if not (takes_null or is_decimal or is_time):
+        return None
+
+    def trap(text: str) -> str:
+        if takes_null and text.lower() == "null":
+            return "Expected a value, got text that says null"
+        if is_decimal and not _NUMBER.fullmatch(text):
+            return "Expected a decimal number"
+        return "Expected a date and time, or a duration, not a number" if is_time and _NUMBER.fullmatch(text) else ""
+
+    return trap
 
 
 def _classes_in(annotation: Any, seen: set[Any]) -> Iterator[Any]:

@@ -346,7 +346,7 @@ def _raw_body(parameter: Parameter, where: Body, kind: type) -> tuple[Getter, Ta
         return request.body if kind is bytes else request.text
 
     default_type = "application/octet-stream" if kind is bytes else "text/plain"
-    return get, TakenBody((expected or default_type,), kind, is_required=False, note=where)
+    return get, TakenBody((expected or default_type,), kind, expected is not None, where)
 
 
 def _refuse_bodiless(parameter: Parameter, methods: Sequence[str]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, NamedTuple, get_args
 
 from pydantic import BaseModel, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
 from ...core.errors import HTTPError
 from .faults import MAX_FAULTS, Fault, Misfit
+from .shapes import with_whole_numbers
 
 
 class ModelField(NamedTuple):
@@ -52,6 +54,15 @@ class PydanticShape:
         except ValidationError as exc:
             if any(error["type"] == "json_invalid" for error in exc.errors(include_url=False, include_context=False)):
                 raise HTTPError(400, "the body is not valid JSON") from None
+            plain, has_some = with_whole_numbers(json.loads(data))
+            if has_some:  # a strict model takes them for something else
+                return self._read_again(json.dumps(plain).encode())
+            raise _misfit(exc) from None
+
+    def _read_again(self, data: bytes) -> Any:
+        try:
+            return self.adapter.validate_json(data)
+        except ValidationError as exc:
             raise _misfit(exc) from None
 
     # --- out ---

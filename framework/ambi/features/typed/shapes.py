@@ -7,9 +7,10 @@ dataclasses, and whatever is annotated with its `Field` or with `annotated_types
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Protocol, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Annotated, Protocol, Union, cast, get_args, get_origin
 
-from ...core.errors import ConfigurationError, describe
+from ...core.errors import ConfigurationError, HTTPError, describe
 from ...core.multidict import MultiDict
 
 TYPE_CHECKING = False
@@ -104,7 +105,7 @@ def shape_of(annotation: Any, function: Callable[..., Any], what: str) -> Shape:
 
 
 def _library_of(annotation: Any, function: Callable[..., Any], what: str) -> Callable[[Any], Shape]:
-    if _is_pydantics(annotation, set()):
+    if is_pydantics(annotation):
         from .pydantic_shape import PydanticShape
 
         return PydanticShape
@@ -115,8 +116,9 @@ def _library_of(annotation: Any, function: Callable[..., Any], what: str) -> Cal
     return MsgspecShape
 
 
-def _is_pydantics(annotation: Any, seen: set[int]) -> bool:
+def is_pydantics(annotation: Any, seen: set[int] | None = None) -> bool:
     """Tell whether a type, or one that it is made of, is pydantic's. Where that is not imported there is none."""
+    seen = set() if seen is None else seen
     pydantic = sys.modules.get("pydantic")
     if id(annotation) in seen:
         return False
@@ -129,7 +131,19 @@ def _is_pydantics(annotation: Any, seen: set[int]) -> bool:
         notes = get_args(annotation)[1:]
         if any(type(note).__module__.partition(".")[0] in ("pydantic", "annotated_types") for note in notes):
             return True
-    return any(_is_pydantics(part, seen) for part in get_args(annotation))
+    return any(is_pydantics(part, seen) for part in get_args(annotation))
+
+
+def without_none(annotation: Any) -> Any:
+    """Give a type without its None: where text is read, "null" is a text like any other."""
+    if get_origin(annotation) is Annotated:
+        inner, *notes = get_args(annotation)
+        bare = without_none(inner)
+        return annotation if bare is inner else Annotated[(bare, *notes)]
+    if get_origin(annotation) in (Union, UnionType) and NoneType in get_args(annotation):
+        left = tuple(part for part in get_args(annotation) if part is not NoneType)
+        return Union[left] if left else annotation  # noqa: UP007  # of a tuple
+    return annotation
 
 
 def walk(annotation: Any) -> Iterable[Any]:
@@ -138,6 +152,32 @@ def walk(annotation: Any) -> Iterable[Any]:
     for part in get_args(annotation):
         if not isinstance(part, (str, int, bytes)):
             yield from walk(part)
+
+
+def with_whole_numbers(data: Any) -> tuple[Any, bool]:
+    """Give plain data with integers for numbers as 1.0, which JSON does not tell apart; and whether there were any.
+
+    Raises:
+        HTTPError: 400, for data that is nested too deeply.
+
+    See: JSON Schema 2020-12, core, 4.2.1.
+    """
+    try:
+        return _with_whole_numbers(data)
+    except RecursionError:
+        raise HTTPError(400, "the body is nested too deeply") from None
+
+
+def _with_whole_numbers(data: Any) -> tuple[Any, bool]:
+    if isinstance(data, float) and data.is_integer():
+        return int(data), True
+    if isinstance(data, dict):
+        pairs = {key: _with_whole_numbers(value) for key, value in cast("dict[str, Any]", data).items()}
+        return {key: value for key, (value, _) in pairs.items()}, any(found for _, found in pairs.values())
+    if isinstance(data, list):
+        items = [_with_whole_numbers(item) for item in cast("list[object]", data)]
+        return [item for item, _ in items], any(found for _, found in items)
+    return data, False
 
 
 def as_texts(given: Mapping[str, Any], lists: frozenset[str]) -> dict[str, Any]:

@@ -1,0 +1,58 @@
+"""`ambi openapi shop:app > openapi.json`: the description of an application, as `app.openapi` serves it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from pathlib import Path
+
+from ..core.errors import ConfigurationError
+from .loading import FailedImportError, WrongUseError, load_app
+from .printing import Page, print_failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+_EPILOG = """\
+exit status: 0 it was written; 1 the application cannot be loaded, put together or described; 2 wrong use
+
+The same application gives the same text, so it can be kept under version control and compared. An application that does
+not call app.openapi(...) is described with its defaults.
+"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Say what the command takes."""
+    from argparse import RawDescriptionHelpFormatter
+
+    parser.formatter_class = RawDescriptionHelpFormatter
+    parser.epilog = _EPILOG
+    parser.add_argument("app", help="module:attribute, as shop:app, shop.py:app or 'shop:create()'; shop is shop:app")
+    parser.add_argument("--indent", type=int, default=2, metavar="N", help="spaces a level; 0 for one line. Default: 2")
+
+
+def run(options: Namespace) -> int:
+    """Load the application and write its description; the exit status."""
+    if options.indent < 0:
+        sys.stderr.write(f"ambi openapi: --indent is 0 or more, not {options.indent}\n")
+        return 2
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # what the user's modules print is none of ours
+            document = load_app(options.app).openapi_document()
+    except WrongUseError as exc:
+        sys.stderr.write(f"ambi openapi: {exc}\n")
+        return 2
+    except FailedImportError as exc:
+        kind = "" if isinstance(exc.error, ConfigurationError) else type(exc.error).__name__
+        text = str(exc.error).replace(f"{Path.cwd()}/", "")
+        print_failure(Page(sys.stderr), options.app, kind, text, exc.frames)
+        return 1
+    except (ConfigurationError, ImportError) as exc:
+        sys.stderr.write(f"ambi openapi: {exc}\n")
+        return 1
+    separators = (",", ": ") if options.indent else (",", ":")
+    text = json.dumps(document, indent=options.indent or None, separators=separators, ensure_ascii=False)
+    sys.stdout.write(f"{text}\n")
+    return 0
