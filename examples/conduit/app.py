@@ -11,6 +11,7 @@ from ambi import App, HTTPError, Router
 
 from .articles import articles
 from .comments import comments
+from .contract import VERSION
 from .database import begin, begin_async, open_async_engine, open_engine
 from .errors import failure, refusal
 from .favorites import favorites
@@ -49,6 +50,7 @@ def make_api(settings: Settings) -> App:
     for routes in (users, profiles, articles, favorites, comments, tags):
         api.include(routes)
     app.include(api)
+    app.openapi(title="Conduit", version=VERSION, path="/api/openapi.json", docs="/api/docs")
     return app
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import defer
 from ambi import Router
 from ambi.features.typed import Query, Status
 
+from .errors import BODY, refuses
 from .models import Article, FormerSlug, Tag, now
 from .security import AsyncMe, UserId, Viewer
 from .selections import FEED, article_by, articles_for, found, ids_of, ids_of_feed, preview, whole, written_by
@@ -31,29 +32,29 @@ LAST_OFFSET = 10**9
 SLUG_CHARACTERS = 80
 """Of the title's; a number behind it makes it the only one of its kind."""
 
-articles = Router()
+articles = Router(tags=["Articles"])
 
 
-@articles.get("/articles")
+@articles.get("/articles", responses=refuses(401, 422))
 async def list_articles(filters: Annotated[Filters, Query()], viewer: Viewer, database: AsyncSession) -> ArticlesAnswer:
     """List articles, the newest first."""
     return await page_of(ids_of(filters), filters, viewer, database)
 
 
-@articles.get("/articles/feed")
+@articles.get("/articles/feed", responses=refuses(401, 422))
 async def feed(page: Annotated[Page, Query()], reader: UserId, database: AsyncSession) -> ArticlesAnswer:
     """List what those have written whom one follows, the newest first."""
     return await page_of(ids_of_feed(reader), page, reader, database)
 
 
-@articles.get("/articles/{slug:slug}")
+@articles.get("/articles/{slug:slug}", responses=refuses(401, 404))
 async def show_article(slug: str, viewer: Viewer, database: AsyncSession) -> ArticleAnswer:
     """Get an article."""
     row = found((await database.execute(article_by(slug, viewer))).one_or_none())
     return ArticleAnswer(whole(*row))
 
 
-@articles.post("/articles")
+@articles.post("/articles", responses=refuses(401, *BODY))
 async def write(me: AsyncMe, body: NewArticleRequest, database: AsyncSession) -> Annotated[ArticleAnswer, Status(201)]:
     """Write an article."""
     new = body.article
@@ -65,7 +66,7 @@ async def write(me: AsyncMe, body: NewArticleRequest, database: AsyncSession) ->
     return ArticleAnswer(whole(article))
 
 
-@articles.put("/articles/{slug:slug}")
+@articles.put("/articles/{slug:slug}", responses=refuses(401, 403, 404, *BODY))
 async def change(slug: str, me: AsyncMe, body: ArticleChangesRequest, database: AsyncSession) -> ArticleAnswer:
     """Change an article of one's own: what is given. Another title makes another slug; the old one will do as well."""
     article = written_by(me, found((await database.execute(article_by(slug, me.id))).one_or_none())[0])
@@ -85,7 +86,7 @@ async def change(slug: str, me: AsyncMe, body: ArticleChangesRequest, database: 
     return ArticleAnswer(whole(*(await database.execute(article_by(article.slug, me.id))).one()))
 
 
-@articles.delete("/articles/{slug:slug}")
+@articles.delete("/articles/{slug:slug}", responses=refuses(401, 403, 404))
 async def remove(slug: str, me: AsyncMe, database: AsyncSession) -> None:
     """Delete an article of one's own, with all that is said of it."""
     article = written_by(me, found((await database.execute(article_by(slug, me.id))).one_or_none())[0])

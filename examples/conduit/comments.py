@@ -10,7 +10,7 @@ from ambi import Router
 from ambi.features.typed import Status
 
 from .contract import COMMENTED
-from .errors import Refused
+from .errors import BODY, Refused, refuses
 from .models import Comment, now
 from .security import AsyncMe, Viewer
 from .selections import comments_on, id_by, shown
@@ -18,10 +18,10 @@ from .shapes import CommentAnswer, CommentsAnswer, NewCommentRequest
 
 CommentId = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 
-comments = Router()
+comments = Router(tags=["Comments"])
 
 
-@comments.get("/articles/{slug:slug}/comments")
+@comments.get("/articles/{slug:slug}/comments", responses=refuses(401, 404))
 async def list_comments(slug: str, viewer: Viewer, database: AsyncSession) -> CommentsAnswer:
     """List the comments on an article, the newest first."""
     article_id = await id_of(slug, database)
@@ -29,7 +29,7 @@ async def list_comments(slug: str, viewer: Viewer, database: AsyncSession) -> Co
     return CommentsAnswer([shown(*row) for row in rows])
 
 
-@comments.post("/articles/{slug:slug}/comments")
+@comments.post("/articles/{slug:slug}/comments", responses=refuses(401, 404, *BODY))
 async def comment(
     slug: str, me: AsyncMe, body: NewCommentRequest, database: AsyncSession
 ) -> Annotated[CommentAnswer, Status(COMMENTED)]:
@@ -42,7 +42,7 @@ async def comment(
     return CommentAnswer(shown(said))
 
 
-@comments.delete("/articles/{slug:slug}/comments/{id}")
+@comments.delete("/articles/{slug:slug}/comments/{id}", responses=refuses(401, 403, 404, 422))
 async def remove_comment(slug: str, id: CommentId, me: AsyncMe, database: AsyncSession) -> None:
     """Delete a comment of one's own."""
     article_id = await id_of(slug, database)

@@ -9,9 +9,18 @@ from typing import Any
 
 from ambi import JSON, HTTPError
 
-from .shapes import EMAIL
+from .shapes import EMAIL, Refusal
 
 BLANK = "can't be blank"
+
+
+BODY = (400, 413, 415, 422)
+"""The statuses that refuse a body."""
+
+
+def refuses(*statuses: int) -> dict[int | str, type[Refusal]]:
+    """Say which refusals an operation has, where the application is described; any other has the same form."""
+    return {**dict.fromkeys(statuses, Refusal), "default": Refusal}
 
 
 class Refused(HTTPError):

@@ -6,15 +6,16 @@ from sqlalchemy.orm import Session
 from ambi import Router
 
 from .database import add_once
+from .errors import refuses
 from .models import Favorite
 from .security import Me
 from .selections import article_by, found, whole
 from .shapes import ArticleAnswer
 
-favorites = Router()
+favorites = Router(tags=["Favorites"])
 
 
-@favorites.post("/articles/{slug:slug}/favorite")
+@favorites.post("/articles/{slug:slug}/favorite", responses=refuses(401, 404))
 def like(slug: str, me: Me, database: Session) -> ArticleAnswer:
     """Favorite an article."""
     query = article_by(slug, me.id)
@@ -23,7 +24,7 @@ def like(slug: str, me: Me, database: Session) -> ArticleAnswer:
     return ArticleAnswer(whole(*database.execute(query).one()))
 
 
-@favorites.delete("/articles/{slug:slug}/favorite")
+@favorites.delete("/articles/{slug:slug}/favorite", responses=refuses(401, 404))
 def unlike(slug: str, me: Me, database: Session) -> ArticleAnswer:
     """Favorite an article no more."""
     query = article_by(slug, me.id)

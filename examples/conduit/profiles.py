@@ -6,16 +6,16 @@ from sqlalchemy.orm import Session
 from ambi import Router
 
 from .database import add_once
-from .errors import Refused
+from .errors import Refused, refuses
 from .models import Follow, User
 from .security import Me, Viewer
 from .selections import profile_of
 from .shapes import ProfileAnswer, Username
 
-profiles = Router()
+profiles = Router(tags=["Profile"])
 
 
-@profiles.get("/profiles/{username}")
+@profiles.get("/profiles/{username}", responses=refuses(401, 404, 422))
 def show_profile(username: Username, viewer: Viewer, database: Session) -> ProfileAnswer:
     """Get a profile."""
     user = user_named(username, database)
@@ -23,7 +23,7 @@ def show_profile(username: Username, viewer: Viewer, database: Session) -> Profi
     return ProfileAnswer(profile_of(user, bool(database.scalar(select(follows)))))
 
 
-@profiles.post("/profiles/{username}/follow")
+@profiles.post("/profiles/{username}/follow", responses=refuses(401, 404, 422))
 def follow(username: Username, me: Me, database: Session) -> ProfileAnswer:
     """Follow a user: what they write is in one's feed from now on."""
     user = user_named(username, database)
@@ -31,7 +31,7 @@ def follow(username: Username, me: Me, database: Session) -> ProfileAnswer:
     return ProfileAnswer(profile_of(user, following=True))
 
 
-@profiles.delete("/profiles/{username}/follow")
+@profiles.delete("/profiles/{username}/follow", responses=refuses(401, 404, 422))
 def unfollow(username: Username, me: Me, database: Session) -> ProfileAnswer:
     """Follow a user no more."""
     user = user_named(username, database)

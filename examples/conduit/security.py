@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 from ambi import Request
+from ambi.core.contract import Demand
 from ambi.features.auth import Guard
 from ambi.features.typed import Provide
 
@@ -24,6 +25,7 @@ from .settings import Settings
 
 LIFETIME = timedelta(days=30)
 ALGORITHM = "HS256"
+SCHEME = {"type": "apiKey", "in": "header", "name": "Authorization", "description": "`Token ` and a JWT"}
 SCHEMES = ("token", "bearer")
 CHALLENGE = {"www-authenticate": 'Token realm="Conduit"'}
 
@@ -51,6 +53,10 @@ class TokenGuard(Guard[int]):
 
     takes = ("token",)
 
+    def __init__(self, *, required: bool) -> None:
+        super().__init__(read_token, blocking=False, required=required)
+        self.demand = Demand((401,), "Token", SCHEME, is_required=required)
+
     def read(self, request: Request) -> tuple[str] | None:
         scheme, token = request.authorization or ("", "")
         return (token,) if scheme in SCHEMES else None
@@ -59,8 +65,8 @@ class TokenGuard(Guard[int]):
         return Refused(401, {"token": "is invalid" if shown else "is missing"}, CHALLENGE)
 
 
-Viewer = Annotated[int | None, TokenGuard(read_token, blocking=False, required=False)]
-UserId = Annotated[int, TokenGuard(read_token, blocking=False)]
+Viewer = Annotated[int | None, TokenGuard(required=False)]
+UserId = Annotated[int, TokenGuard(required=True)]
 
 
 def load_me(user_id: UserId, database: Session) -> User:

@@ -111,6 +111,12 @@ class Filters(Page):
 # --- sent ---
 
 
+class Refusal(Struct):
+    """What is wrong: in `body` as sentences, and by the name of each field."""
+
+    errors: dict[str, list[str]]
+
+
 class Account(Struct):
     """One's own, as nobody else sees it."""
 

@@ -12,16 +12,16 @@ from ambi.features.auth import hash_password, needs_rehash, verify_password
 from ambi.features.typed import Status
 
 from .contract import NOTHING
-from .errors import Refused
+from .errors import BODY, Refused, refuses
 from .models import User
 from .security import Me, make_token
 from .settings import Settings
 from .shapes import Account, AccountAnswer, LoginRequest, NewUserRequest, UserChangesRequest
 
-users = Router()
+users = Router(tags=["User and Authentication"])
 
 
-@users.post("/users")
+@users.post("/users", responses=refuses(*BODY, 409))
 def sign_up(body: NewUserRequest, database: Session, settings: Settings) -> Annotated[AccountAnswer, Status(201)]:
     """Register a new user."""
     new = body.user
@@ -31,7 +31,7 @@ def sign_up(body: NewUserRequest, database: Session, settings: Settings) -> Anno
     return account_of(user, settings)
 
 
-@users.post("/users/login")
+@users.post("/users/login", responses=refuses(401, *BODY))
 def sign_in(body: LoginRequest, database: Session, settings: Settings) -> AccountAnswer:
     """Sign an existing user in."""
     query = select(User.id, User.password_hash).where(User.email == body.user.email)
@@ -46,13 +46,13 @@ def sign_in(body: LoginRequest, database: Session, settings: Settings) -> Accoun
     return account_of(database.get_one(User, user_id), settings)
 
 
-@users.get("/user")
+@users.get("/user", responses=refuses(401))
 def show_account(me: Me, settings: Settings) -> AccountAnswer:
     """Get the user who is signed in."""
     return account_of(me, settings)
 
 
-@users.put("/user")
+@users.put("/user", responses=refuses(401, 409, *BODY))
 def change_account(me: Me, body: UserChangesRequest, database: Session, settings: Settings) -> AccountAnswer:
     """Change the user who is signed in: what is given."""
     changes = body.user
