@@ -17,6 +17,8 @@ def before_load_schema(context: Any, raw_schema: dict[str, Any]) -> None:
     for item in raw_schema["paths"].values():
         for operation in item.values():
             operation["responses"].pop("default", None)
+    if "/upload" not in raw_schema["paths"]:  # an application without files
+        return
     upload = raw_schema["paths"]["/upload"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     for file in (upload["properties"]["file"], upload["properties"]["more"]["items"]):
         assert file.pop("format") == "binary"  # it is no format of JSON Schema
