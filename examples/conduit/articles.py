@@ -15,7 +15,7 @@ from ambi import Router
 from ambi.features.typed import Query, Status
 
 from .errors import BODY, refuses
-from .models import Article, FormerSlug, Tag, now
+from .models import Article, FormerSlug, Tag, later_than, now
 from .security import AsyncMe, UserId, Viewer
 from .selections import FEED, article_by, articles_for, found, ids_of, ids_of_feed, preview, whole, written_by
 from .shapes import (
@@ -71,7 +71,7 @@ async def change(slug: str, me: AsyncMe, body: ArticleChangesRequest, database: 
     """Change an article of one's own: what is given. Another title makes another slug; the old one will do as well."""
     article = written_by(me, found((await database.execute(article_by(slug, me.id))).one_or_none())[0])
     changes = body.article
-    article.updated_at = now()
+    article.updated_at = later_than(article.updated_at)
     if changes.description is not UNSET:
         article.description = changes.description
     if changes.body is not UNSET:

@@ -1,6 +1,6 @@
 """What is in the database."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import DateTime, ForeignKey, Index, String, Text
@@ -23,9 +23,12 @@ class Moment(TypeDecorator[datetime]):
 
 
 def now() -> datetime:
-    """Give the time, never a whole second: that would be written without a fraction, which clients look for."""
-    moment = datetime.now(UTC)
-    return moment.replace(microsecond=moment.microsecond or 1)
+    return datetime.now(UTC)
+
+
+def later_than(moment: datetime) -> datetime:
+    """Give the time, or the next that is written in another way than that moment: it is written to the millisecond."""
+    return max(now(), moment + timedelta(milliseconds=1))
 
 
 class Model(DeclarativeBase):

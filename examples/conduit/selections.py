@@ -4,6 +4,7 @@ However many articles are on a page, it takes three statements: a row for each w
 to do with it, the tags of all of them, and how many there are in all.
 """
 
+from datetime import datetime
 from typing import TypeAlias
 
 from sqlalchemy import Row, Select, exists, func, or_, select
@@ -97,25 +98,32 @@ def read_slug(text: str) -> str:
 # --- what is shown ---
 
 
+def written(moment: datetime) -> str:
+    """Write a moment in UTC as JavaScript does: `2016-02-18T03:22:56.637Z`."""
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
+
+
 def profile_of(user: User, following: bool) -> Profile:
     return Profile(user.username, user.bio or NOTHING, user.image or NOTHING, following)
 
 
 def whole(article: Article, favorited: bool = False, favorites_count: int = 0, following: bool = False) -> WholeArticle:
     return WholeArticle(
-        article.slug, article.title, article.description, [tag.name for tag in article.tags], article.created_at,
-        article.updated_at, favorited, favorites_count, profile_of(article.author, following), article.body,
+        article.slug, article.title, article.description, [tag.name for tag in article.tags],
+        written(article.created_at), written(article.updated_at), favorited, favorites_count,
+        profile_of(article.author, following), article.body,
     )  # fmt: skip
 
 
 def preview(row: ArticleRow) -> Preview:
     article, favorited, favorites_count, following = row
     return Preview(
-        article.slug, article.title, article.description, [tag.name for tag in article.tags], article.created_at,
-        article.updated_at, favorited, favorites_count, profile_of(article.author, following),
+        article.slug, article.title, article.description, [tag.name for tag in article.tags],
+        written(article.created_at), written(article.updated_at), favorited, favorites_count,
+        profile_of(article.author, following),
     )  # fmt: skip
 
 
 def shown(comment: Comment, following: bool = False) -> ShownComment:
     author = profile_of(comment.author, following)
-    return ShownComment(comment.id, comment.created_at, comment.updated_at, comment.body, author)
+    return ShownComment(comment.id, written(comment.created_at), written(comment.updated_at), comment.body, author)

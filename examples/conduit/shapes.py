@@ -1,6 +1,5 @@
 """What is sent and received: the models of the contract. What is checked of a request is written in its types."""
 
-from datetime import datetime
 from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -25,6 +24,8 @@ TagName = Annotated[str, Meta(max_length=50, pattern=ANYTHING)]
 TagNames = Annotated[list[TagName], Meta(max_length=50)]
 Limit = Annotated[int, Meta(ge=1)]
 Offset = Annotated[int, Meta(ge=0)]
+Timestamp = Annotated[str, Meta(examples=["2016-02-18T03:22:56.637Z"], extra_json_schema={"format": "date-time"})]
+"""To the millisecond, in UTC, as JavaScript writes it: clients compare and match such texts."""
 
 
 # --- received ---
@@ -141,8 +142,8 @@ class ArticleFields(Struct, rename="camel"):
     title: str
     description: str
     tag_list: list[str]
-    created_at: datetime
-    updated_at: datetime
+    created_at: Timestamp
+    updated_at: Timestamp
     favorited: bool
     favorites_count: int
     author: Profile
@@ -158,8 +159,8 @@ class WholeArticle(ArticleFields):
 
 class ShownComment(Struct, rename="camel"):
     id: int
-    created_at: datetime
-    updated_at: datetime
+    created_at: Timestamp
+    updated_at: Timestamp
     body: str
     author: Profile
 

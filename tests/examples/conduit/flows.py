@@ -11,7 +11,7 @@ from tests.examples.conduit.api import PASSWORD, Person
 
 Flow = Callable[[Person], None]
 
-MOMENT = re.compile(r"\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d\.\d+Z")
+MOMENT = re.compile(r"\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d\.\d{3}Z")
 BLANK = "can't be blank"
 TAKEN = "has already been taken"
 ACCOUNT = {"email", "token", "username", "bio", "image"}
@@ -159,6 +159,9 @@ def writing(api: Person) -> None:
     changed = jake.put(path, {"article": {"body": "With one hand"}}).document["article"]
     assert {**changed, "updatedAt": 0} == {**made, "body": "With one hand", "updatedAt": 0}
     assert changed["updatedAt"] > made["updatedAt"]
+    again = jake.put(path, {"article": {}}).document["article"]
+    assert again["updatedAt"] > changed["updatedAt"]  # however soon after it
+    assert again["createdAt"] == made["createdAt"]
     for tag_list in (["wings", "dragons"], []):
         changed = jake.put(path, {"article": {"tagList": tag_list}}).document["article"]
         assert changed["tagList"] == api.get(path)["article"]["tagList"] == sorted(tag_list)

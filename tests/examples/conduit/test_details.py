@@ -153,14 +153,59 @@ def test_a_password_is_hashed_anew_where_the_hash_is_weak(own: Person, monkeypat
         assert len(made) == n + 1
 
 
-def test_pages_of_other_sites_may_use_it(client: Client) -> None:
-    preflight = {
-        "origin": "https://demo.example", "access-control-request-method": "PUT",
-        "access-control-request-headers": "authorization,content-type",
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+def test_pages_of_other_sites_may_use_it(client: Client, method: str) -> None:
+    origin = {"origin": "https://demo.example"}
+    asked = {
+        **origin, "access-control-request-method": method,
+        "access-control-request-headers": "authorization,content-type,x-requested-with",
     }  # fmt: skip
-    answer = client.options("/api/articles/x", headers=preflight)
-    assert answer.headers["access-control-allow-origin"] == "*"
-    assert "authorization" in answer.headers["access-control-allow-headers"]
+    preflight = client.options("/api/articles/x", headers=asked)
+    assert preflight.status_code == 204
+    assert method in preflight.headers["access-control-allow-methods"]
+    assert preflight.headers["access-control-allow-headers"] == "authorization, content-type, x-requested-with"
+    refused = client.request(method, "/api/articles/x/favorite", headers=origin)
+    for answer in (preflight, refused, client.get("/api/tags", headers=origin)):
+        assert answer.headers["access-control-allow-origin"] == "*"
+        assert "access-control-allow-credentials" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "type", ["application/json", "application/json; charset=utf-8", "application/json;charset=UTF-8"]
+)
+@pytest.mark.parametrize("content", [b"", b"{}"])
+def test_collections_name_a_type_where_they_send_no_body_or_an_empty_one(
+    own: Person, client: Client, type: str, content: bytes
+) -> None:
+    jake, ann = own.somebody(), own.somebody("ann")
+    slug = jake.writes(tagList=["training", "dragons"])["slug"]
+    headers = {"authorization": f"Token {ann.token}", "content-type": type, "x-requested-with": "XMLHttpRequest"}
+    for method, path in (
+        ("GET", "/user"), ("GET", "/articles"), ("GET", "/articles/feed"), ("GET", f"/articles/{slug}"),
+        ("GET", f"/articles/{slug}/comments"), ("GET", "/tags"), ("POST", f"/articles/{slug}/favorite"),
+        ("DELETE", f"/articles/{slug}/favorite"), ("POST", f"/profiles/{jake.name}/follow"),
+        ("DELETE", f"/profiles/{jake.name}/follow"),
+    ):  # fmt: skip
+        answer = client.request(method, f"/api{path}", headers=headers, content=content)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json"), path
+    said = client.post(f"/api/articles/{slug}/comments", headers=headers, content=b'{"comment": {"body": "Thanks"}}')
+    assert said.json()["comment"]["author"]["username"] == ann.name
+    path = f"/api/articles/{slug}/comments/{said.json()['comment']['id']}"
+    gone = client.delete(path, headers=headers, content=content)
+    assert (gone.status_code, gone.content) == (204, b"")
+
+
+def test_a_form_of_a_page_sends_back_what_it_was_given_and_filters_that_are_empty(own: Person) -> None:
+    jake = own.somebody()
+    article = jake.writes("Sent back", tagList=["one"])
+    account = {**jake.account, "bio": "New", "image": None}
+    changed = jake.put("/user", {"user": account})
+    assert (changed.status, changed.document["user"]["bio"]) == (200, "New")
+    kept = jake.put(f"/articles/{article['slug']}", {"article": article}).document["article"]
+    assert {**kept, "updatedAt": 0, "author": 0} == {**article, "updatedAt": 0, "author": 0}
+    found = own.get("/articles?limit=10&offset=0&tag=&author=&favorited=")
+    assert [one["slug"] for one in found["articles"]] == [article["slug"]]
+    assert found["articlesCount"] == 1
 
 
 def test_the_environment_names_what_is_kept_elsewhere(tmp_path: Path) -> None:
