@@ -92,3 +92,22 @@ def test_two_processes_share_a_list_that_stays(tmp_path: Path, monkeypatch: pyte
         assert one.get("/todos/1").json() == {**todo, "completed": True}
     with Client(app, "asgi") as later:
         assert len(later.get("/todos").json()) == 1
+
+
+def test_its_suite_names_a_type_with_every_request_also_where_it_sends_no_body(client: Client):
+    json = {"content-type": "application/json", "accept": "text/plain, */*; q=0.01"}
+    url = add(client, "walk the dog")["url"]
+    for method, target, status in (
+        ("GET", "/todos", 200),
+        ("GET", url, 200),
+        ("DELETE", url, 204),
+        ("DELETE", "/todos", 204),
+    ):
+        answer = client.request(method, target, headers=json)
+        assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (status, "*")
+
+
+def test_its_page_sends_back_all_that_it_was_given(client: Client):
+    todo = add(client, "walk the dog", order=1)
+    changed = client.patch(todo["url"], json={**todo, "completed": True})
+    assert (changed.status_code, changed.json()) == (200, {**todo, "completed": True})

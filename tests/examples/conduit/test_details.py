@@ -173,8 +173,8 @@ def test_pages_of_other_sites_may_use_it(client: Client, method: str) -> None:
 @pytest.mark.parametrize(
     "type", ["application/json", "application/json; charset=utf-8", "application/json;charset=UTF-8"]
 )
-@pytest.mark.parametrize("content", [b"", b"{}"])
-def test_collections_name_a_type_where_they_send_no_body_or_an_empty_one(
+@pytest.mark.parametrize("content", [b"", b"{}", b'{"user": {"email": "of another request"}}'])
+def test_collections_name_a_type_where_they_send_no_body_or_one_that_nobody_asked_for(
     own: Person, client: Client, type: str, content: bytes
 ) -> None:
     jake, ann = own.somebody(), own.somebody("ann")
