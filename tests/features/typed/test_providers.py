@@ -597,6 +597,16 @@ def test_to_replace_what_nobody_asks_for_is_a_mistake(app: App) -> None:
 # --- errors of developers ---
 
 
+@pytest.mark.parametrize("options", [{"until": "sent"}, {"blocking": False}, {"body": True}])
+def test_one_that_is_asked_for_with_two_sets_of_options_is_told_at_registration(options: Any) -> None:
+    made = provider_of("generator", [])
+
+    def handler(a: Annotated[str, Provide(made)], b: Annotated[str, Provide(made, **options)]) -> None: ...
+
+    with pytest.raises(ConfigurationError, match="the parameter 'b' is provided by .* with other options"):
+        App().post("/")(handler)
+
+
 class Hen:
     """Made of an egg."""
 
