@@ -10,7 +10,7 @@ import msgspec
 import pydantic
 import pytest
 
-from ambi import JSON, App, ConfigurationError, Event, HTTPError, Request, Response, Text
+from ambi import JSON, App, ConfigurationError, Event, HTTPError, JSONLines, Request, Response, Text
 from ambi.features.typed import Status
 from ambi.testing import Client
 from tests.cells import Cell
@@ -379,6 +379,19 @@ def test_what_returns_an_iterator_or_a_response_instead_is_sent_alike(app: App, 
     answering(app, cell, Iterator[Public], Text("else"), "/else")
     assert client.get("/sync").content == client.get("/async").content == SENT + b"\n"
     assert client.get("/else").text == "else"
+
+
+def test_the_items_of_lines_that_a_handler_makes_itself_are_those_that_it_says(
+    app: App, client: Client, cell: Cell
+) -> None:
+    def handler():
+        return JSONLines([ENTITY, DICT], headers={"x-own": "1"})
+
+    handler.__annotations__["return"] = Iterator[Data]
+    app.get("/")(cell.handler(handler))
+    response = client.get("/")
+    assert response.content == (SENT + b"\n") * 2
+    assert response.headers["x-own"] == "1"
 
 
 def test_an_item_that_is_something_else_cuts_the_stream(make_client: Any, cell: Cell) -> None:
