@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from .core.forwarded import Proxies
     from .core.middleware import Middleware
     from .core.request import Request
-    from .core.response import Response
     from .core.routing import Route
     from .features.csrf import CSRFTokens
     from .features.openapi.document import Description
@@ -120,7 +119,7 @@ class EquippedRouter(Router):
         return bind_typed(route, self._provided(), self._stream_kind)
 
     @staticmethod
-    def _stream_kind(kind: Literal["lines", "events"]) -> Callable[[Any], Response]:
+    def _stream_kind(kind: Literal["lines", "events"]) -> type[Any]:
         """Give what sends the items of a generator, one feature or the other."""
         if kind == "events":
             from .features.sse import SSE

@@ -593,8 +593,11 @@ def test_what_is_read_ahead_is_counted_whatever_was_declared(make_client: MakeCl
         yield
 
     app.post("/", max_body_bytes=100_000)(cell.handler(lambda request: request.body))
+    app.post("/small", max_body_bytes=100)(cell.handler(lambda request: request.body))
     client = make_client(BodyTap(app, [b"x" * 40_000] * 5))
     assert client.post("/", content=b"abc").status_code == 413
+    client = make_client(BodyTap(app, [b"x" * 101]))
+    assert client.post("/small", content=b"abc").status_code == 413
 
 
 def test_what_is_refused_of_a_body_is_refused_behind_the_layers_also_where_it_was_read_before_them(

@@ -133,7 +133,9 @@ def load_body(request: Request, source: BodySource, max_bytes: int, *, raw: bool
 
 async def _load_bytes(request: Request, source: BodySource, max_bytes: int) -> None:
     chunks: list[bytes] = [] if source.ahead is None else [source.ahead]
-    left = max_bytes
+    left = max_bytes - sum(map(len, chunks))
+    if left < 0:
+        raise too_large(max_bytes)
     while not source.ended:
         chunk = await source.read()
         left -= len(chunk)

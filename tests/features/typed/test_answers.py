@@ -3,17 +3,19 @@
 import datetime
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypedDict, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
 import pydantic
 import pytest
 
-from ambi import JSON, App, ConfigurationError, Event, HTTPError, Request, Response, Text
+from ambi import JSON, App, ConfigurationError, Event, HTTPError, JSONLines, Request, Response, Text
 from ambi.features.typed import Status
 from ambi.testing import Client
 from tests.cells import Cell
+
+T = TypeVar("T")
 
 
 class Public(msgspec.Struct):
@@ -30,6 +32,56 @@ class Plain(msgspec.Struct):
 
     id: int
     name: str
+
+
+class Keys(TypedDict):
+    id: int
+    name: str
+
+
+class Holder(msgspec.Struct):
+    keys: Keys
+
+
+@dataclass
+class DataHolder:
+    keys: Keys
+
+
+class Shallow(msgspec.Struct):
+    """A page of what has no subclass."""
+
+    items: list[Plain]
+    first: Plain | None = None
+
+
+@dataclass
+class Entity:
+    """As an ORM has it whose classes are dataclasses."""
+
+    id: int = 1
+    name: str = "n"
+    password: str = "secret"
+
+
+class Part(msgspec.Struct, Generic[T]):
+    of: T
+    owner: Public
+
+
+@dataclass
+class DataPart(Generic[T]):
+    of: T
+    owner: Public
+
+
+class PublicPart(Part[Public]):
+    """Holds what its variable stands for."""
+
+
+class Tree(msgspec.Struct):
+    leaf: Plain
+    trees: list["Tree"] = []
 
 
 @dataclass
@@ -94,6 +146,42 @@ def test_fields_that_are_not_named_stay_here(app: App, client: Client, cell: Cel
     assert response.headers["content-type"] == "application/json"
 
 
+PRIVATE: Any = Private(1, "n")
+ENTITY: Any = Entity()
+
+
+@pytest.mark.parametrize(
+    ("returns", "value"),
+    [
+        (Holder, Holder(DICT)), (DataHolder, DataHolder(DICT)), (list[Holder], [Holder(DICT)]),
+        (Shallow, Shallow([ENTITY])), (Shallow, Shallow([DICT])), (Shallow, Shallow([], ENTITY)),
+        (Tree, Tree(Plain(1, "n"), [Tree(ENTITY)])), (Part[int], Part(1, PRIVATE)), (Part[Plain], Part(ENTITY, PRIVATE)),
+        (DataPart[int], DataPart(1, PRIVATE)), (dict[str, Part[int]], {"a": Part(1, PRIVATE)}),
+        (PublicPart, PublicPart(PRIVATE, PRIVATE)), (JSON[Part[int]], JSON(Part(1, PRIVATE))),
+        (Iterator[Holder], [Holder(DICT)]), (dict[str, Plain], {"a": ENTITY}), (tuple[Public, ...], (PRIVATE,)),
+    ],
+)  # fmt: skip
+def test_no_field_leaves_inside_of_a_generic_a_typed_dict_or_what_has_another_class(
+    app: App, client: Client, cell: Cell, returns: Any, value: Any
+) -> None:
+    def handler():
+        return iter(value) if returns == Iterator[Holder] else value
+
+    handler.__annotations__["return"] = returns
+    app.get("/")(cell.handler(handler))
+    response = client.get("/")
+    assert b"secret" not in response.content
+    assert response.status_code == 200
+
+
+def test_a_tree_is_written_however_deep_it_is(app: App, client: Client, cell: Cell) -> None:
+    tree = Tree(Plain(1, "n"))
+    for _ in range(300):
+        tree = Tree(Plain(1, "n"), [tree])
+    answering(app, cell, Tree, tree)
+    assert client.get("/").content.count(SENT) == 301
+
+
 @pytest.mark.parametrize(
     ("returns", "value", "sent"),
     [
@@ -132,7 +220,8 @@ def test_a_value_that_is_something_else_is_an_error_that_names_the_handler(
     app = App(debug=debug)
     answering(app, cell, returns, value)
     assert make_client(app).get("/").status_code == 500
-    assert f"{__file__}:71) returned {type(value).__name__}, which is not what it says" in caplog.text
+    line = answering.__code__.co_firstlineno + 3
+    assert f"{__file__}:{line}) returned {type(value).__name__}, which is not what it says" in caplog.text
 
 
 def test_in_debug_a_value_of_the_right_class_is_checked_whole(
@@ -290,6 +379,19 @@ def test_what_returns_an_iterator_or_a_response_instead_is_sent_alike(app: App, 
     answering(app, cell, Iterator[Public], Text("else"), "/else")
     assert client.get("/sync").content == client.get("/async").content == SENT + b"\n"
     assert client.get("/else").text == "else"
+
+
+def test_the_items_of_lines_that_a_handler_makes_itself_are_those_that_it_says(
+    app: App, client: Client, cell: Cell
+) -> None:
+    def handler():
+        return JSONLines([ENTITY, DICT], headers={"x-own": "1"})
+
+    handler.__annotations__["return"] = Iterator[Data]
+    app.get("/")(cell.handler(handler))
+    response = client.get("/")
+    assert response.content == (SENT + b"\n") * 2
+    assert response.headers["x-own"] == "1"
 
 
 def test_an_item_that_is_something_else_cuts_the_stream(make_client: Any, cell: Cell) -> None:

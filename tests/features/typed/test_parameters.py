@@ -539,6 +539,124 @@ def test_what_is_wrong_of_the_whole_is_told_of_the_whole(app: App, client: Clien
     assert errors(client.post("/", json={"low": 2, "high": 1})) == [("body", "#", "low must not be above high")]
 
 
+class Kind(enum.Enum):
+    A = "a"
+
+
+class One(msgspec.Struct, tag=True):
+    x: int
+
+
+class Two(msgspec.Struct, tag=True):
+    x: int
+
+
+class Closed(msgspec.Struct, forbid_unknown_fields=True):
+    kind: Kind = Kind.A
+    word: Literal["p", "q"] = "p"
+    either: One | Two | None = None
+
+
+class PydanticOne(pydantic.BaseModel):
+    kind: Literal["one"]
+
+
+class PydanticTwo(pydantic.BaseModel):
+    kind: Literal["two"]
+
+
+class PydanticClosed(pydantic.BaseModel):
+    either: Annotated[PydanticOne | PydanticTwo, pydantic.Field(discriminator="kind")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "fault"),
+    [
+        (Closed, {"kind": "SENT"}, ("#/kind", "Invalid enum value")),
+        (Closed, {"word": "SENT"}, ("#/word", "Invalid enum value")),
+        (Closed, {"either": {"type": "SENT"}}, ("#/either/type", "Invalid value")),
+        (Closed, {"unknown": 1}, ("#/unknown", "Object contains unknown field")),
+        (
+            PydanticClosed, {"either": {"kind": "SENT"}},
+            ("#/either", "The tag does not match any of the expected ones: 'one', 'two'"),
+        ),
+    ],
+)  # fmt: skip
+def test_a_fault_does_not_repeat_what_was_sent(
+    app: App, client: Client, cell: Cell, kind: Any, body: Any, fault: tuple[str, str]
+) -> None:
+    def handler(body) -> None: ...
+
+    handler.__annotations__["body"] = kind
+    app.post("/")(cell.handler(handler))
+    assert errors(client.post("/", json=body)) == [("body", *fault)]
+
+
+@pytest.mark.parametrize("kind", [dict[str, list[int]], Annotated[dict[str, list[int]], pydantic.Field()]])
+def test_a_name_that_was_sent_does_not_make_the_answer_a_hundred_times_as_long(
+    app: App, client: Client, cell: Cell, kind: Any
+) -> None:
+    def handler(body) -> None: ...
+
+    handler.__annotations__["body"] = Annotated[kind, Body()]
+    app.post("/")(cell.handler(handler))
+    response = client.post("/", json={"k": ["x"], "k" * 10_000: ["x"] * 100})
+    assert len(response.content) < 20_000
+    assert [place for _, place, _ in errors(response)][:2] == ["#/k/0", "#"]
+
+
+def test_to_find_the_faults_of_many_items_does_not_read_their_class_for_each(
+    app: App, client: Client, cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @app.post("/")
+    @cell.handler
+    def handler(items: list[Item]) -> None: ...
+
+    def fail(_kind: Any) -> None:
+        raise AssertionError("read again")
+
+    monkeypatch.setattr(msgspec.inspect, "type_info", fail)
+    assert errors(client.post("/", json=[{"name": "a", "price": "x"}])) == [
+        ("body", "#/0/price", "Expected `float`, got `str`")
+    ]
+
+
+class Nest(msgspec.Struct):
+    id: int
+    nests: list["Nest"] = []
+
+
+def test_what_does_not_fit_is_refused_however_deep_it_is(app: App, client: Client, cell: Cell) -> None:
+    @app.post("/")
+    @cell.handler
+    def handler(nest: Nest) -> None: ...
+
+    for depth in (100, 300, *range(430, 530, 3)):  # what reads it, converts it and looks for faults ends at others
+        body = b"\x82\xa2id\x01\xa5nests\x91" * depth + b"\x81\xa2id\xa1x"
+        response = client.post("/", content=body, headers={"content-type": "application/msgpack"})
+        assert response.status_code == (422 if depth < 400 else response.status_code)
+        assert response.status_code in (400, 422)
+
+
+class Floats(msgspec.Struct):
+    one: float = 0
+    many: list[float] = []
+
+
+@pytest.mark.parametrize("text", ["nan", "-inf", "Infinity", "NaN"])
+def test_text_is_no_number_that_json_has_not_in_lists_and_models_either(
+    app: App, client: Client, cell: Cell, text: str
+) -> None:
+    @app.get("/")
+    @cell.handler
+    def handler(model: Annotated[Floats, Query()], lone: Annotated[list[float], Query()] = []) -> None: ...  # noqa: B006
+
+    for name in ("one", "many", "lone"):
+        assert [e[2] for e in errors(client.get("/", params=[(name, text), *([(name, "1")] * (name != "one"))]))] == [
+            "Expected a finite number"
+        ]
+
+
 def test_no_more_faults_are_told_than_a_hundred(app: App, client: Client, cell: Cell) -> None:
     @app.post("/")
     @cell.handler

@@ -2,6 +2,7 @@
 
 import contextlib
 import contextvars
+import re
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -172,20 +173,27 @@ def test_one_may_make_another_exception_of_it(app: App, client: Client, cell: Ce
     assert client.get("/").json()["detail"] == "not here"
 
 
+@pytest.mark.parametrize("is_async", [False, True])
 def test_one_that_swallows_an_exception_is_an_error(
-    app: App, client: Client, cell: Cell, caplog: pytest.LogCaptureFixture
+    app: App, client: Client, cell: Cell, caplog: pytest.LogCaptureFixture, is_async: bool
 ) -> None:
     def swallowing() -> Iterator[str]:
         with contextlib.suppress(LookupError):
             yield "x"
 
+    async def swallowing_async() -> AsyncIterator[str]:
+        with contextlib.suppress(LookupError):
+            yield "x"
+
+    swallows: Any = swallowing_async if is_async else swallowing
+
     @app.get("/")
     @cell.handler
-    def handler(a: Annotated[str, Provide(swallowing)]) -> None:
+    def handler(a: Annotated[str, Provide(swallows)]) -> None:
         raise LookupError
 
     assert client.get("/").status_code == 500
-    assert "swallowed LookupError" in caplog.text
+    assert re.search(r"<Provider .*swallowing.*> swallowed", caplog.text)
 
 
 @pytest.mark.parametrize("until", ["response", "sent"])
@@ -542,6 +550,32 @@ def test_one_of_the_application_is_replaced_too(app: App, client: Client, cell: 
         assert Client(app, cell.gateway, backend=cell.backend).get("/").json() == ["fake"]
 
 
+def test_what_stands_for_a_value_of_the_application_is_given_to_others_too(cell: Cell) -> None:
+    log: list[str] = []
+    app, engine, settings = App(), provider_of("def", log, "engine"), provider_of("def", log, "settings")
+
+    def pool(engine: Annotated[str, Provide(engine, scope="app")]) -> str:
+        return f"pool of {engine}"
+
+    def fake(settings: Annotated[str, Provide(settings, scope="app")]) -> Iterator[str]:
+        yield f"fake by {settings}"
+        log.append("end fake")
+
+    @app.get("/")
+    @cell.handler
+    def handler(pool: Annotated[str, Provide(pool, scope="app")]) -> Any:
+        return [pool]
+
+    with app.override({engine: fake}):
+        with Client(app, cell.gateway, backend=cell.backend) as client:
+            assert client.get("/").json() == ["pool of fake by settings"]
+        assert log == ["make settings", "end fake"]
+    log.clear()
+    with Client(app, cell.gateway, backend=cell.backend) as client:
+        assert client.get("/").json() == ["pool of engine"]
+    assert log == ["make engine"]
+
+
 def test_a_replacement_that_cannot_be_called_is_a_mistake_and_is_taken_back(app: App) -> None:
     real = provider_of("def", [], "real")
 
@@ -561,6 +595,39 @@ def test_to_replace_what_nobody_asks_for_is_a_mistake(app: App) -> None:
 
 
 # --- errors of developers ---
+
+
+@pytest.mark.parametrize("options", [{"until": "sent"}, {"blocking": False}, {"body": True}])
+def test_one_that_is_asked_for_with_two_sets_of_options_is_told_at_registration(options: Any) -> None:
+    made = provider_of("generator", [])
+
+    def handler(a: Annotated[str, Provide(made)], b: Annotated[str, Provide(made, **options)]) -> None: ...
+
+    with pytest.raises(ConfigurationError, match="the parameter 'b' is provided by .* with other options"):
+        App().post("/")(handler)
+
+
+class Hen:
+    """Made of an egg."""
+
+    def __init__(self, egg: "Egg") -> None: ...
+
+
+class Egg:
+    """Made of a hen."""
+
+    def __init__(self, hen: Hen) -> None: ...
+
+
+def test_a_circle_of_values_of_the_application_is_told_at_registration() -> None:
+    app = App()
+    app.provide(Hen, Hen, scope="app")
+    app.provide(Egg, Egg, scope="app")
+
+    def handler(hen: Hen) -> None: ...
+
+    with pytest.raises(ConfigurationError, match="it asks for what asks for it: .*Hen.* -> .*Egg.* -> .*Hen"):
+        app.get("/")(handler)
 
 
 def test_a_circle_is_told_at_registration() -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .shapes import Shape
 
     Answer = Callable[[Request, Any], Response]
-    StreamKind = Callable[[Literal["lines", "events"]], Callable[[Any], Response]]
+    StreamKind = Callable[[Literal["lines", "events"]], type[Any]]
 
 
 def answer_of(function: Callable[..., Any], returns: Any, stream_kind: StreamKind) -> tuple[Answer | None, Given]:
@@ -132,8 +132,8 @@ def _stream_answer(
 
     def answer(request: Request, value: Any) -> Response:
         if isinstance(value, Response):
-            return make_response(value, request.app.json, source)
-        response = make(value)
+            return make_response(value, (isinstance(value, make) and codec) or request.app.json, source)
+        response: Response = make(value)
         response.encode(codec or request.app.json)
         return _with_status(response, status)
 

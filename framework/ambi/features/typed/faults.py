@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 MAX_FAULTS = 100
 """How many are told: a client can send a list of a million items that are all wrong."""
 
+MAX_TOLD = 1024
+"""How many characters of a name or a pointer are told: those are the client's, and each fault has them again."""
+
 
 class Fault(NamedTuple):
     """One thing that is wrong.
@@ -35,13 +38,23 @@ class Fault(NamedTuple):
 
     def described(self) -> dict[str, str]:
         """Give the fault as a member of the problem document."""
-        pointer = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in self.path)
+        pointer = self._pointer()
         told = {"location": self.location, "message": self.message}
         if self.name:
-            told["name"] = self.name
+            told["name"] = self.name[:MAX_TOLD]
         if pointer or self.location == "body":
             told["pointer"] = f"#{pointer}"
         return told
+
+    def _pointer(self) -> str:
+        """Give the JSON Pointer of the value; where that would be too long, of what it is in."""
+        pointer = ""
+        for part in self.path:
+            step = "/" + str(part).replace("~", "~0").replace("/", "~1")
+            if len(pointer) + len(step) > MAX_TOLD:
+                break
+            pointer += step
+        return pointer
 
 
 class Misfit(Exception):

@@ -158,5 +158,10 @@ class Provide:
         self.blocking = blocking
         self.body = body
 
+    @property
+    def options(self) -> tuple[str, bool, bool]:
+        """How the value is provided for a request."""
+        return self.until, self.blocking, self.body
+
     def __repr__(self) -> str:
         return f"Provide({getattr(self.function, '__name__', self.function)})"

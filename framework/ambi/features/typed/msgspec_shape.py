@@ -3,33 +3,42 @@
 Facts
 - msgspec stops at the first fault. So where a value does not fit it is gone through again, field by field, to tell all
   of them; nobody waits for that but whoever sent it.
-- `convert` leaves an instance of the wanted Struct as it is, with whatever subclasses stand in its fields: where a
-  class in reach has subclasses, values are written and read again, so that no field of a subclass slips through.
+- `convert` leaves an instance of the wanted Struct as it is, with whatever stands in its fields, be it of a subclass
+  or of another class: where it is not seen to be of just the classes that are wanted, it is written and read again,
+  so that no field of those slips through.
 - Text "null" reads as None where None may be, a number as a time since 1970; "nan" and "inf" as numbers, which JSON
   has not, and for `Decimal` also "1_0" and " 1".
+- Some messages repeat what was sent: of enums, tags, and fields that are unknown.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from datetime import datetime, timedelta
 from decimal import Decimal
-from types import NoneType
-from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints, is_typeddict
+from itertools import chain, islice
+from operator import attrgetter
+from types import NoneType, UnionType
+from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints, is_typeddict
+from weakref import WeakKeyDictionary
 
 import msgspec
 
 from ...core.errors import HTTPError
 from .faults import MAX_FAULTS, Fault, Misfit
-from .shapes import walk, with_whole_numbers, without_none
+from .shapes import too_deep, walk, with_whole_numbers, without_none
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    Check = Callable[[list[Any]], bool]
+
 _PLACE = re.compile(r" - at `\$(.*)`$")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_NO_NUMBER = re.compile(r"[+-]?(nan|inf|infinity)", re.ASCII | re.IGNORECASE)
+_REPEATED = re.compile(r"(Invalid (?:enum )?value) .*", re.DOTALL)
+_UNKNOWN = re.compile(r"(Object contains unknown field) `(.*)`", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 
 
@@ -61,13 +70,10 @@ class MsgspecShape:
         self._without_none = without_none(annotation)
         self._trap = trap_of(self._without_none)
         self._traps = {field.name: trap for field in self.fields() or () if (trap := trap_of(field.annotation))}
-        self._classes = tuple(_classes_in(annotation, set()))
-        top = _item_class(annotation, self._classes) or (annotation if annotation in self._classes else None)
-        self._is_list = top is not annotation
-        self._top = None if top is None or is_typeddict(top) else top
-        self._inside = () if top is None else tuple(_classes_inside(top, set()))
-        is_flat = self._top is not None and not self._is_list and not self._inside
-        self._flat = self._top if is_flat else _Nothing  # a value of just this class has nothing to hide
+        self._is_kept = not all(map(is_typeddict, _classes_in(annotation, set())))  # by `convert`, as it is
+        self._check = _check_of(annotation, {}) if self._is_kept else None
+        is_flat = self._check is not None and _is_flat(annotation)
+        self._flat = annotation if is_flat else _Nothing  # a value of just this class has nothing to hide
 
     # --- in ---
 
@@ -80,12 +86,9 @@ class MsgspecShape:
                 if message := self._trap(one):
                     raise Misfit([Fault((), message)])
         try:
-            value = msgspec.convert(text, self._without_none, strict=False)
+            return msgspec.convert(text, self._without_none, strict=False)
         except msgspec.ValidationError as exc:
             raise Misfit(self._faults(text, exc, lax=True)) from None
-        if value.__class__ is float and not math.isfinite(value):
-            raise Misfit([Fault((), "Expected a finite number")])
-        return value
 
     def read_data(self, data: Any, /, *, lax: bool = False) -> Any:
         """Read a value from plain data; `lax` of a model says that its fields are text."""
@@ -131,14 +134,16 @@ class MsgspecShape:
             return msgspec.convert(data, annotation, strict=not lax)
         except msgspec.ValidationError as exc:
             raise Misfit(self._faults(data, exc, lax=lax)) from None
+        except RecursionError:
+            raise too_deep() from None
 
     def _faults(self, data: Any, failure: Exception, *, lax: bool) -> list[Fault]:
         """Tell all that does not fit; what shows itself only as a whole is told as msgspec tells it."""
-        found: list[Fault] = []
-        for fault in _find(self._without_none if data is not None else self.annotation, data, (), lax):
-            found.append(fault)
-            if len(found) == MAX_FAULTS:
-                break
+        kind = self._without_none if data is not None else self.annotation
+        try:
+            found = list(islice(_find(kind, data, (), lax), MAX_FAULTS))
+        except RecursionError:
+            raise too_deep() from None
         return found or [_fault_of(failure, ())]
 
     # --- out ---
@@ -149,23 +154,18 @@ class MsgspecShape:
             return value
         try:
             value = msgspec.convert(value, self.annotation, from_attributes=True)
-            if strict or any(kind.__subclasses__() for kind in self._classes):
+            if strict or (self._is_kept and not self._is_narrow(value)):
                 value = msgspec.convert(msgspec.to_builtins(value, str_keys=True), self.annotation, str_keys=True)
         except msgspec.ValidationError as exc:
             raise TypeError(str(exc)) from exc
         return value
 
     def _is_narrow(self, value: Any) -> bool:
-        """Tell whether the value is one of the class itself, or a list of such, and nothing can be hidden in it."""
-        top = self._top
-        if top is None:
+        """Tell whether the value, and all that is in it, is seen to be of just the classes that are wanted."""
+        try:
+            return self._check is not None and self._check([value])
+        except (AttributeError, RecursionError):  # a field that was never set; what is deeper than Python calls go
             return False
-        if not self._is_list:
-            if value.__class__ is not top:
-                return False
-        elif value.__class__ is not list or any(item.__class__ is not top for item in value):
-            return False
-        return not (self._inside and any(kind.__subclasses__() for kind in self._inside))
 
     def write_json(self, value: Any, /) -> bytes:
         """Write a value that was narrowed."""
@@ -184,9 +184,24 @@ def fields_of(kind: Any) -> list[ModelField] | None:
     """Give the fields of a Struct, dataclass, TypedDict or attrs class; None for any other type."""
     kind = get_args(kind)[0] if get_origin(kind) is Annotated else kind
     kind = kind if isinstance(kind, type) or is_typeddict(kind) else get_origin(kind)
+    if not isinstance(kind, type):
+        return None
+    if kind not in _FIELDS:
+        try:
+            _FIELDS[kind] = _fields_of_class(kind)
+        except NameError:  # it names what is not there yet
+            return None
+    return _FIELDS[kind]
+
+
+_FIELDS: WeakKeyDictionary[type, list[ModelField] | None] = WeakKeyDictionary()
+"""What was read already: a body of many items asks for the fields of their class again and again."""
+
+
+def _fields_of_class(kind: type) -> list[ModelField] | None:
     try:
-        info = msgspec.inspect.type_info(kind) if kind is not None else None
-    except (TypeError, NameError):
+        info = msgspec.inspect.type_info(kind)
+    except TypeError:
         return None
     if not isinstance(info, (msgspec.inspect.StructType, msgspec.inspect.DataclassType, msgspec.inspect.TypedDictType)):
         return None
@@ -202,8 +217,9 @@ def trap_of(annotation: Any) -> Callable[[str], str] | None:
     kinds = {part for part in walk(annotation) if isinstance(part, type)}
     takes_null = NoneType in kinds and str not in kinds
     is_decimal = Decimal in kinds and not kinds & {str, int, float}
+    is_float = float in kinds and str not in kinds
     is_time = kinds & {datetime, timedelta} and not kinds & {str, int, float, Decimal}
-    if not (takes_null or is_decimal or is_time):
+    if not (takes_null or is_decimal or is_float or is_time):
         return None
 
     def trap(text: str) -> str:
@@ -211,6 +227,8 @@ def trap_of(annotation: Any) -> Callable[[str], str] | None:
             return "Expected a value, got text that says null"
         if is_decimal and not _NUMBER.fullmatch(text):
             return "Expected a decimal number"
+        if is_float and _NO_NUMBER.fullmatch(text):
+            return "Expected a finite number"
         return "Expected a date and time, or a duration, not a number" if is_time and _NUMBER.fullmatch(text) else ""
 
     return trap
@@ -219,18 +237,14 @@ def trap_of(annotation: Any) -> Callable[[str], str] | None:
 def _classes_in(annotation: Any, seen: set[Any]) -> Iterator[Any]:
     """Give the classes with fields that a value of this type can hold."""
     for part in walk(annotation):
-        fields = fields_of(part) if isinstance(part, type) else None
-        if fields is None or part in seen:
+        kind = part if isinstance(part, type) else get_origin(part)
+        fields = fields_of(kind)
+        if fields is None or kind in seen:
             continue
-        seen.add(part)
-        yield part
-        yield from _classes_inside(part, seen)
-
-
-def _classes_inside(kind: Any, seen: set[Any]) -> Iterator[Any]:
-    """Give the classes with fields that the fields of this one can hold."""
-    for field in fields_of(kind) or ():
-        yield from _classes_in(field.annotation, seen)
+        seen.add(kind)
+        yield kind
+        for field in fields:
+            yield from _classes_in(field.annotation, seen)
 
 
 def _refuse_unknown(annotation: Any, seen: set[Any]) -> None:
@@ -245,10 +259,62 @@ def _refuse_unknown(annotation: Any, seen: set[Any]) -> None:
             _refuse_unknown(field.annotation, seen)
 
 
-def _item_class(annotation: Any, classes: tuple[Any, ...]) -> Any:
-    """Give the class of a list's items where that has fields; None for any other type."""
-    args = get_args(annotation)
-    return args[0] if get_origin(annotation) is list and args[0] in classes else None
+def _check_of(annotation: Any, made: dict[Any, Check]) -> Check | None:
+    """Make what tells of values that each is of just the classes that a type names, with nothing else inside of it.
+
+    It takes all values that stand in one place at once, which costs few calls however many there are. None where that
+    is not looked at: of mappings, of tuples, of unions, of what is generic. Of a type that names no class there is
+    nothing to tell.
+    """
+    kind = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    if _names_no_class(kind):
+        return _is_anything
+    args, origin = get_args(kind), get_origin(kind)
+    if origin in (Union, UnionType) and len(args) == 2 and NoneType in args:
+        inner = _check_of(args[args[0] is NoneType], made)
+        return None if inner is None else lambda values: inner([value for value in values if value is not None])
+    if origin is list:
+        item = _check_of(args[0], made)
+        return None if item is None else lambda values: _are_all(list, values) and item([*chain(*values)])
+    return None if not isinstance(kind, type) or is_typeddict(kind) else _check_of_class(kind, made)
+
+
+def _check_of_class(kind: type, made: dict[Any, Check]) -> Check | None:
+    if kind in made:
+        return lambda values: made[kind](values)  # noqa: PLW0108  # it holds itself: that one is made by then
+    made[kind] = _is_anything
+    checks: list[tuple[Callable[[Any], Any], Check]] = []
+    for name, annotation in get_type_hints(kind, include_extras=True).items():
+        check = _check_of(annotation, made)
+        if check is None:
+            return None
+        if check is not _is_anything:
+            checks.append((attrgetter(name), check))
+
+    def are_narrow(values: list[Any]) -> bool:
+        return not values or (_are_all(kind, values) and all(check([*map(get, values)]) for get, check in checks))
+
+    made[kind] = are_narrow
+    return are_narrow
+
+
+def _are_all(kind: type, values: list[Any]) -> bool:
+    return {*map(type, values)} <= {kind}
+
+
+def _names_no_class(annotation: Any) -> bool:
+    """Tell whether a type names no class with fields, nor a variable that may stand for one."""
+    return not any(isinstance(part, TypeVar) or fields_of(part) is not None for part in walk(annotation))
+
+
+def _is_flat(kind: Any) -> bool:
+    """Tell whether this is a class, none of whose fields can hold one."""
+    fields = fields_of(kind) if isinstance(kind, type) else None
+    return fields is not None and all(_names_no_class(field.annotation) for field in fields)
+
+
+def _is_anything(_values: list[Any]) -> bool:
+    return True
 
 
 def _find(annotation: Any, data: Any, path: tuple[str | int, ...], lax: bool) -> Iterator[Fault]:
@@ -281,7 +347,10 @@ def _fault_of(failure: Exception, path: tuple[str | int, ...]) -> Fault:
     """Make a fault of msgspec's message, which names the place at its end."""
     message = str(failure)
     place = _PLACE.search(message)
-    if place is None:
-        return Fault(path, message)
-    steps = (int(index) if index.isdecimal() else name or index for name, index in _STEP.findall(place[1]))
-    return Fault((*path, *steps), message[: place.start()])
+    if place is not None:
+        steps = (int(index) if index.isdecimal() else name or index for name, index in _STEP.findall(place[1]))
+        path, message = (*path, *steps), message[: place.start()]
+    unknown = _UNKNOWN.fullmatch(message)
+    if unknown is not None:
+        return Fault((*path, unknown[2]), unknown[1])
+    return Fault(path, _REPEATED.sub(r"\1", message))

@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 
 from ...core.binding import is_async, is_async_generator, is_generator
+from ...core.errors import describe
 from ...core.middleware import Layer
 from .faults import Misfit
 
@@ -84,6 +85,9 @@ class ProviderLayer(Layer):
         """Give the value. The layer is open."""
         return request._provided[self.key]  # type: ignore[index]  # the layer is open
 
+    def __repr__(self) -> str:
+        return f"<Provider {describe(self._written)}>"
+
     # --- the four forms ---
 
     def _call(self, request: Request) -> None:
@@ -121,11 +125,14 @@ class ProviderLayer(Layer):
         context = self._context(request)
         if context is None:
             return await call_next(request)
+        response: Response | None = None
         async with contextlib.AsyncExitStack() as stack:
             values_of(request)[self.key] = await stack.enter_async_context(context)
             response = await call_next(request)
             if self.provide.until == "sent":
                 request.closes(stack.pop_all())
+        if response is None:
+            raise RuntimeError(f"the provider {self!r} swallowed an exception; it has to raise it again, or another")
         return response
 
     def _context(self, request: Request) -> Any:

@@ -102,5 +102,12 @@ def _wire_name(name: str, info: Any) -> str:
 
 
 def _misfit(failure: ValidationError) -> Misfit:
-    errors = failure.errors(include_url=False, include_context=False, include_input=False)
-    return Misfit(Fault(error["loc"], error["msg"]) for error in errors[:MAX_FAULTS])
+    errors = failure.errors(include_url=False, include_input=False)
+    return Misfit(Fault(error["loc"], _message(error)) for error in errors[:MAX_FAULTS])
+
+
+def _message(error: Any) -> str:
+    """Give what was expected, without the tag that was sent, which the message of pydantic repeats."""
+    if error["type"] == "union_tag_invalid":
+        return f"The tag does not match any of the expected ones: {error['ctx']['expected_tags']}"
+    return str(error["msg"])

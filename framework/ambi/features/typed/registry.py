@@ -20,12 +20,14 @@ class AppValue:
 
     Attributes:
         lifespan: makes it and tears it down.
+        asks_for: the functions whose values it is given.
         value: what it made; there is none before start-up.
     """
 
-    def __init__(self, function: Callable[..., Any], asks_for: list[AppValue]) -> None:
+    def __init__(self, function: Callable[..., Any], asks_for: list[Callable[..., Any]], registry: Registry) -> None:
         self.function = function
-        self._asks_for = asks_for
+        self.asks_for = asks_for
+        self._registry = registry
         self.value: Any = None
         self._has_value = False
         is_async_function = is_async(function) or is_async_generator(function)
@@ -39,7 +41,7 @@ class AppValue:
         return self.value
 
     def _args(self) -> list[Any]:
-        return [value.get(None) for value in self._asks_for]
+        return [self._registry.stand_in(function).get(None) for function in self.asks_for]
 
     def _run(self) -> Generator[None]:
         if is_generator(self.function):
@@ -80,6 +82,7 @@ class Registry:
         self.instead: dict[Any, Callable[..., Any]] = {}
         self.app_values: dict[Any, AppValue] = {}
         self.asked_for: set[Any] = set()
+        self._open: list[Callable[..., Any]] = []
 
     def add(self, kind: Any, provide: Provide) -> None:
         """Provide a type. Raises: ConfigurationError if that is done already."""
@@ -93,39 +96,64 @@ class Registry:
         for function in instead:
             if function not in self.asked_for:
                 raise ConfigurationError(f"override: no route asks for what {describe(function)} provides")
-        before = self.instead
+        before, app_values = self.instead, dict(self.app_values)
         self.instead = {**before, **instead}
         try:
             rebind()
             yield
         finally:
-            self.instead = before
+            self.instead, self.app_values = before, app_values
             rebind()
 
     def lifespans(self) -> list[Lifespan]:
         """Give what makes the values of the whole process, in the order of start-up."""
-        return [value.lifespan for function, value in self.app_values.items() if function not in self.instead]
+        found: dict[AppValue, None] = {}
+        for function in tuple(self.app_values):
+            if function not in self.instead:
+                self._collect(self.app_values[function], found, set())
+        return [value.lifespan for value in found]
+
+    def _collect(self, value: AppValue, found: dict[AppValue, None], seen: set[AppValue]) -> None:
+        """Collect a value behind those that it asks for."""
+        if value in found or value in seen:
+            return
+        seen.add(value)
+        for function in value.asks_for:
+            self._collect(self.stand_in(function), found, seen)
+        found[value] = None
+
+    def stand_in(self, function: Callable[..., Any]) -> AppValue:
+        """Give the value of what a function makes, or of what stands for it."""
+        return self.app_value(self.instead.get(function, function))
 
     def app_value(self, function: Callable[..., Any]) -> AppValue:
         """Give the value of the whole process that a function makes; registered with its first mention.
 
         Raises:
-            ConfigurationError: it asks for something that is there only in a request.
+            ConfigurationError: it asks for something that is there only in a request, or for what asks for it.
         """
+        if function in self._open:
+            circle = " -> ".join(describe(one) for one in [*self._open[self._open.index(function) :], function])
+            raise ConfigurationError.at(function, f"it asks for what asks for it: {circle}")
         if function not in self.app_values:
-            asks_for = [
-                self._asked_of(function, name, note) for name, note in annotations_of_provider(function).items()
-            ]
-            self.app_values[function] = AppValue(function, asks_for)
+            self._open.append(function)
+            try:
+                notes = annotations_of_provider(function)
+                asks_for = [self._asked_of(function, name, note) for name, note in notes.items()]
+            finally:
+                self._open.pop()
+            self.app_values[function] = AppValue(function, asks_for, self)
         return self.app_values[function]
 
-    def _asked_of(self, function: Callable[..., Any], name: str, annotation: Any) -> AppValue:
+    def _asked_of(self, function: Callable[..., Any], name: str, annotation: Any) -> Callable[..., Any]:
         provide = self.provide_for(annotation)
         if provide is None or provide.scope != "app" or provide.function is None:
             raise ConfigurationError.at(
                 function, f"the parameter {name!r} is of a request, and it makes a value of the whole application"
             )
-        return self.app_value(provide.function)
+        self.asked_for.add(provide.function)
+        self.app_value(provide.function)
+        return provide.function
 
     def provide_for(self, annotation: Any) -> Provide | None:
         """Give what provides an annotation: its own mark, or what is registered for its type."""

@@ -165,7 +165,12 @@ def with_whole_numbers(data: Any) -> tuple[Any, bool]:
     try:
         return _with_whole_numbers(data)
     except RecursionError:
-        raise HTTPError(400, "the body is nested too deeply") from None
+        raise too_deep() from None
+
+
+def too_deep() -> HTTPError:
+    """Make the refusal of a body that is nested more deeply than Python calls go."""
+    return HTTPError(400, "the body is nested too deeply")
 
 
 def _with_whole_numbers(data: Any) -> tuple[Any, bool]:

@@ -174,6 +174,12 @@ class _Binder:
         if key not in self._layers:
             self._layers[key] = layer = self._layer(provide, key)
             self.layers.append(layer)
+        elif self._layers[key].provide.options != provide.options:
+            raise ConfigurationError.at(
+                function,
+                f"the parameter {name!r} is provided by {describe(key)} with other options than before in this route,"
+                " which calls it once: write the same options",
+            )
         return self._layers[key].value_of
 
     def _layer(self, provide: Provide, key: Callable[..., Any]) -> ProviderLayer:
