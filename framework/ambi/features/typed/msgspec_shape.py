@@ -19,14 +19,14 @@ from decimal import Decimal
 from itertools import chain, islice
 from operator import attrgetter
 from types import NoneType, UnionType
-from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints, is_typeddict
 from weakref import WeakKeyDictionary
 
 import msgspec
 
 from ...core.errors import HTTPError
 from .faults import MAX_FAULTS, Fault, Misfit
-from .shapes import too_deep, walk, with_whole_numbers, without_none
+from .shapes import Field, too_deep, walk, with_whole_numbers, without_none
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,14 +40,6 @@ _NO_NUMBER = re.compile(r"[+-]?(nan|inf|infinity)", re.ASCII | re.IGNORECASE)
 _REPEATED = re.compile(r"(Invalid (?:enum )?value) .*", re.DOTALL)
 _UNKNOWN = re.compile(r"(Object contains unknown field) `(.*)`", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
-
-
-class ModelField(NamedTuple):
-    """A field of a model."""
-
-    name: str
-    annotation: Any
-    required: bool
 
 
 class _Nothing:
@@ -175,12 +167,12 @@ class MsgspecShape:
         """Give a value that was narrowed as plain data."""
         return msgspec.to_builtins(value, str_keys=True)
 
-    def fields(self) -> list[ModelField] | None:
+    def fields(self) -> list[Field] | None:
         """Give the fields of a model; None for any other type."""
         return fields_of(self._without_none)
 
 
-def fields_of(kind: Any) -> list[ModelField] | None:
+def fields_of(kind: Any) -> list[Field] | None:
     """Give the fields of a Struct, dataclass, TypedDict or attrs class; None for any other type."""
     kind = get_args(kind)[0] if get_origin(kind) is Annotated else kind
     kind = kind if isinstance(kind, type) or is_typeddict(kind) else get_origin(kind)
@@ -194,11 +186,11 @@ def fields_of(kind: Any) -> list[ModelField] | None:
     return _FIELDS[kind]
 
 
-_FIELDS: WeakKeyDictionary[type, list[ModelField] | None] = WeakKeyDictionary()
+_FIELDS: WeakKeyDictionary[type, list[Field] | None] = WeakKeyDictionary()
 """What was read already: a body of many items asks for the fields of their class again and again."""
 
 
-def _fields_of_class(kind: type) -> list[ModelField] | None:
+def _fields_of_class(kind: type) -> list[Field] | None:
     try:
         info = msgspec.inspect.type_info(kind)
     except TypeError:
@@ -206,7 +198,7 @@ def _fields_of_class(kind: type) -> list[ModelField] | None:
     if not isinstance(info, (msgspec.inspect.StructType, msgspec.inspect.DataclassType, msgspec.inspect.TypedDictType)):
         return None
     hints = get_type_hints(kind, include_extras=True)
-    return [ModelField(field.encode_name, hints[field.name], field.required) for field in info.fields]
+    return [Field(field.encode_name, hints[field.name], field.required) for field in info.fields]
 
 
 def trap_of(annotation: Any) -> Callable[[str], str] | None:

@@ -27,7 +27,7 @@ from ...core.multidict import MultiDict
 from .faults import Fault, Misfit
 from .marks import Body, FileField, Form, Place, Provide, Query, Status
 from .media import BODY_TYPES, FORM_TYPES, body_reader
-from .shapes import by_name, shape_of
+from .shapes import by_name, one_or_all, shape_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -264,7 +264,7 @@ def _model(parameter: Parameter, where: Place, shape: Shape) -> tuple[Getter, Ta
         for name, values in by_name(source(request)):
             if takes_all or name in names:
                 field = names.get(name, name)
-                sent[field] = values if field in lists or len(values) > 1 else values[0]
+                sent[field] = one_or_all(values, field in lists)
         if not sent and default is not REQUIRED:
             return parameter.or_default()
         try:

@@ -63,7 +63,6 @@ class ProviderLayer(Layer):
         self.provide = provide
         self.key = key
         self._written = function
-        self.call = call
         opens, self.call = self._form(function, call)
         has_end = is_generator(function) or is_async_generator(function)
         super().__init__(opens, blocking=provide.blocking and not is_async(opens), body=body, step=not has_end)
@@ -91,9 +90,7 @@ class ProviderLayer(Layer):
     # --- the four forms ---
 
     def _call(self, request: Request) -> None:
-        values = request._provided
-        if values is None:
-            values = request._provided = {}
+        values = values_of(request)
         if values.__class__ is dict:
             try:
                 values[self.key] = self.call(request)
@@ -101,9 +98,7 @@ class ProviderLayer(Layer):
                 request._provided = Failed()
 
     async def _await(self, request: Request) -> None:
-        values = request._provided
-        if values is None:
-            values = request._provided = {}
+        values = values_of(request)
         if values.__class__ is dict:
             try:
                 values[self.key] = await self.call(request)

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple, get_args
+from typing import Any, get_args
 
 from pydantic import BaseModel, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
 from ...core.errors import HTTPError
 from .faults import MAX_FAULTS, Fault, Misfit
-from .shapes import with_whole_numbers
-
-
-class ModelField(NamedTuple):
-    """A field of a model."""
-
-    name: str
-    annotation: Any
-    required: bool
+from .shapes import Field, with_whole_numbers
 
 
 class PydanticShape:
@@ -84,13 +76,13 @@ class PydanticShape:
         """Give a value that was narrowed as plain data."""
         return self.adapter.dump_python(value, mode="json", by_alias=True)
 
-    def fields(self) -> list[ModelField] | None:
+    def fields(self) -> list[Field] | None:
         """Give the fields of a model; None for any other type."""
         kinds = (self.annotation, *get_args(self.annotation))
         for kind in kinds:
             if isinstance(kind, type) and issubclass(kind, BaseModel):
                 return [
-                    ModelField(_wire_name(name, info), info.annotation, info.is_required())
+                    Field(_wire_name(name, info), info.annotation, info.is_required())
                     for name, info in kind.model_fields.items()
                 ]
         return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from types import NoneType, UnionType
-from typing import Annotated, Protocol, Union, cast, get_args, get_origin
+from typing import Annotated, NamedTuple, Protocol, Union, cast, get_args, get_origin
 
 from ...core.errors import ConfigurationError, HTTPError, describe
 from ...core.multidict import MultiDict
@@ -21,23 +21,18 @@ if TYPE_CHECKING:
 INSTALL = "pip install 'ambi[typed]'"
 
 
-class Field(Protocol):
-    """A field of a model, as clients write it."""
+class Field(NamedTuple):
+    """A field of a model, as clients write it.
 
-    @property
-    def name(self) -> str:
-        """The name on the wire."""
-        ...
+    Attributes:
+        name: the name on the wire.
+        annotation: its type.
+        required: it has no default.
+    """
 
-    @property
-    def annotation(self) -> Any:
-        """Its type."""
-        ...
-
-    @property
-    def required(self) -> bool:
-        """Whether it has no default."""
-        ...
+    name: str
+    annotation: Any
+    required: bool
 
 
 class Shape(Protocol):
@@ -77,8 +72,8 @@ class Shape(Protocol):
         """Give a value that was narrowed as plain data: dicts, lists, text, numbers."""
         ...
 
-    def fields(self) -> list[Any] | None:
-        """Give the fields of a model, each with `name`, `annotation`, `required`; None for any other type."""
+    def fields(self) -> list[Field] | None:
+        """Give the fields of a model; None for any other type."""
         ...
 
 
@@ -187,7 +182,12 @@ def _with_whole_numbers(data: Any) -> tuple[Any, bool]:
 
 def as_texts(given: Mapping[str, Any], lists: frozenset[str]) -> dict[str, Any]:
     """Give what was sent by name: a list where one is wanted, or where a name came twice, which does not fit."""
-    return {name: values if name in lists or len(values) > 1 else values[0] for name, values in by_name(given)}
+    return {name: one_or_all(values, name in lists) for name, values in by_name(given)}
+
+
+def one_or_all(values: list[Any], is_list: bool) -> Any:
+    """Give the one value of a name; all where a list is wanted, or where there are several, which do not fit."""
+    return values if is_list or len(values) > 1 else values[0]
 
 
 def by_name(given: Mapping[str, Any]) -> Iterable[tuple[str, list[Any]]]:
