@@ -5,7 +5,8 @@ A provider is a layer, so it is opened, unwound and taken from side to side as e
 
 Facts
 - They are opened in the order of the signature, each behind those that it asks for itself, and before the body is read
-  unless one asks for that: who checks credentials refuses a request before it has sent its body.
+  unless one asks for that: who checks credentials refuses a request before it has sent its body, but for a small one
+  that is read before a thread is taken.
 - A provider whose own parameters do not fit is not called, nor are those behind it, nor the handler: then everything
   that does not fit is told at once.
 - They see an exception as it was raised, before it becomes a response: a transaction rolls back for an HTTPError too.
