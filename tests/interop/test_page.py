@@ -1,4 +1,4 @@
-"""What docs/ecosystem.md says was tried is what is tried here."""
+"""What docs/how-to/ecosystem.md says was tried is what is tried here."""
 
 from pathlib import Path
 

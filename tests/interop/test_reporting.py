@@ -1,7 +1,7 @@
 """Services that collect errors: each error is told of once, with the request, whichever way they listen.
 
 The application answers an error with a 500, so that a wrapper sees no exception. It is told of by the line in the log,
-which Sentry's client collects by itself, or by a layer of the application (docs/ecosystem.md).
+which Sentry's client collects by itself, or by a layer of the application (docs/how-to/ecosystem.md).
 """
 
 import warnings
