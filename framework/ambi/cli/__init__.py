@@ -64,7 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(parser, given[0])
     try:
         options = parser.parse_args(given)
-        status: int = import_module(f".{options.command}", __name__).run(options)
+        from .failing import run_command  # when something is to be run: an `--help` needs no application
+
+        status = run_command(import_module(f".{options.command}", __name__), options)
         sys.stdout.flush()
     except SystemExit as done:  # argparse: 2 for wrong use, 0 for --help
         return done.code if isinstance(done.code, int) else 1

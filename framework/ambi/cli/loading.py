@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..app import App
+from .mends import instead_of, near_to
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -168,9 +169,12 @@ def load_app(spec: str, root: Path | None = None) -> App:
     """
     module_name, attribute = split_spec(spec)
     module = _import(module_name, root or Path.cwd())
-    found = _call_factory(spec, _look_up(module, attribute), attribute)
+    named = _look_up(module, attribute)
+    found = _call_factory(spec, named, attribute)
     if isinstance(found, App):
         return found
+    if found is None and named is not None:
+        raise WrongUseError(f"the factory {spec} returned None; a `return` of the App that it makes was expected")
     from ..gunicorn import find_app  # loads the bridge, and hardly anybody wraps
 
     wrapped = find_app(found)
@@ -198,13 +202,18 @@ def _import(name: str, root: Path) -> ModuleType:
     if not all(part.isidentifier() for part in name.split(".")):
         raise WrongUseError(f"{name!r} is no name of a module; module:attribute was expected, as shop:app")
     try:
-        return importlib.import_module(name)
+        module = importlib.import_module(name)
     except ModuleNotFoundError as exc:
         if exc.name is not None and f"{name}.".startswith(f"{exc.name}."):
-            raise WrongUseError(_missing_module(exc.name, root)) from None
+            where = f"in {root} or elsewhere on the import path"
+            raise WrongUseError(f"there is no module {exc.name!r} {where}{instead_of(exc.name, root)}") from None
         raise FailedImportError(name, exc) from exc
     except (Exception, SystemExit) as exc:
         raise FailedImportError(name, exc) from exc
+    if getattr(module, "__file__", None) is None and hasattr(module, "__path__"):
+        folder = next(iter(module.__path__))
+        raise WrongUseError(f"{folder} is no package, as it has no __init__.py{instead_of(name, root)}")
+    return module
 
 
 def _module_of(file: str, root: Path) -> tuple[Path, str]:
@@ -277,25 +286,14 @@ def _wants_arguments(function: Any) -> bool:
 # --- what is said of what is not there ---
 
 
-def _missing_module(name: str, root: Path) -> str:
-    known = {path.stem for path in root.glob("*.py")} | {path.parent.name for path in root.glob("*/__init__.py")}
-    return f"there is no module {name!r} in {root} or elsewhere on the import path{near_to(name, known)}"
-
-
-def near_to(name: str, known: Iterable[str]) -> str:
-    """Say what may have been meant, for the end of a message; "" where nothing that is known is like it."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, [word for word in known if not word.startswith("_")], 3)
-    return f"; did you mean {' or '.join(near)}?" if near else ""
-
-
 def _apps_of(module: ModuleType) -> str:
     names = [name for name, value in vars(module).items() if isinstance(value, App)]
     return f"; {module.__name__} has {', '.join(names)}" if names else ""
 
 
 def _shown(value: object) -> str:
+    if value is None:
+        return "None"
     text = repr(value)
     return f"{type(value).__name__}: {text if len(text) <= 60 else text[:57] + '...'}"
 
