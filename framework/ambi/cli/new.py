@@ -159,8 +159,8 @@ def write_all(folder: Path, files: Mapping[str, str]) -> None:
                 made.append(file)
                 out.write(text)
     except BaseException:  # an interrupt, too
-        for path in reversed(made):
-            path.rmdir() if path.is_dir() else path.unlink()
+        for one in reversed(made):
+            one.rmdir() if one.is_dir() else one.unlink()
         raise
 
 

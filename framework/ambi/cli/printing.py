@@ -141,7 +141,7 @@ def print_routes(page: Page, routes: Sequence[RouteEntry], gateways: Sequence[st
         page.write("no routes")
         return
     head = ("method", "path", "name", "handler", "where", "  ".join(gateways), "layers")
-    rows = [head]
+    rows: list[tuple[str, ...]] = [head]
     for route in routes:
         methods, path, *rest = _cells(route, gateways, "")
         layers = ", ".join(layer["name"].rpartition(".")[2] for layer in route["layers"])
@@ -152,6 +152,7 @@ def print_routes(page: Page, routes: Sequence[RouteEntry], gateways: Sequence[st
         widths[column] = max(widths[column] - max(excess, 0), min(least, widths[column]))
     for row in rows:
         where = _cut_name(row[4], widths[4]) if page.cuts and row is not head else row[4]
+        where = where if len(where) <= widths[4] else f"…{where[1 - widths[4] :]}"  # the line is what is looked for
         cells = (*row[:4], where, *row[5:])
         line = "  ".join(page.cut(text, width).ljust(width) for text, width in zip(cells, widths, strict=True))
         page.write(page.style(line.rstrip(), _DIM) if row is head else line)
