@@ -6,9 +6,9 @@ import contextlib
 import json
 import sys
 
+from ..core.errors import near_to
 from .document import GATEWAYS, describe_app
 from .loading import WrongUseError, add_app_argument, load_app, named
-from .mends import near_to
 from .printing import Page, print_details, print_document
 
 TYPE_CHECKING = False

@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..app import App
-from .mends import instead_of, near_to
+from ..core.errors import near_to
+from .mends import instead_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,20 +7,14 @@ import re
 import sys
 from pathlib import Path
 
+from ..core.errors import near_to
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _LEVELS_UP = 3
 _CIRCULAR = re.compile(r"partially initialized module '(?P<module>[\w.]+)'")
-
-
-def near_to(name: str, known: Iterable[str]) -> str:
-    """Say what may have been meant, for the end of a message; "" where nothing that is known is like it."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, [word for word in known if not word.startswith("_")], 3)
-    return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
 def instead_of(module: str, root: Path) -> str:
