@@ -11,7 +11,7 @@ from ..core.errors import near_to
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 _LEVELS_UP = 3
 _CIRCULAR = re.compile(r"partially initialized module '(?P<module>[\w.]+)'")
