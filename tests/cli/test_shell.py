@@ -1,5 +1,6 @@
 """`ambi shell`: code with an application that has been started. What it sends goes through the client of tests, which has
-tests of its own on both gateways; here the cells are the two that the shell has."""
+tests of its own on both gateways; here the cells are the two that the shell has.
+"""
 
 import ast
 import io

@@ -88,7 +88,7 @@ def make_parser(wanted: Container[str] = tuple(COMMANDS)) -> argparse.ArgumentPa
         prog="ambi",
         description="Begin a project, look at an application, and run it: from the command line.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
     )
     root: Any = sys.modules[__name__.partition(".")[0]]
     python = ".".join(map(str, sys.version_info[:3]))
@@ -99,6 +99,14 @@ def make_parser(wanted: Container[str] = tuple(COMMANDS)) -> argparse.ArgumentPa
         if name in wanted:
             import_module(f".{name}", __name__).add_arguments(command)
     return parser
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Help whose column of commands is as wide as the longest one: argparse leaves their indentation out."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog)
+        self._action_max_length = max(map(len, COMMANDS)) + 4
 
 
 def _refuse(parser: argparse.ArgumentParser, word: str) -> int:

@@ -31,7 +31,7 @@ def instead_of(module: str, root: Path) -> str:
         return near
     top = module.partition(".")[0]
     place = next(_places_of(top, root), None)
-    return "" if place is None else f"; it is in {relative_to_here(place)}: cd {relative_to_here(place)}"
+    return "" if place is None else f"; there is one in {relative_to_here(place)}: cd {relative_to_here(place)}"
 
 
 def modules_in(folder: Path) -> set[str]:
