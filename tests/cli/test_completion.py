@@ -137,16 +137,16 @@ def test_what_an_argument_takes_is_told_by_its_parser() -> None:
     parser.add_argument("--on", action="store_true", help="100%% of it")
     (command,) = commands_of(parser)
     assert command.options == [
-        Argument(("--env-file",), "file", ("file",), "a [file]: it's read"),
-        Argument(("--number",), "number", (), "of it all"),
-        Argument(("--on",), "", (), "100% of it"),
+        Argument(("--env-file",), "file", "file", (), "a [file]: it's read"),
+        Argument(("--number",), "number", "", (), "of it all"),
+        Argument(("--on",), "", "", (), "100% of it"),
     ]
 
 
 def test_a_text_is_quoted_as_each_shell_wants_it() -> None:
     from ambi.cli.completion import _fish_text, _zsh_option
 
-    option = Argument(("--env-file",), "file", ("file",), "a [file]: it's\\read")
+    option = Argument(("--env-file",), "file", "file", (), "a [file]: it's\\read")
     assert _zsh_option(option) == r"'--env-file[a \[file\]\: it'\''s\\read]:file:_files'"
     assert _fish_text(option.about) == r"'a [file]: it\'s\\read'"
 

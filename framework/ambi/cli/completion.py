@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ once for all:
   zsh    echo 'eval "$(ambi completion zsh)"' >> ~/.zshrc        behind the line with compinit
   fish   ambi completion fish > ~/.config/fish/completions/ambi.fish
 """
-_PYTHON, _FOLDER, _FILE = "python file", "folder", "file"
+_PYTHON, _FOLDER, _FILE, _CHOICE, _ANYTHING = "python file", "folder", "file", "choice", ""
 
 
 class Argument(NamedTuple):
@@ -29,13 +29,15 @@ class Argument(NamedTuple):
     Attributes:
         flags: as "-v" and "--verbose"; none of what stands without an option.
         name: of its value; "" where it takes none.
-        values: those that it may have, or "python file", "folder", "file" for such; none where nobody knows.
+        kind: what the value is: "python file", "folder", "file", "choice"; "" where nobody knows.
+        choices: the values, of a choice.
         about: what it is for, in a few words.
     """
 
     flags: tuple[str, ...]
     name: str
-    values: tuple[str, ...]
+    kind: str
+    choices: tuple[str, ...]
     about: str
 
 
@@ -69,8 +71,9 @@ def commands_of(parser: argparse.ArgumentParser) -> list[Command]:
     found = [_command("", "", parser)]
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
+            commands = cast("dict[str, argparse.ArgumentParser]", action.choices)
             about = {choice.dest: choice.help or "" for choice in action._choices_actions}
-            found += [_command(name, about[name], inner) for name, inner in action.choices.items()]
+            found += [_command(name, about[name], inner) for name, inner in commands.items()]
     return found
 
 
@@ -84,16 +87,13 @@ def _command(name: str, about: str, parser: argparse.ArgumentParser) -> Command:
 def _argument(parser: argparse.ArgumentParser, action: argparse.Action) -> Argument:
     about = parser._get_formatter()._expand_help(action).partition(". ")[0].partition("; ")[0].replace("\n", " ")
     if action.nargs == 0:
-        return Argument(tuple(action.option_strings), "", (), about)
+        return Argument(tuple(action.option_strings), "", _ANYTHING, (), about)
     metavar = action.metavar if isinstance(action.metavar, str) else action.dest.upper()
-    values: tuple[str, ...] = ()
-    if action.choices is not None:
-        values = tuple(map(str, action.choices))
-    elif action.dest == "app":
-        values = (_PYTHON,)
-    elif "DIR" in metavar or "FILE" in metavar:
-        values = (_FOLDER if "DIR" in metavar else _FILE,)
-    return Argument(tuple(action.option_strings), metavar.lower(), values, about)
+    choices = () if action.choices is None else tuple(map(str, action.choices))
+    kind = _CHOICE if choices else _PYTHON if action.dest == "app" else _ANYTHING
+    if not kind and ("DIR" in metavar or "FILE" in metavar):
+        kind = _FOLDER if "DIR" in metavar else _FILE
+    return Argument(tuple(action.option_strings), metavar.lower(), kind, choices, about)
 
 
 # --- bash ---
@@ -153,8 +153,9 @@ _ambi() {
 
 def _bash_values(argument: Argument) -> str:
     """Give the command that completes a value; "" where nobody knows what it may be."""
-    known = {(_PYTHON,): "_ambi_python", (_FOLDER,): "_ambi_paths -d", (_FILE,): "_ambi_paths -f", (): ""}
-    return known[argument.values] if argument.values in known else f'_ambi_words "{" ".join(argument.values)}"'
+    if argument.kind == _CHOICE:
+        return f'_ambi_words "{" ".join(argument.choices)}"'
+    return {_PYTHON: "_ambi_python", _FOLDER: "_ambi_paths -d", _FILE: "_ambi_paths -f"}.get(argument.kind, "")
 
 
 # --- zsh ---
@@ -192,8 +193,9 @@ def _zsh_option(option: Argument) -> str:
 
 
 def _zsh_values(argument: Argument) -> str:
-    known = {(_PYTHON,): '_files -g "*.py"', (_FOLDER,): "_files -/", (_FILE,): "_files", (): " "}
-    return known[argument.values] if argument.values in known else f"({' '.join(argument.values)})"
+    if argument.kind == _CHOICE:
+        return f"({' '.join(argument.choices)})"
+    return {_PYTHON: '_files -g "*.py"', _FOLDER: "_files -/", _FILE: "_files"}.get(argument.kind, " ")
 
 
 def _zsh_text(text: str) -> str:
@@ -218,16 +220,15 @@ def _write_fish(commands: list[Command]) -> Iterator[str]:
             value = f" -x{_fish_values(option)}" if option.name else ""
             yield f"complete -c ambi -n '{seen}' {flags}{value} -d {_fish_text(option.about)}"
         for one in command.rest:
-            if one.values:
+            if one.kind:
                 yield f"complete -c ambi -n '{seen}'{_fish_values(one)}"
 
 
 def _fish_values(argument: Argument) -> str:
-    known = {
-        (_PYTHON,): " -k -a '(__fish_complete_suffix .py)'", (_FOLDER,): " -a '(__fish_complete_directories)'",
-        (_FILE,): " -F", (): "",
-    }  # fmt: skip
-    return known[argument.values] if argument.values in known else f" -a '{' '.join(argument.values)}'"
+    if argument.kind == _CHOICE:
+        return f" -a '{' '.join(argument.choices)}'"
+    python, folder = " -k -a '(__fish_complete_suffix .py)'", " -a '(__fish_complete_directories)'"
+    return {_PYTHON: python, _FOLDER: folder, _FILE: " -F"}.get(argument.kind, "")
 
 
 def _fish_text(text: str) -> str:
