@@ -132,7 +132,9 @@ def _look_up(module: ModuleType, attribute: str) -> Any:
     for name in names:
         if not hasattr(found, name):
             owner = module.__name__ if found is module else type(found).__name__
-            raise WrongUseError(f"{owner} has no attribute {name!r}{near_to(name, dir(found)) or _apps_of(module)}")
+            raise WrongUseError(
+                f"{owner} has no attribute {name!r}{near_to(name, _values_of(found)) or _apps_of(module)}"
+            )
         found = getattr(found, name)
     return found
 
@@ -178,6 +180,11 @@ def _wants_arguments(function: Any) -> bool:
 def _missing_module(name: str, root: Path) -> str:
     known = {path.stem for path in root.glob("*.py")} | {path.parent.name for path in root.glob("*/__init__.py")}
     return f"there is no module {name!r} in {root} or elsewhere on the import path{near_to(name, known)}"
+
+
+def _values_of(found: object) -> list[str]:
+    """Give the names that hold no class: `App`, imported, is not what `app` was meant to be."""
+    return [name for name in dir(found) if not isinstance(getattr(found, name, None), type)]
 
 
 def _apps_of(module: ModuleType) -> str:
