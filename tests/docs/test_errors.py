@@ -112,7 +112,7 @@ def run_module(source: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 @pytest.mark.parametrize("section", sections("module"))
 def test_a_module_fails_when_it_runs(section: Section, monkeypatch: pytest.MonkeyPatch):
-    with pytest.raises(Exception) as caught:  # which one is in the message
+    with pytest.raises(Exception) as caught:  # noqa: PT011  # which one is in the message
         run_module(section.modules[0], monkeypatch)
     assert_shown(section.message, f"{type(caught.value).__name__}: {caught.value}")
 
