@@ -166,17 +166,22 @@ def load_app(spec: str, root: Path | None = None) -> App:
         WrongUseError: there is no such module or attribute, or it is no application.
         FailedImportError: the user's code raised.
     """
+    return load_served(spec, root)[1]
+
+
+def load_served(spec: str, root: Path | None = None) -> tuple[Any, App]:
+    """As `load_app`; give what a server is to call, which may be a wrapper, and the application in it."""
     module_name, attribute = split_spec(spec)
     module = _import(module_name, root or Path.cwd())
     found = _call_factory(spec, _look_up(module, attribute), attribute)
     if isinstance(found, App):
-        return found
+        return found, found
     from ..gunicorn import find_app  # loads the bridge, and hardly anybody wraps
 
     wrapped = find_app(found)
     if wrapped is None:
         raise WrongUseError(f"{spec} is no App but {_shown(found)}{_mend(spec, found) or _apps_of(module)}")
-    return wrapped
+    return found, wrapped
 
 
 def split_spec(spec: str) -> tuple[str, str]:
