@@ -23,13 +23,14 @@ import math
 import sys
 import traceback
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, cast
 
 from ..core.errors import ConfigurationError
 from ..core.tracing import current_trace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     LogFormat = Literal["text", "json"]
@@ -309,7 +310,7 @@ class _Plain:
     def __init__(self, limit: int) -> None:
         self._left = limit
 
-    def of_mapping(self, values: dict[Any, Any], depth: int = 0) -> dict[str, Any]:
+    def of_mapping(self, values: Mapping[Any, Any], depth: int = 0) -> dict[str, Any]:
         """Give a mapping of as many members as there is room for, whose names are text."""
         plain: dict[str, Any] = {}
         self._left -= 3
@@ -334,7 +335,7 @@ class _Plain:
         if isinstance(value, str):
             return self._of_text(str.__str__(value))
         if depth < _MAX_DEPTH and isinstance(value, dict):
-            return self.of_mapping(value, depth)
+            return self.of_mapping(cast("Mapping[Any, Any]", value), depth)
         if depth < _MAX_DEPTH and isinstance(value, (list, tuple, set, frozenset)):
             return self._of_items(value, depth)
         return self._of_text(f"<int of {value.bit_length()} bits>" if isinstance(value, int) else _repr(value))
