@@ -48,7 +48,7 @@ _NONE = "-"
 _CUT = "…"
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_NOT_SHOWN = frozenset(("request_id", "trace_id", "route", "trace", "color_message"))
+_NOT_SHOWN = frozenset(("request_id", "trace_id", "route", "color_message"))
 """Attributes with a place of their own in a line; uvicorn's `color_message` is the message again."""
 
 
@@ -246,11 +246,11 @@ def message_of(record: logging.LogRecord) -> str:
 
 def names_of(record: logging.LogRecord) -> dict[str, str]:
     """Give `request_id`, `trace_id` and `route` where they are known: of the record, else of its context."""
-    trace = getattr(record, "trace", None) or current_trace.get()
+    trace = current_trace.get()
     found: dict[str, str] = {}
     for name in ("request_id", "trace_id", "route"):
         value = getattr(record, name, None)
-        if value in (None, _NONE) and trace is not None:
+        if value in (None, _NONE):
             value = getattr(trace, name, None)
         if value not in (None, _NONE):
             found[name] = str(value)

@@ -16,7 +16,7 @@ from itertools import chain
 
 from ..core.ending import CLIENT_CLOSED_REQUEST, release, run_after, tell_sent
 from ..core.errors import HTTPError
-from ..core.log import log_crash, log_disconnect, log_failure
+from ..core.log import log_crash, log_disconnect, log_failure, log_raised
 from ..core.pipeline import respond
 from ..core.request import Request
 from ..core.response import finalize, take_body
@@ -88,6 +88,9 @@ async def serve(app: ServedApplication, scope: Scope, receive: Receive, send: Se
         if response.body.__class__ is bytes and response.status not in _CLOSING and has_unread_body(request):
             await request._body_source.drain()  # a stream may read the rest of it by itself
         await write_response(request, response, send)
+    except Exception as exc:
+        log_raised(request, exc, "the sending of its response")
+        raise
     finally:
         if request._body_source is not None:
             request._body_source.close()

@@ -22,7 +22,7 @@ from anyio.lowlevel import checkpoint
 
 from ..bridge.inbox import Inbox
 from ..bridge.ticking import ticker_here
-from ..core.log import log_disconnect
+from ..core.log import log_disconnect, log_raised
 from ..core.pipeline import respond
 from ..core.sides import ASYNC
 from ..core.websocket import WebSocket, WebSocketClosed, closing
@@ -65,6 +65,7 @@ async def serve_websocket(app: ServedApplication, scope: Scope, receive: Receive
     try:
         failure = await _run(request, plan, link, send)
         if failure is not None:
+            log_raised(request, failure, "its connection")
             raise failure
     finally:
         failure = None
