@@ -9,7 +9,8 @@ These names stay. `logging` is loaded with the first line written: an applicatio
 
 Facts
 - A crash is logged once, here, with the route and the id of its request in the line, and again as attributes of the
-  record, for handlers that keep fields apart: `request_id`, `trace_id`, `method`, `path`, `route`, `route_name`, `handler`.
+  record, for handlers that keep fields apart: `request_id`, `trace_id`, `method`, `path`, `route`, `route_name`,
+  `handler`.
 - An exception that a stream raises after its first item goes on to the server, which can do no more than cut the
   connection. It would log it a second time: so its logger is told to pass over what is logged already.
 - Neither query nor header fields are written anywhere: they hold what nobody should read in a log.
@@ -135,6 +136,20 @@ def log_cut(request: Request) -> None:
     logging.getLogger("ambi.request").warning(
         "%s %s: the stream was cut, as the server stops",
         quote_for_log(request.method, 40), shown_path(request), extra=fields_of(request),
+    )  # fmt: skip
+
+
+def log_slow(request: Request, took_s: float, where: str, mend: str) -> None:
+    """Warn, in debug, of code that held the event loop."""
+    import logging
+
+    route = request.route
+    named = f" route={route.path} name={route.name}" if route is not None else ""
+    request_id = request.id
+    logging.getLogger("ambi.slow").warning(
+        "%s %s held the event loop for %.2f s in %s; all other requests waited meanwhile. To mend it, %s.%s id=%s",
+        quote_for_log(request.method, 40), shown_path(request), took_s, where, mend, named, request_id,
+        extra=fields_of(request),
     )  # fmt: skip
 
 

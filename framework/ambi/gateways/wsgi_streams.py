@@ -24,6 +24,7 @@ from ..core.ending import close_iterated
 from ..core.errors import ClientDisconnected
 from ..core.log import log_cut, log_raised
 from ..core.response import as_bytes, declared_length, take_body
+from .entry import watched
 from .wsgi_connection import client_has_left
 
 TYPE_CHECKING = False
@@ -87,6 +88,8 @@ class StreamedBody:
             from ..bridge.to_loop import LoopMaker
 
             maker = self._request._loop_side = LoopMaker(body, response.encode_item, context)
+            if self._request.app.debug:
+                maker.drive = partial(watched, request=self._request)
             return ThreadTaker(maker, self._look, response.idle_s / 4 or 1.0)
         if response.idle_s or response.ends_at_stop:
             look_every_s = response.idle_s / 4 or 1.0
