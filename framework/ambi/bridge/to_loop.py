@@ -293,9 +293,10 @@ class LoopMaker:
 
     async def _make(self, ahead: RunAhead) -> BaseException | None:
         """Iterate the body in this task, from its first step to its closing; give what it raised."""
-        iterating = self._iterate(ahead)
+        iterating, drive = self._iterate(ahead), self.drive
+        self.drive = None  # it holds the request, which holds this object
         try:
-            await (iterating if self.drive is None else self.drive(iterating))
+            await (iterating if drive is None else drive(iterating))
         except Closed:
             return None
         except asyncio.CancelledError:
@@ -359,6 +360,7 @@ class LoopMaker:
 
     def drop(self) -> None:
         """Close a body that was never begun."""
+        self.drive = None
         if hasattr(self._body, "aclose") and not self.is_dead:
             asyncio.run_coroutine_threadsafe(self._drop(), self._loop).result(_DROP_S)
 
