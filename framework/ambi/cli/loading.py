@@ -28,7 +28,7 @@ from ..core.errors import near_to
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import ModuleType, TracebackType
     from typing import Any
 
