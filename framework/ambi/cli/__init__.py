@@ -1,12 +1,13 @@
-"""The command line: `ambi check shop:app`, or `python -m ambi check shop:app`.
+"""The command line: `ambi run shop:app`, or `python -m ambi run shop:app`.
 
-    loading.py     from `shop:app` to the application
+    loading.py     from `shop:app` to the application; mends.py: what may have been meant
     failing.py     why there is none, for people and as JSON
     new.py         the command `new`: a small project, made of what is in project/
-    routes.py      the command `routes`; matching.py: which route answers a path
+    run.py         the command `run`; dev/ is the server that it runs
+    routes.py      the command `routes`; answering.py: which route answers a path
     check.py       the command `check`: what it is asked, and its status
     openapi.py     the command `openapi`
-    shell.py       the command `shell`; console.py: Python with `await`, on the event loop of the application
+    shell.py       the command `shell`; console.py and awaiting.py: Python with `await`
     completion.py  the command `completion`, made of what all commands take
     document.py    what `check` says, as data: `--json`
     uses.py        what of ambi an application uses, as far as it can be seen
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "new": "write a small project to begin with",
+    "run": "serve an application for development, and start it again when a file changes",
     "routes": "show the routes of an application, or which of them answers a path",
     "check": "show what an application is made of, what it needs of servers, and what is wrong with it",
     "openapi": "write the OpenAPI document of an application",

@@ -71,7 +71,7 @@ def commands_of(parser: argparse.ArgumentParser) -> list[Command]:
     found = [_command("", "", parser)]
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
-            commands = cast("dict[str, argparse.ArgumentParser]", action.choices)
+            commands = cast("dict[str, argparse.ArgumentParser]", action.choices)  # pyright: ignore[reportUnknownMemberType]
             about = {choice.dest: choice.help or "" for choice in action._choices_actions}
             found += [_command(name, about[name], inner) for name, inner in commands.items()]
     return found

@@ -168,12 +168,17 @@ def load_app(spec: str, root: Path | None = None) -> App:
         WrongUseError: there is no such module or attribute, or it is no application.
         FailedImportError: the user's code raised.
     """
+    return load_served(spec, root)[1]
+
+
+def load_served(spec: str, root: Path | None = None) -> tuple[Any, App]:
+    """As `load_app`; give what a server is to call, which may be a wrapper, and the application in it."""
     module_name, attribute = split_spec(spec)
     module = _import(module_name, root or Path.cwd())
     named = _look_up(module, attribute)
     found = _call_factory(spec, named, attribute)
     if isinstance(found, App):
-        return found
+        return found, found
     if found is None and named is not None:
         raise WrongUseError(f"the factory {spec} returned None; a `return` of the App that it makes was expected")
     from ..gunicorn import find_app  # loads the bridge, and hardly anybody wraps
@@ -181,7 +186,7 @@ def load_app(spec: str, root: Path | None = None) -> App:
     wrapped = find_app(found)
     if wrapped is None:
         raise WrongUseError(f"{spec} is no App but {_shown(found)}{_mend(spec, found) or _apps_of(module)}")
-    return wrapped
+    return found, wrapped
 
 
 def split_spec(spec: str) -> tuple[str, str]:
@@ -244,7 +249,9 @@ def _look_up(module: ModuleType, attribute: str) -> Any:
     for name in names:
         if not hasattr(found, name):
             owner = module.__name__ if found is module else type(found).__name__
-            raise WrongUseError(f"{owner} has no attribute {name!r}{near_to(name, dir(found)) or _apps_of(module)}")
+            raise WrongUseError(
+                f"{owner} has no attribute {name!r}{near_to(name, _values_of(found)) or _apps_of(module)}"
+            )
         found = getattr(found, name)
     return found
 
@@ -285,6 +292,11 @@ def _wants_arguments(function: Any) -> bool:
 
 
 # --- what is said of what is not there ---
+
+
+def _values_of(found: object) -> list[str]:
+    """Give the names that hold no class: `App`, imported, is not what `app` was meant to be."""
+    return [name for name in dir(found) if not isinstance(getattr(found, name, None), type)]
 
 
 def _apps_of(module: ModuleType) -> str:
