@@ -9,7 +9,6 @@ from pathlib import Path
 from ..core.errors import ConfigurationError
 from .document import VERSION
 from .loading import FailedImportError, WrongUseError
-from .mends import mend_of
 from .printing import Page, print_failure
 
 TYPE_CHECKING = False
@@ -44,15 +43,11 @@ def tell_failure(options: Namespace, failure: FailedImportError) -> int:
     error, frames = failure.error, failure.frames
     kind = "" if isinstance(error, ConfigurationError) else type(error).__name__
     text = str(error).replace(f"{Path.cwd()}/", "")
-    mend = mend_of(error, frames[-1][0] if frames else "")
     if getattr(options, "json", False):
         file, line, _ = frames[-1] if frames else ("", 0, "")
-        told = {"kind": kind or "ConfigurationError", "text": text, "file": file, "line": line, "mend": mend}
+        told = {"kind": kind or "ConfigurationError", "text": text, "file": file, "line": line, "mend": failure.mend}
         json.dump({"version": VERSION, "app": options.app, "error": told}, sys.stdout, indent=2, sort_keys=True)
         sys.stdout.write("\n")
         return 1
-    page = Page(sys.stderr)
-    print_failure(page, options.app, kind, text, frames, command=options.command)
-    if mend:
-        page.wrap(mend, "  → ", "    ")
+    print_failure(Page(sys.stderr), options.app, kind, text, frames, command=options.command, mend=failure.mend)
     return 1

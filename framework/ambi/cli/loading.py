@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 from ..app import App
 from ..core.errors import near_to
-from .mends import instead_of
+from .mends import instead_of, mend_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from types import ModuleType, TracebackType
     from typing import Any
 
-    Frame = tuple[str, int, str]
-    """Of a traceback: file, line, and the name of the function."""
+Frame = tuple[str, int, str]
+"""Of a traceback: file, line, and the name of the function."""
 
 _DEFAULTS = ("app", "application")
 _USUAL_MODULES = ("app", "main", "wsgi", "asgi")
@@ -53,12 +53,14 @@ class FailedImportError(Exception):
     Attributes:
         error: what it raised.
         frames: where: the frames of the user's code alone, outermost first.
+        mend: what to do; "" where the error says enough.
     """
 
     def __init__(self, spec: str, error: BaseException) -> None:
         super().__init__(f"{spec} could not be loaded: {type(error).__name__}: {error}")
         self.error = error
         self.frames = user_frames(error)
+        self.mend = mend_of(error, self.frames[-1][0] if self.frames else "")
 
 
 class Named(NamedTuple):

@@ -277,13 +277,14 @@ def _print_warnings(page: Page, document: Document) -> None:
 
 
 def print_failure(
-    page: Page, spec: str, kind: str, text: str, frames: Sequence[Frame], *, command: str = "check"
+    page: Page, spec: str, kind: str, text: str, frames: Sequence[Frame], *, command: str = "check", mend: str = ""
 ) -> None:
     """Write why there is no application: the user's frames that led to it, innermost last, and what is wrong.
 
     Args:
         page: where.
         command: which says so.
+        mend: what to do, if anybody knows.
         spec: what was to be loaded.
         kind: the class of the exception; "" for a configuration error, whose text says what to do.
         text: of the exception.
@@ -295,6 +296,8 @@ def print_failure(
         page.write(f"  {relative(file)}:{line}{inside}")
         page.write(f"    {linecache.getline(file, line).strip()}")
     page.wrap(f"{kind}: {text}" if kind else text, "", "  ")
+    if mend:
+        page.wrap(mend, "  → ", "    ")
 
 
 # --- words ---
