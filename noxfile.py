@@ -91,8 +91,10 @@ def install(session: nox.Session, *groups: str, extras: bool = False) -> None:
 FROM_DEBIAN = {
     "chromium": "chromium",
     "chromedriver": "chromium-driver",
+    "fish": "fish",
     "nginx": "nginx",
     "redis-server": "redis-server",
+    "zsh": "zsh",
 }
 """What tests use that is no Python package: program -> Debian's package. Without it they are skipped, and say so."""
 
@@ -270,6 +272,12 @@ def demo(session: nox.Session) -> None:
     install(session, "demo")
     # Ctrl-C reaches the demo as well; it ends both servers and exits with 0, for which nox has to wait.
     session.run("python", "-m", "tests.demo", *session.posargs, interrupt_timeout=20, terminate_timeout=20)
+
+
+@nox.session
+def first_minutes(session: nox.Session) -> None:
+    """Do what the README of a new project says, from the built wheel, where nothing else is installed."""
+    session.run("python", "-m", "tests.first_minutes")
 
 
 @nox.session
