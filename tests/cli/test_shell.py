@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from ambi.cli import console
-from ambi.cli.awaiting import Awaiting
-from ambi.cli.shell import _has_talked_ipython, _run_here
+from ambi.cli.awaiting import WAIT, Awaiting
+from ambi.cli.shell import _run_here
 from tests.cli.conftest import Result, Site
 from tests.cli.terminal import Terminal
 
@@ -212,13 +212,91 @@ def test_a_console_leaves_as_it_is_told(site: Site) -> None:
         assert terminal.wait() == 5
 
 
+@pytest.fixture
+def typing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Give what types lines, and then Ctrl-D, in this process."""
+
+    def type_lines(*lines: str) -> None:
+        left = iter(lines)
+
+        def read(prompt: str = "") -> str:
+            for line in left:
+                return line
+            raise EOFError
+
+        monkeypatch.setattr("builtins.input", read)
+        monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(isatty=lambda: True))
+
+    return type_lines
+
+
+def test_what_is_typed_runs_line_by_line(site: Site, typing: Callable[..., None]) -> None:
+    site.write(SHOP)
+    typing(
+        "import shop",
+        "await shop.where()",
+        "x = (",
+        "await shop.where())",
+        "x, 1",
+        "y z",
+        "1/0",
+        "client.get('/').text",
+    )
+    result = site.run("shell", "shop:app", "--plain", "--gateway", "wsgi")
+    assert result.status == 0
+    assert result.out.split("\n") == ["True", "(True, 1)", "'hello over wsgi'", ""]
+    assert "shop:app is started, under WSGI." in result.err
+    assert '    Client    Client(app, "asgi") sends them through the other gateway' in result.err
+    assert "SyntaxError: invalid syntax" in result.err
+    assert (
+        'Traceback (most recent call last):\n  File "<console>", line 1, in <module>\nZeroDivisionError' in result.err
+    )
+
+
+def test_what_is_typed_may_leave(site: Site, typing: Callable[..., None]) -> None:
+    site.write(SHOP)
+    typing("async def leave(): raise SystemExit(5)", "", "await leave()", "print('never')")
+    result = site.run("shell", "shop:app", "--plain")
+    assert (result.status, result.out) == (5, "")
+
+
+def test_without_ipython_there_is_pythons_own_console(
+    site: Site, typing: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.write(SHOP)
+    monkeypatch.setitem(sys.modules, "IPython", None)
+    typing("1 + 1")
+    assert site.run("shell", "shop:app").out == "2\n"
+
+
+def test_an_interrupt_cancels_what_is_awaited() -> None:
+    cancelled: list[bool] = []
+
+    class Waiting:
+        def result(self) -> None:
+            raise KeyboardInterrupt
+
+        def cancel(self) -> None:
+            cancelled.append(True)
+
+    def submit(coroutine: Any) -> Any:
+        coroutine.close()
+        return Waiting()
+
+    with pytest.raises(KeyboardInterrupt):
+        console.wait_for(lambda: None, submit)  # type: ignore[arg-type,return-value]
+    assert cancelled == [True]
+
+
 def test_without_readline_there_is_a_console_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "readline", None)
     console.Console({}).complete_names()
 
 
-def test_ipython_is_given_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is of IPython itself is tried in the session that has it; here it is what it is told."""
+def test_ipython_is_taken_where_it_is_and_given_the_same(
+    site: Site, typing: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here is no IPython: it is what it would be told."""
     told: dict[str, Any] = {}
 
     class Config:
@@ -230,13 +308,14 @@ def test_ipython_is_given_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "IPython", ipython)
     monkeypatch.setitem(sys.modules, "traitlets", types.ModuleType("traitlets"))
     monkeypatch.setitem(sys.modules, "traitlets.config", traitlets)
-    names = {"app": 1}
-    assert _has_talked_ipython("hello", names) is True
+    site.write(SHOP)
+    typing()
+    assert site.run("shell", "shop:app").status == 0
     shell = told["config"].TerminalInteractiveShell
-    assert (told["user_ns"], shell.banner1, shell.loop_runner) == (names, "hello\n\n", _run_here)
+    assert {"app", "client", "Client", WAIT} <= set(told["user_ns"])
+    assert shell.banner1.startswith("shop:app is started, under ASGI.")
+    assert shell.loop_runner is _run_here
     assert isinstance(shell.ast_transformers[0], Awaiting)
-    monkeypatch.setitem(sys.modules, "IPython", None)
-    assert _has_talked_ipython("hello", names) is False
 
 
 def test_what_ipython_makes_of_a_line_is_run_at_once() -> None:

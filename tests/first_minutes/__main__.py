@@ -71,7 +71,9 @@ def read_commands(readme: Path) -> tuple[list[str], list[str]]:
     cut = text.index("## Serve it")
     parts = [[part.text for part in parse(half) if isinstance(part, Block)] for half in (text[:cut], text[cut:])]
     first, second = ["".join(blocks).splitlines() for blocks in parts]
-    return [line.partition("   #")[0].rstrip() for line in first], [line.partition("   #")[0].rstrip() for line in second]
+    return [line.partition("   #")[0].rstrip() for line in first], [
+        line.partition("   #")[0].rstrip() for line in second
+    ]
 
 
 def look(line: str, output: str) -> None:
@@ -106,7 +108,9 @@ def ask_server(place: Place, command: str, shop: Path, environment: Path) -> lis
     told = {"BIND": f"127.0.0.1:{port}", "UVICORN_PORT": str(port)}
     with place.serving(command, shop, environment, **told) as log:
         wait_for(lambda: '"ok"' in get(port, "/health"), 20, log)
-        return [get(port, path) for path in ("/", "/api/greetings", "/api/greetings/en", "/static/style.css", "/nothing")]
+        return [
+            get(port, path) for path in ("/", "/api/greetings", "/api/greetings/en", "/static/style.css", "/nothing")
+        ]
 
 
 def free_port() -> int:
