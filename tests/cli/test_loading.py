@@ -334,6 +334,8 @@ def test_a_wrong_directory_is_told_with_the_right_one(
         ({"shop/__init__.py": "import models", "shop/models.py": ""}, "inside of a package it is `from . import models`"),
         ({"shop.py": "import models", "models.py": "from shop import app"}, "shop is imported by what it imports itself: move what both need into a third module"),
         ({"shop.py": "import models", "models.py": "import shop\nshop.app"}, "shop is imported by what it imports itself"),
+        ({"shop.py": "from ambi import Requests"}, "did you mean Request?"),
+        ({"shop.py": "from ambi import zzz"}, ""),
         ({"shop.py": "import json.nothing"}, ""),
         ({"shop.py": "1 / 0"}, ""),
     ],

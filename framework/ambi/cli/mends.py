@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LEVELS_UP = 3
+_NOT_IN = re.compile(r"cannot import name '(?P<name>\w+)' from '(?P<module>[\w.]+)'")
 _CIRCULAR = re.compile(r"partially initialized module '(?P<module>[\w.]+)'")
 
 
@@ -72,6 +73,9 @@ def mend_of(error: BaseException, file: str) -> str:
         )
     if isinstance(error, ModuleNotFoundError) and error.name:
         return _mend_of_missing(error.name, Path(file).parent)
+    absent = _NOT_IN.match(str(error))
+    if absent is not None and absent["module"] in sys.modules:
+        return near_to(absent["name"], dir(sys.modules[absent["module"]])).removeprefix("; ")
     return ""
 
 
