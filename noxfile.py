@@ -277,6 +277,7 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def first_minutes(session: nox.Session) -> None:
     """Do what the README of a new project says, from the built wheel, where nothing else is installed."""
+    session.install(*nox.project.dependency_groups(PYPROJECT, "first_minutes"))
     session.run("python", "-m", "tests.first_minutes")
 
 
