@@ -42,7 +42,7 @@ def command_of(handed: Handed) -> list[str]:
     """Give the command line that starts a child; warnings and options of this interpreter are those of the child."""
     options = [f"-W{option}" for option in sys.warnoptions]
     options += [f"-X{name}" if value is True else f"-X{name}={value}" for name, value in sys._xoptions.items()]
-    # -P: the current directory is put on the import path when the application is loaded, and not for ambi's own imports.
+    # -P: the current directory is put on the import path when the application is loaded, not for ambi's own imports.
     return [sys.executable, *options, "-P", "-m", __name__, json.dumps(handed)]
 
 

@@ -69,7 +69,7 @@ class Watched:
         """Look at some files; give those that count, and are new, gone, or not what they were."""
         changed = []
         for path in sorted(set(paths)):
-            stamp = _stamp(path)
+            stamp = _stamp(Path(path))
             if self._counts(Path(path)) and stamp != self._stamps.get(path):
                 changed.append(path)
                 self._stamps.pop(path, None)
@@ -91,13 +91,13 @@ class Watched:
     def _look(self) -> dict[str, Stamp]:
         stamps: dict[str, Stamp] = {}
         for folder, every in [(self.root, False), *((path, True) for path in self.more)]:
-            for path, within in _files(str(folder), ()):
-                if _is_watched(os.path.basename(path), within, every=every) and (stamp := _stamp(path)) is not None:
-                    stamps[path] = stamp
+            for file, within in _files(str(folder), ()):
+                if _is_watched(file.name, within, every=every) and (stamp := _stamp(file)) is not None:
+                    stamps[file.path] = stamp
         return stamps
 
 
-def _files(folder: str, within: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _files(folder: str, within: tuple[str, ...]) -> Iterator[tuple[os.DirEntry[str], tuple[str, ...]]]:
     """Give the files below a directory, each with the names of the directories in between."""
     try:
         with os.scandir(folder) as found:
@@ -108,7 +108,7 @@ def _files(folder: str, within: tuple[str, ...]) -> Iterator[tuple[str, tuple[st
         return
     for entry in entries:
         if not entry.is_dir(follow_symlinks=False):
-            yield entry.path, within
+            yield entry, within
         elif not _is_skipped(entry.name):
             yield from _files(entry.path, (*within, entry.name))
 
@@ -125,9 +125,9 @@ def _is_watched(name: str, within: tuple[str, ...], *, every: bool) -> bool:
     return every or name.endswith(_SUFFIXES) or _TEMPLATES in within
 
 
-def _stamp(path: str) -> Stamp | None:
+def _stamp(file: Path | os.DirEntry[str]) -> Stamp | None:
     with contextlib.suppress(OSError):
-        found = os.stat(path)
+        found = file.stat()
         return found.st_mtime_ns, found.st_size, found.st_ino
     return None
 

@@ -31,7 +31,7 @@ from urllib.parse import unquote_to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from typing import Any
     from wsgiref.types import WSGIApplication, WSGIEnvironment
 
@@ -208,11 +208,10 @@ class _Exchange:
     def _answer(self) -> None:
         result = self._connection.wsgi.application(self._environ(), self._start)
         try:
-            if not self._has_no_body():
-                for item in result:
-                    self._write(item)
-                    if self._has_no_body():
-                        break
+            for item in result:
+                self._write(item)
+                if item and self._has_no_body():  # nobody gets the others
+                    break
             self._finish()
         finally:
             close: Callable[[], object] | None = getattr(result, "close", None)
@@ -395,7 +394,7 @@ class _Body(io.RawIOBase):
                 self._ask()
         if self._is_chunked and not self._left and not self._next_chunk():
             return 0
-        data = self._input.read1(min(len(buffer), self._left))  # type: ignore[attr-defined]  # it is buffered
+        data = self._input.read1(min(len(buffer), self._left))
         buffer[: len(data)] = data
         self._left -= len(data)
         if not data:
