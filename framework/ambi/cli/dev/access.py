@@ -22,12 +22,9 @@ _MODULE = "features.access_log"
 
 def configure_logging(log_format: LogFormat) -> None:
     """Send all lines to stderr in one form. Before the application is imported: what that configures, stands."""
-    try:
-        from ...features.log_format import configure
-    except ImportError:
-        logging.basicConfig(level="INFO")
-    else:
-        configure(log_format)
+    from ...features.log_format import configure
+
+    configure(log_format)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
 
 

@@ -41,7 +41,7 @@ class Terminal:
     def say_banner(self, spec: str, url: str, facts: Sequence[tuple[str, str]], warning: str) -> None:
         """Write what is served, where and how: `facts` are pairs of a word and what is so."""
         if self.is_json:
-            self.say(f"{spec} on {url}: {'; '.join(f'{word} {fact}' for word, fact in facts)}")
+            self.say(f"{spec} on {url} ({'; '.join(f'{word} {fact}' for word, fact in facts)})")
         else:
             page = self.page
             page.write()

@@ -44,20 +44,20 @@ class Watched:
     """The files that are watched, and how they were when it was last looked.
 
     Args:
-        root: the directory of the application.
+        roots: the directories of the application.
         more: directories of which all files count.
     """
 
-    def __init__(self, root: Path, more: Iterable[Path] = ()) -> None:
-        self.root = root.resolve()
-        self.more = [path.resolve() for path in more]
+    def __init__(self, roots: Iterable[Path], more: Iterable[Path] = ()) -> None:
+        folders = {path.resolve(): False for path in roots}
+        folders.update({path.resolve(): True for path in more})
+        self._folders = folders
         self._stamps = self._look()
 
     @property
     def folders(self) -> list[Path]:
         """The directories, without those that are inside of others."""
-        every = dict.fromkeys([self.root, *self.more])
-        return [path for path in every if not any(other in path.parents for other in every)]
+        return [path for path in self._folders if not any(other in path.parents for other in self._folders)]
 
     def changed(self) -> list[str]:
         """Look at all files; give those that are new, gone, or not what they were."""
@@ -78,19 +78,18 @@ class Watched:
         return changed
 
     def _counts(self, path: Path) -> bool:
-        for folder in (*self.more, self.root):
+        for folder, every in self._folders.items():
             if folder in path.parents:
-                within = path.relative_to(folder).parts
-                parents = [folder.joinpath(*within[:depth]) for depth in range(1, len(within))]
-                if any(_is_skipped(parent.name) or (parent / _ENVIRONMENT).exists() for parent in parents):
-                    continue
-                if _is_watched(path.name, within[:-1], every=folder in self.more):
+                within = path.relative_to(folder).parts[:-1]
+                parents = [folder.joinpath(*within[: depth + 1]) for depth in range(len(within))]
+                skipped = any(_is_skipped(parent.name) or (parent / _ENVIRONMENT).exists() for parent in parents)
+                if not skipped and _is_watched(path.name, within, every=every):
                     return True
         return False
 
     def _look(self) -> dict[str, Stamp]:
         stamps: dict[str, Stamp] = {}
-        for folder, every in [(self.root, False), *((path, True) for path in self.more)]:
+        for folder, every in self._folders.items():
             for file, within in _files(str(folder), ()):
                 if _is_watched(file.name, within, every=every) and (stamp := _stamp(file)) is not None:
                     stamps[file.path] = stamp
