@@ -19,6 +19,10 @@ from typing import NamedTuple
 
 from .serving import SERVED, Task, serve
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .failing import Failure
+
 _ALONE_S = 2.0
 
 
@@ -56,12 +60,13 @@ def main(argument: str) -> int:
         with contextlib.suppress(AttributeError):  # none, or none of ours
             stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what is printed is seen at once
     sys.argv = ["ambi", "run", Task(*task).spec]
+
+    def write_report(failure: Failure) -> None:
+        Path(report).write_text(failure.dumps(), encoding="utf-8")
+
     try:
-        return serve(
-            Task(*task),
-            socket.socket(fileno=listening),
-            lambda failure: Path(report).write_text(failure.dumps(), encoding="utf-8"),
-        )
+        with socket.socket(fileno=listening) as inherited:
+            return serve(Task(*task), inherited, write_report)
     except KeyboardInterrupt:  # told to end before it served
         return SERVED
 

@@ -124,9 +124,24 @@ class Supervisor:
         named = ", ".join(map(relative, paths[:_SHOWN])) + (", ..." if len(paths) > _SHOWN else "")
         self._terminal.say(f"{named} changed: starting again")
         self._end()
-        for path in paths:
+        for path in [*paths, *self._changed_meanwhile()]:
             _forget_bytecode(path)
         self._start()
+
+    def _changed_meanwhile(self) -> list[str]:
+        """Take what changed while the child ended: the next one starts with it."""
+        paths: list[str] = []
+        others: list[Event] = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                kind, what = self._events.get_nowait()
+                if kind == "changed":
+                    paths += what  # type: ignore[operator]  # as above
+                else:
+                    others.append((kind, what))
+        for event in others:
+            self._events.put(event)
+        return paths
 
     def _end(self) -> None:
         """End the child and the page, whichever there is."""
