@@ -54,9 +54,7 @@ class Log:
         return int(found[2])
 
 
-def ask(
-    port: int, path: str = "/", method: str = "GET", body: bytes | None = None, **headers: str
-) -> tuple[int, str]:
+def ask(port: int, path: str = "/", method: str = "GET", body: bytes | None = None, **headers: str) -> tuple[int, str]:
     """Put one request on a connection of its own; give status and text."""
     connection = HTTPConnection("127.0.0.1", port, timeout=WAIT_S)
     with contextlib.closing(connection):
