@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import Self
 
 from ambi.cli import main
 from tests.children import environment
@@ -115,7 +116,7 @@ class Running:
         self.process.send_signal(signal.SIGINT)
         return self.wait()
 
-    def __enter__(self) -> Running:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:

@@ -17,7 +17,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -72,6 +72,7 @@ SHOP = """
 
     @app.get("/stubborn")
     def stubborn():
+        print("it is stubborn")
         time.sleep(60)
 
     @app.websocket("/socket")
@@ -215,11 +216,11 @@ def test_a_process_that_ends_itself_is_said_and_waited_for(tmp_path: Path) -> No
 
 def test_a_child_that_does_not_end_is_killed(tmp_path: Path) -> None:
     write(tmp_path, SHOP)
-    with Running(tmp_path, "shop:app", "--gateway", "wsgi") as shop:
-        with talking(shop.port, b"GET /stubborn HTTP/1.1\r\nHost: localhost\r\n\r\n"):
-            time.sleep(0.2)
-            shop.write(SHOP.replace('"one"', '"two"'))
-            assert seconds_until(shop.port, "two") < 4 + SLACK_S
+    asking = b"GET /stubborn HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with Running(tmp_path, "shop:app", "--gateway", "wsgi") as shop, talking(shop.port, asking):
+        shop.log.wait_for("it is stubborn")
+        shop.write(SHOP.replace('"one"', '"two"'))
+        assert seconds_until(shop.port, "two") < 4 + SLACK_S
 
 
 def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
@@ -250,7 +251,7 @@ def test_ctrl_c_and_its_like_end_all_while_it_still_starts(tmp_path: Path, sent:
 def test_ctrl_c_of_a_terminal_reaches_parent_and_child(tmp_path: Path) -> None:
     write(tmp_path, SHOP)
     with in_terminal(tmp_path, "shop:app") as (terminal, process):
-        port = int(re.search(rb"127\.0\.0\.1:(\d+)", wait_for(terminal, b"it starts"))[1])
+        port = port_in(wait_for(terminal, b"it starts"))
         assert ask(port) == (200, "one")
         assert b"\x1b[32m200\x1b[0m GET /" in wait_for(terminal, b"GET /")
         os.write(terminal, b"\x03")
@@ -266,7 +267,7 @@ def test_a_debugger_can_be_used_and_a_restart_mends_the_terminal(tmp_path: Path,
     asking = SHOP.replace('return "one"', "answer = [41]\n        breakpoint()\n        return str(answer[0])")
     write(tmp_path, asking)
     with in_terminal(tmp_path, "shop:app", "--gateway", gateway) as (terminal, _):
-        port = int(re.search(rb"127\.0\.0\.1:(\d+)", wait_for(terminal, b"it starts"))[1])
+        port = port_in(wait_for(terminal, b"it starts"))
         with talking(port, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n") as connection:
             wait_for(terminal, b"(Pdb) ")
             os.write(terminal, b"answer[0] = 42\n")
@@ -285,7 +286,7 @@ def test_a_debugger_can_be_used_and_a_restart_mends_the_terminal(tmp_path: Path,
 
 
 @contextlib.contextmanager
-def in_terminal(folder: Path, *arguments: str):
+def in_terminal(folder: Path, *arguments: str) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     """Run the command in a terminal of its own."""
     ours, theirs = pty.openpty()
     code = (
@@ -308,6 +309,12 @@ def in_terminal(folder: Path, *arguments: str):
             process.kill()
             process.wait(5)
         os.close(ours)
+
+
+def port_in(said: bytes) -> int:
+    found = re.search(rb"127\.0\.0\.1:(\d+)", said)
+    assert found is not None, said
+    return int(found[1])
 
 
 def wait_for(terminal: int, wanted: bytes) -> bytes:

@@ -136,7 +136,7 @@ class Supervisor:
             while True:
                 kind, what = self._events.get_nowait()
                 if kind == "changed":
-                    paths += what  # type: ignore[operator]  # as above
+                    paths += what  # type: ignore[arg-type]  # as above
                 else:
                     others.append((kind, what))
         for event in others:

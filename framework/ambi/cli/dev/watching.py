@@ -22,6 +22,7 @@ from pathlib import Path
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
 
     Stamp = tuple[int, int, int]
     """Of a file: when it was written, in ns, its size, its inode."""
@@ -179,13 +180,12 @@ class Watcher:
     def _wait(self) -> None:
         from watchfiles import watch
 
-        changes = watch(
-            *self._watched.folders, watch_filter=None, stop_event=self._stop, raise_interrupt=False,
-            step=round(_SETTLE_S * 1000), debounce=round(_SETTLE_AT_MOST_S * 1000), rust_timeout=500,
-            ignore_permission_denied=True,
-        )  # fmt: skip
+        options: dict[str, Any] = {
+            "watch_filter": None, "stop_event": self._stop, "raise_interrupt": False, "ignore_permission_denied": True,
+            "step": round(_SETTLE_S * 1000), "debounce": round(_SETTLE_AT_MOST_S * 1000), "rust_timeout": 500,
+        }  # fmt: skip
         try:
-            for found in changes:
+            for found in watch(*self._watched.folders, **options):
                 changed = self._watched.changed_of(path for _, path in found)
                 if changed:
                     self._on_change(changed)

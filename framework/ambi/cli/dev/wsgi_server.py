@@ -45,6 +45,9 @@ _LAST_S = 0.05
 """For requests that were on their way when it was told to stop."""
 _TRAILER_LINES = 100
 _CHUNK_SIZE = re.compile(rb"[0-9a-fA-F]{1,15}")
+_FOLD = re.compile(r"[\r\n]+[ \t]*")
+"""Where a field goes on in the next line, which is as good as a space. See: RFC 9112 5.2."""
+
 _WITHOUT_BODY = ("204", "304")
 
 
@@ -193,7 +196,7 @@ class _Exchange:
     def run(self) -> None:
         """Call the application and send what it gives."""
         connection = self._connection
-        if connection.wsgi.should_exit or not connection.wsgi.keeps_alive:
+        if not connection.wsgi.keeps_alive:
             connection.close_connection = True
         try:
             self._answer()
@@ -327,7 +330,7 @@ class _Exchange:
             self._is_chunked = True
         elif not self._has_no_body():
             connection.close_connection = True
-        if self.body.is_left_to_client:
+        if self.body.is_left_to_client or connection.wsgi.should_exit:
             connection.close_connection = True
         fields = [f"{name}: {value}" for name, value in self._headers]
         if "date" not in names:
@@ -345,7 +348,7 @@ def _add_field(environ: WSGIEnvironment, name: str, value: str) -> None:
     key = name.upper().replace("-", "_")
     if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
         key = f"HTTP_{key}"
-    value = " ".join(value.splitlines()).strip(" \t")  # a folded line; RFC 9112 5.2
+    value = _FOLD.sub(" ", value).strip(" \t")
     if key in environ:
         value = f"{environ[key]}{'; ' if key == 'HTTP_COOKIE' else ','}{value}"
     environ[key] = value
