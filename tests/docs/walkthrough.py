@@ -79,7 +79,9 @@ class Change:
         for place in re.split(r"^@@\n", self.text, flags=re.MULTILINE):
             lines = [line or " " for line in place.splitlines()]  # an editor takes the blank of an empty line away
             if wrong := [line for line in lines if line[0] not in "+- "]:
-                raise WrongPage(f"line {self.line}: a line of a diff begins with '+', '-' or a blank, not as {wrong[0]!r}")
+                raise WrongPage(
+                    f"line {self.line}: a line of a diff begins with '+', '-' or a blank, not as {wrong[0]!r}"
+                )
             old = "".join(f"{line[1:]}\n" for line in lines if line[0] != "+")
             yield old, "".join(f"{line[1:]}\n" for line in lines if line[0] != "-")
 
