@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import pytest
 
-from tests.docs.markdown import ROOT
 from tests.docs.reader import Reader
-from tests.docs.walkthrough import Add, Change, Command, Write, WrongPage, is_seen, steps
-
-PAGES = sorted((ROOT / "docs" / "tutorial").glob("[1-8]-*.md"))
+from tests.docs.walkthrough import PAGES
 
 
 @pytest.fixture(scope="module")

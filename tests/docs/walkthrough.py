@@ -18,7 +18,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.docs.markdown import Block, parse
+from tests.docs.markdown import ROOT, Block, parse
+
+PAGES = sorted((ROOT / "docs" / "tutorial").glob("[1-9]-*.md"))
 
 FILE_NAME = re.compile(r"`(?P<name>[\w.-]+(/[\w.-]+)*)`:$")
 AT_THE_END = re.compile(r"at the end of `[^`]+`:$", re.IGNORECASE)
@@ -120,6 +122,13 @@ def steps(page: str) -> Iterator[Step]:
             yield _kind(part, before)(part.line, named["name"], part.text)
         elif part.not_run is None:
             raise WrongPage(f"line {part.line}: no file is named before this block: {before!r}")
+
+
+def write_files(page: str, folder: Path) -> None:
+    """Write what a page says into a folder, without typing its commands."""
+    for step in steps(page):
+        if not isinstance(step, Command):
+            step.apply(folder)
 
 
 def _kind(block: Block, before: str) -> type[Write | Add | Change]:
