@@ -29,9 +29,7 @@ ERRORS = ("Traceback", "ERROR", "CRITICAL", "WARNING")
 
 
 @contextmanager
-def serving(
-    server: str, app: str, *, workers: int = 1, home: Path = HERE, **variables: str
-) -> Iterator[Running]:
+def serving(server: str, app: str, *, workers: int = 1, home: Path = HERE, **variables: str) -> Iterator[Running]:
     """Serve an app, and have a look at the server's log when it has ended.
 
     Args:

@@ -16,7 +16,9 @@ from tests.docs.markdown import PAGES, ROOT, python_blocks
 
 # What the tutorial has its reader write are parts of files, which make an application together: `test_tutorial.py`.
 TUTORIAL = ROOT / "docs" / "tutorial"
-WITH_PYTHON = [page for page in PAGES if TUTORIAL not in page.parents and python_blocks(page.read_text(encoding="utf-8"))]
+WITH_PYTHON = [
+    page for page in PAGES if TUTORIAL not in page.parents and python_blocks(page.read_text(encoding="utf-8"))
+]
 
 
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: str(page.relative_to(ROOT)))
