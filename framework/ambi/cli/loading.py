@@ -19,10 +19,10 @@ import sys
 from pathlib import Path
 
 from ..app import App
+from ..core.errors import near_to
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from types import ModuleType, TracebackType
     from typing import Any
 
@@ -178,14 +178,6 @@ def _wants_arguments(function: Any) -> bool:
 def _missing_module(name: str, root: Path) -> str:
     known = {path.stem for path in root.glob("*.py")} | {path.parent.name for path in root.glob("*/__init__.py")}
     return f"there is no module {name!r} in {root} or elsewhere on the import path{near_to(name, known)}"
-
-
-def near_to(name: str, known: Iterable[str]) -> str:
-    """Say what may have been meant, for the end of a message; "" where nothing that is known is like it."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, [word for word in known if not word.startswith("_")], 3)
-    return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
 def _apps_of(module: ModuleType) -> str:
