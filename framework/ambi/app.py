@@ -298,6 +298,16 @@ class App(EquippedRouter):
 
         return nullcontext() if self.lifespans is None else self.lifespans.running()
 
+    if not TYPE_CHECKING:
+
+        @property
+        def run(self) -> None:
+            """Tell those who know it of other frameworks."""
+            raise AttributeError(
+                "an App is served, it serves nothing by itself: in development `ambi run shop:app`, else a server,"
+                " `gunicorn shop:app` or `uvicorn shop:app`"
+            )
+
     def _all_mounted(self) -> set[App]:
         apps = [mount.app for mount in self._mounts if isinstance(mount.app, App)]
         return {app for mounted in apps for app in {mounted} | mounted._all_mounted()}

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.docs.reader import VARIABLES
 from tests.servers.nginx import NGINX, OPENSSL
 from tests.servers.processes import environment, free_port
 
@@ -61,11 +62,12 @@ def deployed(project: Path, folder: Path, server: str) -> Iterator[str]:
     command = _moved(start_lines((project / "deploy" / "polls.service").read_text(encoding="utf-8"))[server], places)
     variables = (project / "deploy" / "polls.env").read_text(encoding="utf-8")
     said = dict(line.split("=", 1) for line in _moved(variables, places).splitlines())
+    said = {**environment(folder / "events", VARIABLES), **said}
     log = folder / "log"
     with log.open("wb") as output:
         commands = [shlex.split(command), [str(NGINX), "-e", f"{folder}/nginx.log", "-c", str(configuration)]]
         processes = [
-            subprocess.Popen(each, cwd=project, env=environment(folder / "events", said), stdout=output, stderr=output)
+            subprocess.Popen(each, cwd=project, env=said, stdout=output, stderr=output)
             for each in commands
         ]
         try:
@@ -82,6 +84,18 @@ def ask(asking: str, rest: str) -> str:
     """Ask for a path, with options; give what curl prints."""
     done = subprocess.run(["bash", "-c", f"{asking}{rest}"], capture_output=True, text=True, timeout=WAIT_S, check=True)
     return done.stdout
+
+
+def first_lines(asking: str, path: str, count: int) -> list[str]:
+    """Give the first lines of a stream, and leave it."""
+    reading = subprocess.Popen([*shlex.split(f"{asking}{path}"), "-N"], stdout=subprocess.PIPE, text=True)
+    try:
+        assert reading.stdout is not None
+        with reading.stdout as lines:
+            return [next(lines).rstrip() for _ in range(count)]
+    finally:
+        reading.terminate()
+        reading.wait(WAIT_S)
 
 
 def _moved(text: str, places: dict[str, str]) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.docs.deployed import HOST, ask, deployed
-from tests.docs.reader import GATEWAYS, Reader
-from tests.docs.walkthrough import PAGES, write_files
+from tests.docs.deployed import HOST, ask, deployed, first_lines
+from tests.docs.reader import GATEWAYS, VARIABLES, Reader
+from tests.docs.walkthrough import PAGES, Command, steps, write_files
 from tests.servers.nginx import why_not
+from tests.servers.processes import environment
 
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl not found; Debian's package is curl")
 
@@ -27,6 +29,13 @@ def test_what_a_page_of_the_tutorial_says_is_so(number: int, reader: Reader):
     reader.read_to(number)
 
 
+def make_log_config(project: Path) -> None:
+    """Type the one command of the last page that makes a file."""
+    typed = [step.text for step in steps(PAGES[-1].read_text(encoding="utf-8")) if isinstance(step, Command)]
+    (command,) = (text for text in typed if text.endswith("> logging.json"))
+    subprocess.run(["bash", "-c", command], cwd=project, env=environment(project, VARIABLES), timeout=30, check=True)
+
+
 @needs_curl
 @pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 @pytest.mark.parametrize("server", GATEWAYS)
@@ -35,6 +44,7 @@ def test_the_files_of_the_last_page_deploy_it(server: str, tmp_path: Path):
     folder.mkdir()
     for page in PAGES:
         write_files(page.read_text(encoding="utf-8"), project)
+    make_log_config(project)
     with deployed(project, folder, server) as asking:
         made = ask(asking, "/polls -i -u 'owner:tea for two' -d question=Why -d choices=$'So\\nSo'")
         assert "HTTP/1.1 303 See Other" in made
@@ -43,7 +53,7 @@ def test_the_files_of_the_last_page_deploy_it(server: str, tmp_path: Path):
         assert "strict-transport-security" in voted.lower()
         assert [choice["votes"] for choice in json.loads(ask(asking, "/api/polls/1"))["choices"]] == [0, 1]
         # What a stream sends goes through nginx at once.
-        assert "data: {" in ask(asking, "/polls/1/live -N | head -n 3")
+        assert first_lines(asking, "/polls/1/live", 3)[2].startswith('data: {"id":1,')
         assert "400" in ask(asking, "/ -o /dev/null -w '%{http_code}' -H 'Host: elsewhere.example'")
     log = (folder / "log").read_text()
     assert "ambi.access" in log
