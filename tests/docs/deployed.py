@@ -66,10 +66,7 @@ def deployed(project: Path, folder: Path, server: str) -> Iterator[str]:
     log = folder / "log"
     with log.open("wb") as output:
         commands = [shlex.split(command), [str(NGINX), "-e", f"{folder}/nginx.log", "-c", str(configuration)]]
-        processes = [
-            subprocess.Popen(each, cwd=project, env=said, stdout=output, stderr=output)
-            for each in commands
-        ]
+        processes = [subprocess.Popen(each, cwd=project, env=said, stdout=output, stderr=output) for each in commands]
         try:
             asking = f"curl -sS -k --resolve {HOST}:{port}:127.0.0.1 https://{HOST}:{port}"
             _await(asking, processes, log)

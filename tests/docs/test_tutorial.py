@@ -66,6 +66,6 @@ def test_the_container_starts_what_the_service_starts(tmp_path: Path):
     lines = (tmp_path / "Dockerfile").read_text().splitlines()
     command = json.loads(next(line for line in lines if line.startswith("CMD "))[4:])
     unit = (tmp_path / "deploy" / "polls.service").read_text()
-    expected = [word for word in unit.partition("ExecStart=/srv/polls/.venv/bin/")[2].splitlines()[0].split()]
+    expected = unit.partition("ExecStart=/srv/polls/.venv/bin/")[2].splitlines()[0].split()
     assert [word for word in command if ":8000" not in word] == [word for word in expected if "unix:" not in word]
     assert set(lines[2].split()[1:-1]) <= {path.name for path in tmp_path.iterdir()}
