@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -24,7 +25,8 @@ from tests.servers.processes import Running, await_start, end, environment, star
 SET_UP = ("python -m venv ", ". .venv/bin/activate", "python -m pip install ", "mkdir ", "cd ")
 """What a reader types who has nothing yet; the tests have it all."""
 GATEWAYS: Mapping[str, Gateway] = {"gunicorn": "wsgi", "uvicorn": "asgi"}
-PORTS = {"gunicorn": "--bind 127.0.0.1:{port}", "uvicorn": "--port {port}"}
+PORTS = {"gunicorn": "--bind 127.0.0.1:{port}", "uvicorn": "--port {port}", "ambi": "--port {port}"}
+RUN = "ambi run"
 ADDRESS = "127.0.0.1:8000"
 """Where the pages say that a server listens."""
 WAIT_S = 15.0
@@ -54,9 +56,9 @@ class Folder:
 
     def begin(self, command: Command) -> None:
         """Start the server, without waiting for it."""
-        program, _, rest = command.text.partition(" ")
         self._command = command
-        server = Server(self.server, GATEWAYS[self.server], f"{program} {PORTS[program]} {rest}")
+        typed = f"{command.text} {PORTS[command.program]}"
+        server = Server(self.server, GATEWAYS.get(self.server, "asgi"), typed)
         log = Path(mkdtemp(prefix=f"{self.server}-", dir=self.root))
         self.started = start(server, Start(variables=VARIABLES), log, self.path)
 
@@ -144,6 +146,7 @@ class Reader:
     def __init__(self, pages: list[str], root: Path) -> None:
         self.folders = [Folder(server, root) for server in GATEWAYS]
         self._pages = pages
+        self._root = root
         self._commands: dict[str, Command] = {}
         self._read = 0
 
@@ -175,8 +178,8 @@ class Reader:
 
     def _follow(self, page: str) -> None:
         done = list(steps(page))
-        # A page that shows one server after the other has both asked the same.
         typed = [step for step in done if isinstance(step, Command)]
+        # A page that shows one server after the other has both asked the same.
         self._commands |= {command.program: command for command in typed if command.program in GATEWAYS}
         for step in done:
             if isinstance(step, Command):
@@ -185,6 +188,22 @@ class Reader:
                 for folder in self.folders:
                     folder.stop()  # it has what stood there
                     step.apply(folder.path)
+        for command in typed:
+            if command.text.startswith(RUN):
+                self._ask_again(command, [each for each in typed if each.program == "curl"])
+
+    def _ask_again(self, run: Command, asked: list[Command]) -> None:
+        """Serve the same by the development server, and have it asked what the page asks."""
+        folder = Folder(f"{run.text.replace(' ', '-')}", self._root)
+        shutil.copytree(self.folders[0].path, folder.path, dirs_exist_ok=True)
+        folder.begin(run)
+        try:
+            assert folder.started is not None
+            await_start(folder.started)
+            for command in asked:
+                compare(command, run.text, folder.run(command.text))
+        finally:
+            folder.stop()
 
     def _type(self, command: Command) -> None:
         if command.text.startswith(SET_UP):
@@ -192,7 +211,7 @@ class Reader:
                 raise WrongPage(f"line {command.line}: nobody checks this output")
         elif command.program in ("curl", ""):
             self._ask(command)
-        elif command.program not in GATEWAYS:
+        elif command.program not in GATEWAYS and not command.text.startswith(RUN):
             # The tests ask both gateways by themselves.
             for folder in self.folders[:1] if "pytest" in command.text else self.folders:
                 compare(command, folder.server, folder.run(command.text))

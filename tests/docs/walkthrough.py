@@ -114,8 +114,9 @@ def steps(page: str) -> Iterator[Step]:
     before = ""
     for part in parse(page):
         if not isinstance(part, Block):
-            # `parse` blanks the code spans.
-            before = lines[part.line - 1].strip() or before
+            # The paragraph: its lines as they stand, since `parse` blanks the code spans.
+            line = lines[part.line - 1].strip()
+            before = f"{before} {line}" if line and lines[part.line - 2].strip() else line or before
         elif part.language == "console":
             yield from commands(part)
         elif (named := FILE_NAME.search(before)) is not None:
