@@ -8,7 +8,6 @@ from __future__ import annotations
 import json as json_module
 from base64 import b64encode
 from pathlib import PurePath
-from typing import cast
 
 from ..core.headers import check_value, is_token
 from ..core.url import encode_query
@@ -106,7 +105,7 @@ def basic_credentials(auth: Any) -> str:
 
     See: RFC 7617 2.
     """
-    parts = cast("tuple[Any, ...]", auth) if auth.__class__ in (tuple, list) else ()
+    parts = list(auth) if auth.__class__ in (tuple, list) else []
     if [part.__class__ for part in parts] != [str, str]:
         raise TypeError(f"auth is a name and a password, as ('ann', 'secret'), not {type(auth).__name__}")
     name, password = parts
