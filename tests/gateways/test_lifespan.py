@@ -227,11 +227,11 @@ def test_a_shutdown_that_fails_keeps_no_other_from_its_own(cell: Cell) -> None:
 
 
 @pytest.mark.parametrize("value", [3, ["a"], "pool"], ids=repr)
-def test_it_yields_a_mapping_or_nothing(cell: Cell, value: Any) -> None:
+def test_it_yields_a_mapping_a_dataclass_or_nothing(cell: Cell, value: Any) -> None:
     events: list[str] = []
     app = App(lifespan=lifespan(cell, events, state=value))
     with (
-        pytest.raises(ConfigurationError, match="a mapping or nothing was expected"),
+        pytest.raises(ConfigurationError, match="a mapping, a dataclass or nothing was expected"),
         client_of(app, cell),
     ):
         pass
