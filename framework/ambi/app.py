@@ -21,7 +21,7 @@ from .core.origins import HostCheck, OriginCheck, check_host_patterns
 from .core.plan import Plan
 from .core.response import Redirect, Response
 from .core.routing import Route, Router, match_host, parse_host_template
-from .core.state import State
+from .core.state import Generic, State, StateT
 from .core.url import encode_query, percent_encode, split_host
 from .core.websocket import WEBSOCKET, serve_websocket
 from .equipment import EquippedRouter
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from typing import Any, Literal, TypeVar
     from wsgiref.types import StartResponse, WSGIApplication
+
+    from typing_extensions import TypeIs
 
     from .bridge.lifespan import Lifespan, Lifespans
     from .core.binding import Bound
@@ -47,8 +49,10 @@ if TYPE_CHECKING:
     Send = Callable[[Any], Awaitable[None]]
 
 
-class App(EquippedRouter):
+class App(EquippedRouter, Generic[StateT]):
     """A web application for every WSGI and ASGI server.
+
+    `App[ShopState]` tells type checkers what is in its `state`; to everything else that is the same.
 
     Args:
         lifespan: a generator function, `def` or `async def`, that takes nothing or the app and yields once: what
@@ -80,6 +84,7 @@ class App(EquippedRouter):
 
     wsgi: WSGIApplication
     asgi: Callable[[Any, Receive, Send], Awaitable[None]]
+    state: StateT
 
     def __init__(
         self,
@@ -221,7 +226,7 @@ class App(EquippedRouter):
         prefix = path.rstrip("/")
         if any(mount.path == prefix for mount in self._mounts):
             raise ConfigurationError(f"there is an application mounted at {path!r} already")
-        if isinstance(other, App):
+        if is_app(other):
             self._check_mounted(path, other, interface=interface, max_body_bytes=max_body_bytes, csrf=csrf or None)
             mount = _Mount(prefix, other)
             other._hosts.append(self)
@@ -276,7 +281,8 @@ class App(EquippedRouter):
 
         if self._has_started():
             raise ConfigurationError.at(function, "it was added as a lifespan, but the application has been started")
-        self._own_lifespans.append(Lifespan(function, self, self.state))
+        state: Any = self.state
+        self._own_lifespans.append(Lifespan(function, self, state))
         self._collect_lifespans()
         return function
 
@@ -431,7 +437,8 @@ class App(EquippedRouter):
     @property
     def lifespan_state(self) -> Mapping[str, Any]:
         """The values of `state`, by name."""
-        values: Mapping[str, Any] = self.state._values
+        state: Any = self.state
+        values: Mapping[str, Any] = state._values
         return values
 
     def url_path(self, name: str, params: Mapping[str, object]) -> str:
@@ -596,6 +603,11 @@ class App(EquippedRouter):
                 layers=self.layers, errors=_scopes((self,)),
             )  # fmt: skip
         return self._answering
+
+
+def is_app(value: object) -> TypeIs[App]:
+    """Tell whether a value is an `App`. To type checkers its state is `Any` then, which `isinstance` leaves unknown."""
+    return isinstance(value, App)
 
 
 def _timed(route: Route) -> Callable[[Request], Any]:

@@ -59,7 +59,7 @@ class Lifespan:
         call = partial(function, app) if count else function
         self.function = function
         self.given: tuple[str, ...] = ()
-        self._state = {} if state is None else state
+        self._state: MutableMapping[str, Any] = {} if state is None else state
         self.is_async = is_async_generator(function)
         if self.is_async:
             self._open: Callable[[], Any] = contextlib.asynccontextmanager(call)
@@ -106,9 +106,9 @@ class Lifespan:
             return {}
         if hasattr(yielded, "keys"):
             return dict(yielded)
-        if hasattr(type(yielded), "__dataclass_fields__"):
-            from dataclasses import fields
+        from dataclasses import fields, is_dataclass
 
+        if is_dataclass(yielded) and not isinstance(yielded, type):
             return {field.name: getattr(yielded, field.name) for field in fields(yielded)}
         raise ConfigurationError.at(
             self.function, f"it yielded {yielded!r}; a mapping, a dataclass or nothing was expected"

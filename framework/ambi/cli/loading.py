@@ -18,7 +18,7 @@ import re
 import sys
 from pathlib import Path
 
-from ..app import App
+from ..app import App, is_app
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def load_app(spec: str) -> App:
     module_name, attribute = split_spec(spec)
     module = _import(module_name)
     found = _call_factory(spec, _look_up(module, attribute), attribute)
-    if isinstance(found, App):
+    if is_app(found):
         return found
     from ..gunicorn import find_app  # loads the bridge, and hardly anybody wraps
 
