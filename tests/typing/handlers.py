@@ -56,7 +56,10 @@ async def of_async_stream(body: BodyStream) -> AsyncIterator[str]:
 def of_both() -> None: ...
 
 
-assert_type(of_def(Request.__new__(Request), 1), str)
+def called(request: Request) -> None:
+    assert_type(of_def(request, 1), str)
+
+
 of_def_again: Callable[[Request, int], str] = of_def
 of_async_again: Callable[[], Coroutine[Any, Any, dict[str, int]]] = of_async
 of_stream_again: Callable[[BodyStream], Iterator[bytes]] = of_stream
@@ -156,13 +159,13 @@ no_key_again: Callable[[Request, KeyError], Coroutine[Any, Any, tuple[str, int]]
 app.include(router)
 
 
-def wrong() -> None:
+def wrong(request: Request) -> None:
     app.get("/", names="a")(of_both)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     app.get("/", name=1)(of_both)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     app.get("/")(1)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
     app.route("/")(of_both)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     app.error("404")(missing)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     app.include("api")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    of_def(Request.__new__(Request), "1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    of_def(request, "1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Text(b"bytes")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     app.middleware(1)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]

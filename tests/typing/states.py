@@ -41,9 +41,7 @@ class ShopDict(TypedDict):
 app = App[ShopState]()
 assert_type(app, App[ShopState])
 assert_type(app.state, ShopState)
-assert_type(app.state.db, Database)
 annotated: App[ShopState] = App()
-assert_type(annotated.state.user, str | None)
 bare = App()
 assert_type(bare.state, Any)
 
@@ -52,7 +50,10 @@ class Shop(App[ShopState]):
     """A class of one's own."""
 
 
-assert_type(Shop().state.db, Database)
+def once_started(own: Shop) -> None:
+    assert_type(app.state.db, Database)
+    assert_type(annotated.state.user, str | None)
+    assert_type(own.state.db, Database)
 
 
 @app.lifespan
