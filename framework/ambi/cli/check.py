@@ -7,9 +7,9 @@ import json
 import sys
 from pathlib import Path
 
-from ..core.errors import ConfigurationError
+from ..core.errors import ConfigurationError, near_to
 from .document import GATEWAYS, VERSION, describe_app
-from .loading import FailedImportError, WrongUseError, load_app, near_to
+from .loading import FailedImportError, WrongUseError, load_app
 from .printing import Page, print_details, print_document, print_failure
 
 TYPE_CHECKING = False

@@ -19,10 +19,10 @@ import sys
 from pathlib import Path
 
 from ..app import App, is_app
+from ..core.errors import near_to
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from types import ModuleType, TracebackType
     from typing import Any
 
@@ -132,7 +132,9 @@ def _look_up(module: ModuleType, attribute: str) -> Any:
     for name in names:
         if not hasattr(found, name):
             owner = module.__name__ if found is module else type(found).__name__
-            raise WrongUseError(f"{owner} has no attribute {name!r}{near_to(name, dir(found)) or _apps_of(module)}")
+            raise WrongUseError(
+                f"{owner} has no attribute {name!r}{near_to(name, _values_of(found)) or _apps_of(module)}"
+            )
         found = getattr(found, name)
     return found
 
@@ -180,12 +182,9 @@ def _missing_module(name: str, root: Path) -> str:
     return f"there is no module {name!r} in {root} or elsewhere on the import path{near_to(name, known)}"
 
 
-def near_to(name: str, known: Iterable[str]) -> str:
-    """Say what may have been meant, for the end of a message; "" where nothing that is known is like it."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, [word for word in known if not word.startswith("_")], 3)
-    return f"; did you mean {' or '.join(near)}?" if near else ""
+def _values_of(found: object) -> list[str]:
+    """Give the names that hold no class: `App`, imported, is not what `app` was meant to be."""
+    return [name for name in dir(found) if not isinstance(getattr(found, name, None), type)]
 
 
 def _apps_of(module: ModuleType) -> str:
