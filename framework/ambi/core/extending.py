@@ -61,6 +61,8 @@ class Extensible(Router):
         self.layers = (*self.layers[:index], *layers, *self.layers[index:])
         self._changed()
 
-    def lifespan(self, function: F) -> F:
-        """Add a lifespan. `App` has it, and says more."""
-        raise NotImplementedError
+    if TYPE_CHECKING:
+
+        def lifespan(self, function: F) -> F:
+            """Add a lifespan: `App` does."""
+            ...
