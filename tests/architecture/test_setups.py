@@ -19,6 +19,7 @@ WITHOUT = {
     "auth": "its guards are layers, which a route, a router or an application is given",
     "broadcast": "an object of its own, which handlers use",
     "json_lines": "a response, which handlers return",
+    "log_format": "for all loggers of a process, which whoever starts that configures",
     "mount": "what `App.mount` looks into other applications with",
     "settings": "read before there is an application",
     "sse": "a response, which handlers return",

@@ -11,11 +11,11 @@ Facts
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import time
 from datetime import UTC, datetime
-from json import dumps
 
 from ..core.arguments import check_texts
 from ..core.errors import HTTPError, quote_for_log
@@ -25,7 +25,7 @@ from ..core.request import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from ..core.ending import Sent
@@ -37,12 +37,17 @@ _MAX_METHOD = 40
 
 def setup(app: Router, *, json: bool, query: Iterable[str], secret_params: Iterable[str] | None) -> None:
     """Add the layer that has a line written. Arguments and errors as for `App.access_log`."""
+    hidden = SECRET_PARAMS if secret_params is None else secret_params
+    app.middleware(access_log(as_json=json, query=query, secret_params=hidden))
+
+
+def access_log(*, as_json: bool, query: Iterable[str], secret_params: Iterable[str]) -> Callable[[Request], Middleware]:
+    """Make the middleware. Arguments and errors as for `App.access_log`."""
     shown = frozenset(check_texts("query", query))
-    hidden = frozenset(check_texts("secret_params", SECRET_PARAMS if secret_params is None else secret_params))
+    hidden = frozenset(check_texts("secret_params", secret_params))
     if LOGGER.level == logging.NOTSET:
         LOGGER.setLevel(logging.INFO)  # else nothing would be seen before somebody configures it
 
-    @app.middleware
     def log(request: Request) -> Middleware:
         started_s, came = time.perf_counter(), datetime.now(UTC)
 
@@ -59,10 +64,12 @@ def setup(app: Router, *, json: bool, query: Iterable[str], secret_params: Itera
                 "route": request.route.path if request.route is not None else None,
                 "id": request.id,
             }
-            _write(_json_line(fields) if json else _text_line(fields), fields)
+            _write(_json_line(fields) if as_json else _text_line(fields), fields)
 
         request.on_sent(write)
         yield
+
+    return log
 
 
 def _path_of(request: Request, shown: frozenset[str], hidden: frozenset[str]) -> str:
@@ -82,7 +89,7 @@ def _path_of(request: Request, shown: frozenset[str], hidden: frozenset[str]) ->
 
 
 def _json_line(fields: dict[str, Any]) -> str:
-    return dumps(fields, separators=(",", ":"))
+    return json.dumps(fields, separators=(",", ":"))
 
 
 def _text_line(fields: dict[str, Any]) -> str:
