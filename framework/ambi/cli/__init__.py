@@ -1,4 +1,4 @@
-"""The command line: `ambi run shop:app`, or `python -m ambi run shop:app`.
+"""The command line: `ambi run shop:app`, `ambi check shop:app`, ..., or `python -m ambi run shop:app`.
 
     loading.py     from `shop:app` to the application; mends.py: what may have been meant
     failing.py     why there is none, for people and as JSON

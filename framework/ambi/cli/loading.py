@@ -22,7 +22,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from ..app import App
+from ..app import App, is_app
 from ..core.errors import near_to
 from .mends import instead_of, mend_of
 
@@ -179,7 +179,7 @@ def load_served(spec: str, root: Path | None = None) -> tuple[Any, App]:
     module = _import(module_name, root or Path.cwd())
     named = _look_up(module, attribute)
     found = _call_factory(spec, named, attribute)
-    if isinstance(found, App):
+    if is_app(found):
         return found, found
     if found is None and named is not None:
         raise WrongUseError(f"the factory {spec} returned None; a `return` of the App that it makes was expected")
@@ -201,9 +201,20 @@ def split_spec(spec: str) -> tuple[str, str]:
     return spec, ""
 
 
+def roots_of(spec: str, root: Path) -> list[Path]:
+    """Give the directories that the code of an application is in, as far as its spec tells. Raises: WrongUseError."""
+    name, _ = split_spec(spec)
+    return [root, _module_of(name, root)[0]] if is_file(name) else [root]
+
+
+def is_file(name: str) -> bool:
+    """Tell whether a spec names a file, and not a module, in front of its colon."""
+    return name.endswith(".py") or "/" in name or "\\" in name
+
+
 def _import(name: str, root: Path) -> ModuleType:
     """Import a module by name or file."""
-    if name.endswith(".py") or "/" in name or "\\" in name:
+    if is_file(name):
         root, name = _module_of(name, root)
     if sys.path[:1] != [str(root)]:
         sys.path.insert(0, str(root))
