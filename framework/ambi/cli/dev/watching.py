@@ -68,7 +68,7 @@ class Watched:
 
     def changed_of(self, paths: Iterable[str]) -> list[str]:
         """Look at some files; give those that count, and are new, gone, or not what they were."""
-        changed = []
+        changed = list[str]()
         for path in sorted(set(paths)):
             stamp = _stamp(Path(path))
             if self._counts(Path(path)) and stamp != self._stamps.get(path):
