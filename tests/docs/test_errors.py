@@ -94,13 +94,15 @@ def assert_shown(message: str, shown: str) -> None:
 
 
 @pytest.fixture(autouse=True)
-def hide(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    section: Section | None = request.node.callspec.params.get("section") if hasattr(request.node, "callspec") else None
-    if section is not None and section.hidden is not None:
-        for name in [name for name in sys.modules if name.partition(".")[0] == section.hidden]:
-            monkeypatch.delitem(sys.modules, name)
-        monkeypatch.setitem(sys.modules, section.hidden, None)
+
+
+WITHOUT_A_PACKAGE = """
+import sys
+sys.modules[sys.argv[1]] = None
+exec(compile(sys.argv[2], "shop.py", "exec", dont_inherit=True), {"__name__": "shop"})
+"""
 
 
 def run_module(source: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
@@ -110,11 +112,19 @@ def run_module(source: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return module.__dict__
 
 
-@pytest.mark.parametrize("section", sections("module"))
+@pytest.mark.parametrize("section", [one for one in sections("module") if one.values[0].hidden is None])
 def test_a_module_fails_when_it_runs(section: Section, monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(Exception) as caught:  # noqa: PT011  # which one is in the message
         run_module(section.modules[0], monkeypatch)
     assert_shown(section.message, f"{type(caught.value).__name__}: {caught.value}")
+
+
+@pytest.mark.parametrize("section", [one for one in sections("module") if one.values[0].hidden is not None])
+def test_a_module_fails_where_a_package_is_missing(section: Section):
+    command = [sys.executable, "-c", WITHOUT_A_PACKAGE, str(section.hidden), section.modules[0]]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert_shown(section.message, done.stderr)
 
 
 @pytest.mark.parametrize("gateway", ["wsgi", "asgi"])

@@ -22,7 +22,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from ..app import App
+from ..app import App, is_app
 from ..core.errors import near_to
 
 TYPE_CHECKING = False
@@ -175,7 +175,7 @@ def load_served(spec: str, root: Path | None = None) -> tuple[Any, App]:
     module_name, attribute = split_spec(spec)
     module = _import(module_name, root or Path.cwd())
     found = _call_factory(spec, _look_up(module, attribute), attribute)
-    if isinstance(found, App):
+    if is_app(found):
         return found, found
     from ..gunicorn import find_app  # loads the bridge, and hardly anybody wraps
 
