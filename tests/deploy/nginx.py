@@ -18,9 +18,9 @@ from tests.servers.nginx import CLIENT, make_certificate
 AROUND = """
 daemon off;
 pid {folder}/nginx.pid;
-error_log {folder}/error.log;
+error_log {folder}/error.log info;
 {user}
-events {{ worker_connections 64; }}
+events {{ worker_connections 256; }}
 http {{
     access_log off;
     client_body_temp_path {folder}/body;

@@ -95,8 +95,10 @@ def need(*programs: str) -> None:
 
 
 @contextlib.contextmanager
-def run(command: str, folder: Path, *, env: Mapping[str, str] | None = None) -> Iterator[Program]:
-    """Run a command line in a folder, where its modules are; end it and all it started."""
+def run(
+    command: str, folder: Path, *, env: Mapping[str, str] | None = None, keep: tuple[int, ...] = ()
+) -> Iterator[Program]:
+    """Run a command line in a folder, where its modules are, with open files to `keep`; end it and all it started."""
     program, *arguments = shlex.split(command)
     log = folder / f"{Path(program).name}-{time.monotonic_ns()}.log"
     kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
@@ -117,6 +119,7 @@ def run(command: str, folder: Path, *, env: Mapping[str, str] | None = None) -> 
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=keep,
         )
     running = Program(process, log)
     try:
