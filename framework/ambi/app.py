@@ -11,7 +11,7 @@ from typing import overload
 
 from .core.converters import CONVERTERS, Converter
 from .core.error_handling import render_error
-from .core.errors import ConfigurationError, HTTPError
+from .core.errors import ConfigurationError, HTTPError, near_to
 from .core.json import StandardJSON
 from .core.limits import Limits
 from .core.log import log_refusal
@@ -298,6 +298,16 @@ class App(EquippedRouter):
 
         return nullcontext() if self.lifespans is None else self.lifespans.running()
 
+    if not TYPE_CHECKING:
+
+        @property
+        def run(self) -> None:
+            """Tell those who know it of other frameworks."""
+            raise AttributeError(
+                "an App is served, it serves nothing by itself: in development `ambi run shop:app`, else a server,"
+                " `gunicorn shop:app` or `uvicorn shop:app`"
+            )
+
     def _all_mounted(self) -> set[App]:
         apps = [mount.app for mount in self._mounts if isinstance(mount.app, App)]
         return {app for mounted in apps for app in {mounted} | mounted._all_mounted()}
@@ -410,10 +420,14 @@ class App(EquippedRouter):
         """
         route = self._by_name.get(name)
         if route is None:
-            why = "several routes share it; give them names" if name in self._by_name else "there is none"
-            raise LookupError(f"no route is named {name!r}: {why}")
+            raise LookupError(f"no route is named {name!r}: {self._why_unnamed(name)}")
         path, left = route.url_path(params)
         return f"{path}?{encode_query(left.items())}" if left else path
+
+    def _why_unnamed(self, name: str) -> str:
+        if name in self._by_name:
+            return "several routes share it; give them names"
+        return f"there is none{near_to(name, self._by_name)}"
 
     # --- planned ---
 

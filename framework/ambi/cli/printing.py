@@ -243,17 +243,20 @@ def _print_warnings(page: Page, document: Document) -> None:
         page.wrap(warning["mend"], "    → ", "      ")
 
 
-def print_failure(page: Page, spec: str, kind: str, text: str, frames: Sequence[Frame]) -> None:
+def print_failure(
+    page: Page, spec: str, kind: str, text: str, frames: Sequence[Frame], *, command: str = "check"
+) -> None:
     """Write why there is no application: the user's frames that led to it, innermost last, and what is wrong.
 
     Args:
         page: where.
+        command: which says so.
         spec: what was to be loaded.
         kind: the class of the exception; "" for a configuration error, whose text says what to do.
         text: of the exception.
         frames: of the user's code.
     """
-    page.write(f"ambi check: {spec} {'raised an error' if kind else 'is put together wrongly'}")
+    page.write(f"ambi {command}: {spec} {'raised an error' if kind else 'is put together wrongly'}")
     for file, line, function in frames[-3:]:
         inside = f", in {function}" if function not in ("", "<module>") else ""
         page.write(f"  {relative(file)}:{line}{inside}")

@@ -19,7 +19,7 @@ from functools import partial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
 REASONS: dict[int, str] = {
@@ -158,6 +158,14 @@ def innermost(function: object) -> Any:
 def _inside(function: Any) -> Any:
     """Give what a wrapper or a partial wraps; None for a function itself."""
     return getattr(function, "func" if isinstance(function, partial) else "__wrapped__", None)
+
+
+def near_to(name: str, known: Iterable[str]) -> str:
+    """Say what may have been meant, for the end of a message; "" where nothing that is known is like it."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, [word for word in known if not word.startswith("_")], 3)
+    return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
 def quote_for_log(text: object, limit: int = 1024) -> str:

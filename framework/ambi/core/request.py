@@ -451,7 +451,7 @@ class Request:
         raise RuntimeError(
             "the request body is not loaded: it is read after the middlewares let the request pass, before a handler"
             " that takes no BodyStream. A middleware that must see it says @app.middleware(body=True)"
-        )
+        ) from None  # where it is asked for as JSON, the missing cache is nobody's concern
 
     @property
     def text(self) -> str:

@@ -26,7 +26,9 @@ class State(MutableMapping[str, "Any"]):
             return self._values[name]
         except KeyError:
             known = ", ".join(sorted(self._values)) or "nothing"
-            raise AttributeError(f"the state holds no {name!r}; it holds {known}") from None
+            raise AttributeError(
+                f"the state holds no {name!r}; it holds {known}, of what lifespans yielded and layers left there"
+            ) from None
 
     def __setattr__(self, name: str, value: Any) -> None:
         if hasattr(State, name):  # reading it again would give the method

@@ -38,9 +38,12 @@ class RequestIDFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Add the attributes, and let the record pass."""
-        trace: Trace | None = current_trace.get() or getattr(record, "trace", None)
-        record.request_id = _NONE if trace is None else trace.request_id
-        record.trace_id = _NONE if trace is None else trace.trace_id
+        trace: Trace | None = current_trace.get()
+        if trace is not None:
+            record.request_id, record.trace_id = trace.request_id, trace.trace_id
+        else:  # ambi tells of a request, outside of its context too
+            record.request_id = getattr(record, "request_id", None) or _NONE
+            record.trace_id = getattr(record, "trace_id", None) or _NONE
         return True
 
 
@@ -69,6 +72,8 @@ def request_ids(header: str, *, accept: bool) -> Callable[[Request], Middleware]
         elif name != "x-request-id":
             request._trace = Trace(*map(request.headers.get, (name, "traceparent", "tracestate")))
         trace = request.trace
+        if request.route is not None:
+            trace.route = request.route.path
         current_trace.set(trace)
 
         def add_id(response: Response) -> None:
