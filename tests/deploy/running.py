@@ -27,6 +27,10 @@ SETTINGS = ("GRANIAN_", "GUNICORN_", "HYPERCORN_", "UVICORN_", "UWSGI_", "WEB_CO
 
 Address = str | tuple[str, int]
 
+ALL = os.environ.get("AMBI_SERVERS") == "all"
+slow = pytest.mark.skipif(not ALL, reason="one of its kind has run; AMBI_SERVERS=all runs every one")
+"""Marks what is left out where time is short."""
+
 
 class Answer(NamedTuple):
     """An answer of a server."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.pages import blocks, files, write
-from tests.deploy.running import ask, free_port, need, serve
+from tests.deploy.running import ask, free_port, need, serve, slow
 
 PAGE = "deploy/containers.md"
 DOCKERFILE = files(PAGE)["Dockerfile"].replace("\\\n", " ")
@@ -29,7 +29,9 @@ def words_of(instruction: str, text: str = DOCKERFILE) -> list[str]:
 
 def test_what_is_copied_is_let_through_and_not_owned_by_who_runs_it() -> None:
     let_through = {line[1:] for line in files(PAGE)[".dockerignore"].splitlines() if line.startswith("!")}
-    copied = set(re.findall(r"[\w.]+\.(?:py|txt)", " ".join(re.findall(r"^COPY (?!--from)(.*)$", DOCKERFILE, re.MULTILINE))))
+    copied = set(
+        re.findall(r"[\w.]+\.(?:py|txt)", " ".join(re.findall(r"^COPY (?!--from)(.*)$", DOCKERFILE, re.MULTILINE)))
+    )
     assert copied == let_through
     user = DOCKERFILE.index("\nUSER ")
     assert DOCKERFILE.rindex("\nCOPY ") < user < DOCKERFILE.index("\nCMD ")
@@ -43,7 +45,7 @@ def test_what_is_required_is_named_as_pip_has_it() -> None:
     assert {Requirement(line).name for line in lines} == {"ambi", "gunicorn"}
 
 
-@pytest.mark.parametrize("server", ["gunicorn", "uvicorn"])
+@pytest.mark.parametrize("server", ["gunicorn", pytest.param("uvicorn", marks=slow)])
 def test_the_command_serves_and_the_check_tells_whether_it_does(server: str, tmp_path: Path) -> None:
     need(server)
     write("deploy/index.md", tmp_path)

@@ -13,7 +13,7 @@ import pytest
 from ambi.testing import Client
 from tests.deploy.pages import files, write
 from tests.deploy.postgres import postgres, why_not
-from tests.deploy.running import ask, free_port, need, serve, wait_for
+from tests.deploy.running import ask, free_port, need, serve, slow, wait_for
 
 PAGE = "databases.md"
 NEEDS = {
@@ -79,6 +79,7 @@ def database() -> Iterator[str]:
         yield where
 
 
+@slow
 @GATEWAYS
 @pytest.mark.parametrize("name", NEEDS)
 def test_with_postgresql_what_succeeds_is_kept_and_nothing_else(
@@ -91,7 +92,7 @@ def test_with_postgresql_what_succeeds_is_kept_and_nothing_else(
     keeps_what_succeeds(load(name, tmp_path, monkeypatch), gateway)
 
 
-@pytest.mark.parametrize("name", ["shop_blocking", "shop_asyncio"])
+@pytest.mark.parametrize("name", [pytest.param("shop_blocking", marks=slow), "shop_asyncio"])
 def test_with_preload_each_worker_has_connections_of_its_own(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.pages import commands, write
-from tests.deploy.running import ask, free_port, need, path_of, run, serve, wait_for
+from tests.deploy.running import ask, free_port, need, path_of, run, serve, slow, wait_for
 
 PAGE = "jobs.md"
 WORKERS = {"arq": "arq", "dramatiq": "dramatiq"}
@@ -24,7 +24,9 @@ SERVERS = {"gunicorn": "gunicorn --threads 4 -b 127.0.0.1:{port}", "uvicorn": "u
 
 
 @pytest.fixture(scope="module", params=WORKERS)
-def queue(request: pytest.FixtureRequest, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path, str]]:
+def queue(
+    request: pytest.FixtureRequest, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Path, str]]:
     """Give the name of a queue whose worker runs, and the folder with its application."""
     name = request.param
     need(WORKERS[name])
@@ -44,7 +46,9 @@ def test_a_job_is_ordered_over_http_and_its_result_comes(server: str, queue: tup
     port = free_port()
     address = ("127.0.0.1", port)
     photo = {"gunicorn": 7, "uvicorn": 8}[server]
-    with serve(f"{SERVERS[server].format(port=port)} shop_{name}:app", folder, address, env={"REDIS_URL": url}) as program:
+    with serve(
+        f"{SERVERS[server].format(port=port)} shop_{name}:app", folder, address, env={"REDIS_URL": url}
+    ) as program:
         answer = ask(address, f"/photos/{photo}/thumbnail", "POST")
         assert answer.status == 202, program.log
         await_result(address, answer.json()["job"], f"thumbnail of {photo}")
@@ -92,6 +96,7 @@ def test_handlers_of_the_colour_of_their_queue_cross_no_more_than_they_have_to(n
     assert crossings == ((1, 0) if name == "arq" else (0, 1))
 
 
+@slow
 def test_a_worker_leaves_a_job_that_it_was_killed_in_to_the_next(redis_url: str, tmp_path: Path) -> None:
     """What the page says of both is read off arq's, whose jobs come back soonest."""
     need("arq")

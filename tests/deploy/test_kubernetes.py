@@ -18,7 +18,10 @@ from tests.deploy.running import Events, Program, ask, connection_to, free_port,
 
 PAGE = "deploy/kubernetes.md"
 HOST = {"Host": "shop.example.com"}
-SERVERS = ("gunicorn -c gunicorn.conf.py -b 127.0.0.1:{port} cluster:app", "uvicorn --no-proxy-headers --port {port} cluster:app")
+SERVERS = (
+    "gunicorn -c gunicorn.conf.py -b 127.0.0.1:{port} cluster:app",
+    "uvicorn --no-proxy-headers --port {port} cluster:app",
+)
 
 
 def manifests() -> dict[str, dict[str, Any]]:
@@ -36,11 +39,18 @@ def test_the_manifests_belong_together() -> None:
     assert set(found) == {"Deployment", "Service", "PodDisruptionBudget", "Ingress"}
     labels = found["Deployment"]["spec"]["template"]["metadata"]["labels"]
     assert found["Deployment"]["spec"]["selector"]["matchLabels"] == labels
-    assert found["Service"]["spec"]["selector"] == found["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"] == labels
+    assert (
+        found["Service"]["spec"]["selector"]
+        == found["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"]
+        == labels
+    )
     (port,) = container()["ports"]
     assert found["Service"]["spec"]["ports"][0]["targetPort"] == port["name"]
     backend = found["Ingress"]["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
-    assert backend == {"name": found["Service"]["metadata"]["name"], "port": {"name": found["Service"]["spec"]["ports"][0]["name"]}}
+    assert backend == {
+        "name": found["Service"]["metadata"]["name"],
+        "port": {"name": found["Service"]["spec"]["ports"][0]["name"]},
+    }
     assert found["PodDisruptionBudget"]["spec"]["minAvailable"] < found["Deployment"]["spec"]["replicas"]
 
 
@@ -88,7 +98,9 @@ def replicas(redis_url: str, tmp_path: Path) -> Iterator[list[Replica]]:
         for command in SERVERS:
             port = free_port()
             address = ("127.0.0.1", port)
-            made.append(Replica(address, stack.enter_context(serve(command.format(port=port), tmp_path, address, env=env))))
+            made.append(
+                Replica(address, stack.enter_context(serve(command.format(port=port), tmp_path, address, env=env)))
+            )
         yield made
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from tests.deploy.nginx import SITE, Site, nginx
 from tests.deploy.pages import blocks, commands, write
-from tests.deploy.running import Events, Program, need, serve
+from tests.deploy.running import Events, Program, need, serve, slow
 from tests.servers.nginx import CLIENT
 
 MIB = 1024**2
@@ -37,7 +37,9 @@ def served(server: str, folder: Path) -> Iterator[tuple[Site, Program]]:
     write("deploy/gunicorn.md", folder)
     more = [block.text for block in blocks("deploy/nginx.md") if block.language == "python" and not block.not_run]
     (folder / "more.py").write_text("\n".join(more))
-    (folder / "site_of_pages.py").write_text('from more import app as more\nfrom shop import app\napp.mount("/more", more)\n')
+    (folder / "site_of_pages.py").write_text(
+        'from more import app as more\nfrom shop import app\napp.mount("/more", more)\n'
+    )
     (folder / "assets").mkdir()
     (folder / "assets" / "app.js").write_text("plain")
     (folder / "assets" / "app.js.gz").write_bytes(gzip.compress(b"packed"))
@@ -54,7 +56,9 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         yield site
 
 
-@pytest.mark.parametrize("spoofed", [{}, {"X-Forwarded-For": "10.6.6.6", "X-Forwarded-Proto": "http"}], ids=["", "spoofed"])
+@pytest.mark.parametrize(
+    "spoofed", [{}, {"X-Forwarded-For": "10.6.6.6", "X-Forwarded-Proto": "http"}], ids=["", "spoofed"]
+)
 @pytest.mark.parametrize("path", ["/", "/async"])
 def test_the_client_and_the_scheme_are_right(site: Site, path: str, spoofed: dict[str, str]) -> None:
     status, _, body = site.ask(path, headers=spoofed)
@@ -127,7 +131,7 @@ def test_a_private_file_is_sent_when_the_handler_says_so_and_else_to_nobody(site
     assert site.ask("/more/invoices/8")[0] == 404
 
 
-@pytest.mark.parametrize("server", ["gunicorn", "uvicorn"])
+@pytest.mark.parametrize("server", [pytest.param("gunicorn", marks=slow), "uvicorn"])
 def test_a_stop_ends_open_event_streams_well(server: str, tmp_path: Path) -> None:
     with served(server, tmp_path) as (site, program), Events(site.connection(), "/ticks") as events:
         assert events.next()["data"] == "0"

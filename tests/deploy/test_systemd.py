@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.pages import commands, files, write
-from tests.deploy.running import ask, need, path_of, run, wait_for
+from tests.deploy.running import ask, need, path_of, run, slow, wait_for
 
 PAGE = "deploy/systemd.md"
 BIN = Path(sys.executable).parent
@@ -55,7 +55,9 @@ def test_a_unit_says_everything_once(name: str) -> None:
     assert set(parser.sections()) <= {"Unit", "Service", "Socket", "Timer", "Install"}
 
 
-@pytest.mark.parametrize("server", ["gunicorn", "uvicorn", "hypercorn"])
+@pytest.mark.parametrize(
+    "server", ["gunicorn", pytest.param("uvicorn", marks=slow), pytest.param("hypercorn", marks=slow)]
+)
 def test_a_server_takes_the_socket_that_is_handed_over(server: str, tmp_path: Path) -> None:
     """As systemd does it: descriptor 3, and LISTEN_FDS and LISTEN_PID in the environment."""
     need(server, "sh")

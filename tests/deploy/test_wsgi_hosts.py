@@ -1,6 +1,6 @@
-"""Servers that speak WSGI only, as their page sets them up: uWSGI behind nginx, waitress.
+"""Servers that speak WSGI only, as their page sets them up: uWSGI behind nginx, mod_wsgi, waitress.
 
-No cells: the servers are real. mod_wsgi is not run: it needs an Apache.
+No cells: the servers are real.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.deploy.apache import apache, why_not
 from tests.deploy.nginx import AROUND
 from tests.deploy.pages import blocks, commands, files, write
-from tests.deploy.running import Events, accepts, ask, connection_to, free_port, need, run, serve, wait_for
+from tests.deploy.running import Events, accepts, ask, connection_to, free_port, need, run, serve, slow, wait_for
 
 PAGE = "deploy/wsgi-hosts.md"
 
@@ -61,6 +62,7 @@ def test_uwsgi_serves_behind_nginx(tmp_path: Path) -> None:
         assert program.ended_within(10), program.log
 
 
+@slow
 def test_waitress_serves_and_stops_where_the_application_says_how(tmp_path: Path) -> None:
     need("waitress-serve")
     write("deploy/index.md", tmp_path)
@@ -85,3 +87,17 @@ def test_apache_is_told_what_the_page_says() -> None:
         "AllowEncodedSlashes", "WSGIChunkedRequest", "WSGIDaemonProcess", "WSGIPassAuthorization", "WSGIScriptAlias",
     }  # fmt: skip
     assert text.count("<Directory") == text.count("</Directory>") == text.count("<Files") == text.count("</Files>")
+
+
+@slow
+def test_mod_wsgi_serves() -> None:
+    if (reason := why_not()) is not None:
+        pytest.skip(reason)
+    with apache() as address:
+        for path in ("/", "/async"):
+            told = ask(address, path, headers={"Host": "shop.example.com"}).json()
+            assert told == {"client": "127.0.0.1", "url": f"http://shop.example.com{path}"}
+        assert ask(address, "/photos", "POST", body=b"x" * 100_000).json() == {"bytes": 100_000}
+        with Events(connection_to(address), "/ticks") as events:
+            assert [events.next()["data"] for _ in range(2)] == ["0", "1"]
+        assert ask(address, "/a%2Fb").headers["content-type"] == "application/problem+json"  # ours, not Apache's
