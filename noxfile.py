@@ -197,7 +197,7 @@ def removable(session: nox.Session) -> None:
 
 @nox.session
 def servers(session: nox.Session) -> None:
-    """Put the same questions to every server there is, and run what the pages on deployment say; `-- --quick` for a part."""
+    """Put the same questions to every server, and run what the pages on deployment say; `-- --quick` for a part."""
     install(session, "servers", extras=True)
     if "--quick" in session.posargs:
         rest = [word for word in session.posargs if word != "--quick"]

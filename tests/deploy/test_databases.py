@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -38,7 +38,8 @@ def load(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
             pytest.skip(f"{package} is not installed")
     write(PAGE, folder)
     spec = spec_from_file_location(name, folder / f"{name}.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = module_from_spec(spec)
     monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.chdir(folder)
@@ -46,7 +47,7 @@ def load(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return module.app
 
 
-def keeps_what_succeeds(app: Any, gateway: str) -> None:
+def keeps_what_succeeds(app: Any, gateway: Literal["wsgi", "asgi"]) -> None:
     with Client(app, gateway, raise_server_exceptions=False) as client:
         assert client.post("/items/coffee").status_code == 201
         assert client.post("/items/tea").status_code == 409  # inserted, and then refused
@@ -64,7 +65,7 @@ def test_the_page_has_the_applications() -> None:
 @GATEWAYS
 @pytest.mark.parametrize("name", ["shop_blocking", "shop_asyncio"])
 def test_with_sqlite_what_succeeds_is_kept_and_nothing_else(
-    name: str, gateway: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, gateway: Literal["wsgi", "asgi"], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DATABASE_URL", raising=False)
     keeps_what_succeeds(load(name, tmp_path, monkeypatch), gateway)
@@ -83,7 +84,7 @@ def database() -> Iterator[str]:
 @GATEWAYS
 @pytest.mark.parametrize("name", NEEDS)
 def test_with_postgresql_what_succeeds_is_kept_and_nothing_else(
-    name: str, gateway: str, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, gateway: Literal["wsgi", "asgi"], database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed")
     with psycopg.connect(f"postgresql://{database}") as connection:

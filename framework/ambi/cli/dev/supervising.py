@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .serving import Task
-    from .watching import Watched, Watcher
+    from .watching import Watcher
 
     Event = tuple[str, object]
     """"changed" and the paths, "ended" and the child, "signal" and its number."""

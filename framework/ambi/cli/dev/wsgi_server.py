@@ -31,7 +31,7 @@ from urllib.parse import unquote_to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from typing import Any
     from wsgiref.types import WSGIApplication, WSGIEnvironment
 
