@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.pages import commands, files, write
-from tests.deploy.running import ALL, Events, Program, ask, connection_to, free_port, need, path_of, serve
+from tests.deploy.running import ALL, Events, Program, ask, connection_to, free_port, need, path_of, run, serve, slow
 from tests.servers.nginx import make_certificate
 
 PAGES = ("gunicorn", "uvicorn", "hypercorn", "granian")
@@ -138,3 +138,37 @@ def test_the_times_of_a_stop_are_one_longer_than_the_other() -> None:
     assert ours < gunicorn == hypercorn < unit
     (uvicorn, *_) = commands("deploy/uvicorn.md", "uvicorn")
     assert f"--timeout-graceful-shutdown {gunicorn}" in uvicorn
+
+
+@slow
+def test_a_worker_that_has_had_its_requests_ends_open_event_streams_well(tmp_path: Path) -> None:
+    need("gunicorn")
+    write("deploy/index.md", tmp_path)
+    port = free_port()
+    address = ("127.0.0.1", port)
+    command = f"gunicorn --threads 8 --max-requests 5 -b 127.0.0.1:{port} shop:app"
+    with serve(command, tmp_path, address) as program, Events(connection_to(address), "/ticks") as events:
+        assert events.next()["data"] == "0"
+        for _ in range(5):
+            assert ask(address, "/healthz").text == "ok"
+        with pytest.raises(EOFError):
+            while True:
+                events.next()
+        assert ask(address, "/healthz").text == "ok", program.log  # of the next worker
+        assert program.log.count("Booting worker") == 2
+
+
+@slow
+def test_a_start_up_that_fails_ends_the_server(tmp_path: Path) -> None:
+    lifespan = "def lifespan():\n    raise RuntimeError('no database')\n    yield\n"
+    (tmp_path / "shop.py").write_text(f"from ambi import App\n{lifespan}app = App(lifespan=lifespan)\n")
+    write("deploy/gunicorn.md", tmp_path)
+    for command, status in (
+        ("uvicorn --port 0 shop:app", 3),
+        ("gunicorn -c gunicorn.conf.py -b 127.0.0.1:0 shop:app", 3),
+    ):
+        need(command.split()[0])
+        with run(command, tmp_path) as program:
+            assert program.ended_within(15), program.log
+            assert program.process.returncode == status, program.log
+            assert "no database" in program.log
