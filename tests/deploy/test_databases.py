@@ -19,12 +19,14 @@ PAGE = "databases.md"
 NEEDS = {
     "shop_blocking": ("sqlalchemy",),
     "shop_asyncio": ("sqlalchemy", "aiosqlite"),
+    "shop_layer": ("sqlalchemy", "aiosqlite"),
     "shop_psycopg": ("psycopg", "psycopg_pool"),
     "shop_asyncpg": ("asyncpg",),
 }
 ON_POSTGRES = {
     "shop_blocking": "postgresql+psycopg://",
     "shop_asyncio": "postgresql+asyncpg://",
+    "shop_layer": "postgresql+psycopg://",
     "shop_psycopg": "postgresql://",
     "shop_asyncpg": "postgresql://",
 }
@@ -41,8 +43,10 @@ def load(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
+    monkeypatch.delitem(sys.modules, "shop_asyncio", raising=False)  # of another test's folder
     monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(str(folder))
     spec.loader.exec_module(module)
     return module.app
 
@@ -63,7 +67,7 @@ def test_the_page_has_the_applications() -> None:
 
 
 @GATEWAYS
-@pytest.mark.parametrize("name", ["shop_blocking", "shop_asyncio"])
+@pytest.mark.parametrize("name", ["shop_blocking", "shop_asyncio", "shop_layer"])
 def test_with_sqlite_what_succeeds_is_kept_and_nothing_else(
     name: str, gateway: Literal["wsgi", "asgi"], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
