@@ -19,7 +19,7 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "arch", "tests", "docs", "examples"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
-_APART = ("browser", "docs", "examples", "interop", "release", "servers", "streaming")
+_APART = ("browser", "deploy", "docs", "examples", "interop", "release", "servers", "streaming")
 ELSEWHERE = [f"--ignore=tests/{name}" for name in _APART]
 """What has a session of its own."""
 LOW = ("tests/bridge", "tests/core")
@@ -200,14 +200,14 @@ def removable(session: nox.Session) -> None:
 
 @nox.session
 def servers(session: nox.Session) -> None:
-    """Put the same questions to every server there is; `-- --quick` takes a few of them."""
+    """Put the same questions to every server, and run what the pages on deployment say; `-- --quick` for a part."""
     install(session, "servers", extras=True)
     if "--quick" in session.posargs:
         rest = [word for word in session.posargs if word != "--quick"]
-        session.run("pytest", "tests/servers", "tests/streaming", *ASK_FOR_SERVERS, *rest)
+        session.run("pytest", "tests/servers", "tests/streaming", "tests/deploy", *ASK_FOR_SERVERS, *rest)
     else:
         session.run("python", "-m", "tests.servers", *session.posargs)
-        session.run("pytest", "tests/streaming", *ASK_FOR_SERVERS, env={"AMBI_SERVERS": "all"})
+        session.run("pytest", "tests/streaming", "tests/deploy", *ASK_FOR_SERVERS, env={"AMBI_SERVERS": "all"})
 
 
 @nox.session
