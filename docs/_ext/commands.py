@@ -1,0 +1,73 @@
+"""The command line, as its own parser tells of it: a fenced block of the language `command` holds one, `ambi check`."""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.util.docutils import SphinxDirective
+
+from ambi.cli import COMMANDS
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+
+def parser_of(command: str) -> argparse.ArgumentParser:
+    """Give the parser of a command.
+
+    Raises:
+        ValueError: there is no such command.
+    """
+    if command not in COMMANDS:
+        raise ValueError(f"there is no command {command!r}; there are {', '.join(COMMANDS)}")
+    summary = COMMANDS[command]
+    parser = argparse.ArgumentParser(prog=f"ambi {command}", description=f"{summary[0].upper()}{summary[1:]}.")
+    import_module(f"ambi.cli.{command}").add_arguments(parser)
+    return parser
+
+
+def rows(parser: argparse.ArgumentParser) -> list[tuple[str, str]]:
+    """Give what a command takes, and what that is for."""
+    found = list[tuple[str, str]]()
+    for action in parser._actions:
+        if action.help == argparse.SUPPRESS:
+            continue
+        shown = action.metavar or ("{" + ",".join(map(str, action.choices)) + "}" if action.choices else action.dest.upper())
+        value = "" if action.nargs == 0 else f" {shown if isinstance(shown, str) else ' '.join(shown)}"
+        names = ", ".join(f"{name}{value}" for name in action.option_strings) or str(action.metavar or action.dest)
+        text = (action.help or "") % {**vars(action), "prog": parser.prog}
+        found.append((names, text))
+    return found
+
+
+class Command(SphinxDirective):
+    """The directive that a fenced block of this language is."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        """Show usage, arguments and what stands below them."""
+        name = self.content[0].strip().removeprefix("ambi ")
+        try:
+            parser = parser_of(name)
+        except ValueError as exc:
+            raise self.error(str(exc)) from exc
+        usage = parser.format_usage().removeprefix("usage: ").rstrip()
+        escape = str.maketrans({"|": "\\|", "*": "\\*", "<": "\\<", "_": "\\_"})
+        lines = [parser.description or "", "", "```text", usage, "```", "", "| argument | |", "|---|---|"]
+        lines += [f"| `{names}` | {text.translate(escape)} |" for names, text in rows(parser)]
+        if parser.epilog:
+            lines += ["", "```text", parser.epilog.rstrip(), "```"]
+        container = nodes.Element()
+        self.state.nested_parse(StringList(lines, self.get_source_info()[0]), 0, container)
+        return list(container.children)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Take part in a build."""
+    app.add_directive("command", Command)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,138 @@
+"""Links from names to the reference, in docstrings, in signatures and in code within the text of pages.
+
+A name leads to the one thing of the reference that it can mean: `Request`, `App.mount`, `app.mount(...)`; in a class
+its own members first. A name that means several things, or none of ours, is shown as code.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util.docutils import SphinxRole
+
+if TYPE_CHECKING:
+    from docutils.nodes import Node, TextElement
+    from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
+
+INSTANCES = {"app": "App", "router": "Router", "request": "Request", "response": "Response", "ws": "WebSocket"}
+"""How objects are called in the text -> their class."""
+CODE = re.compile(r"(?P<name>[A-Za-z_][\w.]*)(\(.*\))?")
+PREFIXES = ("ambi.testing.", "ambi.features.", "ambi.")
+
+
+class NameRole(SphinxRole):
+    """Code in a docstring that may be a name; which, is known when everything has been read."""
+
+    def run(self) -> tuple[list[Node], list[nodes.system_message]]:
+        """Give it as code that is still to be looked up."""
+        found = nodes.literal(self.rawtext, self.text, classes=["name"])
+        found["ambi:module"] = self.env.ref_context.get("py:module")
+        found["ambi:class"] = self.env.ref_context.get("py:class")
+        return [found], []
+
+
+class Names:
+    """What the reference holds, by the names that people say."""
+
+    def __init__(self, env: BuildEnvironment) -> None:
+        self.objects = env.domains.python_domain.objects
+        self.by_short: dict[str, list[str]] = {}
+        for full, entry in self.objects.items():
+            if not full.startswith("ambi.") or entry.objtype == "module":
+                continue
+            parts = full.split(".")
+            for start in range(1, len(parts)):
+                self.by_short.setdefault(".".join(parts[start:]), []).append(full)
+
+    def find(self, name: str, module: str | None = None, owner: str | None = None) -> str | None:
+        """Give the full name of what a name means, or None."""
+        name = name.removesuffix("()")
+        if name in self.objects:
+            return name
+        tried = [f"{module}.{owner}.{name}", f"{module}.{name}", f"ambi.{name}"]
+        for full in tried:
+            if full in self.objects:
+                return full
+        first, _, rest = name.partition(".")
+        if rest and first in INSTANCES and (full := f"ambi.{INSTANCES[first]}.{rest}") in self.objects:
+            return full
+        if "." not in name and not name[:1].isupper():
+            return None  # `get`, `text`: words as well as names
+        found = self.by_short.get(name, [])
+        return found[0] if len(found) == 1 else None
+
+
+class LinkNames(SphinxPostTransform):
+    """Turn code that names something of the reference into a link to it."""
+
+    default_priority = 5
+
+    def run(self, **kwargs: Any) -> None:
+        """Look at all code of a page but what stands in headings, links and signatures."""
+        if not self.env.docname:
+            return
+        names = Names(self.env)
+        for literal in list(self.document.findall(nodes.literal)):
+            if within(literal, (nodes.reference, nodes.title, addnodes.desc_signature, addnodes.pending_xref)):
+                continue
+            code = CODE.fullmatch(literal.astext())
+            full = code and names.find(code["name"], literal.get("ambi:module"), literal.get("ambi:class"))
+            if full and names.objects[full].node_id not in ids_around(literal):
+                literal.replace_self(self.link(names, full, literal))
+
+    def link(self, names: Names, full: str, content: nodes.literal) -> nodes.reference:
+        """Make a link to an entry of the reference."""
+        entry = names.objects[full]
+        uri = self.app.builder.get_relative_uri(self.env.docname, entry.docname)
+        uri = f"{uri}#{entry.node_id}"
+        if entry.docname == self.env.docname:
+            uri = f"#{entry.node_id}"
+        return nodes.reference("", "", content.deepcopy(), internal=True, refuri=uri, reftitle=full)
+
+
+def within(node: Node, kinds: tuple[type[Node], ...]) -> bool:
+    """Tell whether a node stands in one of these."""
+    parent = node.parent
+    while parent is not None:
+        if isinstance(parent, kinds):
+            return True
+        parent = parent.parent
+    return False
+
+
+def ids_around(node: Node) -> set[str]:
+    """Give the ids of the entries that a node stands in: an entry does not link to itself."""
+    found, parent = set[str](), node.parent
+    while parent is not None:
+        if isinstance(parent, addnodes.desc):
+            found.update(name for signature in parent.findall(addnodes.desc_signature) for name in signature["ids"][:1])
+            break
+        parent = parent.parent
+    return found
+
+
+def resolve(app: Sphinx, env: BuildEnvironment, node: addnodes.pending_xref, content: TextElement) -> Node | None:
+    """Find what a name in a signature means that Sphinx did not find, as it is documented under another."""
+    if node.get("refdomain") != "py":
+        return None
+    names = Names(env)
+    target = node["reftarget"]
+    full = names.find(target) or names.find(target.rpartition(".")[2])
+    if full is None:
+        return None
+    entry = names.objects[full]
+    uri = "" if entry.docname == node["refdoc"] else app.builder.get_relative_uri(node["refdoc"], entry.docname)
+    return nodes.reference("", "", content, internal=True, refuri=f"{uri}#{entry.node_id}", reftitle=full)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Take part in a build."""
+    app.add_role("name", NameRole())
+    app.add_post_transform(LinkNames)
+    app.connect("missing-reference", resolve)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,63 @@
+"""The site that Sphinx makes of these pages: `nox -s docs` builds it into docs/_build, `nox -s docs -- --site` that alone.
+
+The pages are plain Markdown and are read on code hosts too. What a site needs besides is added while they are read, by
+the modules in `_ext/`: each says what.
+"""
+
+import sys
+from pathlib import Path
+
+import ambi
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+project = "ambi"
+author = "The ambi authors"
+copyright = "The ambi authors"
+version = release = ambi.__version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+    "commands",
+    "diagrams",
+    "docstrings",
+    "names",
+    "pages",
+    "reference",
+]
+exclude_patterns = ["_build"]
+nitpicky = True
+
+# Headings answer to the same fragments as on code hosts.
+myst_heading_anchors = 6
+myst_fence_as_directive = ["command", "dot", "reference"]
+myst_url_schemes = {"http": None, "https": None, "mailto": None, "source": None}
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+autodoc_class_signature = "mixed"
+autodoc_default_options = {"members": True, "inherited-members": "object, Exception, Protocol, Generic, dict, tuple"}
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 88
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+napoleon_use_rtype = False
+
+html_theme = "furo"
+html_title = "ambi"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_show_sourcelink = False
+html_copy_source = False
+html_show_sphinx = False
+html_show_copyright = False
+pygments_style = "friendly"
+pygments_dark_style = "native"
+copybutton_prompt_text = r"\$ |>>> |\.\.\. "
+copybutton_prompt_is_regexp = True
