@@ -19,7 +19,6 @@ version = release = ambi.__version__
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
-    "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
     "commands",
@@ -34,20 +33,31 @@ nitpicky = True
 
 # Headings answer to the same fragments as on code hosts.
 myst_heading_anchors = 6
-myst_fence_as_directive = ["command", "dot", "reference"]
+myst_fence_as_directive = ["command", "dot", "limits", "reference"]
 myst_url_schemes = {"http": None, "https": None, "mailto": None, "source": None}
+
+# Names in signatures that are in nobody's reference here. Nothing is asked of other sites while this one is built.
+nitpick_ignore_regex = [
+    # Python's own.
+    ("py:.*", r"(asyncio|collections|contextlib|datetime|io|logging|os|pathlib|re|typing|_thread)\..*"),
+    ("py:class", r"AbstractAsyncContextManager|AbstractContextManager|PathLike|datetime|timedelta"),
+    # Libraries behind extras.
+    ("py:.*", r"jinja2\..*"),
+    # Variables of types: they stand for a type, they are none.
+    ("py:.*", r"(ambi\.[\w.]+\.)?(Answer|[A-Z]|T_co)"),
+    # Short names for what an argument may be; each is said in words where the argument is explained.
+    ("py:class", r"BuildOptions|Change|Content|Demand|Fields|Files|HeaderPairs|Immutable"),
+    ("py:class", r"Message|Pair|Pairs|Policy|RequestOptions|Seconds|Strategy|TemplateSource"),
+]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 autodoc_class_signature = "mixed"
-autodoc_default_options = {"members": True, "inherited-members": "object, Exception, Protocol, Generic, dict, tuple"}
+autodoc_default_options = {"members": True, "inherited-members": "object, Exception, Protocol, Generic, dict, tuple, Mapping, MutableMapping"}
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88
-napoleon_numpy_docstring = False
-napoleon_use_ivar = True
-napoleon_use_rtype = False
 
 html_theme = "furo"
 html_title = "ambi"

@@ -6,23 +6,26 @@ its own members first. A name that means several things, or none of ours, is sho
 
 from __future__ import annotations
 
+import builtins
 import re
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util import logging
 from sphinx.util.docutils import SphinxRole
+from sphinx.util.nodes import find_pending_xref_condition
 
 if TYPE_CHECKING:
-    from docutils.nodes import Node, TextElement
+    from docutils.nodes import Node
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
 
+logger = logging.getLogger(__name__)
 INSTANCES = {"app": "App", "router": "Router", "request": "Request", "response": "Response", "ws": "WebSocket"}
 """How objects are called in the text -> their class."""
 CODE = re.compile(r"(?P<name>[A-Za-z_][\w.]*)(\(.*\))?")
-PREFIXES = ("ambi.testing.", "ambi.features.", "ambi.")
 
 
 class NameRole(SphinxRole):
@@ -31,9 +34,17 @@ class NameRole(SphinxRole):
     def run(self) -> tuple[list[Node], list[nodes.system_message]]:
         """Give it as code that is still to be looked up."""
         found = nodes.literal(self.rawtext, self.text, classes=["name"])
+        found["ambi:raised"] = self.name == "raised"
         found["ambi:module"] = self.env.ref_context.get("py:module")
         found["ambi:class"] = self.env.ref_context.get("py:class")
         return [found], []
+
+
+def is_known_error(name: str) -> bool:
+    """Tell whether an exception is Python's own, or that of a module that its name says."""
+    if "." in name:
+        return True
+    return isinstance(getattr(builtins, name, None), type)
 
 
 class Names:
@@ -43,7 +54,7 @@ class Names:
         self.objects = env.domains.python_domain.objects
         self.by_short: dict[str, list[str]] = {}
         for full, entry in self.objects.items():
-            if not full.startswith("ambi.") or entry.objtype == "module":
+            if not full.startswith("ambi.") or entry.objtype == "module" or entry.aliased:
                 continue
             parts = full.split(".")
             for start in range(1, len(parts)):
@@ -53,11 +64,11 @@ class Names:
         """Give the full name of what a name means, or None."""
         name = name.removesuffix("()")
         if name in self.objects:
-            return name
+            return self.shown(name)
         tried = [f"{module}.{owner}.{name}", f"{module}.{name}", f"ambi.{name}"]
         for full in tried:
             if full in self.objects:
-                return full
+                return self.shown(full)
         first, _, rest = name.partition(".")
         if rest and first in INSTANCES and (full := f"ambi.{INSTANCES[first]}.{rest}") in self.objects:
             return full
@@ -65,6 +76,12 @@ class Names:
             return None  # `get`, `text`: words as well as names
         found = self.by_short.get(name, [])
         return found[0] if len(found) == 1 else None
+
+    def shown(self, full: str) -> str:
+        """Give the name under which a thing is shown that has another where it is defined."""
+        entry = self.objects[full]
+        same = (name for name, each in self.objects.items() if each.node_id == entry.node_id and not each.aliased)
+        return next(same, full) if entry.aliased else full
 
 
 class LinkNames(SphinxPostTransform):
@@ -77,22 +94,33 @@ class LinkNames(SphinxPostTransform):
         if not self.env.docname:
             return
         names = Names(self.env)
+        for pending in list(self.document.findall(addnodes.pending_xref)):
+            if pending.get("refdomain") == "py" and (full := self.meant(names, pending)):
+                shown = find_pending_xref_condition(pending, "resolved")
+                pending.replace_self(self.link(names, full, shown.children if shown else pending.children))
         for literal in list(self.document.findall(nodes.literal)):
             if within(literal, (nodes.reference, nodes.title, addnodes.desc_signature, addnodes.pending_xref)):
                 continue
             code = CODE.fullmatch(literal.astext())
             full = code and names.find(code["name"], literal.get("ambi:module"), literal.get("ambi:class"))
+            if not full and literal.get("ambi:raised") and not is_known_error(literal.astext()):
+                logger.warning("no exception is known as %s", literal.astext(), location=literal)
             if full and names.objects[full].node_id not in ids_around(literal):
-                literal.replace_self(self.link(names, full, literal))
+                literal.replace_self(self.link(names, full, [literal.deepcopy()]))
 
-    def link(self, names: Names, full: str, content: nodes.literal) -> nodes.reference:
+    def meant(self, names: Names, pending: addnodes.pending_xref) -> str | None:
+        """Give what a name in a signature means: what is documented may be defined elsewhere."""
+        target, module = pending["reftarget"], pending.get("py:module")
+        return names.find(target, module) or names.find(target.rpartition(".")[2], module)
+
+    def link(self, names: Names, full: str, content: list[Node]) -> nodes.reference:
         """Make a link to an entry of the reference."""
         entry = names.objects[full]
         uri = self.app.builder.get_relative_uri(self.env.docname, entry.docname)
         uri = f"{uri}#{entry.node_id}"
         if entry.docname == self.env.docname:
             uri = f"#{entry.node_id}"
-        return nodes.reference("", "", content.deepcopy(), internal=True, refuri=uri, reftitle=full)
+        return nodes.reference("", "", *content, internal=True, refuri=uri, reftitle=full)
 
 
 def within(node: Node, kinds: tuple[type[Node], ...]) -> bool:
@@ -116,23 +144,9 @@ def ids_around(node: Node) -> set[str]:
     return found
 
 
-def resolve(app: Sphinx, env: BuildEnvironment, node: addnodes.pending_xref, content: TextElement) -> Node | None:
-    """Find what a name in a signature means that Sphinx did not find, as it is documented under another."""
-    if node.get("refdomain") != "py":
-        return None
-    names = Names(env)
-    target = node["reftarget"]
-    full = names.find(target) or names.find(target.rpartition(".")[2])
-    if full is None:
-        return None
-    entry = names.objects[full]
-    uri = "" if entry.docname == node["refdoc"] else app.builder.get_relative_uri(node["refdoc"], entry.docname)
-    return nodes.reference("", "", content, internal=True, refuri=f"{uri}#{entry.node_id}", reftitle=full)
-
-
 def setup(app: Sphinx) -> dict[str, Any]:
     """Take part in a build."""
     app.add_role("name", NameRole())
+    app.add_role("raised", NameRole())
     app.add_post_transform(LinkNames)
-    app.connect("missing-reference", resolve)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
