@@ -62,6 +62,7 @@ python_maximum_signature_line_length = 88
 html_theme = "furo"
 html_title = "ambi"
 html_static_path = ["_static"]
+html_favicon = "_static/favicon.svg"
 html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_copy_source = False

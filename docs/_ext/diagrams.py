@@ -40,7 +40,7 @@ def draw(source: str) -> str:
     svg = drawn[drawn.index("<svg") :]
     svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<title>.*?</title>\s*", "", svg, flags=re.DOTALL)  # they would pop up over each box
-    svg = re.sub(r' (id|class)="[^"]*"', "", svg)
+    svg = re.sub(r' id="[^"]*"', "", svg)
     svg = re.sub(r'(stroke|fill)="(black|#000000)"', r'\1="currentColor"', svg)
     return re.sub(r"<text (?![^>]*fill=)", '<text fill="currentColor" ', svg)
 

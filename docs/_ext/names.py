@@ -138,7 +138,7 @@ def ids_around(node: Node) -> set[str]:
     found, parent = set[str](), node.parent
     while parent is not None:
         if isinstance(parent, addnodes.desc):
-            found.update(name for signature in parent.findall(addnodes.desc_signature) for name in signature["ids"][:1])
+            found.update(name for each in parent.children if isinstance(each, addnodes.desc_signature) for name in each["ids"])
             break
         parent = parent.parent
     return found

@@ -3,6 +3,7 @@
 - An `index.md` lists pages under headings. These lists are the site's tables of contents too; files beside an index
   that it does not list come after them, by name. A page that nobody lists fails the build.
 - The pages in `project/` stand for files at the root of the project, and show them.
+- Commands are coloured, with a prompt before them or without.
 - A link to a file that is no page leads to a page with that file's text, one to a folder to a list of its files.
 """
 
@@ -139,6 +140,13 @@ def note_sources(app: Sphinx, doctree: nodes.document) -> None:
             found.add(path)
 
 
+def colour_commands(app: Sphinx, doctree: nodes.document) -> None:
+    """Show lines of commands without a prompt as what they are: in the letters of `console` they would be output."""
+    for block in doctree.findall(nodes.literal_block):
+        if block.get("language") == "console" and not re.search(r"^\$ ", block.astext(), re.MULTILINE):
+            block["language"] = "bash"
+
+
 def forget(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
     """Forget the links of a page that is gone or read anew."""
     sources_of(env).pop(docname, None)
@@ -182,6 +190,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Take part in a build."""
     app.connect("source-read", complete)
     app.connect("doctree-read", note_sources)
+    app.connect("doctree-read", colour_commands)
     app.connect("env-purge-doc", forget)
     app.connect("env-merge-info", merge)
     app.connect("doctree-resolved", point)
