@@ -1,4 +1,4 @@
-"""The site that Sphinx makes of these pages: `nox -s docs` builds it into docs/_build, `nox -s docs -- --site` that alone.
+"""The site that Sphinx makes of these pages: `nox -s docs` builds it into docs/_build/html.
 
 The pages are plain Markdown and are read on code hosts too. What a site needs besides is added while they are read, by
 the modules in `_ext/`: each says what.
@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 project = "ambi"
 author = "The ambi authors"
-copyright = "The ambi authors"
+project_copyright = author
 version = release = ambi.__version__
 
 extensions = [
@@ -55,7 +55,10 @@ autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 autodoc_class_signature = "mixed"
-autodoc_default_options = {"members": True, "inherited-members": "object, Exception, Protocol, Generic, dict, tuple, Mapping, MutableMapping"}
+autodoc_default_options = {
+    "members": True,
+    "inherited-members": "object, Exception, Protocol, Generic, dict, tuple, Mapping, MutableMapping",
+}
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88
 

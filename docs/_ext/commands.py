@@ -36,7 +36,8 @@ def rows(parser: argparse.ArgumentParser) -> list[tuple[str, str]]:
     for action in parser._actions:
         if action.help == argparse.SUPPRESS:
             continue
-        shown = action.metavar or ("{" + ",".join(map(str, action.choices)) + "}" if action.choices else action.dest.upper())
+        choices = "{" + ",".join(map(str, action.choices)) + "}" if action.choices else None
+        shown = action.metavar or choices or action.dest.upper()
         value = "" if action.nargs == 0 else f" {shown if isinstance(shown, str) else ' '.join(shown)}"
         names = ", ".join(f"{name}{value}" for name in action.option_strings) or str(action.metavar or action.dest)
         text = (action.help or "") % {**vars(action), "prog": parser.prog}

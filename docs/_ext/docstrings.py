@@ -1,11 +1,11 @@
 """Docstrings of the package, which are plain text, made into what Sphinx reads.
 
-    `name`                              code, and a link where it names something of the reference
-    Args: Returns: Raises: Attributes:  fields below the text; what is raised must be known by that name
-    Example:                            code, with or without prompts
-    See: RFC 9110                       a remark
-    an indented piece                   as it stands, in the letters of code
-    * _ |                               themselves
+`name`                              code, and a link where it names something of the reference
+Args: Returns: Raises: Attributes:  fields below the text; what is raised must be known by that name
+Example:                            code, with or without prompts
+See: RFC 9110                       a remark
+an indented piece                   as it stands, in the letters of code
+* _ |                               themselves
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sphinx.application import Sphinx
 
-FIELDS = {"Args": "Parameters", "Attributes": "Attributes", "Raises": "Raises", "Returns": "Returns", "Yields": "Yields"}
+FIELDS = {"Args": "Parameters", **{name: name for name in ("Attributes", "Raises", "Returns", "Yields")}}
 EXAMPLES = {"Example", "Examples"}
 SECTION = re.compile(r"(?P<name>[A-Z][a-z]+):$")
 SEE = "See: "

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 INSTANCES = {"app": "App", "router": "Router", "request": "Request", "response": "Response", "ws": "WebSocket"}
 """How objects are called in the text -> their class."""
-CODE = re.compile(r"(?P<name>[A-Za-z_][\w.]*)(\(.*\))?")
+CODE = re.compile(r"(?P<name>[A-Za-z_][\w.]*)(\([^()]{0,40}\))?")
 
 
 class NameRole(SphinxRole):
@@ -138,7 +138,8 @@ def ids_around(node: Node) -> set[str]:
     found, parent = set[str](), node.parent
     while parent is not None:
         if isinstance(parent, addnodes.desc):
-            found.update(name for each in parent.children if isinstance(each, addnodes.desc_signature) for name in each["ids"])
+            signatures = (each for each in parent.children if isinstance(each, addnodes.desc_signature))
+            found.update(name for signature in signatures for name in signature["ids"])
             break
         parent = parent.parent
     return found

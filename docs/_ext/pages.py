@@ -9,11 +9,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 from html import escape
 from pathlib import Path
-from posixpath import relpath
+from posixpath import dirname, join, normpath, relpath
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
@@ -47,7 +46,7 @@ def outside_fences(text: str, change: Callable[[str], str]) -> str:
     fence, changed = "", list[str]()
     for line in text.split("\n"):
         found = FENCE.match(line)
-        if found and (not fence or line.strip() == found[1] and found[1].startswith(fence)):
+        if found and (not fence or (line.strip() == found[1] and found[1].startswith(fence))):
             fence = "" if fence else found[1]
             changed.append(line)
         else:
@@ -66,7 +65,7 @@ def retarget(target: str, folder: str, docname: str) -> str:
     if re.match(r"[a-z][a-z0-9+.-]*:", target, re.IGNORECASE) or target.startswith("#"):
         return target
     path, hash_sign, fragment = target.partition("#")
-    path = os.path.normpath(os.path.join(folder, path))
+    path = normpath(join(folder, path))
     if (ROOT / path).is_dir() and (ROOT / path / "index.md").exists():
         path = f"{path}/index.md"
     path = STANDS_FOR.get(path, path)
@@ -74,7 +73,7 @@ def retarget(target: str, folder: str, docname: str) -> str:
         return f"source:{path}"
     if not path.endswith(".md"):
         return target
-    return relpath(path, os.path.dirname(f"docs/{docname}")) + hash_sign + fragment
+    return relpath(path, dirname(f"docs/{docname}")) + hash_sign + fragment
 
 
 def contents(text: str, folder: str, docname: str) -> str:
@@ -85,12 +84,12 @@ def contents(text: str, folder: str, docname: str) -> str:
         if line.startswith(("## ", "### ")):
             heading = line.lstrip("#").strip()
         elif listed := LISTED.match(line):
-            path = os.path.normpath(os.path.join(folder, listed["target"]))
+            path = normpath(join(folder, listed["target"]))
             path = STANDS_FOR.get(path, path)
             if not path.startswith("docs/"):
                 continue
             seen.add(path)
-            entry = relpath(path, os.path.dirname(f"docs/{docname}")).removesuffix(".md")
+            entry = relpath(path, dirname(f"docs/{docname}")).removesuffix(".md")
             tables.setdefault(heading, []).append(f"{listed['label'].replace('`', '')} <{entry}>")
     if docname != "index":
         beside = sorted(f"docs/{file.relative_to(DOCS)}" for file in (ROOT / folder).glob("*.md"))
@@ -106,7 +105,7 @@ def contents(text: str, folder: str, docname: str) -> str:
 
 def complete(app: Sphinx, docname: str, source: list[str]) -> None:
     """Make of a page, as it is read, what the site needs."""
-    text, folder = source[0], os.path.dirname(f"docs/{docname}")
+    text, folder = source[0], dirname(f"docs/{docname}")
     if docname in SHOWN:
         file = ROOT / SHOWN[docname]
         app.env.note_dependency(str(file))
@@ -173,10 +172,11 @@ def source_pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
         files = sorted(str(file.relative_to(ROOT)) for file in (ROOT / folder).rglob("*.py"))
         wanted.update(files)
         items = "".join(
-            f'<li><a href="{relpath(file, os.path.dirname(folder))}.html"><code>{escape(file)}</code></a></li>'
+            f'<li><a href="{relpath(file, dirname(folder))}.html"><code>{escape(file)}</code></a></li>'
             for file in files
         )
-        yield f"source/{folder}", {"title": f"{folder}/", "body": f"<h1>{escape(folder)}/</h1><ul>{items}</ul>"}, "page.html"
+        body = f"<h1>{escape(folder)}/</h1><ul>{items}</ul>"
+        yield f"source/{folder}", {"title": f"{folder}/", "body": body}, "page.html"
     for path in sorted(wanted - folders):
         file = ROOT / path
         if not file.exists():
