@@ -19,7 +19,6 @@ version = release = ambi.__version__
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
-    "sphinx.ext.viewcode",
     "sphinx_copybutton",
     "commands",
     "diagrams",

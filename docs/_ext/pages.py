@@ -160,8 +160,8 @@ def point(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Let links to files lead to their pages."""
     for reference in doctree.findall(nodes.reference):
         if (uri := reference.get("refuri", "")).startswith("source:"):
-            path = uri.removeprefix("source:").partition("#")[0]
-            reference["refuri"] = app.builder.get_relative_uri(docname, f"source/{path}")
+            path, hash_sign, fragment = uri.removeprefix("source:").partition("#")
+            reference["refuri"] = app.builder.get_relative_uri(docname, f"source/{path}") + hash_sign + fragment
 
 
 def source_pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
@@ -182,7 +182,8 @@ def source_pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
         if not file.exists():
             continue
         text = file.read_text(encoding="utf-8")
-        code = app.builder.highlighter.highlight_block(text, LANGUAGES.get(file.suffix, "text"))  # type: ignore[attr-defined]
+        language = LANGUAGES.get(file.suffix, "text")
+        code = app.builder.highlighter.highlight_block(text, language, lineanchors="line")  # type: ignore[attr-defined]
         yield f"source/{path}", {"title": path, "body": f"<h1>{escape(path)}</h1>{code}"}, "page.html"
 
 

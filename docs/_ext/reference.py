@@ -9,16 +9,21 @@
 made by ambi      nobody calls its constructor, so that is not shown
 own members       those that it inherits are told where it has them from
 without a, b      members that are the framework's own matter
+
+Each entry has a link to the line of its source.
 """
 
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
 from docutils.statemachine import StringList
+from sphinx import addnodes
 from sphinx.util.docutils import SphinxDirective
 from typing_extensions import is_typeddict
 
@@ -28,6 +33,7 @@ from ambi.core.limits import KIB, MIB
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
+ROOT = Path(__file__).parents[2]
 MADE_BY_AMBI = "ambi_made"
 """Where the things of a block that nobody makes are noted while it is read."""
 
@@ -111,9 +117,35 @@ def hide_constructor(
     return ("", "") if is_made or is_typeddict(obj) else None
 
 
+def place_of(thing: Any) -> tuple[Path, int] | None:
+    """Give the file and the line where something of the package is defined; None for what has none of its own."""
+    while isinstance(thing, (property, partial)) or hasattr(thing, "__wrapped__"):
+        thing = getattr(thing, "fget", None) or getattr(thing, "func", None) or thing.__wrapped__
+    try:
+        file = Path(inspect.getsourcefile(thing) or "").resolve()
+        return (file.relative_to(ROOT), inspect.findsource(thing)[1] + 1) if file.is_relative_to(ROOT) else None
+    except (OSError, TypeError):
+        return None
+
+
+def link_sources(app: Sphinx, doctree: nodes.document) -> None:
+    """Let each entry lead to its source."""
+    for signature in doctree.findall(addnodes.desc_signature):
+        if not signature.get("module"):
+            continue
+        thing: Any = import_module(signature["module"])
+        for part in signature["fullname"].split("."):
+            thing = getattr(thing, part, None)
+        if place := place_of(thing):
+            shown = nodes.inline("", "[source]", classes=["viewcode-link"])
+            uri = f"source:{place[0]}#line-{place[1]}"
+            signature.append(nodes.reference("", "", shown, internal=True, refuri=uri))
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Take part in a build."""
     app.add_directive("reference", Reference)
     app.add_directive("limits", LimitsTable)
     app.connect("autodoc-process-signature", hide_constructor)
+    app.connect("doctree-read", link_sources, priority=400)  # before those links are looked at
     return {"parallel_read_safe": True, "parallel_write_safe": True}
