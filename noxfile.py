@@ -94,8 +94,8 @@ FROM_DEBIAN = {
     "nginx": "nginx",
     "redis-server": "redis-server",
 }
-"""What tests use that is no Python package: program -> Debian's package. Without it they are skipped, and say so; without
-`dot`, diagrams of the site are shown as their text."""
+"""What tests use that is no Python package: program -> Debian's package. Without it they are skipped, and say so;
+without `dot`, diagrams of the site are shown as their text."""
 
 
 def install_from_debian(session: nox.Session) -> None:
