@@ -45,7 +45,7 @@ nitpick_ignore_regex = [
     # Variables of types: they stand for a type, they are none.
     ("py:.*", r"(ambi\.[\w.]+\.)?(Answer|[A-Z]|T_co)"),
     # Short names for what an argument may be; each is said in words where the argument is explained.
-    ("py:class", r"BuildOptions|Change|Content|Demand|Fields|Files|HeaderPairs|Immutable"),
+    ("py:class", r"Body|BuildOptions|Change|Content|Demand|Fields|Files|HeaderPairs|Immutable"),
     ("py:class", r"Message|Pair|Pairs|Policy|RequestOptions|Seconds|Strategy|TemplateSource"),
 ]
 
@@ -71,6 +71,6 @@ html_copy_source = False
 html_show_sphinx = False
 html_show_copyright = False
 pygments_style = "friendly"
-pygments_dark_style = "native"
+pygments_dark_style = "github-dark"
 copybutton_prompt_text = r"\$ |>>> |\.\.\. "
 copybutton_prompt_is_regexp = True

@@ -62,7 +62,9 @@ class Command(SphinxDirective):
         lines = [parser.description or "", "", "```text", usage, "```", "", "| argument | |", "|---|---|"]
         lines += [f"| `{names}` | {text.translate(escape)} |" for names, text in rows(parser)]
         if parser.epilog:
-            lines += ["", "```text", parser.epilog.rstrip(), "```"]
+            text = parser.epilog.rstrip()
+            is_prose = not any(line.startswith(" ") for line in text.splitlines())
+            lines += ["", *([text] if is_prose else ["```text", text, "```"])]
         container = nodes.Element()
         self.state.nested_parse(StringList(lines, self.get_source_info()[0]), 0, container)
         return list(container.children)

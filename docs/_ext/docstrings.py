@@ -1,11 +1,11 @@
 """Docstrings of the package, which are plain text, made into what Sphinx reads.
 
-`name`                              code, and a link where it names something of the reference
-Args: Returns: Raises: Attributes:  fields below the text; what is raised must be known by that name
-Example:                            code, with or without prompts
-See: RFC 9110                       a remark
-an indented piece                   as it stands, in the letters of code
-* _ |                               themselves
+    `name`                              code, and a link where it names something of the reference
+    Args: Returns: Raises: Attributes:  fields below the text; what is raised must be known by that name
+    Example:                            code, with or without prompts
+    See: RFC 9110                       a remark
+    an indented piece                   a list of names and what they are, or as it stands
+    * _ |                               themselves
 """
 
 from __future__ import annotations
@@ -86,7 +86,11 @@ def prose(lines: list[str]) -> list[str]:
         elif depth(lines[index]) > 0 or not lines[index].strip():
             while end < len(lines) and (depth(lines[end]) > 0 or not lines[end].strip()):
                 end += 1
-            made.extend(["", *under("::", lines[index:end])])
+            kept = dedent("\n".join(lines[index:end])).split("\n")
+            if all(ENTRY.match(line) for line in kept if line.strip() and depth(line) == 0):
+                made.extend(["", *entries(kept, "Args"), ""])
+            else:
+                made.extend(["", *under(".. code-block:: text", kept)])
         else:
             while end < len(lines) and depth(lines[end]) == 0 and lines[end].strip() and not ITEM.match(lines[end]):
                 end += 1

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 INSTANCES = {"app": "App", "router": "Router", "request": "Request", "response": "Response", "ws": "WebSocket"}
 """How objects are called in the text -> their class."""
+MARKS = "ambi.features.typed."
 CODE = re.compile(r"(?P<name>[A-Za-z_][\w.]*)(\([^()]{0,40}\))?")
 
 
@@ -111,7 +112,9 @@ class LinkNames(SphinxPostTransform):
     def meant(self, names: Names, pending: addnodes.pending_xref) -> str | None:
         """Give what a name in a signature means: what is documented may be defined elsewhere."""
         target, module = pending["reftarget"], pending.get("py:module")
-        return names.find(target, module) or names.find(target.rpartition(".")[2], module)
+        full = names.find(target, module) or names.find(target.rpartition(".")[2], module)
+        # `Body` is a mark there, and elsewhere what a body may be.
+        return None if full and full.startswith(MARKS) and module != MARKS.strip(".") else full
 
     def link(self, names: Names, full: str, content: list[Node]) -> nodes.reference:
         """Make a link to an entry of the reference."""
