@@ -32,7 +32,7 @@ nitpicky = True
 
 # Headings answer to the same fragments as on code hosts.
 myst_heading_anchors = 6
-myst_fence_as_directive = ["command", "dot", "limits", "reference"]
+myst_fence_as_directive = ["commands", "dot", "limits", "reference"]
 myst_url_schemes = {"http": None, "https": None, "mailto": None, "source": None}
 
 # Names in signatures that are in nobody's reference here. Nothing is asked of other sites while this one is built.

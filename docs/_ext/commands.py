@@ -1,4 +1,4 @@
-"""The command line, as its own parser tells of it: a fenced block of the language `command` holds one, `ambi check`."""
+"""The command line, as its own parsers tell of it: a fenced block of the language `commands` is all of it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,7 @@ if TYPE_CHECKING:
 
 
 def parser_of(command: str) -> argparse.ArgumentParser:
-    """Give the parser of a command.
-
-    Raises:
-        ValueError: there is no such command.
-    """
-    if command not in COMMANDS:
-        raise ValueError(f"there is no command {command!r}; there are {', '.join(COMMANDS)}")
+    """Give the parser of a command."""
     summary = COMMANDS[command]
     parser = argparse.ArgumentParser(prog=f"ambi {command}", description=f"{summary[0].upper()}{summary[1:]}.")
     import_module(f"ambi.cli.{command}").add_arguments(parser)
@@ -45,18 +39,18 @@ def rows(parser: argparse.ArgumentParser) -> list[tuple[str, str]]:
     return found
 
 
-class Command(SphinxDirective):
-    """The directive that a fenced block of this language is."""
+class Commands(SphinxDirective):
+    """The directive that a fenced block of this language is; what stands in it is for readers elsewhere."""
 
     has_content = True
 
     def run(self) -> list[nodes.Node]:
-        """Show usage, arguments and what stands below them."""
-        name = self.content[0].strip().removeprefix("ambi ")
-        try:
-            parser = parser_of(name)
-        except ValueError as exc:
-            raise self.error(str(exc)) from exc
+        """Give each command a section with its usage, its arguments and what it says below them."""
+        return [self.section(name) for name in COMMANDS]
+
+    def section(self, name: str) -> nodes.section:
+        """Make the section of one command."""
+        parser = parser_of(name)
         usage = parser.format_usage().removeprefix("usage: ").rstrip()
         escape = str.maketrans({"|": "\\|", "*": "\\*", "<": "\\<", "_": "\\_"})
         lines = [parser.description or "", "", "```text", usage, "```", "", "| argument | |", "|---|---|"]
@@ -65,12 +59,13 @@ class Command(SphinxDirective):
             text = parser.epilog.rstrip()
             is_prose = not any(line.startswith(" ") for line in text.splitlines())
             lines += ["", *([text] if is_prose else ["```text", text, "```"])]
-        container = nodes.Element()
-        self.state.nested_parse(StringList(lines, self.get_source_info()[0]), 0, container)
-        return list(container.children)
+        title = nodes.title("", f"ambi {name}")
+        made = nodes.section("", title, ids=[f"ambi-{name}"], names=[f"ambi {name}"])
+        self.state.nested_parse(StringList(lines, self.get_source_info()[0]), 0, made)
+        return made
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Take part in a build."""
-    app.add_directive("command", Command)
+    app.add_directive("commands", Commands)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -26,7 +26,7 @@ AS_THEY_STAND = {
     "py": "runs, see test_code_blocks",
     "diff": "a change of a block that is checked",
     "dot": "drawn when the site is built; a mistake fails that",
-    "command": "read when the site is built",
+    "commands": "read when the site is built",
     "limits": "read when the site is built",
     "reference": "read when the site is built",
 }
