@@ -1,11 +1,11 @@
 """Docstrings of the package, which are plain text, made into what Sphinx reads.
 
-    `name`                              code, and a link where it names something of the reference
-    Args: Returns: Raises: Attributes:  fields below the text; what is raised must be known by that name
-    Example:                            code, with or without prompts
-    See: RFC 9110                       a remark
-    an indented piece                   a list of names and what they are, or as it stands
-    * _ |                               themselves
+`name`                              code, and a link where it names something of the reference
+Args: Returns: Raises: Attributes:  fields below the text; what is raised must be known by that name
+Example:                            code, with or without prompts
+See: RFC 9110                       a remark
+an indented piece                   a list of names and what they are, or as it stands
+* _ |                               themselves
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ SHOWN = {
 STANDS_FOR = {**{path: f"docs/{page}.md" for page, path in SHOWN.items()}, "README.md": "docs/index.md"}
 """A file at the root -> the page to which links to it lead."""
 LANGUAGES = {".py": "python", ".toml": "toml", ".yml": "yaml", ".json": "json", ".html": "html", ".js": "javascript"}
-FENCE = re.compile(r"^\s*(`{3,}|~{3,})")
+FENCE = re.compile(r"^\s*(`{3,}(?=[^`]*$)|~{3,})")
 LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)")  # its text may begin a line before
 LISTED = re.compile(r"^- \[(?P<label>[^\]]+)\]\((?P<target>[^)\s#]+\.md)\)")
 logger = logging.getLogger(__name__)

@@ -58,7 +58,7 @@ def test_a_link_leads_to_the_same_on_the_site(pages: ModuleType, target: str, fo
 
 
 def test_links_within_code_stay(pages: ModuleType):
-    text = "[a](x)\n```md\n[a](x)\n```\n````\n```\n[a](x)\n````\n[a](x)"
+    text = "```` ``` ```` [a](x)\n```md\n[a](x)\n```\n````\n```\n[a](x)\n````\n[a](x)"
     changed = pages.outside_fences(text, lambda line: line.replace("x", "y"))
     assert changed == text.replace("[a](x)", "[a](y)", 1)[: -len("[a](x)")] + "[a](y)"
 
