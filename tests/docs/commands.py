@@ -35,11 +35,33 @@ class WrongCommandError(Exception):
     """A command line that the program would refuse."""
 
 
-def command_lines(text: str) -> list[str]:
-    """Give the commands of a block: the lines with a prompt, or all lines where none has one; continued lines whole."""
-    lines = text.replace("\\\n", " ").splitlines()
-    prompted = [line.strip()[2:] for line in lines if line.strip().startswith("$ ")]
-    return prompted or [line for line in lines if line.strip() and not line.strip().startswith("#")]
+def command_lines(text: str, *, prompts: bool) -> list[str]:
+    """Give the commands of a block, each whole, however many lines it takes.
+
+    Args:
+        text: of the block.
+        prompts: commands stand behind one, the other lines are what they print; else all lines are commands.
+    """
+    found: list[str] = []
+    rest = iter(text.replace("\\\n", " ").splitlines())
+    for line in rest:
+        command = line.strip()
+        if not command or command.startswith("#") or (prompts and not command.startswith("$ ")):
+            continue
+        command = command.removeprefix("$ ")
+        while not is_whole(command) and (more := next(rest, None)) is not None:
+            command += "\n" + more
+        found.append(command)
+    return found
+
+
+def is_whole(command: str) -> bool:
+    """Tell whether all quotes of a command are closed."""
+    try:
+        shlex.split(command, comments=True)
+    except ValueError:
+        return False
+    return True
 
 
 def calls(line: str) -> Iterator[list[str]]:
@@ -178,10 +200,10 @@ PROGRAMS: dict[str, Callable[[list[str]], None]] = {
 }
 """A program -> what reads its command line."""
 
-OF_THE_SHELL = ". cat cd cp echo export ls mkdir mv rm source touch true"
+OF_THE_SHELL = ". cat cd chmod cp echo export grep head ls mkdir mv printf rm sed sh source tail test touch true"
 NOT_HERE = """
     apt-get arq aws celery curl createdb docker dramatiq git http journalctl kubectl nginx openssl podman psql pytest
-    redis-cli redis-server sqlite3 sudo systemctl systemd-analyze uv waitress-serve wget
+    redis-cli redis-server sqlite3 sudo systemctl systemd-analyze uv uwsgi waitress-serve wget
 """
 UNCHECKED = frozenset([*OF_THE_SHELL.split(), *NOT_HERE.split()])
 """Programs that stand in the pages as they are: not installed here, or without a parser that can be asked."""

@@ -22,6 +22,7 @@ AS_THEY_STAND = {
     "http": "messages, cut to what matters",
     "js": "nothing here reads JavaScript; what matters runs in the browser's tests of the examples",
     "css": "nothing here reads it",
+    "apache": "there is no Apache here",
     "python": "runs, see test_code_blocks",
     "py": "runs, see test_code_blocks",
     "diff": "a change of a block that is checked",
@@ -109,15 +110,14 @@ def read_dockerfile(text: str) -> None:
             assert line.split()[0] in INSTRUCTIONS, line
 
 
-def read_console(text: str) -> None:
-    for line in command_lines(text):
+def read_console(text: str, *, prompts: bool = False) -> None:
+    for line in command_lines(text, prompts=prompts):
         for words in calls(line):
             check(words)
 
 
+COMMANDS = frozenset(["bash", "console", "sh", "shell"])
 READERS: dict[str, Callable[[str], object]] = {
-    "bash": read_console,
-    "console": read_console,
     "dockerfile": read_dockerfile,
     "html": read_html,
     "html+jinja": read_html,
@@ -125,8 +125,6 @@ READERS: dict[str, Callable[[str], object]] = {
     "jinja": read_html,
     "json": json.loads,
     "nginx": read_nginx,
-    "sh": read_console,
-    "shell": read_console,
     "systemd": read_ini,
     "toml": tomllib.loads,
     "yaml": read_yaml,
@@ -136,14 +134,21 @@ READERS: dict[str, Callable[[str], object]] = {
 def faults(text: str) -> list[str]:
     """Say which blocks of a page cannot be read as what they say that they are."""
     found = list[str]()
-    for block in (part for part in parse(text) if isinstance(part, Block)):
+    blocks = [part for part in parse(text) if isinstance(part, Block)]
+    prompts = any(
+        line.startswith("$ ") for each in blocks if each.language in COMMANDS for line in each.text.splitlines()
+    )
+    for block in blocks:
         if block.language in AS_THEY_STAND or block.not_run:
             continue
-        if block.language not in READERS:
+        if block.language not in COMMANDS | READERS.keys():
             found.append(f"line {block.line}: nobody reads blocks of the language {block.language!r}")
             continue
         try:
-            READERS[block.language](block.text)
+            if block.language in COMMANDS:
+                read_console(block.text, prompts=prompts)
+            else:
+                READERS[block.language](block.text)
         except (AssertionError, ValueError, configparser.Error, WrongCommandError) as exc:
             found.append(f"line {block.line}: {exc}")
     try:
@@ -202,9 +207,13 @@ def test_a_command_that_its_program_would_refuse_is_seen(line: str):
     assert len(faults(f"```console\n{line}\n```\n")) == 1
 
 
-def test_what_comes_behind_a_prompt_alone_is_a_command():
-    assert command_lines("$ ambi check shop:app\nshop:app  4 routes\n") == ["ambi check shop:app"]
-    assert command_lines("a \\\n  b\n# a remark\nc\n") == ["a    b", "c"]
+def test_where_there_are_prompts_commands_stand_behind_them():
+    assert command_lines("$ ambi check shop:app\nshop:app  4 routes\n", prompts=True) == ["ambi check shop:app"]
+    assert faults("```console\n$ ls\n```\n```console\nwhat it's printed\n```\n") == []
+
+
+def test_a_command_may_take_several_lines():
+    assert command_lines("a \\\n  b\n# a remark\nc 'd\ne'\n", prompts=False) == ["a    b", "c 'd\ne'"]
 
 
 def test_a_line_is_cut_into_the_calls_that_it_makes():
