@@ -92,12 +92,14 @@ FROM_DEBIAN = {
     "chromium": "chromium",
     "chromedriver": "chromium-driver",
     "curl": "curl",
+    "dot": "graphviz",
     "fish": "fish",
     "nginx": "nginx",
     "redis-server": "redis-server",
     "zsh": "zsh",
 }
-"""What tests use that is no Python package: program -> Debian's package. Without it they are skipped, and say so."""
+"""What tests use that is no Python package: program -> Debian's package. Without it they are skipped, and say so;
+without `dot`, diagrams of the site are shown as their text."""
 
 
 def install_from_debian(session: nox.Session) -> None:
@@ -236,11 +238,20 @@ def bench(session: nox.Session) -> None:
     session.run("python", "-m", "tests.benchmarks", *session.posargs)
 
 
+SITE = "docs/_build/html"
+
+
+def build_site(session: nox.Session) -> None:
+    """Make the site of the pages; a name or a link that leads nowhere is an error."""
+    session.run("sphinx-build", "--quiet", "--nitpicky", "--fail-on-warning", "--keep-going", "docs", SITE)
+
+
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Follow every link between the pages, run every Python block in them, and do what the tutorial says."""
+    """Build the site, follow every link, run every block of Python on both gateways, do what the tutorial says."""
     install_from_debian(session)
     install(session, "docs", extras=True)
+    build_site(session)
     session.run("pytest", "tests/docs", *session.posargs)
 
 
@@ -260,11 +271,14 @@ def debian(session: nox.Session) -> None:
 
 @nox.session
 def browser(session: nox.Session) -> None:
-    """Use the examples as people do, in a real browser, under gunicorn and uvicorn."""
+    """Use the examples as people do, in a real browser, under gunicorn and uvicorn; read the site in it."""
     install_from_debian(session)
     if absent := [program for program in ("chromium", "chromedriver") if shutil.which(program) is None]:
         session.skip(f"{' and '.join(absent)} not found; Debian's packages are chromium and chromium-driver")
     install(session, "browser", extras=True)
+    if not Path(SITE, "index.html").exists():  # `docs` has not run
+        session.install(*nox.project.dependency_groups(PYPROJECT, "site"))
+        build_site(session)
     session.run("pytest", "--confcutdir=tests/browser", "tests/browser", *session.posargs)  # as for the examples
 
 
