@@ -82,9 +82,14 @@ SERVER_LOGGERS = ("uvicorn.error", "gunicorn.error", "hypercorn.error", "daphne.
 """Where servers log what an application raises."""
 
 
+def is_logged(error: BaseException | None) -> bool:
+    """Tell whether an exception that the server gets has been logged already."""
+    return getattr(error, "_ambi_is_logged", False)
+
+
 def _is_news(record: Any) -> bool:
     """Pass over a record whose exception has been logged."""
-    return not (record.exc_info and getattr(record.exc_info[1], "_ambi_is_logged", False))
+    return not (record.exc_info and is_logged(record.exc_info[1]))
 
 
 def log_refusal(request: Request, error: HTTPError) -> None:
