@@ -5,6 +5,7 @@ A block that cannot run has its reason in a comment before it: `<!-- not run: ne
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
 from pathlib import Path
@@ -17,6 +18,16 @@ from tests.docs.markdown import PAGES, ROOT, python_blocks
 OF_ITS_OWN = {ROOT / "docs" / "errors.md", *ROOT.glob("docs/tutorial/*.md")}
 """Have tests of their own: what stands there fails, or is a part of a file that the reader writes."""
 WITH_PYTHON = [page for page in PAGES if python_blocks(page.read_text(encoding="utf-8")) and page not in OF_ITS_OWN]
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before():
+    """Put back where lines are written to: a page may configure logging, and what it wrote to is closed by then."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: str(page.relative_to(ROOT)))
