@@ -58,7 +58,7 @@ def broken(path, start_response):
         raise ValueError("it raises")
     if path == "/logged":
         error = ValueError("it is in the log")
-        log_raised(make_request(), error, "a stream")
+        log_raised(make_request(), error)
         raise error
     if path == "/lets-go":
         raise ConnectionError
