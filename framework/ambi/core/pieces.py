@@ -1,4 +1,4 @@
-"""What a request runs through, told to people: functions of the user, with their colour and form, and where they stand."""
+"""What a request runs through, told to people: functions of the user, their colour and form, and where they stand."""
 
 from __future__ import annotations
 

@@ -50,7 +50,8 @@ def report_on(request: Request, failure: BaseException, plan: Plan | None) -> Re
     failed = Collector(masking).collect(failure)
     where = "" if plan is None else f" in {piece_of(plan.function).name}"
     report = Report(failed, f"{request.method} {_path_of(request)}{where}", sections)
-    return masked(report, masking)
+    shown: Report = masked(report, masking)
+    return shown
 
 
 def _learn(request: Request, masking: Masking) -> None:

@@ -21,11 +21,9 @@ from .places import is_on_the_way, kind_of, shown_file
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
-    from typing import Any, TypeVar
+    from typing import Any
 
     from .masking import Masking
-
-    T = TypeVar("T")
 
 _MAX_FRAMES = 40
 _MAX_LOCALS = 40
@@ -175,7 +173,9 @@ class Collector:
 def _open_frames(failed: Failed) -> None:
     """Open the user's frames, but those of layers that the exception only passed; of a recursion the last ones."""
     passed = [False, *(frame.function == "fail_layer" and frame.kind == "framework" for frame in failed.frames)]
-    own = [frame for frame, is_passed in zip(failed.frames, passed, strict=False) if frame.kind == "user" and not is_passed]
+    own = [
+        frame for frame, is_passed in zip(failed.frames, passed, strict=False) if frame.kind == "user" and not is_passed
+    ]
     if failed.left_out is not None:
         own = own[-3:]
     for frame in [*own, *failed.frames[-1:]] if not own or failed.frames[-1].kind == "user" else own:
@@ -210,9 +210,9 @@ def _dedented(lines: list[Line]) -> list[Line]:
     return lines
 
 
-def masked(value: T, masking: Masking) -> T:
+def masked(value: Any, masking: Masking) -> Any:
     """Give a report, or a part of one, without secrets, every text cut to its size."""
-    found: Any = value
+    found = value
     if isinstance(value, str):
         found = cut(masking.clean(value), MAX_TEXT, masking)
     elif isinstance(value, list):

@@ -34,7 +34,13 @@ _MAX_STRING = 400
 _MAX_ITEMS = 25
 _MAX_DEPTH = 5
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]{4,16}")
-_MAPPINGS = {dict.__repr__, OrderedDict.__repr__, defaultdict.__repr__, Counter.__repr__, MappingProxyType.__repr__}
+_MAPPINGS: set[Any] = {
+    dict.__repr__,
+    OrderedDict.__repr__,
+    defaultdict.__repr__,
+    Counter.__repr__,
+    MappingProxyType.__repr__,
+}
 _SEQUENCES: dict[Any, tuple[str, str]] = {
     list.__repr__: ("[", "]"), tuple.__repr__: ("(", ")"), set.__repr__: ("{", "}"),
     frozenset.__repr__: ("frozenset({", "})"), deque.__repr__: ("deque([", "])"),
@@ -89,7 +95,7 @@ class Describer:
             return _quoted(value)
         if kind is int:
             return repr(value) if value.bit_length() < 10_000 else f"<an int of {value.bit_length():,} bits>"
-        shown_by = kind.__repr__
+        shown_by: Any = kind.__repr__
         if shown_by in _MAPPINGS or shown_by in _SEQUENCES:
             if id(value) in around:
                 return "(itself)"
@@ -121,14 +127,11 @@ class Describer:
             shown.append(f"{self._text_of(key, depth, around)}: {text}")
         return f"{{{', '.join(shown + _more(len(value)))}}}"
 
-    def _sequence(  # noqa: PLR0917  # what is around it goes along
-        self, value: Any, opening: str, closing: str, depth: int, around: tuple[int, ...]
-    ) -> str:
+    def _sequence(self, value: Any, opening: str, closing: str, depth: int, around: tuple[int, ...]) -> str:
         items: list[Any] = list(islice(_plain_iterator(value), _MAX_ITEMS))
-        if len(items) == 2 and isinstance(items[0], (str, bytes)) and is_secret(items[0]):  # as a header field
-            if isinstance(items[1], (str, bytes)) and items[1]:
-                self._masking.learn(items[0], items[1])
-                return f"{opening}{self._text_of(items[0], depth, around)}, {MASK}{closing}"
+        if len(items) == 2 and all(isinstance(item, (str, bytes)) and item for item in items) and is_secret(items[0]):
+            self._masking.learn(*items)  # as a header field
+            return f"{opening}{self._text_of(items[0], depth, around)}, {MASK}{closing}"
         shown = [self._text_of(item, depth, around) for item in items]
         comma = "," if opening == "(" and len(shown) == 1 else ""
         return f"{opening}{', '.join(shown + _more(len(value)))}{comma}{closing}"
@@ -136,10 +139,10 @@ class Describer:
 
 def _plain_iterator(value: Any) -> Iterable[Any]:
     """Iterate a builtin container as itself, whatever a class made of it says."""
-    for kind in (list, tuple, set, frozenset, deque):
-        if isinstance(value, kind):
-            return kind.__iter__(value)
-    return iter(())
+    kinds: tuple[Any, ...] = (list, tuple, set, frozenset, deque)
+    kind = next(kind for kind in kinds if issubclass(type(value), kind))
+    found: Iterable[Any] = kind.__iter__(value)
+    return found
 
 
 def _more(count: int) -> list[str]:
@@ -156,7 +159,7 @@ def _failed(value: Any, error: BaseException) -> str:
 
 
 def describe_all(describer: Describer, values: list[tuple[str, Any]], budget_s: float = BUDGET_S) -> list[str]:
-    """Describe named values within a time, in a thread of its own, in the caller's context; the important ones first."""
+    """Describe named values within a time, in a thread of its own and the caller's context; important ones first."""
     told: dict[int, str] = {}
     is_over = threading.Event()
 

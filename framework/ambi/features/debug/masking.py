@@ -1,7 +1,7 @@
 """What nobody sees: values with the name of a secret, what looks like one, and both wherever else they occur.
 
 Facts
-- A secret is told by its name: of a variable, a key, a field, a parameter. That is a guess, so it errs on the safe side.
+- A secret is told by its name: of a variable, a key, a field, a parameter. That is a guess, on the safe side.
 - The same value stands in other places: in the message of the exception, in the repr of an object, in an argument with
   a harmless name. So values that were masked by name are remembered, and taken out of all text in the end.
 - Of short values and everyday words that would make nonsense of the page; those are masked by name alone.
@@ -37,10 +37,12 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _TO_END_OF_LINE = frozenset(("cookie", "setcookie", "authorization", "proxyauthorization"))
 
 _NAMED = re.compile(
-    r"""(?<![\w-])(?:b(?=\\?['"]))?(\\?['"])?([A-Za-z_][\w-]{0,99})(?(1)\1)(\]?[ ]{0,2}[=:]=?[ ]{0,2}|,[ ]{1,2}(?=b?['"]))"""
+    r"""(?<![\w-])(?:b(?=\\?['"]))?(\\?['"])?([A-Za-z_][\w-]{0,99})(?(1)\1)"""  # a name, perhaps quoted
+    r"""(\]?[ ]{0,2}[=:]=?[ ]{0,2}|,[ ]{1,2}(?=b?['"]))"""
 )
 _IN_SOURCE = re.compile(
-    r"""(?<![\w-])([A-Za-z_][\w-]{0,99})['"]?\]?[ ]{0,2}(?::[ ]{0,2}[\w.\[\]| ]{0,60}=|[=:]=?)[ ]{0,2}(?=[a-zA-Z]{0,2}['"])"""
+    r"""(?<![\w-])([A-Za-z_][\w-]{0,99})['"]?\]?[ ]{0,2}"""
+    r"""(?::[ ]{0,2}[\w.\[\]| ]{0,60}=|[=:]=?)[ ]{0,2}(?=[a-zA-Z]{0,2}['"])"""  # perhaps annotated
 )
 _URL = re.compile(r"""(://[^\s/?#'"@:]{0,256}:)([^\s'"<>]{1,512})@""")
 _BEARER = re.compile(r"""(?i)\b(bearer|basic)[ ]{1,2}([A-Za-z0-9._~+/=-]{6,})""")
@@ -131,7 +133,7 @@ class Masking:
     def clean(self, text: str, *, is_source: bool = False) -> str:
         """Give a text without secrets. In sources only literals are taken for such: `token = read()` tells none."""
         if self._ordered is None:
-            self._ordered = sorted(list(self._known), key=len, reverse=True)
+            self._ordered = sorted(self._known, key=len, reverse=True)
         for known in self._ordered:
             if known in text:
                 text = text.replace(known, MASK)

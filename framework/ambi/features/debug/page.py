@@ -31,9 +31,10 @@ def write_page(shown: Report | Miss, nonce: str) -> str:
         shown: what is on it.
         nonce: that the policy of the page lets through.
     """
-    is_failure = isinstance(shown, Report)
-    title = f"{shown.failure.kind} in debug" if is_failure else f"{shown.status} {shown.title}"
-    body = _of_failure(shown) if is_failure else _of_miss(shown)
+    if isinstance(shown, Report):
+        title, body = f"{shown.failure.kind} in debug", _of_failure(shown)
+    else:
+        title, body = f"{shown.status} {shown.title}", _of_miss(shown)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -50,7 +51,7 @@ def _head(small: str, large: str, message: str, summary: str, links: list[tuple[
     if message:
         yield f'<p class="message">{escape(message)}</p>\n'
     yield f'<p class="summary mono">{escape(summary)}</p>\n'
-    anchors = "".join(f'<a href="#{escape(id)}">{escape(text)}</a>' for id, text in links)
+    anchors = "".join(f'<a href="#{escape(anchor)}">{escape(text)}</a>' for anchor, text in links)
     yield f'<nav aria-label="On this page">{anchors}</nav>\n</div></header>\n<main>\n'
 
 

@@ -28,7 +28,7 @@ def shown_file(file: str) -> str:
     """Give a file's path relative to the current directory, or to the folder that its package is imported from."""
     if file.startswith(PACKAGE):
         return f"ambi{file.removeprefix(PACKAGE)}"
-    folders = [os.getcwd(), *sys.path]
+    folders = [str(Path.cwd()), *sys.path]
     found = max((one for one in folders if one and file.startswith(f"{one}{os.sep}")), key=len, default="")
     return file.removeprefix(f"{found}{os.sep}") if found else file
 
