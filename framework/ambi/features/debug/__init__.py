@@ -93,4 +93,7 @@ def _answer(request: Request, shown: Report | Miss, status: int) -> Response:
 
 
 def _policy(nonce: str) -> str:
-    return f"default-src 'none'; style-src 'nonce-{nonce}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    return (
+        f"default-src 'none'; style-src 'nonce-{nonce}'; img-src data:; base-uri 'none'; form-action 'none';"
+        " frame-ancestors 'none'"
+    )

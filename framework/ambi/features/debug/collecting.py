@@ -13,6 +13,7 @@ import linecache
 import traceback
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from itertools import islice
+from typing import cast
 
 from .describing import MAX_TEXT, Describer, cut, describe_all, message_of, name_of
 from .masking import MASK, is_harmless, is_secret
@@ -115,14 +116,15 @@ class Collector:
 
     def _failed(self, error: BaseException, depth: int) -> Failed:
         self._seen.add(id(error))
-        notes = getattr(error, "__notes__", None)
-        shown = [str(note) for note in notes[:20]] if type(notes) is list else []
+        notes: list[Any] = list(getattr(error, "__notes__", ()))[:20]
+        shown = [note for note in notes if type(note) is str]
         failed = Failed(name_of(type(error)), message_of(error), notes=shown)
         for text in (failed.message, *shown):
             self._masking.learn_from(text)
         self._add_frames(failed, error.__traceback__)
         if isinstance(error, BaseExceptionGroup) and depth < _MAX_DEPTH:
-            members = [member for member in error.exceptions if id(member) not in self._seen]
+            group: list[BaseException] = list(cast("Any", error).exceptions)
+            members = [member for member in group if id(member) not in self._seen]
             failed.members = [self._failed(member, depth + 1) for member in members[:_MAX_MEMBERS]]
         earlier, relation = error.__cause__, "cause"
         if earlier is None and not error.__suppress_context__:
@@ -212,13 +214,11 @@ def _dedented(lines: list[Line]) -> list[Line]:
 
 def masked(value: Any, masking: Masking) -> Any:
     """Give a report, or a part of one, without secrets, every text cut to its size."""
-    found = value
+    found: Any = value
     if isinstance(value, str):
         found = cut(masking.clean(value), MAX_TEXT, masking)
-    elif isinstance(value, list):
-        found = [masked(item, masking) for item in value]
-    elif isinstance(value, tuple):
-        found = tuple(masked(item, masking) for item in value)
+    elif type(value) is list or type(value) is tuple:
+        found = _each_masked(value, masking)
     elif isinstance(value, Line):
         text = masking.clean(value.text, is_source=True)
         text, is_same = text[:_MAX_LINE], text == value.text
@@ -229,6 +229,10 @@ def masked(value: Any, masking: Masking) -> Any:
             changed["message"] = cut(masking.clean(value.message), _MAX_MESSAGE, masking)
         found = replace(value, **changed)
     return found
+
+
+def _each_masked(items: Any, masking: Masking) -> Any:
+    return type(items)(masked(item, masking) for item in items)
 
 
 def masked_rows(pairs: list[tuple[str, str]], masking: Masking) -> list[tuple[str, str]]:

@@ -17,6 +17,7 @@ from collections import Counter, OrderedDict, defaultdict, deque
 from contextvars import copy_context
 from itertools import islice
 from types import MappingProxyType
+from typing import cast
 
 from .masking import MASK, is_harmless, is_secret
 
@@ -34,17 +35,13 @@ _MAX_STRING = 400
 _MAX_ITEMS = 25
 _MAX_DEPTH = 5
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]{4,16}")
-_MAPPINGS: set[Any] = {
-    dict.__repr__,
-    OrderedDict.__repr__,
-    defaultdict.__repr__,
-    Counter.__repr__,
-    MappingProxyType.__repr__,
-}
-_SEQUENCES: dict[Any, tuple[str, str]] = {
-    list.__repr__: ("[", "]"), tuple.__repr__: ("(", ")"), set.__repr__: ("{", "}"),
-    frozenset.__repr__: ("frozenset({", "})"), deque.__repr__: ("deque([", "])"),
+_KINDS_OF_MAPPINGS: tuple[Any, ...] = (dict, OrderedDict, defaultdict, Counter, MappingProxyType)
+_MAPPINGS = {kind.__repr__ for kind in _KINDS_OF_MAPPINGS}
+_BRACKETS: dict[Any, tuple[str, str]] = {
+    list: ("[", "]"), tuple: ("(", ")"), set: ("{", "}"), frozenset: ("frozenset({", "})"), deque: ("deque([", "])"),
 }  # fmt: skip
+_SEQUENCES = {kind.__repr__: brackets for kind, brackets in _BRACKETS.items()}
+"""Containers are shown by ours, as their own reprs show all there is in them; so are classes that inherit these."""
 LATE = "(not shown: time was up; a repr before this one is slow)"
 
 
@@ -90,7 +87,7 @@ class Describer:
         return text
 
     def _text_of(self, value: Any, depth: int, around: tuple[int, ...]) -> str:
-        kind = type(value)
+        kind = cast("Any", type(value))
         if kind is str or kind is bytes or kind is bytearray:
             return _quoted(value)
         if kind is int:
@@ -117,9 +114,9 @@ class Describer:
         return text
 
     def _mapping(self, value: Any, depth: int, around: tuple[int, ...]) -> str:
-        items = value.items() if type(value) is MappingProxyType else dict.items(value)
         shown: list[str] = []
-        for key, item in list(islice(items, _MAX_ITEMS)):
+        items: list[tuple[Any, Any]] = list(islice(_plain(value, _KINDS_OF_MAPPINGS).items(value), _MAX_ITEMS))
+        for key, item in items:
             is_masked = is_secret(key) and not is_harmless(item)
             if is_masked:
                 self._masking.learn(key, item)
@@ -128,7 +125,7 @@ class Describer:
         return f"{{{', '.join(shown + _more(len(value)))}}}"
 
     def _sequence(self, value: Any, opening: str, closing: str, depth: int, around: tuple[int, ...]) -> str:
-        items: list[Any] = list(islice(_plain_iterator(value), _MAX_ITEMS))
+        items: list[Any] = list(islice(_plain(value, _BRACKETS).__iter__(value), _MAX_ITEMS))
         if len(items) == 2 and all(isinstance(item, (str, bytes)) and item for item in items) and is_secret(items[0]):
             self._masking.learn(*items)  # as a header field
             return f"{opening}{self._text_of(items[0], depth, around)}, {MASK}{closing}"
@@ -137,12 +134,9 @@ class Describer:
         return f"{opening}{', '.join(shown + _more(len(value)))}{comma}{closing}"
 
 
-def _plain_iterator(value: Any) -> Iterable[Any]:
-    """Iterate a builtin container as itself, whatever a class made of it says."""
-    kinds: tuple[Any, ...] = (list, tuple, set, frozenset, deque)
-    kind = next(kind for kind in kinds if issubclass(type(value), kind))
-    found: Iterable[Any] = kind.__iter__(value)
-    return found
+def _plain(value: Any, kinds: Iterable[Any]) -> Any:
+    """Give the builtin class of a container, whose methods do what they do, whatever those of a class of it do."""
+    return next(kind for kind in kinds if issubclass(type(value), kind))
 
 
 def _more(count: int) -> list[str]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from functools import lru_cache
+from typing import cast
 from urllib.parse import quote, quote_plus
 
 from ...core.log import SECRET_PARAMS
@@ -88,7 +89,7 @@ class Masking:
 
     def learn(self, name: object, value: Any, depth: int = 0) -> None:
         """Remember the texts in a value whose name is that of a secret."""
-        kind = type(value)
+        kind = cast("Any", type(value))
         if kind is dict and depth < 4:
             for key, item in list(value.items())[:50]:
                 self.learn(name if not is_secret(key) else key, item, depth + 1)

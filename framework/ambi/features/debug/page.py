@@ -6,6 +6,7 @@ Every text goes through `escape` but those that are written here.
 from __future__ import annotations
 
 from html import escape
+from itertools import groupby
 
 from .collecting import Report
 from .style import STYLE
@@ -81,10 +82,11 @@ def _failed(failed: Failed, *, is_first: bool = False) -> Iterator[str]:
         yield f'<div class="card"><h3>{escape(failed.kind)}</h3><p class="message">{escape(failed.message)}</p></div>\n'
     for note in failed.notes:
         yield f'<p class="note mono">{escape(note)}</p>\n'
-    for index, frame in enumerate(failed.frames):
-        if failed.left_out is not None and index == failed.left_out[0]:
-            yield f'<p class="left-out">{failed.left_out[1]:,} frames are left out</p>\n'
-        yield from _frame(frame)
+    at, count = failed.left_out or (len(failed.frames), 0)
+    yield from _frames(failed.frames[:at])
+    if count:
+        yield f'<p class="left-out">{count:,} frames are left out</p>\n'
+    yield from _frames(failed.frames[at:])
     if failed.members:
         yield '<div class="members">\n'
         for number, member in enumerate(failed.members, 1):
@@ -94,6 +96,29 @@ def _failed(failed: Failed, *, is_first: bool = False) -> Iterator[str]:
     if failed.earlier is not None:
         yield f'<p class="relation">{_SAID[failed.earlier.relation]}</p>\n'
         yield from _failed(failed.earlier)
+
+
+def _frames(frames: list[Frame]) -> Iterator[str]:
+    """Write frames; those in a row that are not open anyway, behind one line."""
+    for is_open, run in groupby(frames, key=lambda frame: frame.is_open):
+        together = list(run)
+        is_folded = not is_open and len(together) > 1
+        if is_folded:
+            names = dict.fromkeys(escape(_of_whom(frame)) for frame in together)
+            yield (
+                f'<details class="frame framework"><summary>{len(together)} frames of'
+                f" {', '.join(f'<code>{name}</code>' for name in list(names)[:6])}{', …' if len(names) > 6 else ''}"
+                '</summary>\n<div class="folded">\n'
+            )
+        for frame in together:
+            yield from _frame(frame)
+        if is_folded:
+            yield "</div></details>\n"
+
+
+def _of_whom(frame: Frame) -> str:
+    """Name a frame's package, or the function where it is the user's."""
+    return frame.function if frame.kind == "user" else frame.file.lstrip("/").partition("/")[0].removesuffix(".py")
 
 
 def _frame(frame: Frame) -> Iterator[str]:
@@ -156,7 +181,7 @@ def _of_miss(miss: Miss) -> Iterator[str]:
     if not miss.rows:
         yield "<p>There are none.</p>\n</main>\n"
         return
-    yield '<div class="table" tabindex="0" role="region" aria-label="Routes"><table><thead><tr>'
+    yield '<div class="table" tabindex="0" role="region" aria-label="Routes"><table class="routes"><thead><tr>'
     yield "".join(f'<th scope="col">{name}</th>' for name in ("method", "path", "handler", "", "where", "name"))
     yield "</tr></thead><tbody>"
     for row in miss.rows:

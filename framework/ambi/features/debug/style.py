@@ -36,6 +36,7 @@ details.library>summary,details.framework>summary{color:var(--soft);padding:4px 
 details.library,details.framework{background:transparent}
 details.frame[open]>summary{border-bottom:1px solid var(--line)}
 summary code{overflow-wrap:anywhere}
+.folded{padding:8px 8px 0}
 .left-out{margin:0 0 8px;color:var(--soft);font-size:14px;text-align:center}
 .source{overflow-x:auto;background:var(--code);padding:8px 0;border-radius:0 0 8px 8px}
 .source ol{list-style:none;margin:0;padding:0;min-width:max-content;font:13px/1.6 var(--mono)}
@@ -53,6 +54,7 @@ th,td{text-align:left;vertical-align:top;padding:5px 14px;border-top:1px solid v
 tr:first-child>*{border-top:0}
 th[scope=row]{font-weight:600;width:200px;min-width:120px}
 thead th{font-size:13px;color:var(--soft);font-weight:600}
+.routes th,.routes td{white-space:nowrap;overflow-wrap:normal}
 .near{margin:0;padding:0;list-style:none}
 .near li{padding:4px 0}
 .near .why{color:var(--soft)}
