@@ -617,11 +617,11 @@ def _raise_or_give(request: Request) -> Response:
 
 
 def _render_or_give(request: Request) -> Response:
-    """The same where there is neither layer nor error handler: nobody would see the exception."""
+    """The same where there is neither layer nor error handler: nobody would see the exception, but who is in debug."""
     answer = request._answer
     if isinstance(answer, Response):
         return answer
-    if not isinstance(answer, HTTPError):
+    if not isinstance(answer, HTTPError) or request.app.debug:
         raise answer
     if answer.status != 404 and answer.status != 405:  # noqa: PLR1714  # asked for every miss
         log_refusal(request, answer)

@@ -120,7 +120,7 @@ def render_error(request: Request, error: HTTPError) -> Response:
 
     See: RFC 9457.
     """
-    response = _shown_miss(request, error) if request.app.debug else None
+    response = _shown_miss(request, error) if request.app.debug and is_miss(request, error) else None
     if response is None:
         response = _rendered(request, error)
     if error.headers is not None:
@@ -128,10 +128,14 @@ def render_error(request: Request, error: HTTPError) -> Response:
     return response
 
 
+def is_miss(request: Request, error: Exception) -> bool:
+    """Tell whether an error is that of a request which no route took, and no handler's."""
+    is_answer = request.is_answered and request._answer is error
+    return is_answer and isinstance(error, HTTPError) and error.status in (404, 405)
+
+
 def _shown_miss(request: Request, error: HTTPError) -> Response | None:
-    """Show who develops the application which routes there are; None for what is no answer of routing."""
-    if error.status not in (404, 405) or not request.is_answered or request._answer is not error:
-        return None
+    """Show who develops the application which routes there are; None where it is not to be seen, or cannot be."""
     try:
         return request.app.show_miss(request, error)
     except Exception as exc:

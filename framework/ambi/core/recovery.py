@@ -8,7 +8,7 @@ a 500 at the edge.
 from __future__ import annotations
 
 from .ending import run_callbacks
-from .error_handling import find_handler, find_last_handler, render_error
+from .error_handling import find_handler, find_last_handler, is_miss, render_error
 from .errors import ClientDisconnected, HTTPError, Overloaded, describe
 from .log import log_crash, log_disconnect, log_failure, log_refusal
 from .response import Response, Text, make_response
@@ -37,6 +37,8 @@ async def recover(request: Request, plan: Plan, failure: BaseException, here: Si
             # It leaves that to be rendered: further out it would only be asked the same again.
             response, raised = _answer_safely(request, raised)
     else:
+        if request.app.debug and is_miss(request, failure):
+            here = await _on_thread(here)
         response, raised = _answer_safely(request, failure)
     if response is not None:
         _let_go(failure)
@@ -94,7 +96,8 @@ async def crash(request: Request, plan: Plan, failure: Exception, here: Side) ->
     tell_of_crash(failure)
     shown: Response | None = None
     if request.app.debug and not plan.is_websocket:
-        shown, here = await _show(request, plan, failure, here)
+        here = await _on_thread(here)
+        shown = _shown(request, failure, plan) if here is SYNC else None
     _let_go(failure)
     if shown is not None:
         return shown, None, here
@@ -109,17 +112,19 @@ async def crash(request: Request, plan: Plan, failure: Exception, here: Side) ->
     return server_error(request), None, here
 
 
-async def _show(request: Request, plan: Plan, failure: Exception, here: Side) -> tuple[Response | None, Side]:
-    """Show a crash to who develops the application; None where it is not to be seen, or cannot be."""
+async def _on_thread(here: Side) -> Side:
+    """Go where what is shown in debug is made: files are read for it, and reprs of the user's objects called."""
+    if here is SYNC:
+        return SYNC
     try:
-        here = here if here is SYNC else await SYNC  # sources are read, and reprs of the user's objects called
+        return await SYNC
     except Exception as exc:  # no thread came free
-        log_failure("the debug page was not made", exc)
-        return None, here
-    return _shown(request, failure, plan), here
+        log_failure("there was no thread to make the debug page on", exc)
+        return here
 
 
 def _shown(request: Request, failure: Exception, plan: Plan | None) -> Response | None:
+    """Show a crash to who develops the application; None where it is not to be seen, or cannot be."""
     try:
         return request.app.show_failure(request, failure, plan)
     except Exception as exc:

@@ -61,7 +61,7 @@ def show_miss(request: Request, error: HTTPError) -> Response | None:
     """Show which routes there are, to a request that none of them took; None where who asks may not see it."""
     from .showing import why_hidden
 
-    if request.method == "WEBSOCKET" or why_hidden(request) is not None:
+    if why_hidden(request) is not None:
         return None
     from .routes import find_miss
 

@@ -3,6 +3,7 @@
 Facts
 - Frames of the gateways and the bridge between two others say how the request travelled, which differs between gateways
   and tells nobody anything; they are left out.
+- Nor do the framework's own locals, such as the side that a request is on.
 - A recursion has a thousand frames. The first and the last of them tell the story.
 - A chain may lead back to itself, and a group may hold itself.
 """
@@ -153,6 +154,8 @@ class Collector:
         code = frame.f_code
         shown = Frame(shown_file(code.co_filename), line, code.co_qualname, kind_of(code.co_filename))
         shown.lines = self._source(frame, line, position)
+        if shown.kind == "framework":
+            return shown
         for name, value in islice(dict(frame.f_locals).items(), _MAX_LOCALS):
             if is_secret(name) and not is_harmless(value):
                 self._masking.learn(name, value)

@@ -70,6 +70,10 @@ def _strength(name: str) -> int:
     return int(squashed in _WHOLE or not (_WEAK_WORDS - _WHOLE).isdisjoint(words))
 
 
+def _squashed(name: str) -> str:
+    return "".join(_WORD.findall(name)).lower()
+
+
 def is_harmless(value: object) -> bool:
     """Tell whether a value says nothing of a secret, whatever its name: None, a function, something empty."""
     return (
@@ -194,7 +198,9 @@ def _counts(found: re.Match[str], text: str) -> bool:
     is_quoted, separator = bool(found[1]), found[3].strip()
     if separator == ",":
         return is_quoted and text[max(0, found.start() - 1) : found.start()] == "("
-    return "=" in separator or is_quoted or (_strength(found[2]) == 2 and not found[2].endswith(("Error", "Exception")))
+    if "=" in separator or is_quoted or _squashed(found[2]) in _TO_END_OF_LINE:
+        return True
+    return _strength(found[2]) == 2 and not found[2].endswith(("Error", "Exception"))
 
 
 def _end_of_value(text: str, start: int, name: str) -> int:
@@ -209,8 +215,7 @@ def _end_of_value(text: str, start: int, name: str) -> int:
         return _end_of_literal(text, opening)
     if text[opening : opening + 1] in _CLOSERS and text[opening : opening + 1]:
         return _end_of_brackets(text, opening)
-    to_end_of_line = "".join(_WORD.findall(name)).lower() in _TO_END_OF_LINE
-    ends = "\n'\"" if to_end_of_line else " \t\n,;&)]}>'\""
+    ends = "\n'\"" if _squashed(name) in _TO_END_OF_LINE else " \t\n,;&)]}>'\""
     end = start
     while end < len(text) and text[end] not in ends:
         end += 1

@@ -1,7 +1,7 @@
 """A request that no route took: the route table, and what may have been meant.
 
 Facts
-- It is made where the request is, on an event loop perhaps: it reads no file, and looks at no more than so many routes.
+- It is made on an event loop where no thread is free: it reads no file, and looks at no more than so many routes.
 - Applications around and inside of the one that was asked are told of as far as they are in debug themselves.
 """
 
@@ -13,6 +13,7 @@ from difflib import SequenceMatcher
 from ...core.matching import Parameter
 from ...core.pieces import piece_of
 from ...core.url import encode_path
+from ...core.websocket import WEBSOCKET
 from .places import shown_file
 
 TYPE_CHECKING = False
@@ -119,14 +120,14 @@ def _row(route: Route | None, prefix: str, request: Request) -> Row:
     is_plain = "GET" in route.methods and "{" not in path and path[1:2] not in ("/", "\\") and not route.host
     top = request._places[0][1] if request._places else request.root_path
     link = encode_path(top + path) if is_plain else ""
-    methods = ", ".join("WS" if method == "WEBSOCKET" else method for method in route.methods)
+    methods = ", ".join("WS" if method == WEBSOCKET else method for method in route.methods)
     return Row(methods, f"{route.host}{path}", route.name, piece.name, where, piece.colour, link)
 
 
 def _rate(route: Route | None, prefix: str, path: str, method: str) -> tuple[float, str]:
     """Tell how near a route is to a path, from 0 to 1 and above for what would be it but for one thing, and why."""
     if route is None:
-        return (1.5, "mounted there") if path == prefix else (0.0, "")
+        return _compare(prefix, path)
     meant, names = _as_meant(route, prefix, path)
     if meant == path:
         if names and method in (*route.methods, "HEAD"):
@@ -140,6 +141,10 @@ def _rate(route: Route | None, prefix: str, path: str, method: str) -> tuple[flo
         return 1.8, f"below {meant.removesuffix(path)}"
     if len(meant) > 1 and path.endswith(meant):
         return 1.7, "without what is before it"
+    return _compare(meant, path)
+
+
+def _compare(meant: str, path: str) -> tuple[float, str]:
     matcher = SequenceMatcher(None, meant[:_MAX_PATH], path)
     if matcher.real_quick_ratio() < _NEAR or matcher.quick_ratio() < _NEAR:
         return 0.0, ""
