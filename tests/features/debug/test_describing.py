@@ -55,8 +55,8 @@ class BadError:
 
 
 class Fake:
-    @property
-    def __class__(self) -> Any:
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         raise RuntimeError("who asks?")
 
     def __repr__(self) -> str:
