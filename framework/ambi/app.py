@@ -54,7 +54,7 @@ class App(EquippedRouter):
             becomes `request.state`.
         limits: what clients may make it hold.
         json: an object or module with `dumps(value)` and `loads(bytes)`; the standard library's by default.
-        debug: never in production.
+        debug: show crashes, and the routes where none was found, to who asks from this machine; never in production.
         middleware: functions or `Layer`s around everything, outermost first.
         allowed_hosts: names of this site, as "example.com" or "*.example.com": requests for others are refused with
             400, and pages of these hosts may open WebSockets, besides those of the host that a request names. None are

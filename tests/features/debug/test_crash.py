@@ -584,3 +584,91 @@ def test_routers_of_routers_are_named(app: App, client: Client, cell: Cell) -> N
     router.get("/fail")(cell.handler(fail))
     app.include(router)
     assert client.get("/api/fail", headers=JSON).json()["debug"]["plan"]["route"] == "GET /api/fail  named api.fail"
+
+
+def test_code_without_a_source_is_shown_by_its_name(app: App, client: Client, cell: Cell) -> None:
+    made: dict[str, Any] = {}
+    exec(compile("def made_up(id):\n    raise ValueError(id)\n", "<made up>", "exec"), made)
+    app.get("/")(cell.handler(lambda: made["made_up"](5)))
+    for accept in FORMS.values():
+        assert "made up" in client.get("/", headers=accept).text
+    frame = client.get("/", headers=JSON).json()["debug"]["exception"]["frames"][-1]
+    assert (frame["file"], frame["line"], frame["source"], frame["locals"]) == ("<made up>", 2, "", {"id": "5"})
+
+
+def test_frames_of_libraries_are_folded(app: App, client: Client, cell: Cell) -> None:
+    import json
+
+    app.get("/")(cell.handler(lambda: json.loads("[")))
+    page = client.get("/", headers=HTML).text
+    assert re.search(r"\d frames of <code>json</code>", page)
+    frames = client.get("/", headers=JSON).json()["debug"]["exception"]["frames"]
+    assert [frame["of"] for frame in frames[-2:]] == ["library", "library"]
+    assert frames[-1]["locals"]["s"] == "'['"
+
+
+def test_where_no_frame_is_the_users_the_last_one_is_open(app: App, client: Client) -> None:
+    app.get("/{id}")(of_a_library)
+    opened = re.findall(r'<details class="frame (\w+)" open>', client.get("/x", headers=HTML).text)
+    assert opened == ["library"]
+
+
+def of_a_library(id: str) -> int:
+    return int(id)
+
+
+of_a_library.__code__ = of_a_library.__code__.replace(co_filename="/usr/lib/python3/dist-packages/odd.py")
+
+
+def test_a_traceback_that_says_less_than_usual_is_shown(app: App, client: Client, cell: Cell) -> None:
+    # As template engines make them.
+    from types import TracebackType
+
+    def rewritten() -> None:
+        try:
+            price_of("milk")
+        except KeyError as exc:
+            tb = exc.__traceback__
+            assert tb is not None
+            assert tb.tb_next is not None
+            made = TracebackType(None, tb.tb_next.tb_frame, -1, tb.tb_next.tb_lineno)
+            raise exc.with_traceback(made) from None
+
+    app.get("/")(cell.handler(rewritten))
+    frames = client.get("/", headers=JSON).json()["debug"]["exception"]["frames"]
+    assert frames[-1]["source"] == "return prices[item]"
+
+
+def test_the_server_is_told_as_it_says_of_itself_or_as_its_code_does(make_client: MakeClient, cell: Cell) -> None:
+    app = App(debug=True)
+    app.get("/")(cell.handler(fail))
+    inner_wsgi, inner_asgi = app.wsgi, app.asgi
+
+    def wsgi(environ: Any, start_response: Any) -> Any:
+        return inner_wsgi({**environ, "SERVER_SOFTWARE": "waitress"}, start_response)
+
+    async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        async def receive_there() -> Any:
+            return await receive()
+
+        receive_there.__module__ = "waitress.asgi"
+        await inner_asgi(scope, receive_there, send)
+
+    app.wsgi, app.asgi = wsgi, asgi
+    client = make_client(app)
+    assert client.get("/", headers=JSON).json()["debug"]["server"]["server"].startswith("waitress")
+
+
+def test_several_values_of_one_name_are_a_list(app: App, client: Client, cell: Cell) -> None:
+    app.get("/")(cell.handler(lambda: fail()))
+    assert client.get("/?a=1&a=2&a=3", headers=JSON).json()["debug"]["query"] == {"a": ["1", "2", "3"]}
+
+
+def test_a_handler_that_is_no_function_is_named(app: App, client: Client) -> None:
+    class Handler:
+        def __call__(self, request: Request) -> str:
+            return fail()
+
+    app.get("/")(Handler())
+    handler = client.get("/", headers=JSON).json()["debug"]["plan"]["handler"]
+    assert "Handler" in handler

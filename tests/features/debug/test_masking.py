@@ -129,8 +129,12 @@ def test_a_value_that_was_masked_once_is_masked_everywhere() -> None:
     masking.learn("key", "short")
     masking.learn("key", "a-long-value-of-a-key")
     masking.learn("token", "return")
-    cleaned = masking.clean("hunter2! f00 bar\n f00 bar\\n x%2Fy%20z1 wonder-land short a-long-value-of-a-key return")
-    assert cleaned == f"{MASK} {MASK} {MASK} {MASK} {MASK} short {MASK} return"
+    masking.learn("token", type("Text", (str,), {})("of-a-class"))
+    masking.learn("token", [[[[[["too-deep"]]]]]])
+    cleaned = masking.clean(
+        "of-a-class too-deep hunter2! f00 bar\n f00 bar\\n x%2Fy%20z1 wonder-land short a-long-value-of-a-key return"
+    )
+    assert cleaned == f"{MASK} too-deep {MASK} {MASK} {MASK} {MASK} {MASK} short {MASK} return"
 
 
 def test_a_cut_leaves_no_beginning_of_a_secret() -> None:
