@@ -371,6 +371,26 @@ def test_groups_are_shown_with_their_members(app: App, client: Client, cell: Cel
     assert "while &lt;cleaning&gt;" in page
 
 
+def test_of_a_large_group_the_first_members_are_shown(app: App, client: Client, cell: Cell) -> None:
+    def many() -> None:
+        raise ExceptionGroup("many", [ExceptionGroup("several", [ValueError(n) for n in range(9)]) for _ in range(9)])
+
+    app.get("/")(cell.handler(many))
+    told = client.get("/", headers=JSON).json()["debug"]["exception"]
+    assert len(told["exceptions"]) == 2
+    assert told["notes"] == ["(7 of 9 members are not shown)"]
+
+
+def test_notes_that_are_none_are_left_out(app: App, client: Client, cell: Cell) -> None:
+    def odd() -> None:
+        error = ValueError("odd")
+        error.__notes__ = 5  # type: ignore[assignment]
+        raise error
+
+    app.get("/")(cell.handler(odd))
+    assert "notes" not in client.get("/", headers=JSON).json()["debug"]["exception"]
+
+
 def test_a_context_is_told_from_a_cause_and_a_suppressed_one_is_not_shown(app: App, client: Client, cell: Cell) -> None:
     def handled(how: str) -> None:
         try:
@@ -662,6 +682,13 @@ def test_the_server_is_told_as_it_says_of_itself_or_as_its_code_does(make_client
 def test_several_values_of_one_name_are_a_list(app: App, client: Client, cell: Cell) -> None:
     app.get("/")(cell.handler(lambda: fail()))
     assert client.get("/?a=1&a=2&a=3", headers=JSON).json()["debug"]["query"] == {"a": ["1", "2", "3"]}
+
+
+def test_a_function_without_code_is_told_by_its_name() -> None:
+    from ambi.core.pieces import piece_of
+    from ambi.features.debug.asking import place_of
+
+    assert place_of(piece_of(len)) == "len"
 
 
 def test_a_handler_that_is_no_function_is_named(app: App, client: Client) -> None:

@@ -137,6 +137,46 @@ def test_a_value_that_was_masked_once_is_masked_everywhere() -> None:
     assert cleaned == f"{MASK} too-deep {MASK} {MASK} {MASK} {MASK} {MASK} short {MASK} return"
 
 
+@settings(max_examples=50, deadline=None)
+@given(st.text(min_size=6), st.text(), st.text(), st.text())
+def test_no_text_gets_it_out_of_step(secret: str, before: str, behind: str, other: str) -> None:
+    masking = Masking()
+    masking.learn("password", secret)
+    masking.learn_from(other)
+    is_word = secret.isalpha() and secret.islower() and len(secret) < 10
+    for shape in (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1]):
+        for is_source in (False, True):
+            cleaned = masking.clean(f"{before}{shape}{behind}", is_source=is_source)
+            assert is_word or MASK in secret or secret not in cleaned.replace(MASK, "")
+
+
+def test_a_secret_that_has_no_encoding_is_masked() -> None:
+    masking = Masking()
+    masking.learn("password", "lone \ud800 one")
+    assert masking.clean("a lone \ud800 one") == f"a {MASK}"
+
+
+def test_the_password_in_a_url_is_masked_without_it_as_well() -> None:
+    masking = Masking()
+    masking.learn_from("see postgres://ada:hunter2-3@db")
+    masking.learn("dsn", "postgres://ada:hunter2-9@db")
+    assert masking.clean("neither hunter2-3 nor hunter2-9") == f"neither {MASK} nor {MASK}"
+
+
+def test_the_current_directory_is_no_secret_though_its_variable_has_the_name_of_one() -> None:
+    from pathlib import Path
+
+    app = App(debug=True)
+
+    @app.get("/")
+    def handler() -> None:
+        raise LookupError(f"in {Path.cwd()}/here")
+
+    with env("PWD", str(Path.cwd())):
+        text = Client(app, "wsgi", raise_server_exceptions=False).get("/").text
+    assert f"LookupError: in {Path.cwd()}/here" in text
+
+
 def test_a_cut_leaves_no_beginning_of_a_secret() -> None:
     masking = Masking()
     masking.learn("password", "hunter2-and-more")
@@ -205,11 +245,14 @@ PLANTED = st.text(
 def env(name: str, value: str) -> Iterator[None]:
     import os
 
+    before = os.environ.get(name)
     os.environ[name] = value
     try:
         yield
     finally:
         del os.environ[name]
+        if before is not None:
+            os.environ[name] = before
 
 
 @pytest.mark.parametrize("gateway", ["wsgi", "asgi"])

@@ -57,7 +57,7 @@ def report_on(request: Request, failure: BaseException, plan: Plan | None) -> Re
 def _learn(request: Request, masking: Masking) -> None:
     """Remember what must not be seen wherever it occurs: credentials, cookies, secrets of the environment."""
     for name, value in os.environ.items():
-        if is_secret(name):
+        if is_secret(name) and name not in ("PWD", "OLDPWD"):
             masking.learn(name, value)
     for value in request.cookies.values():
         masking.learn("token", value)

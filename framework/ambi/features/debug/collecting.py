@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 
 _MAX_FRAMES = 40
 _MAX_LOCALS = 40
-_MAX_CHAIN = 8
-_MAX_MEMBERS = 8
+_MAX_EXCEPTIONS = 20
 _MAX_DEPTH = 3
 _AROUND = 6
 _MAX_LINE = 300
@@ -117,20 +116,21 @@ class Collector:
 
     def _failed(self, error: BaseException, depth: int) -> Failed:
         self._seen.add(id(error))
-        notes: list[Any] = list(getattr(error, "__notes__", ()))[:20]
-        shown = [note for note in notes if type(note) is str]
-        failed = Failed(name_of(type(error)), message_of(error), notes=shown)
-        for text in (failed.message, *shown):
+        failed = Failed(name_of(type(error)), message_of(error), notes=_notes_of(error))
+        for text in (failed.message, *failed.notes):
             self._masking.learn_from(text)
         self._add_frames(failed, error.__traceback__)
         if isinstance(error, BaseExceptionGroup) and depth < _MAX_DEPTH:
             group: list[BaseException] = list(cast("Any", error).exceptions)
-            members = [member for member in group if id(member) not in self._seen]
-            failed.members = [self._failed(member, depth + 1) for member in members[:_MAX_MEMBERS]]
+            for member in group:
+                if id(member) not in self._seen and len(self._seen) < _MAX_EXCEPTIONS:
+                    failed.members.append(self._failed(member, depth + 1))
+            if len(failed.members) < len(group):
+                failed.notes.append(f"({len(group) - len(failed.members):,} of {len(group):,} members are not shown)")
         earlier, relation = error.__cause__, "cause"
         if earlier is None and not error.__suppress_context__:
             earlier, relation = error.__context__, "context"
-        if earlier is not None and id(earlier) not in self._seen and len(self._seen) < _MAX_CHAIN * (depth + 1):
+        if earlier is not None and id(earlier) not in self._seen and len(self._seen) < _MAX_EXCEPTIONS:
             failed.earlier = self._failed(earlier, depth)
             failed.earlier.relation = relation
         return failed
@@ -173,6 +173,12 @@ class Collector:
             mark = position if is_failing and text.isascii() and len(text) <= _MAX_LINE else None
             found.append(Line(number, text.rstrip("\n").expandtabs(4), is_failing, mark if "\t" not in text else None))
         return _dedented(found)
+
+
+def _notes_of(error: BaseException) -> list[str]:
+    found: Any = getattr(error, "__dict__", {}).get("__notes__")
+    notes = cast("list[Any]", found if type(found) is list else [])
+    return [note for note in notes[:20] if type(note) is str]
 
 
 def _open_frames(failed: Failed) -> None:

@@ -10,6 +10,7 @@ Facts
 
 from __future__ import annotations
 
+import json
 import re
 from base64 import b64decode
 from functools import lru_cache
@@ -111,8 +112,8 @@ class Masking:
         is_word = text.isalpha() and text.islower() and len(text) < 10
         if len(text) >= (6 if strength == 2 else 16) and not is_word and MASK not in text:
             self._ordered = None
-            plain = {text, quote(text, ""), quote_plus(text), repr(text)[1:-1]}
-            self._known |= {shown.replace("\n", "\\n") for shown in plain} | plain
+            encoded = quote(text, "", errors="replace"), quote_plus(text, errors="replace")
+            self._known.update((text, *encoded, repr(text)[1:-1], json.dumps(text)[1:-1]))
         for found in _URL.finditer(text):
             self.learn_text("password", found[2])
 
