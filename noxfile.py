@@ -19,7 +19,8 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "arch", "tests", "docs", "examples"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
-ELSEWHERE = [f"--ignore=tests/{name}" for name in ("browser", "docs", "examples", "interop", "servers", "streaming")]
+_APART = ("browser", "docs", "examples", "interop", "release", "servers", "streaming")
+ELSEWHERE = [f"--ignore=tests/{name}" for name in _APART]
 """What has a session of its own."""
 LOW = ("tests/bridge", "tests/core")
 HIGH = ("tests/acceptance", "tests/cli", "tests/features", "tests/properties", "tests/testing")
@@ -90,6 +91,7 @@ def install(session: nox.Session, *groups: str, extras: bool = False) -> None:
 FROM_DEBIAN = {
     "chromium": "chromium",
     "chromedriver": "chromium-driver",
+    "curl": "curl",
     "nginx": "nginx",
     "redis-server": "redis-server",
 }
@@ -234,7 +236,8 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Follow every link between the pages and run every Python block in them."""
+    """Follow every link between the pages, run every Python block in them, and do what the tutorial says."""
+    install_from_debian(session)
     install(session, "docs", extras=True)
     session.run("pytest", "tests/docs", *session.posargs)
 
@@ -269,3 +272,46 @@ def demo(session: nox.Session) -> None:
     install(session, "demo")
     # Ctrl-C reaches the demo as well; it ends both servers and exits with 0, for which nox has to wait.
     session.run("python", "-m", "tests.demo", *session.posargs, interrupt_timeout=20, terminate_timeout=20)
+
+
+@nox.session
+def release_check(session: nox.Session) -> None:
+    """Build the sdist, and the wheel of it, look into both, and test the wheel where nothing else is.
+
+    `-- --quick` leaves out the test suite; `-- --all` runs it in every cell.
+    """
+    session.install(*nox.project.dependency_groups(PYPROJECT, "release"))
+    session.install("-e", ".")
+    dist = Path(session.cache_dir, "release").resolve()
+    # The same minute for both builds: what is built twice of the same files shall be the same.
+    stamped = {"SOURCE_DATE_EPOCH": "1577836800"}
+    for folder in (dist, dist / "again"):
+        shutil.rmtree(folder, ignore_errors=True)
+        session.run("python", "-m", "build", "--outdir", str(folder), env=stamped, silent=True)
+    made, again = sorted(dist.glob("ambi-*")), sorted((dist / "again").glob("ambi-*"))
+    if [file.read_bytes() for file in made] != [file.read_bytes() for file in again]:
+        session.error("two builds of the same files differ")
+    session.run("twine", "check", "--strict", *map(str, made))
+    session.run("check-wheel-contents", *(str(file) for file in made if file.suffix == ".whl"))
+    session.run("pytest", "--confcutdir=tests/release", "tests/release", env={"AMBI_DIST": str(dist)})
+    if "--quick" not in session.posargs:
+        try_wheel(session, dist, "" if "--all" in session.posargs else "matching")
+
+
+def try_wheel(session: nox.Session, dist: Path, cells: str) -> None:
+    """Run the tests of the sdist against the wheel, in an environment and a folder that have no other ambi."""
+    (wheel,) = dist.glob("*.whl")
+    (sdist,) = dist.glob("*.tar.gz")
+    shutil.unpack_archive(sdist, dist, filter="data")
+    tree = dist / sdist.name.removesuffix(".tar.gz")
+    shutil.rmtree(tree / "framework")
+    session.run("python", "-m", "venv", "--clear", str(dist / "venv"))
+    python = str(dist / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python")
+    extras = ",".join(name for name in PYPROJECT["project"]["optional-dependencies"] if name != "dev")
+    needed = nox.project.dependency_groups(PYPROJECT, "test")
+    session.run(python, "-m", "pip", "install", "--quiet", f"{wheel}[{extras}]", *needed, external=True)
+    with session.chdir(tree):
+        whence = "import ambi, sys; sys.exit('site-packages' not in ambi.__file__)"
+        session.run(python, "-c", whence, external=True)
+        folders = [f"tests/{name}" for name in ("core", "features", "testing")]
+        session.run(python, "-m", "pytest", *folders, env={"AMBI_CELLS": cells}, external=True)

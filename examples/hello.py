@@ -72,11 +72,17 @@ async def make(thing: str) -> str:
     return f"{thing} is ready"
 
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'"
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'self'"
 PAGE = """<!doctype html>
 <html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <title>ambi</title>
-<style>body { font: 1.1em/1.6 system-ui; max-width: 34em; margin: 4em auto }</style>
+<link rel="icon" href="data:,">
+<style>
+:root { color-scheme: light dark }
+body { font: 1.1em/1.6 system-ui; max-width: 34em; margin: 2em auto; padding: 0 1em }
+</style>
 <h1>Hello from ambi</h1>
 <p>One <code>app</code>, under a WSGI server and an ASGI server alike.</p>
 <ul>

@@ -76,9 +76,13 @@ app.mount("/", server.streamable_http_app(stateless_http=True))
 PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Tea room</title>
 <link rel="icon" href="data:,">
-<style>body {{ font: 1.1em/1.6 system-ui; max-width: 34em; margin: 4em auto }}</style>
+<style>
+:root {{ color-scheme: light dark }}
+body {{ font: 1.1em/1.6 system-ui; max-width: 34em; margin: 2em auto; padding: 0 1em }}
+</style>
 <h1>Tea room</h1>
 <ul>{lines}</ul>
 <p>Language models order at <code>/mcp</code>, by the Model Context Protocol.</p>

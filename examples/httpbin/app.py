@@ -82,6 +82,10 @@ PAGE = """<!doctype html>
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
 td { vertical-align: top; padding: .15rem .8rem .15rem 0 }
 td:first-child { font-size: .75em; opacity: .7; max-width: 9rem }
+@media (max-width: 40rem) {
+  tr, td { display: block; max-width: none; overflow-wrap: anywhere }
+  tr { margin: .8rem 0 }
+}
 </style>
 <h1>httpbin(1): HTTP Request &amp; Response Service</h1>
 <p>What clients of HTTP are tried on.</p>

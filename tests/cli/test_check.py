@@ -589,7 +589,7 @@ def test_colours_are_for_terminals_that_want_them(
 
 
 def test_the_outputs_in_the_page_are_what_is_written(site: Site) -> None:
-    page = (ROOT / "docs" / "check.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "how-to" / "check.md").read_text(encoding="utf-8")
     blocks = [part for part in parse(page) if isinstance(part, Block)]
     shop, broken = (block.text for block in blocks if block.language == "python")
     site.write(shop)
@@ -603,7 +603,7 @@ def test_the_outputs_in_the_page_are_what_is_written(site: Site) -> None:
 
 
 def test_the_page_names_every_code_and_every_key() -> None:
-    page = (ROOT / "docs" / "check.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "how-to" / "check.md").read_text(encoding="utf-8")
     source = (ROOT / "framework" / "ambi" / "cli" / "cautions.py").read_text(encoding="utf-8")
     document: Any = describe_app(ambi.App(), "shop:app")
     keys = [*document, *RouteEntry.__annotations__, *Caution.__annotations__, *FunctionEntry.__annotations__]

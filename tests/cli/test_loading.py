@@ -135,6 +135,83 @@ def test_a_drive_letter_is_no_module() -> None:
     assert split_spec("c:app") == ("c", "app")
 
 
+# --- nothing is named ---
+
+
+def test_pyproject_names_the_application(site: Site) -> None:
+    site.write(SHOP)
+    site.write(SHOP, "main.py")
+    site.write('[tool.ambi]\napp = "shop:create"', "pyproject.toml")
+    assert site.check("--json").document["app"] == "shop:create"
+    assert [route["path"] for route in site.check("--json").document["routes"]] == ["/created"]
+
+
+@pytest.mark.parametrize("spec", ["shop:app", "shop.py:app", "sites/inner.py:app", "sites.inner:app"])
+def test_pyproject_of_a_directory_above_is_found_and_imported_from(
+    site: Site, monkeypatch: pytest.MonkeyPatch, spec: str
+) -> None:
+    site.write(SHOP)
+    site.write("", "sites/__init__.py")
+    site.write("import shop\napp = shop.app", "sites/inner.py")
+    site.write(f'[tool.ambi]\napp = "{spec}"', "pyproject.toml")
+    site.write('[project]\nname = "no table"', "docs/pyproject.toml")
+    site.write("", "docs/pages/app.py")
+    monkeypatch.chdir(site.folder / "docs" / "pages")
+    assert site.check("--json").document["app"] == spec
+
+
+@pytest.mark.parametrize(
+    ("files", "spec"),
+    [
+        ({"app.py": SHOP}, "app:app"),
+        ({"main.py": SHOP, "asgi.py": "", "shop.py": SHOP}, "main:app"),
+        ({"wsgi.py": "try:\n    from shop import app as application\nfinally: ...", "shop.py": SHOP}, "wsgi:application"),
+        ({"asgi.py": "import ambi\napp: ambi.App = ambi.App()"}, "asgi:app"),
+        ({"app/__init__.py": "from ambi import App as Made\nif Made:\n    app = Made()"}, "app:app"),
+        ({"my_shop.py": SHOP}, "my_shop:app"),
+        ({"my_shop/__init__.py": SHOP}, "my_shop:app"),
+    ],
+)  # fmt: skip
+def test_the_one_module_that_is_called_as_usual_is_taken(
+    site: Site, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], spec: str
+) -> None:
+    for name, text in files.items():
+        site.write(text, f"my-shop/{name}")
+    monkeypatch.chdir(site.folder / "my-shop")
+    assert site.check("--json").document["app"] == spec
+
+
+def test_one_that_cannot_be_read_is_taken_for_it_so_that_its_error_is_shown(site: Site) -> None:
+    site.write("x = (\ndef", "main.py")
+    result = site.check("-v")
+    assert result.status == 1
+    assert "main:app raised an error\n  main.py:1" in result.err
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({}, "no `app` in app.py, main.py, wsgi.py, asgi.py, site_1.py, and no pyproject.toml names one; name one, as shop:app"),
+        ({"app.py": "apps = 1", "shop.py": SHOP}, 'or write it into pyproject.toml: [tool.ambi] app = "shop:app"'),
+        ({"app.py": SHOP, "wsgi.py": "from app import app"}, "has several: app:app, wsgi:app; name one"),
+        ({"pyproject.toml": "tool = 1 ="}, "pyproject.toml cannot be read: "),
+        ({"pyproject.toml": "[tool.ambi]"}, 'pyproject.toml: [tool.ambi] names no application; write app = "shop:app" below it'),
+        ({"pyproject.toml": "[tool]\nambi = 1"}, "[tool.ambi] names no application"),
+        ({"pyproject.toml": "[tool.ambi]\napp = []"}, "[tool.ambi] names no application"),
+    ],
+)  # fmt: skip
+def test_none_or_several_are_wrong_use(
+    site: Site, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], said: str
+) -> None:
+    (site.folder / "site-1").mkdir()
+    for name, text in files.items():
+        site.write(text, f"site-1/{name}")
+    monkeypatch.chdir(site.folder / "site-1")
+    result = site.check("-v")
+    assert (result.status, result.out) == (2, "")
+    assert said in result.err
+
+
 # --- the user's code raises ---
 
 
@@ -199,6 +276,11 @@ def test_a_configuration_error_says_what_and_where_and_what_to_do(site: Site) ->
     ]
     said = " ".join(result.err.split())
     assert "item (shop.py:7): the path '/{id:integer}' names an unknown converter 'integer'; there are date" in said
+
+
+def test_an_error_of_many_lines_keeps_its_lines(site: Site) -> None:
+    site.write("from ambi import ConfigurationError\nraise ConfigurationError('two faults:\\n- one\\n- the other')")
+    assert site.check().err.splitlines()[-3:] == ["two faults:", "- one", "- the other"]
 
 
 def test_a_configuration_error_is_json_for_tools(site: Site) -> None:
@@ -302,7 +384,7 @@ def test_help_is_no_error(site: Site, arguments: list[str]) -> None:
     assert "check" in result.out
 
 
-@pytest.mark.parametrize("arguments", [[], ["chekc"], ["check"], ["check", "shop", "--gateway", "cgi"]])
+@pytest.mark.parametrize("arguments", [[], ["chekc"], ["check", "shop", "--gateway", "cgi"]])
 def test_a_command_that_does_not_exist_is_wrong_use(site: Site, arguments: list[str]) -> None:
     result = site.run(*arguments)
     assert (result.status, result.out) == (2, "")

@@ -57,6 +57,7 @@ def test_what_cannot_be_loaded_is_a_1(site: Site) -> None:
     site.write("from ambi import App\napp = App()\napp.get('items')(lambda: None)")
     result = site.run("openapi", "shop:app")
     assert (result.status, result.out) == (1, "")
+    assert result.err.startswith("ambi openapi: shop:app is put together wrongly")
     assert "must begin with a slash" in result.err
     site.write("raise ValueError('no')")
     result = site.run("openapi", "shop:app")
@@ -89,3 +90,8 @@ def test_what_cannot_be_described_is_a_1(site: Site) -> None:
     result = site.run("openapi", "shop:app")
     assert (result.status, result.out) == (1, "")
     assert result.err.startswith("ambi openapi: pydantic has no JSON Schema")
+
+
+def test_without_a_name_it_is_the_application_of_the_directory(site: Site) -> None:
+    site.write(SHOP, "main.py")
+    assert site.run("openapi").document["info"]["title"] == "Shöp"

@@ -21,7 +21,8 @@ def test_a_crash_is_one_error_with_its_traceback(caplog: pytest.LogCaptureFixtur
     log_crash(HOSTILE, raised(KeyError("x")), "handler (app.py:3)")
     [record] = caplog.records
     assert (record.name, record.levelname) == ("ambi.error", "ERROR")
-    assert record.getMessage() == "GET\\n /a\\r\\nERROR forged\\x1b[2J crashed in handler (app.py:3)"
+    line = "GET\\n /a\\r\\nERROR forged\\x1b[2J crashed in handler (app.py:3)"
+    assert record.getMessage() == f"{line} id={HOSTILE.id}"
     assert "in raised" in caplog.text
 
 

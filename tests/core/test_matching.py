@@ -201,7 +201,9 @@ def test_routes_that_could_never_be_told_apart_are_refused(one: str, other: str)
     routes = table(FakeRoute(one, "GET", "POST"))
     with pytest.raises(ConfigurationError, match="could never be told apart") as caught:
         routes.add(FakeRoute(other, "PUT", "POST"))  # type: ignore[arg-type]
-    assert f"POST {other} could never be told apart from POST {one} of handler of {one}" == str(caught.value)
+    assert str(caught.value).startswith(
+        f"POST {other} could never be told apart from POST {one} of handler of {one}; give one of them another path"
+    )
 
 
 def test_another_converter_of_the_same_name_is_another_parameter() -> None:

@@ -233,7 +233,8 @@ def test_routes_that_cannot_be_told_apart_name_each_other() -> None:
 
     app.get("/{a}")(first)
     assert error_of(app.get("/{b}"), second) == (
-        f"GET /{{b}} could never be told apart from GET /{{a}} of {at(first).removesuffix(': ')}"
+        f"GET /{{b}} could never be told apart from GET /{{a}} of {at(first).removesuffix(': ')}; give one of them"
+        " another path or method, or a converter that the other has not, as {id:int}"
     )
 
 
@@ -400,7 +401,7 @@ def test_what_cannot_be_built_is_named() -> None:
     app.get("/{id}", name="user")(nothing)
     with pytest.raises(LookupError, match="needs a value for 'id'"):
         path_of(app, "user")
-    with pytest.raises(LookupError, match="no route is named 'usr': there is none"):
+    with pytest.raises(LookupError, match="no route is named 'usr': there is none; did you mean user[?]"):
         path_of(app, "usr")
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.interop import test_wrappers_asgi, test_wrappers_wsgi
 
-PAGE = (Path(__file__).parents[2] / "docs" / "ecosystem.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "ecosystem.md").read_text(encoding="utf-8")
 AROUND, _, _ = PAGE.partition("## Inside")
 WSGI, _, ASGI = AROUND.partition("### ASGI")
 

@@ -24,7 +24,7 @@ from .travel import CROSSED, CROSSING, RAISED, RETURNED, Leg, contexts_of, step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
     from contextvars import Context
     from typing import Any
 
@@ -243,7 +243,12 @@ class LoopMaker:
 
     Meanwhile it is the request's async side: what a body asks the server's thread for (the next bytes of the request)
     is run by that thread when it takes chunks.
+
+    Attributes:
+        drive: gives what iterates the body instead, driving what it is given; None for nothing.
     """
+
+    drive: Callable[[Coroutine[Any, Any, None]], Awaitable[None]] | None = None
 
     def __init__(self, body: Any, encode: Callable[[Any], bytes], context: Context) -> None:
         self._body = body
@@ -288,8 +293,10 @@ class LoopMaker:
 
     async def _make(self, ahead: RunAhead) -> BaseException | None:
         """Iterate the body in this task, from its first step to its closing; give what it raised."""
+        iterating, drive = self._iterate(ahead), self.drive
+        self.drive = None  # it holds the request, which holds this object
         try:
-            await self._iterate(ahead)
+            await (iterating if drive is None else drive(iterating))
         except Closed:
             return None
         except asyncio.CancelledError:
@@ -353,6 +360,7 @@ class LoopMaker:
 
     def drop(self) -> None:
         """Close a body that was never begun."""
+        self.drive = None
         if hasattr(self._body, "aclose") and not self.is_dead:
             asyncio.run_coroutine_threadsafe(self._drop(), self._loop).result(_DROP_S)
 

@@ -1,6 +1,7 @@
-"""The command line: `ambi check shop:app`, `ambi openapi shop:app`, or `python -m ambi check shop:app`.
+"""The command line: `ambi run shop:app`, `ambi check shop:app`, ..., or `python -m ambi run shop:app`.
 
     loading.py     from `shop:app` to the application
+    run.py         the command `run`; dev/ is the server that it runs
     check.py       the command `check`: what it is asked, and its status
     openapi.py     the command `openapi`
     document.py    what `check` says, as data: `--json`
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = {
+    "run": "serve an application for development, and start it again when a file changes",
     "check": "show what an application is made of, what it needs of servers, and what is wrong with it",
     "openapi": "write the OpenAPI document of an application",
 }

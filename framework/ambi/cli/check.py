@@ -7,9 +7,9 @@ import json
 import sys
 from pathlib import Path
 
-from ..core.errors import ConfigurationError
+from ..core.errors import ConfigurationError, near_to
 from .document import GATEWAYS, VERSION, describe_app
-from .loading import FailedImportError, WrongUseError, load_app, near_to
+from .loading import FailedImportError, WrongUseError, add_app_argument, load_app, named
 from .printing import Page, print_details, print_document, print_failure
 
 TYPE_CHECKING = False
@@ -33,7 +33,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
     parser.formatter_class = RawDescriptionHelpFormatter
     parser.epilog = _EPILOG
-    parser.add_argument("app", help="module:attribute, as shop:app, shop.py:app or 'shop:create()'; shop is shop:app")
+    add_app_argument(parser)
     parser.add_argument("--gateway", choices=GATEWAYS, help="look at one side only")
     parser.add_argument("--route", metavar="NAME_OR_PATH", help="show a route in detail, or those below a path")
     parser.add_argument("-v", "--verbose", action="store_true", help="show all routes in detail")
@@ -44,7 +44,8 @@ def run(options: Namespace) -> int:
     """Load the application and show it; the exit status."""
     try:
         with contextlib.redirect_stdout(sys.stderr):  # what the user's modules print is none of ours
-            app = load_app(options.app)
+            options.app, root = named(options.app)
+            app = load_app(options.app, root)
             gateways = (options.gateway,) if options.gateway else GATEWAYS
             document = describe_app(app, options.app, gateways)
         chosen = _choose(document, options.route)

@@ -8,6 +8,9 @@
     shop.py:app           a file; `sites/shop.py` is `sites.shop` if `sites` is a package
 
 The current directory comes first on the import path, as with servers; with a file, the directory of its top package.
+
+Where the command line names nothing, `[tool.ambi] app = "shop:app"` in a pyproject.toml does, of the current directory
+or of the nearest one above it: that directory is then imported from. Else the one file that is there and looks like it.
 """
 
 from __future__ import annotations
@@ -17,12 +20,15 @@ import importlib
 import re
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
-from ..app import App
+from ..app import App, is_app
+from ..core.errors import near_to
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from argparse import ArgumentParser
+    from collections.abc import Iterable, Iterator
     from types import ModuleType, TracebackType
     from typing import Any
 
@@ -30,6 +36,7 @@ if TYPE_CHECKING:
     """Of a traceback: file, line, and the name of the function."""
 
 _DEFAULTS = ("app", "application")
+_USUAL_MODULES = ("app", "main", "wsgi", "asgi")
 _PACKAGE = str(Path(__file__).parents[1])
 _LIBRARIES = str(Path(ast.__file__).parent)
 _ATTRIBUTE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(\(.*\))?", re.DOTALL)
@@ -53,27 +60,129 @@ class FailedImportError(Exception):
         self.frames = user_frames(error)
 
 
-def load_app(spec: str) -> App:
+class Named(NamedTuple):
+    """What an application is called.
+
+    Attributes:
+        spec: as above.
+        root: the directory to import from, and that of a file.
+    """
+
+    spec: str
+    root: Path
+
+
+def add_app_argument(parser: ArgumentParser) -> None:
+    """Say how a command is told which application it is for; `named` reads it."""
+    parser.add_argument(
+        "app", nargs="?",
+        help="module:attribute, as shop:app, shop.py:app or 'shop:create()'; shop is shop:app. Default: what"
+        " [tool.ambi] in pyproject.toml names, else the app of app.py, main.py, wsgi.py or asgi.py",
+    )  # fmt: skip
+
+
+def named(spec: str | None) -> Named:
+    """Give what a command line names, or the default where it names nothing. Raises: WrongUseError."""
+    return default_spec() if spec is None else Named(spec, Path.cwd())
+
+
+def default_spec() -> Named:
+    """Give the application of this directory, which nobody named.
+
+    Raises:
+        WrongUseError: none is there, more than one is, or pyproject.toml cannot be read.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        spec = _configured(folder / "pyproject.toml")
+        if spec is not None:
+            return Named(spec, folder)
+    own = re.sub(r"\W", "_", here.name)
+    names = [*_USUAL_MODULES, *([own] if own.isidentifier() and own not in _USUAL_MODULES else [])]
+    found = [spec for name in names for spec in _candidates(here, name)]
+    if len(found) == 1:
+        return Named(found[0], here)
+    what = f"{here} has several: {', '.join(found)}" if found else (
+        f"{here} has no `app` in {', '.join(f'{name}.py' for name in names)}, and no pyproject.toml names one"
+    )  # fmt: skip
+    raise WrongUseError(
+        f"no application was named, and {what}; name one, as shop:app, or write it into pyproject.toml:"
+        ' [tool.ambi] app = "shop:app"'
+    )
+
+
+def _configured(path: Path) -> str | None:
+    """Give what a pyproject.toml names; None where there is no such file or table. Raises: WrongUseError."""
+    if not path.is_file():
+        return None
+    import tomllib
+
+    try:
+        tool = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
+    except (OSError, ValueError) as exc:
+        raise WrongUseError(f"{path} cannot be read: {exc}") from None
+    if "ambi" not in tool:
+        return None
+    spec = tool["ambi"].get("app") if isinstance(tool["ambi"], dict) else None
+    if not isinstance(spec, str) or not spec:
+        raise WrongUseError(f'{path}: [tool.ambi] names no application; write app = "shop:app" below it')
+    return spec
+
+
+def _candidates(folder: Path, name: str) -> Iterator[str]:
+    """Give the specs of a module or package that binds one of the default names, as its source tells."""
+    for path in (folder / f"{name}.py", folder / name / "__init__.py"):
+        if not path.is_file():
+            continue
+        try:
+            bound = _bound_names(ast.parse(path.read_bytes()).body)
+        except (SyntaxError, ValueError):  # it is what is worked on: loading it says what is wrong with it
+            bound = set(_DEFAULTS[:1])
+        yield from [f"{name}:{attribute}" for attribute in _DEFAULTS if attribute in bound][:1]
+
+
+def _bound_names(body: Iterable[ast.AST]) -> set[str]:
+    """Give the names that statements of a module bind, as far as an application may be bound so."""
+    names: set[str] = set()
+    for statement in body:
+        if isinstance(statement, ast.Assign):
+            names.update(target.id for target in statement.targets if isinstance(target, ast.Name))
+        elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            names.add(statement.target.id)
+        elif isinstance(statement, ast.ImportFrom):
+            names.update(alias.asname or alias.name for alias in statement.names)
+        elif isinstance(statement, (ast.If, ast.Try, ast.With)):
+            names |= _bound_names(ast.iter_child_nodes(statement))
+    return names
+
+
+def load_app(spec: str, root: Path | None = None) -> App:
     """Import what a command line names, and give the application.
 
     Args:
         spec: as above.
+        root: the directory to import from, and that of a file; the current one by default.
 
     Raises:
         WrongUseError: there is no such module or attribute, or it is no application.
         FailedImportError: the user's code raised.
     """
+    return load_served(spec, root)[1]
+
+
+def load_served(spec: str, root: Path | None = None) -> tuple[Any, App]:
+    """As `load_app`; give what a server is to call, which may be a wrapper, and the application in it."""
     module_name, attribute = split_spec(spec)
-    module = _import(module_name)
+    module = _import(module_name, root or Path.cwd())
     found = _call_factory(spec, _look_up(module, attribute), attribute)
-    if isinstance(found, App):
-        return found
+    if is_app(found):
+        return found, found
     from ..gunicorn import find_app  # loads the bridge, and hardly anybody wraps
 
     wrapped = find_app(found)
     if wrapped is None:
         raise WrongUseError(f"{spec} is no App but {_shown(found)}{_mend(spec, found) or _apps_of(module)}")
-    return wrapped
+    return found, wrapped
 
 
 def split_spec(spec: str) -> tuple[str, str]:
@@ -86,12 +195,21 @@ def split_spec(spec: str) -> tuple[str, str]:
     return spec, ""
 
 
-def _import(name: str) -> ModuleType:
+def roots_of(spec: str, root: Path) -> list[Path]:
+    """Give the directories that the code of an application is in, as far as its spec tells. Raises: WrongUseError."""
+    name, _ = split_spec(spec)
+    return [root, _module_of(name, root)[0]] if is_file(name) else [root]
+
+
+def is_file(name: str) -> bool:
+    """Tell whether a spec names a file, and not a module, in front of its colon."""
+    return name.endswith(".py") or "/" in name or "\\" in name
+
+
+def _import(name: str, root: Path) -> ModuleType:
     """Import a module by name or file."""
-    if name.endswith(".py") or "/" in name or "\\" in name:
-        root, name = _module_of(Path(name))
-    else:
-        root = Path.cwd()
+    if is_file(name):
+        root, name = _module_of(name, root)
     if sys.path[:1] != [str(root)]:
         sys.path.insert(0, str(root))
     if not all(part.isidentifier() for part in name.split(".")):
@@ -106,12 +224,13 @@ def _import(name: str) -> ModuleType:
         raise FailedImportError(name, exc) from exc
 
 
-def _module_of(path: Path) -> tuple[Path, str]:
+def _module_of(file: str, root: Path) -> tuple[Path, str]:
     """Give the directory to import a file from, and the name of its module."""
+    path = root / file
     if path.is_dir():
         path /= "__init__.py"
     if not path.is_file():
-        raise WrongUseError(f"there is no file {str(path)!r}")
+        raise WrongUseError(f"there is no file {file!r} in {root}")
     path = path.resolve()
     names = [] if path.name == "__init__.py" else [path.stem]
     root = path.parent
@@ -132,7 +251,9 @@ def _look_up(module: ModuleType, attribute: str) -> Any:
     for name in names:
         if not hasattr(found, name):
             owner = module.__name__ if found is module else type(found).__name__
-            raise WrongUseError(f"{owner} has no attribute {name!r}{near_to(name, dir(found)) or _apps_of(module)}")
+            raise WrongUseError(
+                f"{owner} has no attribute {name!r}{near_to(name, _values_of(found)) or _apps_of(module)}"
+            )
         found = getattr(found, name)
     return found
 
@@ -180,12 +301,9 @@ def _missing_module(name: str, root: Path) -> str:
     return f"there is no module {name!r} in {root} or elsewhere on the import path{near_to(name, known)}"
 
 
-def near_to(name: str, known: Iterable[str]) -> str:
-    """Say what may have been meant, for the end of a message; "" where nothing that is known is like it."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, [word for word in known if not word.startswith("_")], 3)
-    return f"; did you mean {' or '.join(near)}?" if near else ""
+def _values_of(found: object) -> list[str]:
+    """Give the names that hold no class: `App`, imported, is not what `app` was meant to be."""
+    return [name for name in dir(found) if not isinstance(getattr(found, name, None), type)]
 
 
 def _apps_of(module: ModuleType) -> str:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from ..core.errors import ConfigurationError
-from .loading import FailedImportError, WrongUseError, load_app
+from .loading import FailedImportError, WrongUseError, add_app_argument, load_app, named
 from .printing import Page, print_failure
 
 TYPE_CHECKING = False
@@ -29,7 +29,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
     parser.formatter_class = RawDescriptionHelpFormatter
     parser.epilog = _EPILOG
-    parser.add_argument("app", help="module:attribute, as shop:app, shop.py:app or 'shop:create()'; shop is shop:app")
+    add_app_argument(parser)
     parser.add_argument("--indent", type=int, default=2, metavar="N", help="spaces a level; 0 for one line. Default: 2")
 
 
@@ -40,14 +40,15 @@ def run(options: Namespace) -> int:
         return 2
     try:
         with contextlib.redirect_stdout(sys.stderr):  # what the user's modules print is none of ours
-            document = load_app(options.app).openapi_document()
+            options.app, root = named(options.app)
+            document = load_app(options.app, root).openapi_document()
     except WrongUseError as exc:
         sys.stderr.write(f"ambi openapi: {exc}\n")
         return 2
     except FailedImportError as exc:
         kind = "" if isinstance(exc.error, ConfigurationError) else type(exc.error).__name__
         text = str(exc.error).replace(f"{Path.cwd()}/", "")
-        print_failure(Page(sys.stderr), options.app, kind, text, exc.frames)
+        print_failure(Page(sys.stderr), options.app, kind, text, exc.frames, command="openapi")
         return 1
     except (ConfigurationError, ImportError) as exc:
         sys.stderr.write(f"ambi openapi: {exc}\n")

@@ -75,12 +75,13 @@ class Page:
         return text if len(text) <= width or not self.cuts else text[: max(width - 1, 0)] + "…"
 
     def wrap(self, text: str, first: str, rest: str) -> None:
-        """Write a paragraph: `first` before its first line, `rest` before the others."""
-        lines = textwrap.wrap(
-            text, min(self.width, 120) - len(rest), break_long_words=False, break_on_hyphens=False
-        ) or [""]
-        for number, line in enumerate(lines):
-            self.write((rest if number else first) + line)
+        """Write a paragraph, or several if the text has lines: `first` before the first, `rest` before the others."""
+        for paragraph in text.splitlines() or [""]:
+            lines = textwrap.wrap(
+                paragraph, min(self.width, 120) - len(rest), break_long_words=False, break_on_hyphens=False
+            ) or [""]
+            for number, line in enumerate(lines):
+                self.write((rest if number else first) + line)
 
 
 def print_document(page: Page, document: Document, *, table: bool) -> None:
@@ -243,17 +244,20 @@ def _print_warnings(page: Page, document: Document) -> None:
         page.wrap(warning["mend"], "    → ", "      ")
 
 
-def print_failure(page: Page, spec: str, kind: str, text: str, frames: Sequence[Frame]) -> None:
+def print_failure(
+    page: Page, spec: str, kind: str, text: str, frames: Sequence[Frame], *, command: str = "check"
+) -> None:
     """Write why there is no application: the user's frames that led to it, innermost last, and what is wrong.
 
     Args:
         page: where.
+        command: which says so.
         spec: what was to be loaded.
         kind: the class of the exception; "" for a configuration error, whose text says what to do.
         text: of the exception.
         frames: of the user's code.
     """
-    page.write(f"ambi check: {spec} {'raised an error' if kind else 'is put together wrongly'}")
+    page.write(f"ambi {command}: {spec} {'raised an error' if kind else 'is put together wrongly'}")
     for file, line, function in frames[-3:]:
         inside = f", in {function}" if function not in ("", "<module>") else ""
         page.write(f"  {relative(file)}:{line}{inside}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .errors import describe
 from .log import log_crash, log_failure
 from .sides import ASYNC, SYNC
 
@@ -68,7 +69,7 @@ async def run_after(request: Request, side: Side) -> None:
             if is_async:
                 await result
         except Exception as exc:
-            log_failure(f"a function to run after {request!r} failed: {function!r}", exc)
+            log_crash(request, exc, f"{describe(function)}, which runs after the response,")
 
 
 async def release(request: Request, side: Side) -> None:

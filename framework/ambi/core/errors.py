@@ -15,12 +15,15 @@ detail never holds what only the operator may know.
 from __future__ import annotations
 
 import errno
+import sys
 from functools import partial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
+
+_PACKAGE = __name__.partition(".")[0]
 
 REASONS: dict[int, str] = {
     100: "Continue", 101: "Switching Protocols", 103: "Early Hints",
@@ -141,6 +144,14 @@ def locate(function: object) -> tuple[str, str, int]:
     return (name, code.co_filename, code.co_firstlineno) if code is not None else (name, "", 0)
 
 
+def place_of_caller() -> str:
+    """Give file and line of who called the function that asks, past calls in this package: of who set something up."""
+    frame = sys._getframe(3)  # behind this one, who asks here, and who asks there
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
 def _repr_of(value: object) -> str:
     """Give the repr of a value without the address in it, which tells nobody anything."""
     text, address, _ = repr(value).partition(" at 0x")
@@ -158,6 +169,14 @@ def innermost(function: object) -> Any:
 def _inside(function: Any) -> Any:
     """Give what a wrapper or a partial wraps; None for a function itself."""
     return getattr(function, "func" if isinstance(function, partial) else "__wrapped__", None)
+
+
+def near_to(name: str, known: Iterable[str]) -> str:
+    """Say what may have been meant, for the end of a message; "" where nothing that is known is like it."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, [word for word in known if not word.startswith("_")], 3)
+    return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
 def quote_for_log(text: object, limit: int = 1024) -> str:

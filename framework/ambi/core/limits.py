@@ -36,6 +36,7 @@ class Limits:
         graceful_stop_s: seconds that a stop waits for what still runs: two thirds for streams, until five sixths for
             what runs in the background, the rest for lifespans. Servers have a limit of their own (gunicorn's
             `--graceful-timeout`, 30 s).
+        slow_step_s: seconds that user code may hold the event loop without a warning, in debug; others do not look.
         max_message_bytes: one WebSocket message, all its fragments together, inflated; past it the connection is closed
             with 1009. A route may have its own. ASGI servers have a limit of their own in front of it.
         max_websockets: how many may be open in a process under WSGI, where each takes a thread of the server; 503.
@@ -71,6 +72,7 @@ class Limits:
     stream_threads: int = 100
     queue_timeout_s: float = 30
     graceful_stop_s: float = 30
+    slow_step_s: float = 0.1
     max_message_bytes: int = 16 * MIB
     max_websockets: int = 100
     websocket_ping_s: float = 20

@@ -1,9 +1,18 @@
 """The loggers, and what is said on them.
 
-`ambi.error`: crashes, at error level, with traceback. `ambi.request`: refused requests, at info level. `logging` is
-loaded with the first line written: an application that never fails never pays for it.
+    ambi.error      crashes, at error level, with traceback; what was left behind when the server stopped
+    ambi.request    refused requests, at info level; clients that left, at debug level
+    ambi.access     a line a request          (features/access_log.py)
+    ambi.slow       what held the event loop  (bridge/slow_steps.py)
+
+These names stay. `logging` is loaded with the first line written: an application that never fails never pays for it.
 
 Facts
+- A crash is logged once, here, with the route and the id of its request in the line, and again as attributes of the
+  record, for handlers that keep fields apart: `request_id`, `trace_id`, `method`, `path`, `route`, `route_name`,
+  `handler`.
+- An exception that a stream raises after its first item goes on to the server, which can do no more than cut the
+  connection. It would log it a second time: so its logger is told to pass over what is logged already.
 - Neither query nor header fields are written anywhere: they hold what nobody should read in a log.
 - So may a path, such as that of a password reset: where a parameter of the route has such a name, the route's template
   stands in its place.
@@ -11,10 +20,12 @@ Facts
 
 from __future__ import annotations
 
-from .errors import quote_for_log
+from .errors import describe, quote_for_log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from .errors import HTTPError
     from .request import Request
 
@@ -33,9 +44,12 @@ def log_crash(request: Request, error: BaseException, where: str) -> None:
     """Write the one error line of an unexpected exception."""
     import logging
 
+    request_id = request.id  # made now, if nobody asked before: what is in the line can be found again elsewhere
+    route = request.route
+    named = f" route={route.path} name={route.name}" if route is not None else ""
     logging.getLogger("ambi.error").error(
-        "%s %s crashed in %s", quote_for_log(request.method, 40), shown_path(request), where,
-        exc_info=(type(error), error, error.__traceback__),
+        "%s %s crashed in %s%s id=%s", quote_for_log(request.method, 40), shown_path(request), where, named, request_id,
+        exc_info=(type(error), error, error.__traceback__), extra=fields_of(request),
     )  # fmt: skip
 
 
@@ -44,8 +58,43 @@ def log_not_shown(request: Request, why: str) -> None:
     import logging
 
     logging.getLogger("ambi.request").warning(
-        "%s %s: the debug page was not shown: %s", quote_for_log(request.method, 40), shown_path(request), why
-    )
+        "%s %s: the debug page was not shown: %s",
+        quote_for_log(request.method, 40), shown_path(request), why, extra=fields_of(request),
+    )  # fmt: skip
+
+
+def fields_of(request: Request) -> dict[str, Any]:
+    """Give what a record is told of a request, as attributes: None for what there is not."""
+    route, trace = request.route, getattr(request, "_trace", None)
+    return {
+        "request_id": None if trace is None else trace.request_id,
+        "trace_id": None if trace is None else trace.trace_id,
+        "method": quote_for_log(request.method, 40),
+        "path": shown_path(request),
+        "route": None if route is None else route.path,
+        "route_name": None if route is None else route.name,
+        "handler": None if route is None else describe(route.handler),
+    }
+
+
+def log_raised(request: Request, error: Exception, where: str) -> None:
+    """Write the one error line of an exception that the server gets as well; its own logger passes over it."""
+    import logging
+
+    log_crash(request, error, where)
+    error._ambi_is_logged = True  # type: ignore[attr-defined]  # each exception has a dict
+    for name in SERVER_LOGGERS:
+        if name in logging.root.manager.loggerDict:
+            logging.getLogger(name).addFilter(_is_news)
+
+
+SERVER_LOGGERS = ("uvicorn.error", "gunicorn.error", "hypercorn.error", "daphne.server", "_granian", "waitress")
+"""Where servers log what an application raises."""
+
+
+def _is_news(record: Any) -> bool:
+    """Pass over a record whose exception has been logged."""
+    return not (record.exc_info and getattr(record.exc_info[1], "_ambi_is_logged", False))
 
 
 def log_refusal(request: Request, error: HTTPError) -> None:
@@ -53,7 +102,11 @@ def log_refusal(request: Request, error: HTTPError) -> None:
     import logging
 
     logging.getLogger("ambi.request").info(
-        "%s %s: %s", quote_for_log(request.method, 40), shown_path(request), quote_for_log(error)
+        "%s %s: %s",
+        quote_for_log(request.method, 40),
+        shown_path(request),
+        quote_for_log(error),
+        extra=fields_of(request),
     )
 
 
@@ -63,7 +116,7 @@ def log_timeout(request: Request, where: str, timeout_s: float) -> None:
 
     logging.getLogger("ambi.request").warning(
         "%s %s: %s was cancelled after %g s",
-        quote_for_log(request.method, 40), shown_path(request), where, timeout_s,
+        quote_for_log(request.method, 40), shown_path(request), where, timeout_s, extra=fields_of(request),
     )  # fmt: skip
 
 
@@ -72,7 +125,7 @@ def log_disconnect(request: Request) -> None:
     import logging
 
     logging.getLogger("ambi.request").debug(
-        "%s %s: the client left", quote_for_log(request.method, 40), shown_path(request), extra=_named(request)
+        "%s %s: the client left", quote_for_log(request.method, 40), shown_path(request), extra=fields_of(request)
     )
 
 
@@ -82,7 +135,7 @@ def log_left(request: Request, error: Exception) -> None:
 
     logging.getLogger("ambi.request").info(
         "%s %s: the client left, and the application there raised %s",
-        quote_for_log(request.method, 40), shown_path(request), quote_for_log(repr(error)),
+        quote_for_log(request.method, 40), shown_path(request), quote_for_log(repr(error)), extra=fields_of(request),
     )  # fmt: skip
 
 
@@ -92,7 +145,21 @@ def log_cut(request: Request) -> None:
 
     logging.getLogger("ambi.request").warning(
         "%s %s: the stream was cut, as the server stops",
-        quote_for_log(request.method, 40), shown_path(request), extra=_named(request),
+        quote_for_log(request.method, 40), shown_path(request), extra=fields_of(request),
+    )  # fmt: skip
+
+
+def log_slow(request: Request, took_s: float, where: str, mend: str) -> None:
+    """Warn, in debug, of code that held the event loop."""
+    import logging
+
+    route = request.route
+    named = f" route={route.path} name={route.name}" if route is not None else ""
+    request_id = request.id
+    logging.getLogger("ambi.slow").warning(
+        "%s %s held the event loop for %.2f s in %s; all other requests waited meanwhile. To mend it, %s.%s id=%s",
+        quote_for_log(request.method, 40), shown_path(request), took_s, where, mend, named, request_id,
+        extra=fields_of(request),
     )  # fmt: skip
 
 
@@ -135,7 +202,11 @@ def log_unreadable(request: Request, error: OSError) -> None:
     import logging
 
     logging.getLogger("ambi.request").warning(
-        "%s %s: %s", quote_for_log(request.method, 40), shown_path(request), quote_for_log(error)
+        "%s %s: %s",
+        quote_for_log(request.method, 40),
+        shown_path(request),
+        quote_for_log(error),
+        extra=fields_of(request),
     )
 
 
@@ -151,8 +222,3 @@ def log_failure(what: str, error: BaseException) -> None:
     import logging
 
     logging.getLogger("ambi.error").error(what, exc_info=(type(error), error, error.__traceback__))
-
-
-def _named(request: Request) -> dict[str, object]:
-    """Give how a request is named, if it is, for what is logged outside of its context."""
-    return {"trace": getattr(request, "_trace", None)}

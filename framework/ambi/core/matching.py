@@ -165,7 +165,8 @@ def _add_endpoint(endpoints: Endpoints, route: Route) -> None:
         other = endpoints.get(method)
         if other is not None and method in other.methods:
             raise ConfigurationError(
-                f"{method} {route.path} could never be told apart from {method} {other.path} of {other.described}"
+                f"{method} {route.path} could never be told apart from {method} {other.path} of {other.described};"
+                " give one of them another path or method, or a converter that the other has not, as {id:int}"
             )
         endpoints[method] = route
     if "GET" in route.methods:

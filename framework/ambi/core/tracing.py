@@ -22,7 +22,7 @@ _SAMPLED = 1
 
 
 class Trace:
-    """The names of one request. Immutable.
+    """The names of one request.
 
     Attributes:
         request_id: that of X-Request-ID where it is well-formed, else the trace's.
@@ -30,15 +30,17 @@ class Trace:
         span_id: of this request within the trace, new: 16 hexadecimal digits.
         is_sampled: whether the caller records the trace.
         state: the tracestate, as received; "" for none.
+        route: the template of the route that it matched, for log lines; None where none did, or nobody said so.
     """
 
-    __slots__ = ("is_sampled", "request_id", "span_id", "state", "trace_id")
+    __slots__ = ("is_sampled", "request_id", "route", "span_id", "state", "trace_id")
 
     def __init__(self, request_id: str | None = None, traceparent: str | None = None, tracestate: str | None = None):
         parent = parse_traceparent(traceparent) if traceparent else None
         self.trace_id, flags = parent or (random_bytes(16).hex(), 0)
         self.span_id = random_bytes(8).hex()
         self.is_sampled = bool(flags & _SAMPLED)
+        self.route: str | None = None
         self.state = tracestate if parent and tracestate and _is_state(tracestate) else ""
         self.request_id = request_id if request_id and is_request_id(request_id) else self.trace_id
 

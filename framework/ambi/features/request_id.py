@@ -19,9 +19,8 @@ from ..core.tracing import Trace, current_trace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..core.response import Response
+    from ..core.routing import Router
 
 _NONE = "-"
 
@@ -38,9 +37,12 @@ class RequestIDFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Add the attributes, and let the record pass."""
-        trace: Trace | None = current_trace.get() or getattr(record, "trace", None)
-        record.request_id = _NONE if trace is None else trace.request_id
-        record.trace_id = _NONE if trace is None else trace.trace_id
+        trace: Trace | None = current_trace.get()
+        if trace is not None:
+            record.request_id, record.trace_id = trace.request_id, trace.trace_id
+        else:  # ambi tells of a request, outside of its context too
+            record.request_id = getattr(record, "request_id", None) or _NONE
+            record.trace_id = getattr(record, "trace_id", None) or _NONE
         return True
 
 
@@ -56,19 +58,22 @@ def outgoing_headers() -> dict[str, str]:
     return {"traceparent": trace.traceparent, **state, "x-request-id": trace.request_id}
 
 
-def request_ids(header: str, *, accept: bool) -> Callable[[Request], Middleware]:
-    """Make the middleware. Arguments and errors as for `App.request_ids`."""
+def setup(app: Router, *, header: str, accept: bool) -> None:
+    """Add the layer that names requests. Arguments and errors as for `App.request_ids`."""
     try:
         name = check_name(header)
     except ValueError as exc:
         raise ConfigurationError(f"app.request_ids({header!r}): {exc}") from None
 
+    @app.middleware
     def identify(request: Request) -> Middleware:
         if not accept:
             request._trace = Trace()
         elif name != "x-request-id":
             request._trace = Trace(*map(request.headers.get, (name, "traceparent", "tracestate")))
         trace = request.trace
+        if request.route is not None:
+            trace.route = request.route.path
         current_trace.set(trace)
 
         def add_id(response: Response) -> None:
@@ -76,5 +81,3 @@ def request_ids(header: str, *, accept: bool) -> Callable[[Request], Middleware]
 
         request.on_response(add_id)
         yield
-
-    return identify

@@ -16,7 +16,7 @@ from itertools import chain
 
 from ..core.ending import CLIENT_CLOSED_REQUEST, release, run_after, tell_sent
 from ..core.errors import HTTPError
-from ..core.log import log_crash, log_disconnect, log_failure
+from ..core.log import log_crash, log_disconnect, log_failure, log_raised
 from ..core.pipeline import respond
 from ..core.request import Request
 from ..core.response import finalize, take_body
@@ -25,7 +25,7 @@ from ..core.url import decode_path, encode_raw_query, percent_decode, strip_root
 from ..core.watching import tell_of_crash
 from .asgi_connection import AHEAD_BYTES, Connection, connection_of
 from .counting import counted
-from .entry import OWS, check_host, headers_too_large, parse_content_length, target_too_long
+from .entry import OWS, check_host, headers_too_large, parse_content_length, target_too_long, watched
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +58,9 @@ if TYPE_CHECKING:
             ...
 
 
-async def serve(app: ServedApplication, scope: Scope, receive: Receive, send: Send) -> None:
+async def serve(  # noqa: C901, PLR0912  # each branch is for a kind of request, and a call less for the others
+    app: ServedApplication, scope: Scope, receive: Receive, send: Send
+) -> None:
     """Answer one connection of an ASGI server.
 
     Raises:
@@ -74,6 +76,8 @@ async def serve(app: ServedApplication, scope: Scope, receive: Receive, send: Se
     try:
         plan = app.plan_for(request, refusal)
         coroutine = respond(request, plan, ASYNC)
+        if app.debug:
+            coroutine = watched(coroutine, request, plan)
         if plan.cancel_on_disconnect:
             response = await _run_while_connected(request, coroutine, context)
         else:
@@ -88,6 +92,9 @@ async def serve(app: ServedApplication, scope: Scope, receive: Receive, send: Se
         if response.body.__class__ is bytes and response.status not in _CLOSING and has_unread_body(request):
             await request._body_source.drain()  # a stream may read the rest of it by itself
         await write_response(request, response, send)
+    except Exception as exc:
+        log_raised(request, exc, "the sending of its response")
+        raise
     finally:
         if request._body_source is not None:
             request._body_source.close()
@@ -120,7 +127,8 @@ async def _run_after(request: Request) -> None:
     side.become("background")
     side.be_patient()
     try:
-        await _drive(request, run_after(request, ASYNC), request._context)
+        coroutine = run_after(request, ASYNC)
+        await _drive(request, watched(coroutine, request) if request.app.debug else coroutine, request._context)
     finally:
         side.become("threads")  # work without end may hold all those of the background
         await _release(request)

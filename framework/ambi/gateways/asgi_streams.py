@@ -22,6 +22,7 @@ from ..core.recovery import late_error
 from ..core.response import as_bytes, declared_length, take_body
 from ..core.sides import on_sync_side
 from .asgi_connection import connection_of
+from .entry import watched
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -132,6 +133,8 @@ class StreamSender:
 
         if hasattr(body, "__aiter__"):
             context, items = self._request._context, self.send_items(body, self._response.encode_item)
+            if self._request.app.debug:
+                items = watched(items, self._request)
             work: Awaitable[None] = Trip(self._request, items, context, context)
         else:
             work = self.send_ahead(body)

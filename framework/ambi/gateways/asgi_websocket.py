@@ -22,12 +22,12 @@ from anyio.lowlevel import checkpoint
 
 from ..bridge.inbox import Inbox
 from ..bridge.ticking import ticker_here
-from ..core.log import log_disconnect
+from ..core.log import log_disconnect, log_raised
 from ..core.pipeline import respond
 from ..core.sides import ASYNC
 from ..core.websocket import WebSocket, WebSocketClosed, closing
 from .asgi import _drive, _encode, _finish, _start, read_request, write_response
-from .entry import message_bytes, plan_websocket
+from .entry import message_bytes, plan_websocket, watched
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ async def serve_websocket(app: ServedApplication, scope: Scope, receive: Receive
     try:
         failure = await _run(request, plan, link, send)
         if failure is not None:
+            log_raised(request, failure, "its connection")
             raise failure
     finally:
         failure = None
@@ -86,7 +87,10 @@ async def _run(request: Request, plan: Plan, link: ASGILink, send: Send) -> Exce
     async with anyio.create_task_group() as group:
         link.group = group
         try:
-            response: Response = await _drive(request, respond(request, plan, ASYNC), request._context)
+            coroutine = respond(request, plan, ASYNC)
+            if request.app.debug:
+                coroutine = watched(coroutine, request, plan)
+            response: Response = await _drive(request, coroutine, request._context)
             is_cancelled = False
             if not ws.accepted:
                 link.is_denying = True

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TypeVar, cast
+
 from ..core.errors import HTTPError
 from ..core.url import split_host
 from ..core.websocket import WEBSOCKET
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
+    from collections.abc import Coroutine
+    from typing import Any, Protocol
 
     from ..core.limits import Limits
     from ..core.plan import Plan
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
             """Find the plan of a request."""
             ...
 
+
+T = TypeVar("T")
 
 _DIGITS = frozenset("0123456789")
 OWS = " \t"
@@ -68,3 +73,10 @@ def plan_websocket(app: Planner, request: Request, refusal: HTTPError | None) ->
 def message_bytes(message: str | bytes) -> int:
     """Count the bytes of a WebSocket message; those of text as UTF-8."""
     return len(message) if isinstance(message, bytes) or message.isascii() else len(message.encode("utf-8", "replace"))
+
+
+def watched(coroutine: Coroutine[Any, Any, T], request: Request, plan: Plan | None = None) -> Coroutine[Any, Any, T]:
+    """Give what drives a coroutine of a request in debug: it times each step, and tells which held an event loop."""
+    from ..bridge.slow_steps import WatchedCoroutine
+
+    return cast("Coroutine[Any, Any, T]", WatchedCoroutine(coroutine, request, plan))

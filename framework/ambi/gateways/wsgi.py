@@ -23,7 +23,7 @@ from ..core.request import Request
 from ..core.response import WITHOUT_BODY, Response, finalize
 from ..core.sides import SYNC
 from ..core.url import decode_path, decode_utf8_path, encode_raw_query, path_of_absolute_form, percent_decode
-from .entry import OWS, check_host, headers_too_large, parse_content_length, target_too_long
+from .entry import OWS, check_host, headers_too_large, parse_content_length, target_too_long, watched
 from .wsgi_connection import client_has_left
 
 TYPE_CHECKING = False
@@ -323,6 +323,8 @@ def run(app: ServedApplication, request: Request, refusal: HTTPError | None, con
             app.lifespans.start_in_process()
         plan = app.plan_for(request, refusal)
         coroutine = respond(request, plan, SYNC)
+        if app.debug:
+            coroutine = watched(coroutine, request, plan)
         try:
             context.run(coroutine.send, None)
         except StopIteration as stop:  # nothing of it was async: it ran to its end right here
@@ -471,7 +473,8 @@ class FinishedBody:
     def _run_after(self, request: Request) -> None:
         """Run what comes after the response, then release what it could use."""
         try:
-            drive(request, run_after(request, SYNC), self._context)
+            coroutine = run_after(request, SYNC)
+            drive(request, watched(coroutine, request) if request.app.debug else coroutine, self._context)
         finally:
             drive(request, release(request, SYNC), self._context)
 

@@ -21,8 +21,10 @@ import time
 from functools import partial
 
 from ..core.ending import close_iterated
-from ..core.log import log_cut
+from ..core.errors import ClientDisconnected
+from ..core.log import log_cut, log_raised
 from ..core.response import as_bytes, declared_length, take_body
+from .entry import watched
 from .wsgi_connection import client_has_left
 
 TYPE_CHECKING = False
@@ -36,6 +38,12 @@ if TYPE_CHECKING:
     from ..core.response import Response
 
 _LOOK_EVERY_S = 0.5
+
+
+class StreamCut(ConnectionResetError):
+    """The server stops, and the stream would not come to its own end."""
+
+
 _END = object()
 
 
@@ -80,6 +88,8 @@ class StreamedBody:
             from ..bridge.to_loop import LoopMaker
 
             maker = self._request._loop_side = LoopMaker(body, response.encode_item, context)
+            if self._request.app.debug:
+                maker.drive = partial(watched, request=self._request)
             return ThreadTaker(maker, self._look, response.idle_s / 4 or 1.0)
         if response.idle_s or response.ends_at_stop:
             look_every_s = response.idle_s / 4 or 1.0
@@ -141,13 +151,25 @@ class StreamedBody:
 def _begun(request: Request, first: bytes, chunks: Any, source: Any) -> Iterator[bytes]:
     """Give the first chunk and the others: as a generator, since some wrappers close nothing but what they iterate."""
     try:
-        yield first
-        yield from chunks
-    finally:
-        if hasattr(source, "gi_frame"):
-            source.close()
-        else:
-            source.close(_time_to_close_s(request))
+        try:
+            yield first
+            yield from chunks
+        finally:
+            if hasattr(source, "gi_frame"):
+                source.close()
+            else:
+                source.close(_time_to_close_s(request))
+    except Exception as exc:
+        log_unless_cut(request, exc)
+        raise
+
+
+def log_unless_cut(request: Request, error: Exception) -> None:
+    """Log what a stream raises to the server, unless that is how we cut it, or how a client that left is told."""
+    from ..bridge.run_ahead import LoopStopped
+
+    if not isinstance(error, (ClientDisconnected, StreamCut, LoopStopped)):
+        log_raised(request, error, "a streamed body")
 
 
 def _time_to_close_s(request: Request) -> float:
@@ -171,7 +193,7 @@ def _look(request: Request, response: Response, quiet_s: float) -> bytes | None:
         What to send meanwhile, b"" for nothing; None for a stream that ends now.
 
     Raises:
-        ConnectionResetError: the server stops, and the stream would not come to its own end: it is cut.
+        StreamCut: the server stops, and the stream would not come to its own end.
     """
     from ..bridge.stopping import stopping_for
 
@@ -182,7 +204,7 @@ def _look(request: Request, response: Response, quiet_s: float) -> bytes | None:
         return None
     if stopping_s is not None and stopping_s > request.limits.streams_stop_s:
         log_cut(request)
-        raise ConnectionResetError(errno.ECONNRESET, "the server stops")
+        raise StreamCut(errno.ECONNRESET, "the server stops")
     return response.idle_item if response.idle_s and quiet_s >= response.idle_s else b""
 
 

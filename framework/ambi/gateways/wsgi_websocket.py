@@ -23,7 +23,7 @@ from ..core.recovery import late_error
 from ..core.response import Switched
 from ..core.sides import ASYNC, SYNC
 from ..core.websocket import WebSocket, closing
-from .entry import plan_websocket
+from .entry import plan_websocket, watched
 from .wsgi import FinishedBody, _over_loop, drive, read_request, write_response
 from .wsgi_connection import lent_socket
 
@@ -125,6 +125,8 @@ def _link(request: Request) -> SocketLink:
 def _run(request: Request, plan: Plan, link: SocketLink | None) -> Response:
     """Run the pipeline, and cancel it where it goes on for too long when the server stops."""
     context, coroutine = request._context, respond(request, plan, SYNC)
+    if request.app.debug:
+        coroutine = watched(coroutine, request, plan)
     try:
         context.run(coroutine.send, None)
     except StopIteration as stop:  # it was denied by what runs in this thread

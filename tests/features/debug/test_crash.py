@@ -482,9 +482,10 @@ def test_both_gateways_say_the_same_but_for_their_names() -> None:
             return await call_next(request)
 
         app.get("/orders/{id}")(fail if colour == "def" else async_fail)
+        named, gateways = {"x-request-id": "abc"}, ("wsgi", "asgi")
+        clients = [Client(app, gateway, raise_server_exceptions=False, headers=named) for gateway in gateways]
         answers = [
-            [Client(app, gateway, raise_server_exceptions=False).get("/orders/7?a=1", headers=accept) for accept in FORMS.values()]
-            for gateway in ("wsgi", "asgi")
+            [client.get("/orders/7?a=1", headers=accept) for accept in FORMS.values()] for client in clients
         ]  # fmt: skip
         for one, other in zip(*answers, strict=True):
             assert without_gateway(one.text) == without_gateway(other.text)

@@ -177,8 +177,12 @@ class Collector:
 
 def _notes_of(error: BaseException) -> list[str]:
     found: Any = getattr(error, "__dict__", {}).get("__notes__")
-    notes = cast("list[Any]", found if type(found) is list else [])
-    return [note for note in notes[:20] if type(note) is str]
+    is_list = cast("bool", type(found) is list)
+    return _texts(found[:20]) if is_list else []
+
+
+def _texts(values: list[Any]) -> list[str]:
+    return [value for value in values if type(value) is str]
 
 
 def _open_frames(failed: Failed) -> None:
