@@ -11,7 +11,7 @@ import pytest
 from ambi import App, HTTPError, Middleware, Request, Response, Router, Stream, Text
 from ambi.features import debug
 from ambi.testing import Client
-from tests.cells import Cell
+from tests.cells import Cell, Gateway
 from tests.conftest import MakeClient
 
 HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -482,7 +482,8 @@ def test_both_gateways_say_the_same_but_for_their_names() -> None:
             return await call_next(request)
 
         app.get("/orders/{id}")(fail if colour == "def" else async_fail)
-        named, gateways = {"x-request-id": "abc"}, ("wsgi", "asgi")
+        named = {"x-request-id": "abc"}
+        gateways: tuple[Gateway, ...] = ("wsgi", "asgi")
         clients = [Client(app, gateway, raise_server_exceptions=False, headers=named) for gateway in gateways]
         answers = [
             [client.get("/orders/7?a=1", headers=accept) for accept in FORMS.values()] for client in clients

@@ -96,10 +96,8 @@ def _request_section(request: Request, masking: Masking) -> Section:
         ("URL", url),
         ("client", "" if client is None else str(client[0])),
         ("body", _body_of(request)),
+        ("request id", request.id),
     ]
-    trace = getattr(request, "_trace", None)
-    if trace is not None:
-        rows.append(("request id", str(trace.request_id)))
     return Section("Request", rows)
 
 

@@ -177,8 +177,7 @@ class Collector:
 
 def _notes_of(error: BaseException) -> list[str]:
     found: Any = getattr(error, "__dict__", {}).get("__notes__")
-    is_list = cast("bool", type(found) is list)
-    return _texts(found[:20]) if is_list else []
+    return _texts(found[:20]) if found.__class__ is list else []
 
 
 def _texts(values: list[Any]) -> list[str]:
