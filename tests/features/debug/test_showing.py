@@ -25,14 +25,18 @@ def app(cell: Cell) -> App:
 
 def come_from(app: App, address: str | None) -> None:
     """Let the server say that all requests come from an address; None for a Unix socket."""
+    change(app, {"REMOTE_ADDR": address or ""}, {"client": None if address is None else (address, 1234)})
+
+
+def change(app: App, environ: dict[str, Any], scope: dict[str, Any]) -> None:
+    """Let the server say something else of all requests."""
     inner_wsgi, inner_asgi = app.wsgi, app.asgi
 
-    def wsgi(environ: Any, start_response: Any) -> Any:
-        return inner_wsgi({**environ, "REMOTE_ADDR": address or ""}, start_response)
+    def wsgi(own: Any, start_response: Any) -> Any:
+        return inner_wsgi({**own, **environ}, start_response)
 
-    async def asgi(scope: Any, receive: Any, send: Any) -> None:
-        client = None if address is None else (address, 1234)
-        await inner_asgi({**scope, "client": client} if scope["type"] == "http" else scope, receive, send)
+    async def asgi(own: Any, receive: Any, send: Any) -> None:
+        await inner_asgi({**own, **scope} if own["type"] == "http" else own, receive, send)
 
     app.wsgi, app.asgi = wsgi, asgi
 
@@ -92,6 +96,20 @@ def test_what_comes_through_a_proxy_does_not_see_it(
 ) -> None:
     assert not is_shown(client, caplog, **{name: PROXIED[name]})
     assert f"as {name} says" in caplog.text
+
+
+def test_a_proxy_that_says_nothing_is_told_by_what_no_browser_does(
+    app: App, client: Client, cell: Cell, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = {"sec_fetch_site": "same-origin", "sec_fetch_mode": "navigate"}
+    assert not is_shown(client, caplog, referer="https://shop.example/cart", **site)
+    assert is_shown(client, caplog, referer="http://localhost/cart", **site)
+    # As from a page of somebody who signs users in, and sends them back.
+    assert is_shown(
+        client, caplog, referer="https://login.example/", sec_fetch_site="cross-site", sec_fetch_mode="navigate"
+    )
+    change(app, {"SERVER_PROTOCOL": "HTTP/1.0"}, {"http_version": "1.0"})
+    assert not is_shown(client, caplog)
 
 
 def test_a_proxy_that_is_believed_and_names_this_machine_as_its_client(

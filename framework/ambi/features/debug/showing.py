@@ -3,7 +3,9 @@
 Facts
 - A name that a stranger owns may lead to 127.0.0.1 (DNS rebinding); his page then reads what that address answers. The
   browser sends his name as the Host.
-- A proxy on this machine makes everybody a loopback peer. It says so, in one of the fields below.
+- A proxy on this machine makes everybody a loopback peer. It says so, in one of the fields below; or it is nginx as it
+  comes, which says nothing, names its upstream as the Host and speaks HTTP/1.0, which no browser does. What tells one
+  that is quieter still is a Referer that does not fit the Host.
 - An application may let every origin read its answers (CORS); a browser sends the origin of a page that wants to, and
   says of what has none whether it goes to another site.
 """
@@ -26,6 +28,8 @@ _OF_PROXIES = frozenset((
     "x-original-host", "x-proxyuser-ip", "cf-connecting-ip", "true-client-ip", "fastly-client-ip",
 ))  # fmt: skip
 
+_OLD = ("HTTP/1.0", "1.0")
+
 
 def why_hidden(request: Request) -> str | None:
     """Say why the debug page must not be shown to who sent a request; None where it may."""
@@ -38,6 +42,8 @@ def why_hidden(request: Request) -> str | None:
     for name in request.headers:
         if (name in _OF_PROXIES or name.startswith("x-forwarded")) and name not in believed:
             return f"it came through a proxy, as {name} says, which is not believed"
+    if native.get("SERVER_PROTOCOL", native.get("http_version")) in _OLD:
+        return "it came by HTTP/1.0, as through a proxy that says nothing of itself"
     client = request.client
     if not is_loopback_address(client and client[0]):
         return f"the client {_named(client)} is not this machine"
@@ -53,7 +59,10 @@ def _why_foreign(request: Request) -> str | None:
     if origin is not None:
         is_own = is_loopback_host(origin.partition("://")[2].lower())
         return None if is_own else f"a page of {quote_for_log(origin, 100)} asks for it"
-    if field(request, "sec-fetch-site") == "cross-site" and field(request, "sec-fetch-mode") != "navigate":
+    site, referrer = field(request, "sec-fetch-site"), field(request, "referer")
+    if site == "same-origin" and referrer and not is_loopback_host(referrer.partition("://")[2].partition("/")[0]):
+        return "it came through a proxy, as its Referer is not of this host"
+    if site == "cross-site" and field(request, "sec-fetch-mode") != "navigate":
         return "a page of another site asks for it"
     return None
 
