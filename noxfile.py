@@ -92,8 +92,10 @@ FROM_DEBIAN = {
     "chromium": "chromium",
     "chromedriver": "chromium-driver",
     "curl": "curl",
+    "fish": "fish",
     "nginx": "nginx",
     "redis-server": "redis-server",
+    "zsh": "zsh",
 }
 """What tests use that is no Python package: program -> Debian's package. Without it they are skipped, and say so."""
 
@@ -272,6 +274,13 @@ def demo(session: nox.Session) -> None:
     install(session, "demo")
     # Ctrl-C reaches the demo as well; it ends both servers and exits with 0, for which nox has to wait.
     session.run("python", "-m", "tests.demo", *session.posargs, interrupt_timeout=20, terminate_timeout=20)
+
+
+@nox.session
+def first_minutes(session: nox.Session) -> None:
+    """Do what the README of a new project says, from the built wheel, where nothing else is installed."""
+    session.install(*nox.project.dependency_groups(PYPROJECT, "first_minutes"))
+    session.run("python", "-m", "tests.first_minutes")
 
 
 @nox.session
