@@ -53,6 +53,16 @@ def log_crash(request: Request, error: BaseException, where: str) -> None:
     )  # fmt: skip
 
 
+def log_not_shown(request: Request, why: str) -> None:
+    """Warn that a crash was not shown to who asked, though the application is in debug."""
+    import logging
+
+    logging.getLogger("ambi.request").warning(
+        "%s %s: the debug page was not shown: %s",
+        quote_for_log(request.method, 40), shown_path(request), why, extra=fields_of(request),
+    )  # fmt: skip
+
+
 def _named(request: Request) -> str:
     """Give the route and the id of a request, as a line ends with them."""
     route = request.route

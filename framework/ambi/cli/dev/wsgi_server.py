@@ -92,7 +92,7 @@ class WSGIServer:
         self.stop()
 
     def stop(self) -> None:
-        """Take no more connections. From any thread, and from a signal's handler."""
+        """Take no more connections. From any thread, and from the handler of a signal."""
         self.should_exit = True
         self._wakes.send(b".")
 
