@@ -226,6 +226,12 @@ def find_routes(chain: tuple[tuple[App, str], ...]) -> Iterator[Found]:
             yield Found((*chain, inner), None, mount.app)
 
 
+def sorted_routes(app: App) -> list[Found]:
+    """Give all routes of an application and of what is mounted in it, in the order of the document."""
+    every = find_routes(((app, ""),))
+    return sorted(every, key=lambda one: (one.path, one.host, one.route.methods if one.route else ()))
+
+
 def find_mounts(app: App, prefix: str = "") -> Iterator[tuple[App, str, Any]]:
     """Find what is mounted, with what it is mounted in and the whole prefix."""
     for mount in app._mounts:
@@ -242,9 +248,7 @@ def describe_app(app: App, spec: str, gateways: Sequence[Gateway] = GATEWAYS) ->
         spec: what it was called on the command line.
         gateways: what to say something about.
     """
-    found = sorted(
-        find_routes(((app, ""),)), key=lambda one: (one.path, one.host, one.route.methods if one.route else ())
-    )
+    found = sorted_routes(app)
     mounts = sorted(find_mounts(app), key=lambda mount: mount[1])
     # A mounted ASGI application may have a lifespan or none: that shows when it starts.
     lifespans = [_lifespan_entry(one) for one in app._all_lifespans() if one not in _of_guests(mounts)]
