@@ -19,7 +19,7 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "arch", "tests", "docs", "examples"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
-_APART = ("browser", "docs", "examples", "interop", "release", "servers", "streaming")
+_APART = ("browser", "deploy", "docs", "examples", "interop", "release", "servers", "streaming")
 ELSEWHERE = [f"--ignore=tests/{name}" for name in _APART]
 """What has a session of its own."""
 LOW = ("tests/bridge", "tests/core")
@@ -93,8 +93,10 @@ FROM_DEBIAN = {
     "chromedriver": "chromium-driver",
     "curl": "curl",
     "dot": "graphviz",
+    "fish": "fish",
     "nginx": "nginx",
     "redis-server": "redis-server",
+    "zsh": "zsh",
 }
 """What tests use that is no Python package: program -> Debian's package. Without it they are skipped, and say so;
 without `dot`, diagrams of the site are shown as their text."""
@@ -200,14 +202,14 @@ def removable(session: nox.Session) -> None:
 
 @nox.session
 def servers(session: nox.Session) -> None:
-    """Put the same questions to every server there is; `-- --quick` takes a few of them."""
+    """Put the same questions to every server, and run what the pages on deployment say; `-- --quick` for a part."""
     install(session, "servers", extras=True)
     if "--quick" in session.posargs:
         rest = [word for word in session.posargs if word != "--quick"]
-        session.run("pytest", "tests/servers", "tests/streaming", *ASK_FOR_SERVERS, *rest)
+        session.run("pytest", "tests/servers", "tests/streaming", "tests/deploy", *ASK_FOR_SERVERS, *rest)
     else:
         session.run("python", "-m", "tests.servers", *session.posargs)
-        session.run("pytest", "tests/streaming", *ASK_FOR_SERVERS, env={"AMBI_SERVERS": "all"})
+        session.run("pytest", "tests/streaming", "tests/deploy", *ASK_FOR_SERVERS, env={"AMBI_SERVERS": "all"})
 
 
 @nox.session
@@ -286,6 +288,13 @@ def demo(session: nox.Session) -> None:
     install(session, "demo")
     # Ctrl-C reaches the demo as well; it ends both servers and exits with 0, for which nox has to wait.
     session.run("python", "-m", "tests.demo", *session.posargs, interrupt_timeout=20, terminate_timeout=20)
+
+
+@nox.session
+def first_minutes(session: nox.Session) -> None:
+    """Do what the README of a new project says, from the built wheel, where nothing else is installed."""
+    session.install(*nox.project.dependency_groups(PYPROJECT, "first_minutes"))
+    session.run("python", "-m", "tests.first_minutes")
 
 
 @nox.session

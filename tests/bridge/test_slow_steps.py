@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
-from ambi import SSE, App, CallNext, Event, Limits, Middleware, Request, Response, Router, Text, WebSocket
+from ambi import App, CallNext, Limits, Middleware, Request, Response, Router, Text, WebSocket
 from ambi.bridge import slow_steps
 from ambi.bridge.slow_steps import Seen, Step, Watchdog, WatchedCoroutine
 from ambi.core.middleware import Layer
@@ -143,6 +143,8 @@ def test_an_async_error_handler_is_named(app: App, client: Client, caplog: pytes
 
 @pytest.mark.parametrize("kind", ["stream", "events"])
 def test_a_stream_is_named(app: App, client: Client, kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    from ambi import SSE, Event
+
     async def items() -> AsyncIterator[Any]:
         yield "a" if kind == "stream" else Event("a")
         block()

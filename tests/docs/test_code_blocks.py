@@ -6,6 +6,7 @@ cannot run has its reason in a comment before it: `<!-- not run: needs a databas
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
 from pathlib import Path
@@ -29,6 +30,16 @@ def gateway(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         assert kind.__init__.__defaults__ == ("asgi",), "its gateway is not the one argument with a default any more"
         monkeypatch.setattr(kind.__init__, "__defaults__", (request.param,))
     return request.param
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before():
+    """Put back where lines are written to: a page may configure logging, and what it wrote to is closed by then."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: str(page.relative_to(ROOT)))

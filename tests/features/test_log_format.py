@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 from ambi import App, ConfigurationError
 from ambi.features import log_format
 from ambi.features.log_format import ConsoleFormatter, JSONFormatter, configure, log_config
-from ambi.features.request_id import RequestIDFilter
 from ambi.testing import Client
 from tests.cells import Cell
 
@@ -243,6 +242,8 @@ def test_a_request_that_no_route_matched_has_none(app: App, client: Client, writ
 
 
 def test_a_queue_carries_the_id_where_the_filter_put_it(app: App) -> None:
+    from ambi.features.request_id import RequestIDFilter
+
     app.request_ids()
     waiting: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
     handler, logger = logging.handlers.QueueHandler(waiting), logging.getLogger("tests.queue")  # type: ignore[arg-type]

@@ -132,6 +132,7 @@ def test_a_crash_is_one_line_with_its_route_and_id(
     said = record.getMessage()
     assert said.startswith("GET /orders/7 crashed in ")
     assert said.endswith(" route=/orders/{id} name=order id=abc-1")
+    assert said.count("test_crash_lines.py:") == 1 + (place is after_response)  # the handler, and what runs later
     fields = (record.request_id, record.method, record.path, record.route, record.route_name)
     assert fields == ("abc-1", "GET", "/orders/7", "/orders/{id}", "order")
     assert "test_crash_lines.py:" in record.handler
@@ -193,8 +194,8 @@ def test_a_server_passes_over_what_is_logged_already(
     server_logger: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:
     error, other = Broken("logged"), Broken("its own")
-    log_raised(make_request(), error, "a stream")
-    log_raised(make_request(), error, "a stream")  # the filter is there once
+    log_raised(make_request(), error)
+    log_raised(make_request(), error)  # the filter is there once
     caplog.clear()
     server_logger.error("Exception in ASGI application\n", exc_info=error)
     server_logger.error("Exception in ASGI application\n", exc_info=other)
@@ -206,5 +207,5 @@ def test_a_server_passes_over_what_is_logged_already(
 def test_no_logger_is_made_of_a_server_that_is_not_there() -> None:
     known = logging.root.manager.loggerDict
     absent = [name for name in SERVER_LOGGERS if name not in known]
-    log_raised(make_request(), Broken(), "a stream")
+    log_raised(make_request(), Broken())
     assert not set(absent) & set(known)

@@ -21,6 +21,7 @@ import subprocess
 import tempfile
 import threading
 from pathlib import Path
+from typing import cast
 
 from ..document import relative
 from .banner import RED, Terminal
@@ -88,7 +89,7 @@ class Supervisor:
             if kind == "signal":
                 return 0
             if kind == "changed":
-                self._restart(what)  # type: ignore[arg-type]  # its paths
+                self._restart(cast("list[str]", what))
             elif what is self._child and not self._mourn():
                 return WRONG_USE
 
@@ -136,7 +137,7 @@ class Supervisor:
             while True:
                 kind, what = self._events.get_nowait()
                 if kind == "changed":
-                    paths += what  # type: ignore[arg-type]  # as above
+                    paths += cast("list[str]", what)
                 else:
                     others.append((kind, what))
         for event in others:
