@@ -45,7 +45,7 @@ nitpick_ignore_regex = [
     # Variables of types: they stand for a type, they are none.
     ("py:.*", r"(ambi\.[\w.]+\.)?(Answer|[A-Z]|T_co)"),
     # Short names for what an argument may be; each is said in words where the argument is explained.
-    ("py:class", r"Body|BuildOptions|Change|Content|Demand|Fields|Files|HeaderPairs|Immutable"),
+    ("py:class", r"Body|BuildOptions|Change|Content|Demand|Fields|Files|HeaderPairs|Immutable|LogFormat"),
     ("py:class", r"Message|Pair|Pairs|Policy|RequestOptions|Seconds|Strategy|TemplateSource"),
 ]
 

@@ -38,6 +38,8 @@ LANGUAGES = {".py": "python", ".toml": "toml", ".yml": "yaml", ".json": "json", 
 FENCE = re.compile(r"^\s*(`{3,}(?=[^`]*$)|~{3,})")
 LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)")  # its text may begin a line before
 LISTED = re.compile(r"^- \[(?P<label>[^\]]+)\]\((?P<target>[^)\s#]+\.md)\)")
+navigation: dict[int, str] = {}
+"""What stands beside pages of source, by how deep they are."""
 logger = logging.getLogger(__name__)
 
 
@@ -97,7 +99,18 @@ def contents(text: str, folder: str, docname: str) -> str:
         if rest:
             tables.setdefault("", []).extend(rest)
     made = [
-        "\n".join(["", "```{toctree}", ":hidden:", *([f":caption: {heading}"] if heading else []), "", *entries, "```"])
+        "\n".join(
+            [
+                "",
+                "```{toctree}",
+                ":hidden:",
+                ":titlesonly:",
+                *([f":caption: {heading}"] if heading else []),
+                "",
+                *entries,
+                "```",
+            ]
+        )
         for heading, entries in tables.items()
     ]
     return "\n".join(made) + "\n"
@@ -187,6 +200,19 @@ def source_pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
         yield f"source/{path}", {"title": path, "body": f"<h1>{escape(path)}</h1>{code}"}, "page.html"
 
 
+def keep_navigation(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
+    """Let pages of source share their navigation; it takes long to make, and is the same at one depth."""
+    if page.startswith("source/"):
+        make, folder = context["toctree"], page.count("/")
+
+        def kept(**options: Any) -> str:
+            if folder not in navigation:
+                navigation[folder] = make(**options)
+            return navigation[folder]
+
+        context["toctree"] = kept
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Take part in a build."""
     app.connect("source-read", complete)
@@ -195,5 +221,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("env-purge-doc", forget)
     app.connect("env-merge-info", merge)
     app.connect("doctree-resolved", point)
+    app.connect("html-page-context", keep_navigation, priority=400)  # before the theme asks for it
     app.connect("html-collect-pages", source_pages)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -66,7 +66,7 @@ def test_links_within_code_stay(pages: ModuleType):
 def test_the_lists_of_an_index_are_its_tables_of_contents(pages: ModuleType):
     text = "# Title\n\n## Build\n\n- [`A` page](how-to/sse.md): said\n- [Elsewhere](https://example.org)\n"
     assert pages.contents(text, "docs", "index") == (
-        "\n```{toctree}\n:hidden:\n:caption: Build\n\nA page <how-to/sse>\n```\n"
+        "\n```{toctree}\n:hidden:\n:titlesonly:\n:caption: Build\n\nA page <how-to/sse>\n```\n"
     )
 
 
