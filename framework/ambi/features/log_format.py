@@ -25,7 +25,7 @@ import traceback
 from datetime import UTC, datetime
 from typing import Literal, cast
 
-from ..core.errors import ConfigurationError
+from ..core.errors import ConfigurationError, escape_controls
 from ..core.tracing import current_trace
 
 TYPE_CHECKING = False
@@ -140,7 +140,7 @@ class ConsoleFormatter(logging.Formatter):
         request_id = names_of(record).get("request_id", "")
         if request_id and request_id not in message:
             message += f" id={request_id}"
-        parts = [f"{time} {level} {_harmless(record.name)}: {_indented(message)}"]
+        parts = [f"{time} {level} {escape_controls(record.name)}: {_indented(message)}"]
         if exception := _exception_of(record, sys.maxsize):
             parts.append("    " + _indented(exception["stack"].rstrip("\n")))
         if record.stack_info:
@@ -364,10 +364,5 @@ def _repr(value: object) -> str:
         return f"<a {type(value).__qualname__} whose repr raised {type(exc).__name__}>"
 
 
-def _harmless(text: str) -> str:
-    """Escape what could move the cursor of a terminal, or the eye of a reader."""
-    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode("ascii") for c in text)
-
-
 def _indented(text: str) -> str:
-    return _harmless(text).replace("\n", "\n    ")
+    return escape_controls(text).replace("\n", "\n    ")
