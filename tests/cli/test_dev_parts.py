@@ -137,10 +137,16 @@ FAILURE = Failure("shop:app could not be loaded", "KeyError: '<b>'", (("shop.py"
 BROWSER = {"HTTP_ACCEPT": "text/html,*/*"}
 
 
-def page(**more: str) -> tuple[dict[str, str], str]:
+def page(failure: Failure = FAILURE, **more: str) -> tuple[dict[str, str], str]:
     began: list[Any] = []
-    environ = {"REQUEST_METHOD": "GET", "REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "localhost:8000", **more}
-    body = FailurePage(FAILURE)(environ, lambda status, headers: began.append((status, dict(headers))))  # type: ignore[arg-type]
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "REMOTE_ADDR": "127.0.0.1",
+        "HTTP_HOST": "localhost:8000",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        **more,
+    }
+    body = FailurePage(failure)(environ, lambda status, headers: began.append((status, dict(headers))))  # type: ignore[arg-type]
     assert began[0][0] == "500 Internal Server Error"
     return began[0][1], b"".join(body).decode()
 
@@ -153,6 +159,7 @@ def test_a_failure_is_a_page_that_asks_again(tmp_path: Path) -> None:
     assert "<b>" not in text
     assert '<meta http-equiv="refresh" content="1">' in text
     assert "refresh" not in page(**BROWSER, REQUEST_METHOD="POST")[1]
+    assert "\x1b" not in page(failure=Failure("x", "\x1b[2J"))[1]
     assert page()[1] == "shop:app could not be loaded\n\n  shop.py:3, in make\n    x['<b>']\nKeyError: '<b>'\n"
 
 
@@ -162,7 +169,8 @@ def test_a_failure_is_a_page_that_asks_again(tmp_path: Path) -> None:
         ({"REMOTE_ADDR": "::1", "HTTP_HOST": "[::1]:8000"}, True), ({"HTTP_HOST": "127.0.0.1"}, True),
         ({"REMOTE_ADDR": "::ffff:127.0.0.1"}, True), ({"HTTP_HOST": "[::1]"}, True),
         ({"REMOTE_ADDR": "192.168.0.7"}, False), ({"REMOTE_ADDR": ""}, False), ({"HTTP_HOST": "rebound.example:8000"}, False),
-        ({"HTTP_HOST": ""}, False),
+        ({"HTTP_HOST": ""}, False), ({"HTTP_X_FORWARDED_FOR": "127.0.0.1"}, False), ({"HTTP_VIA": "1.1 x"}, False),
+        ({"SERVER_PROTOCOL": "HTTP/1.0"}, False), ({"HTTP_HOST": "localhost.evil.example"}, False),
     ],
 )  # fmt: skip
 def test_only_this_machine_sees_where_and_why(more: dict[str, str], may_see: bool) -> None:
