@@ -39,6 +39,9 @@ def application(environ, start_response):
     if path == "/items":
         start_response("200 OK", [("Content-Type", "text/plain")])
         return iter([b"one", b"", b"two"])
+    if path == "/late":
+        start_response("200 OK", [])
+        return late(environ["wsgi.input"])
     if path == "/none":
         start_response("204 No Content", [])
         return iter([b"never"])
@@ -61,6 +64,11 @@ def failing_read(environ):
     except Exception as exc:
         return type(exc).__name__
     return "none"
+
+
+def late(body):
+    yield b""
+    yield body.read()
 
 
 def broken(path, start_response):
@@ -346,6 +354,15 @@ def test_items_arrive_as_they_are_given(server: WSGIServer) -> None:
     with socket.create_connection(("127.0.0.1", server.port), WAIT_S) as connection:
         connection.sendall(get("/a"))
         assert connection.recv(4096).endswith(b"/a")  # while the connection stays open
+
+
+def test_the_head_arrives_before_the_first_item_that_is_not_empty(server: WSGIServer) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), WAIT_S) as connection:
+        connection.sendall(get("/late", "Content-Length: 5"))
+        assert connection.recv(4096).endswith(b"Connection: keep-alive\r\n\r\n")
+        connection.sendall(b"hello")
+        connection.shutdown(socket.SHUT_WR)
+        assert read_all(connection) == b"5\r\nhello\r\n0\r\n\r\n"
 
 
 def test_a_client_that_leaves_is_no_error(server: WSGIServer, capsys: pytest.CaptureFixture[str]) -> None:

@@ -299,11 +299,9 @@ class _Exchange:
         return bool(self._status) and (self._head.method == "HEAD" or self._status[:3] in _WITHOUT_BODY)
 
     def _write(self, item: bytes) -> None:
-        """Send an item at once, with the head before the first."""
-        if not item:
-            return
+        """Send an item at once, with the head before the first, which may be empty: other servers send it then, too."""
         head = b"" if self._is_begun else self._begin()
-        if self._has_no_body():
+        if not item or self._has_no_body():
             item = b""
         elif self._left is not None:
             item = item[: self._left]  # more than was declared would be taken for the next answer
