@@ -3,12 +3,13 @@
 import json
 import logging
 import os
+import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -16,7 +17,7 @@ from ambi.cli.dev import watching
 from ambi.cli.dev.banner import Terminal
 from ambi.cli.dev.failing import Failure, FailurePage, failure_of, loads
 from ambi.cli.dev.listening import is_loopback, is_open_to_others, listen, url_of
-from ambi.cli.dev.supervising import _ending
+from ambi.cli.dev.supervising import Supervisor, _ending
 from ambi.cli.dev.watching import Watched, Watcher
 from tests.cli.running import WAIT_S
 
@@ -129,6 +130,19 @@ def test_where_the_system_watches_no_more_it_is_looked(tmp_path: Path, monkeypat
 
 def test_a_watcher_that_was_not_started_can_be_stopped(tmp_path: Path) -> None:
     Watcher(Watched([tmp_path / "nowhere"]), print).stop()
+
+
+# --- the parent ---
+
+
+def test_a_signal_that_is_ignored_stays_so_as_nohup_asks() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Supervisor(cast("Any", None), cast("Any", None), Terminal("text"))._signals():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            assert callable(signal.getsignal(signal.SIGTERM))
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 # --- why there is no application ---
