@@ -50,6 +50,16 @@ def test_other_names_are_those_of_no_secret(name: object) -> None:
 @pytest.mark.parametrize("value", [None, True, False, "", b"", [], {}, len, is_secret, Masking, pytest, "".join])
 def test_what_says_nothing_is_shown_whatever_its_name(value: object) -> None:
     assert is_harmless(value)
+
+
+def test_what_only_has_the_name_of_something_harmless_is_none() -> None:
+    class Nameless(type):
+        @property
+        def __name__(cls) -> str:  # type: ignore[override]
+            raise ValueError
+
+    assert not is_harmless(type("function", (), {})())
+    assert not is_harmless(Nameless("Token", (), {})())
     assert not is_harmless("x")
     assert not is_harmless(1234)
 

@@ -56,7 +56,7 @@ def message_of(error: BaseException) -> str:
     """Give the message of an exception; what goes wrong with that, as text."""
     try:
         return str(error)[:20_000]
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:
         return f"(its message cannot be had: str() raised {type(exc).__name__})"
 
 

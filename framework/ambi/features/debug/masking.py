@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import json
 import re
+from abc import ABCMeta
 from base64 import b64decode
 from functools import lru_cache
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import cast
 from urllib.parse import quote, quote_plus
 
@@ -52,6 +54,7 @@ _BEARER = re.compile(r"""(?i)\b(bearer|basic)[ ]{1,2}([A-Za-z0-9._~+/=-]{6,})"""
 _JWT = re.compile(r"\beyJ[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*)?")
 _PEM = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]{0,10000}")
 _MAX_KNOWN = 10_000
+_OF_CODE: tuple[type, ...] = (FunctionType, BuiltinFunctionType, MethodType, ModuleType, type, ABCMeta)
 _SHORTEST_PART = 4
 """So much of a secret may stay at the end of a text that was cut, and no more."""
 _CLOSERS = {"(": ")", "[": "]", "{": "}"}
@@ -85,7 +88,7 @@ def is_harmless(value: object) -> bool:
         value is None
         or type(value) is bool
         or (type(value) in (str, bytes, list, dict, tuple, set) and not value)
-        or type(value).__name__ in ("function", "builtin_function_or_method", "method", "module", "type", "ABCMeta")
+        or type(value) in _OF_CODE
     )
 
 
