@@ -1,6 +1,7 @@
 """The development server's own WSGI server, on a socket. It has one gateway, so there is no cell."""
 
 import contextlib
+import errno
 import io
 import re
 import socket
@@ -402,3 +403,30 @@ def test_a_server_may_close_each_connection() -> None:
     with running(keeps_alive=False) as server:
         got = talk(server, get("/a") + get("/b"))
     assert got.endswith(b"Connection: close\r\n\r\n/a")
+
+
+class NoRoom:
+    """A listening socket of a process that has too many files open, a few times."""
+
+    def __init__(self, listening: socket.socket) -> None:
+        self._listening = listening
+        self.accepts = 0
+
+    def accept(self) -> Any:
+        self.accepts += 1
+        if self.accepts < 3:
+            raise OSError(errno.EMFILE, "Too many open files")
+        if self.accepts == 3:
+            raise BlockingIOError
+        return self._listening.accept()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._listening, name)
+
+
+def test_a_connection_waits_while_there_is_no_room_for_it(server: WSGIServer) -> None:
+    no_room: Any = NoRoom(server.listening)
+    server.listening = no_room
+    with socket.create_connection(("127.0.0.1", server.port), WAIT_S):  # for which it still waits at the other
+        assert talk(server, get("/a")).endswith(b"/a")
+    assert 4 <= no_room.accepts < 8

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 _QUIET_S = 60
 _DRAIN_BYTES = 65536
 _LINGER_S = 1.0
+_NO_ROOM_S = 0.1
 _LAST_S = 0.05
 """For requests that were on their way when it was told to stop."""
 _TRAILER_LINES = 100
@@ -82,11 +83,18 @@ class WSGIServer:
         while not self.should_exit:
             ready, _, _ = select.select([self.listening, self._woken], [], [])
             if self.listening in ready and not self.should_exit:
-                with contextlib.suppress(OSError):  # another process was faster, or the client has left
-                    connection, address = self.listening.accept()
-                    threading.Thread(
-                        target=_Connection, args=(connection, address, self), name="ambi-request", daemon=True
-                    ).start()
+                self._accept()
+
+    def _accept(self) -> None:
+        """Take a connection, which gets a thread of its own."""
+        try:
+            connection, address = self.listening.accept()
+        except (BlockingIOError, ConnectionError):  # another process was faster, or the client has left
+            return
+        except OSError:  # so many files are open that there is no room: the connection waits until there is
+            time.sleep(_NO_ROOM_S)
+            return
+        threading.Thread(target=_Connection, args=(connection, address, self), name="ambi-request", daemon=True).start()
 
     def handle_exit(self, number: int, frame: object) -> None:
         """Take a signal: stop; at the second one, at once. A method, as `ambi.bridge.stopping` asks it of a server."""
