@@ -350,7 +350,8 @@ class _Plain:
     def _of_items(self, values: Any, depth: int) -> list[Any]:
         plain: list[Any] = []
         self._left -= 3
-        for value in list(islice(values, self._left + 4)):
+        items: list[Any] = list(islice(values, self._left + 4))
+        for value in items:
             if self._left <= 0:
                 plain.append(_CUT)
                 break
