@@ -9,6 +9,7 @@ Facts
 from __future__ import annotations
 
 import hashlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 from ...core.chance import now_s
 
@@ -60,4 +61,12 @@ class Signer:
             value, at = self._signer.unsign(signed, max_age=self._max_age_s, return_timestamp=True)
         except self._refused:
             return None
+        if not _is_canonical(signed):
+            return None
         return value.decode("latin-1"), now_s() - at.timestamp()
+
+
+def _is_canonical(signed: str) -> bool:
+    """Tell whether the signature is written as we write it: base64 may be written so that some of it means nothing."""
+    signature = signed.rpartition(".")[2].encode("latin-1", "replace")
+    return urlsafe_b64encode(urlsafe_b64decode(signature + b"=")) == signature + b"="
