@@ -91,6 +91,7 @@ def install(session: nox.Session, *groups: str, extras: bool = False) -> None:
 FROM_DEBIAN = {
     "chromium": "chromium",
     "chromedriver": "chromium-driver",
+    "curl": "curl",
     "nginx": "nginx",
     "redis-server": "redis-server",
 }
@@ -235,7 +236,8 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Follow every link between the pages and run every Python block in them."""
+    """Follow every link between the pages, run every Python block in them, and do what the tutorial says."""
+    install_from_debian(session)
     install(session, "docs", extras=True)
     session.run("pytest", "tests/docs", *session.posargs)
 

@@ -21,6 +21,7 @@ from .core.origins import HostCheck, OriginCheck, check_host_patterns
 from .core.plan import Plan
 from .core.response import Redirect, Response
 from .core.routing import Route, Router, match_host, parse_host_template
+from .core.state import Generic, State, StateT
 from .core.url import encode_query, percent_encode, split_host
 from .core.websocket import WEBSOCKET, serve_websocket
 from .equipment import EquippedRouter
@@ -30,8 +31,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
     from contextlib import AbstractAsyncContextManager
-    from typing import Any, Literal
+    from typing import Any, Literal, TypeVar
     from wsgiref.types import StartResponse, WSGIApplication
+
+    from typing_extensions import TypeIs
 
     from .bridge.lifespan import Lifespan, Lifespans
     from .core.binding import Bound
@@ -41,17 +44,20 @@ if TYPE_CHECKING:
     from .core.routing import Definition
     from .features.mount import Guest
 
+    F = TypeVar("F", bound=Callable[..., Any])
     Receive = Callable[[], Awaitable[Any]]
     Send = Callable[[Any], Awaitable[None]]
 
 
-class App(EquippedRouter):
+class App(EquippedRouter, Generic[StateT]):
     """A web application for every WSGI and ASGI server.
+
+    `App[ShopState]` tells type checkers what is in its `state`; to everything else that is the same.
 
     Args:
         lifespan: a generator function, `def` or `async def`, that takes nothing or the app and yields once: what
-            stands before the yield runs at start-up, what stands behind it at shutdown. A mapping that it yields
-            becomes `request.state`.
+            stands before the yield runs at start-up, what stands behind it at shutdown. The members of a mapping or
+            of a dataclass that it yields are in `request.state`. `App.lifespan` adds another one.
         limits: what clients may make it hold.
         json: an object or module with `dumps(value)` and `loads(bytes)`; the standard library's by default.
         debug: never in production.
@@ -63,6 +69,7 @@ class App(EquippedRouter):
 
     Attributes:
         wsgi, asgi: the two callables; assign to wrap one side: `app.wsgi = ProxyFix(app.wsgi)`.
+        state: what the state of each request begins with, by name: what lifespans yielded, and what is put here.
         template_functions: name -> function of the request, which templates call by that name without arguments.
 
     Raises:
@@ -77,6 +84,7 @@ class App(EquippedRouter):
 
     wsgi: WSGIApplication
     asgi: Callable[[Any, Receive, Send], Awaitable[None]]
+    state: StateT
 
     def __init__(
         self,
@@ -95,7 +103,7 @@ class App(EquippedRouter):
         self.limits = limits or Limits()
         self.json: JSONCodec = json or StandardJSON()
         self.lifespans: Lifespans | None = None
-        self._lifespan: Lifespan | None = None
+        self._own_lifespans: list[Lifespan] = []
         self._routes: list[Route] = []
         self._planned: list[Route] = []
         self._by_name: dict[str, Route | None] = {}
@@ -108,14 +116,8 @@ class App(EquippedRouter):
         self._hosts: list[App] = []
         self._answering: Plan | None = None
         self._become_callable()
-        self._take_lifespan(lifespan)
-
-    def _take_lifespan(self, function: Callable[..., Any] | None) -> None:
-        if function is not None:
-            from .bridge.lifespan import Lifespan  # only an application with a lifespan pays for loading it
-
-            self._lifespan = Lifespan(function, self)
-        self._collect_lifespans()
+        if lifespan is not None:
+            self.lifespan(lifespan)
 
     def _become_callable(self) -> None:
         """Set the two callables, and what servers look at to tell an ASGI application.
@@ -152,13 +154,17 @@ class App(EquippedRouter):
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is bound to this very object, so that a copy gets its own."""
         state = {name: value for name, value in self.__dict__.items() if name not in ("__call__", "wsgi", "asgi")}
-        return {**state, "lifespans": None, "_lifespan": None if self._lifespan is None else self._lifespan.function}
+        given = {name for lifespan in self._own_lifespans for name in lifespan.given}
+        values = {name: value for name, value in self.lifespan_state.items() if name not in given}
+        functions = [lifespan.function for lifespan in self._own_lifespans]
+        return {**state, "lifespans": None, "state": State(values), "_own_lifespans": functions}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        lifespan = state["_lifespan"]
-        self.__dict__.update({**state, "_lifespan": None})
+        self.__dict__.update({**state, "_own_lifespans": []})
         self._become_callable()
-        self._take_lifespan(lifespan)
+        self._collect_lifespans()
+        for function in state["_own_lifespans"]:
+            self.lifespan(function)
 
     # --- registered ---
 
@@ -220,14 +226,14 @@ class App(EquippedRouter):
         prefix = path.rstrip("/")
         if any(mount.path == prefix for mount in self._mounts):
             raise ConfigurationError(f"there is an application mounted at {path!r} already")
-        if isinstance(other, App):
+        if is_app(other):
             self._check_mounted(path, other, interface=interface, max_body_bytes=max_body_bytes, csrf=csrf or None)
             mount = _Mount(prefix, other)
             other._hosts.append(self)
         else:
             from .features.mount import guest_of  # only an application with one pays for it
 
-            if csrf and self._cross_site is None:
+            if csrf and self.cross_site is None:
                 raise ConfigurationError(
                     f"app.mount({path!r}, csrf=True) is checked, but App(csrf=False) checks nothing"
                 )
@@ -252,6 +258,37 @@ class App(EquippedRouter):
                 f"app.mount({path!r}, ...) was given an App, which has both interfaces, limits and checks of its own:"
                 f" {given[0]} is for other applications"
             )
+
+    def lifespan(self, function: F) -> F:
+        """Add a lifespan to those that were added before: it starts after them, and stops before them.
+
+        It takes nothing or the app, whose `state` has what those before yielded. All start before values of
+        `provide(..., scope="app")` are made and applications that are mounted start. The function comes back unchanged.
+
+        Args:
+            function: a generator function, `def` or `async def`, as for `App(lifespan=...)`.
+
+        Raises:
+            ConfigurationError: it has none of the forms, or the application has been started.
+
+        Example:
+            @app.lifespan
+            async def pool(app: App) -> AsyncIterator[dict[str, Pool]]:
+                async with connect(URL) as pool:
+                    yield {"pool": pool}
+        """
+        from .bridge.lifespan import Lifespan  # only an application with a lifespan pays for loading it
+
+        if self._has_started():
+            raise ConfigurationError.at(function, "it was added as a lifespan, but the application has been started")
+        state: Any = self.state
+        self._own_lifespans.append(Lifespan(function, self, state))
+        self._collect_lifespans()
+        return function
+
+    def _has_started(self) -> bool:
+        is_running = self.lifespans is not None and not self.lifespans.pending
+        return is_running or any(host._has_started() for host in self._hosts)
 
     def spawn(self, function: Callable[..., Any], *args: Any, wait_at_stop: bool = True) -> None:
         """Run a function in the background: beside the request that asks for it, and beyond its end.
@@ -397,7 +434,7 @@ class App(EquippedRouter):
             host._collect_lifespans()
 
     def _all_lifespans(self) -> list[Lifespan]:
-        found = [] if self._lifespan is None else [self._lifespan]
+        found = list(self._own_lifespans)
         if self._registry is not None:
             found += self._registry.lifespans()
         for mount in self._mounts:
@@ -409,8 +446,10 @@ class App(EquippedRouter):
 
     @property
     def lifespan_state(self) -> Mapping[str, Any]:
-        """What the lifespan yielded; empty before start-up."""
-        return {} if self._lifespan is None else self._lifespan.state
+        """The values of `state`, by name."""
+        state: Any = self.state
+        values: Mapping[str, Any] = state._values
+        return values
 
     def url_path(self, name: str, params: Mapping[str, object]) -> str:
         """Build the percent-encoded path of a named route, below the mount prefix.
@@ -449,19 +488,19 @@ class App(EquippedRouter):
             return self._answer(request, exc)
         route, request._values = found
         request.route = route
-        if route.is_guarded and self._cross_site is not None:
+        if route.is_guarded and self.cross_site is not None:
             try:
-                self._cross_site.check(request)
+                self.cross_site.check(request)
             except HTTPError as exc:
                 return self._answer(request, exc)
         return route._plan or self._make_plan(route)
 
     def _check_for_guest(self, request: Request) -> None:
         """Check what a guest is sent that has no check of its own. Raises: HTTPError 403."""
-        if request.method == WEBSOCKET and self._cross_site is not None:
-            OriginCheck(self._cross_site.origins).check(request)
-        elif self._cross_site is not None:
-            self._cross_site.check(request)
+        if request.method == WEBSOCKET and self.cross_site is not None:
+            OriginCheck(self.cross_site.origins).check(request)
+        elif self.cross_site is not None:
+            self.cross_site.check(request)
 
     def _check_host(self, request: Request) -> HTTPError | None:
         """Check a host that was not seen before; where nothing is said of hosts, that is up to the outermost."""
@@ -578,6 +617,11 @@ class App(EquippedRouter):
                 layers=self.layers, errors=_scopes((self,)),
             )  # fmt: skip
         return self._answering
+
+
+def is_app(value: object) -> TypeIs[App]:
+    """Tell whether a value is an `App`. To type checkers its state is `Any` then, which `isinstance` leaves unknown."""
+    return isinstance(value, App)
 
 
 def _timed(route: Route) -> Callable[[Request], Any]:

@@ -1,16 +1,13 @@
 """What an application may have besides: one method for each feature, which loads it when it is called.
 
-`App` is one of these. A method says what may be asked for; the feature, one file in `features/`, does it. Each adds
-layers or routes as anybody could, or leaves what `App` looks at when it plans (`csrf_tokens`, `proxies`).
+`App` is one of these. A method says what may be asked for; the feature, one file in `features/`, does it by a
+`setup(app, **options)`, as any extension does: it adds layers or routes as anybody could, or leaves what `App` looks at
+when it plans (`csrf_tokens`, `proxies`).
 """
 
 from __future__ import annotations
 
-from .core.errors import ConfigurationError
-from .core.log import SECRET_PARAMS
-from .core.middleware import Layer
-from .core.origins import CrossSiteCheck, check_origins
-from .core.routing import Router
+from .core.extending import Extensible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,11 +20,8 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from .core.binding import Bound
-    from .core.forwarded import Proxies
-    from .core.middleware import Middleware
     from .core.request import Request
-    from .core.routing import Route
-    from .features.csrf import CSRFTokens
+    from .core.routing import Route, Router
     from .features.openapi.document import Description
     from .features.rate_limit import RateLimitOptions
     from .features.security import SecurityOptions
@@ -37,27 +31,12 @@ if TYPE_CHECKING:
     from .features.typed.marks import ProvideOptions
     from .features.typed.registry import Registry
 
-_HTTPS, _SECURITY, _CORS = 10, 20, 30
-"""Ranks of layers around all others, outermost first: what is sent to https needs no more of them."""
 
-
-class EquippedRouter(Router):
-    """A router with a method for each feature; `App` says what its arguments mean.
-
-    Attributes:
-        csrf_tokens: makes and checks the tokens of forms; None without `csrf(secret=...)`.
-        proxies: those that are believed; None for none.
-        template_functions: name -> function of the request, which templates call by that name without arguments.
-    """
+class EquippedRouter(Extensible):
+    """A router with a method for each feature: one import, and one call of its `setup`."""
 
     def __init__(self, *, middleware: Iterable[Any], debug: bool, csrf: bool) -> None:
-        super().__init__(middleware=middleware, csrf=csrf)
-        self.debug = debug
-        self.csrf_tokens: CSRFTokens | None = None
-        self.proxies: Proxies | None = None
-        self.template_functions: dict[str, Callable[[Request], Any]] = {}
-        self._cross_site: CrossSiteCheck | None = CrossSiteCheck() if csrf else None
-        self._outer_ranks: list[int] = []
+        super().__init__(middleware=middleware, debug=debug, csrf=csrf)
         self._registry: Registry | None = None
         self._description: Description | None = None
 
@@ -180,23 +159,13 @@ class EquippedRouter(Router):
 
         See: https://spec.openapis.org/oas/v3.1.1.html
         """
-        from .features.openapi.document import Description  # only an application that is described pays for it
+        from .features.openapi import setup  # only an application that is described pays for it
 
-        if self._description is not None:
-            raise ConfigurationError("app.openapi(...) was called already; an application has one description")
-        text = {"description": description} if description else {}
         app: Any = self  # `App` is all that is asked for
-        self._description = described = Description(
-            app, self._schemas, info={"title": title, "version": version, **text, **(info or {})}, servers=servers,
-            tags=tags, webhooks=webhooks, mounted=mounted,
+        self._description = setup(
+            app, make=self._schemas, title=title, version=version, path=path, docs=docs, description=description,
+            info=info, servers=servers, tags=tags, webhooks=webhooks, mounted=mounted, middleware=middleware,
         )  # fmt: skip
-        if path is not None:
-            from .features.openapi.page import Served, add_document, add_page
-
-            served, layers = Served(described), tuple(middleware)
-            add_document(self, served, path, middleware=layers)
-            if docs is not None:
-                add_page(self, served, docs, document=path, middleware=layers)
 
     def openapi_document(self) -> dict[str, Any]:
         """Make the document that `openapi` serves, as plain data; one with its defaults where that was not called.
@@ -254,13 +223,12 @@ class EquippedRouter(Router):
         Example:
             app.static("/assets", Path(__file__).parent / "assets", immutable=r"-[0-9a-f]{8}\.")
         """
-        from .features.static import StaticFiles, add_static  # only an application with static files pays for it
+        from .features.static import setup  # only an application with static files pays for it
 
-        files = StaticFiles(
-            directory, index=index, fallback=fallback, cache_control=cache_control, immutable=immutable,
-            precompressed=precompressed,
+        setup(
+            self, prefix=prefix, directory=directory, index=index, fallback=fallback, cache_control=cache_control,
+            immutable=immutable, precompressed=precompressed, name=name, middleware=middleware,
         )  # fmt: skip
-        add_static(self, prefix, files, name=name, middleware=middleware)
 
     def proxy(
         self,
@@ -290,9 +258,9 @@ class EquippedRouter(Router):
             app.proxy(hops=1)
             app.proxy(trusted=["10.0.0.0/8", "unix"], headers=["forwarded"])
         """
-        from .features.proxy import TrustedProxies  # loads ipaddress
+        from .features.proxy import setup  # loads ipaddress
 
-        self.proxies = TrustedProxies(hops=hops, trusted=trusted, headers=headers)
+        setup(self, hops=hops, trusted=trusted, headers=headers)
 
     def request_ids(self, header: str = "x-request-id", *, accept: bool = True) -> None:
         """Name every request: on its response, in log records, in what it sends to other services.
@@ -308,9 +276,9 @@ class EquippedRouter(Router):
         Raises:
             ConfigurationError: the header is no field name.
         """
-        from .features.request_id import request_ids  # loads logging
+        from .features.request_id import setup  # loads logging
 
-        self.middleware(request_ids(header, accept=accept))
+        setup(self, header=header, accept=accept)
 
     def access_log(
         self, *, json: bool = False, query: Iterable[str] = (), secret_params: Iterable[str] | None = None
@@ -329,10 +297,9 @@ class EquippedRouter(Router):
         Raises:
             ConfigurationError: a list of names is one text.
         """
-        from .features.access_log import access_log  # loads logging
+        from .features.access_log import setup  # loads logging
 
-        hidden = SECRET_PARAMS if secret_params is None else secret_params
-        self.middleware(access_log(as_json=json, query=query, secret_params=hidden))
+        setup(self, json=json, query=query, secret_params=secret_params)
 
     def templates(self, source: TemplateSource = "templates", **options: Unpack[TemplateOptions]) -> Templates:
         """Have templates of Jinja2 (extra `templates`), every one compiled now; with `debug` they are read again.
@@ -353,10 +320,9 @@ class EquippedRouter(Router):
             def user(request: Request, id: int):
                 return templates.render("user.html", request, user=users[id])
         """
-        from .features.templates import Templates  # only an application with templates pays for it
+        from .features.templates import setup  # only an application with templates pays for it
 
-        options.setdefault("auto_reload", self.debug)
-        return Templates(source, **options)
+        return setup(self, source=source, **options)
 
     def csrf(
         self,
@@ -395,19 +361,12 @@ class EquippedRouter(Router):
         Example:
             app.csrf(secret=os.environ["CSRF_SECRET"], bound_to=lambda request: request.state.get("user_id", ""))
         """
-        sites = self._cross_site
-        if sites is None:
-            raise ConfigurationError("app.csrf(...) says what is checked, but App(csrf=False) says that nothing is")
-        sites.origins |= check_origins(origins)
-        if secret is not None:
-            from .features.csrf import CSRFTokens  # only an application with tokens pays for it
+        from .features.csrf import setup  # only an application that says so pays for it
 
-            self.csrf_tokens = CSRFTokens(
-                sites, secret, field=field, header=header, cookie=cookie, bound_to=bound_to, always=always
-            )
-            sites.always = True
-            self.template_functions["csrf_token"] = lambda request: request.csrf_token
-        self._changed()
+        setup(
+            self, origins=origins, secret=secret, field=field, header=header, cookie=cookie, bound_to=bound_to,
+            always=always,
+        )  # fmt: skip
 
     def cors(
         self,
@@ -445,15 +404,12 @@ class EquippedRouter(Router):
 
         See: the Fetch standard, "HTTP-CORS protocol".
         """
-        from .features.cors import CORS  # only an application that has rules pays for it
+        from .features.cors import setup  # only an application that has rules pays for it
 
-        rules = CORS(
-            origins, origin_regex=origin_regex, methods=methods, headers=headers, expose=expose,
+        setup(
+            self, origins=origins, origin_regex=origin_regex, methods=methods, headers=headers, expose=expose,
             credentials=credentials, max_age_s=max_age_s, private_network=private_network, prefix=prefix,
         )  # fmt: skip
-        if credentials and self._cross_site is not None:
-            self._cross_site.trust(rules.allows)
-        self._surround(_CORS, rules.answer_cors)
 
     def https(
         self,
@@ -484,12 +440,11 @@ class EquippedRouter(Router):
 
         See: RFC 6797.
         """
-        from .features.https import HTTPS  # only an application that asks for it pays for it
+        from .features.https import setup  # only an application that asks for it pays for it
 
-        rules = HTTPS(
-            redirect=redirect, hsts_s=hsts_s, subdomains=subdomains, preload=preload, port=port, exempt=exempt
-        )
-        self._surround(_HTTPS, rules.demand_https)
+        setup(
+            self, redirect=redirect, hsts_s=hsts_s, subdomains=subdomains, preload=preload, port=port, exempt=exempt
+        )  # fmt: skip
 
     def security(self, **options: Unpack[SecurityOptions]) -> None:
         """Send the fields that take from a page what it does not need; what a handler set itself stays.
@@ -515,17 +470,9 @@ class EquippedRouter(Router):
 
         See: Content Security Policy Level 3.
         """
-        from .features.security import SecurityHeaders  # only an application that asks for it pays for it
+        from .features.security import setup  # only an application that asks for it pays for it
 
-        self._surround(_SECURITY, SecurityHeaders(**options).set_security_fields)
-        self.template_functions["csp_nonce"] = lambda request: request.csp_nonce
-
-    def _surround(self, rank: int, function: Callable[[Request], Middleware]) -> None:
-        """Add a layer outside of the application's own, which may answer by themselves; by rank among its like."""
-        index = sum(other <= rank for other in self._outer_ranks)
-        self._outer_ranks.insert(index, rank)
-        self.layers = (*self.layers[:index], Layer(function), *self.layers[index:])
-        self._changed()
+        setup(self, **options)
 
     def compression(
         self,
@@ -560,9 +507,9 @@ class EquippedRouter(Router):
         Example:
             app.compression()
         """
-        from .features.compression import add_compression  # only an application that compresses pays for it
+        from .features.compression import setup  # only an application that compresses pays for it
 
-        add_compression(
+        setup(
             self, min_bytes=min_bytes, types=types, codings=codings, level=level, files=files,
             event_streams=event_streams,
         )  # fmt: skip
@@ -580,9 +527,9 @@ class EquippedRouter(Router):
         Raises:
             ConfigurationError: max_bytes is no number of bytes.
         """
-        from .features.caching import add_etags  # only an application that uses it pays for it
+        from .features.caching import setup  # only an application that uses it pays for it
 
-        add_etags(self, max_bytes=max_bytes)
+        setup(self, max_bytes=max_bytes)
 
     def sessions(
         self,
@@ -621,13 +568,12 @@ class EquippedRouter(Router):
         Example:
             app.sessions(secret=[NEW_SECRET, OLD_SECRET], store=SQLiteStore("sessions.db"))
         """
-        from .features.sessions import Sessions  # only an application with sessions pays for it
+        from .features.sessions import setup  # only an application with sessions pays for it
 
-        sessions = Sessions(
-            secret, cookie=cookie, max_age_s=max_age_s, sliding=sliding, store=store, exclusive=exclusive, path=path,
-            domain=domain, secure=secure, samesite=samesite,
+        setup(
+            self, secret=secret, cookie=cookie, max_age_s=max_age_s, sliding=sliding, store=store, exclusive=exclusive,
+            path=path, domain=domain, secure=secure, samesite=samesite,
         )  # fmt: skip
-        self.layers = (*self.layers, sessions.layer_among(self.layers))
 
     def rate_limit(
         self,
@@ -654,7 +600,6 @@ class EquippedRouter(Router):
         Example:
             app.rate_limit("10/second; 1000/hour", storage="redis://localhost:6379/1")
         """
-        from .features.rate_limit import rate_limit
+        from .features.rate_limit import setup
 
-        self.layers = (*self.layers, rate_limit(limits, name=name, **options))
-        self._changed()
+        setup(self, limits=limits, name=name, **options)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from .app import App
+from .app import App, is_app
 from .bridge.background import drain_in_process
 from .bridge.loop_thread import stop_loop_thread
 
@@ -24,7 +24,7 @@ _WSGI_WORKERS = ("gunicorn.workers.sync", "gunicorn.workers.gthread", "gunicorn.
 def find_app(served: Any) -> App | None:
     """Find the application in what a server was given: itself, one of its two callables, or something around it."""
     for _ in range(20):
-        if served is None or isinstance(served, App):
+        if served is None or is_app(served):
             return served
         served = _inside(served)
     return None

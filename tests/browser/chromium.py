@@ -36,6 +36,17 @@ FLAGS = (
     "--window-size=1000,800",
 )
 
+SIZES = {"phone": (390, 844), "desktop": (1280, 800)}
+"""Of a screen, in pixels."""
+NOTE_VIOLATIONS = """
+document.addEventListener("securitypolicyviolation", event => {
+  const noted = JSON.parse(sessionStorage.getItem("violations") ?? "[]");
+  noted.push(`${event.violatedDirective} ${event.blockedURI} on ${location.pathname}`);
+  sessionStorage.setItem("violations", JSON.stringify(noted));
+});
+"""
+"""A script for every page: what breaks its policy is kept in its session storage."""
+
 # A connection that a browser opens in case it needs one holds up a server that is asked to end.
 NO_PREDICTIONS = {"net": {"network_prediction_options": 2}}
 

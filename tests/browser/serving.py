@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 import ambi
 from tests.servers.catalogue import Server, Start
-from tests.servers.processes import Running, free_port, running
+from tests.servers.processes import HERE, Running, free_port, running
 
 ROOT = Path(__file__).parents[2]
 START_S, STOP_S, ATTEMPTS = 20.0, 6.0, 40
@@ -29,8 +29,11 @@ ERRORS = ("Traceback", "ERROR", "CRITICAL", "WARNING")
 
 
 @contextmanager
-def serving(server: str, app: str, *, workers: int = 1, **variables: str) -> Iterator[Running]:
+def serving(server: str, app: str, *, workers: int = 1, home: Path = HERE, **variables: str) -> Iterator[Running]:
     """Serve an app, and have a look at the server's log when it has ended.
+
+    Args:
+        home: the folder to start the server in.
 
     Raises:
         AssertionError: the server had something to complain about, or did not end when asked.
@@ -38,7 +41,7 @@ def serving(server: str, app: str, *, workers: int = 1, **variables: str) -> Ite
     gateway = "asgi" if server == "uvicorn" else "wsgi"
     importable = os.pathsep.join([str(ROOT), str(Path(ambi.__file__).parents[1])])
     how = Start(f"--workers {workers}", {"PYTHONPATH": importable, **variables})
-    with running(Server(server, gateway, COMMANDS[server].format(app=app)), how) as started:
+    with running(Server(server, gateway, COMMANDS[server].format(app=app)), how, home) as started:
         yield started
         started.terminate()
         ended = started.ended_within(STOP_S)

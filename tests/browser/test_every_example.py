@@ -41,7 +41,7 @@ def test_the_first_page_is_tidy(browser: Browser, server: str, example: str, tmp
     app, path, packages = PAGES[example]
     if absent := [package for package in packages if find_spec(package) is None]:
         pytest.skip(f"{' and '.join(absent)} not installed")
-    with serving(server, app, GUESTBOOK_FOLDER=str(tmp_path)) as started:
+    with serving(server, app, GUESTBOOK_FOLDER=str(tmp_path), CONDUIT_FOLDER=str(tmp_path)) as started:
         for size, (width, height) in SIZES.items():
             metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == "phone"}
             browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)

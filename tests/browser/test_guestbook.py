@@ -12,20 +12,12 @@ import pytest
 from selenium.common.exceptions import StaleElementReferenceException, WebDriverException
 from selenium.webdriver.remote.webelement import WebElement
 
-from tests.browser.chromium import Browser
+from tests.browser.chromium import NOTE_VIOLATIONS, SIZES, Browser
 from tests.browser.serving import address, serving
 from tests.servers.processes import Running
 
 pytest.importorskip("sqlalchemy")
 
-SIZES = {"phone": (390, 844), "desktop": (1280, 800)}
-NOTE_VIOLATIONS = """
-document.addEventListener("securitypolicyviolation", event => {
-  const noted = JSON.parse(sessionStorage.getItem("violations") ?? "[]");
-  noted.push(`${event.violatedDirective} ${event.blockedURI} on ${location.pathname}`);
-  sessionStorage.setItem("violations", JSON.stringify(noted));
-});
-"""
 IS_LOADED = """
 const image = document.querySelector(arguments[0]);
 return image !== null && image.complete && image.naturalWidth > 0;

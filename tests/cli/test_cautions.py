@@ -224,6 +224,7 @@ def test_a_layer_around_many_routes_is_one_warning(site: Site) -> None:
         ("app.get('/')(sync)", []),
         ("app.get('/', blocking=False, middleware=[LAYER['b']])(sync)", ["layer-crosses"]),  # it is in a thread already
         ("app.static('/', '.')", []),
+        ("sync.__module__ = 'ambi.features.openapi.page'\napp.get('/', blocking=False)(sync)", []),  # not the user's
         ("@app.get('/')\ndef stream():\n    yield ''", []),
     ],
 )

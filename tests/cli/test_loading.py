@@ -278,6 +278,11 @@ def test_a_configuration_error_says_what_and_where_and_what_to_do(site: Site) ->
     assert "item (shop.py:7): the path '/{id:integer}' names an unknown converter 'integer'; there are date" in said
 
 
+def test_an_error_of_many_lines_keeps_its_lines(site: Site) -> None:
+    site.write("from ambi import ConfigurationError\nraise ConfigurationError('two faults:\\n- one\\n- the other')")
+    assert site.check().err.splitlines()[-3:] == ["two faults:", "- one", "- the other"]
+
+
 def test_a_configuration_error_is_json_for_tools(site: Site) -> None:
     site.write(WRONG)
     result = site.check("shop:app", "--json")

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import contextvars
+import copy
+import dataclasses
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +17,7 @@ from ambi import App, ConfigurationError, Request
 from ambi.testing import Client
 from tests.calls import call_asgi
 from tests.cells import CELLS, Cell
+from tests.children import run_python
 from tests.conftest import MakeClient
 from tests.gateways.taps import in_threads
 
@@ -136,6 +139,163 @@ def test_an_application_without_one_just_serves(make_client: MakeClient, cell: C
     assert app.lifespans is None
 
 
+# --- several, and the state of the application ---
+
+
+@dataclasses.dataclass
+class Shop:
+    pool: list[str]
+    name: str = "shop"
+
+
+def test_the_fields_of_a_dataclass_are_the_state_of_each_request(make_client: MakeClient, cell: Cell) -> None:
+    shop = Shop(["shared"])
+    app = App(lifespan=lifespan(cell, [], state=shop))
+    app.get("/")(cell.handler(lambda request: f"{request.state.name} {request.state.pool is shop.pool}"))
+    assert make_client(app).get("/").text == "shop True"
+
+
+def test_a_class_of_a_dataclass_is_no_value_of_it(cell: Cell) -> None:
+    with (
+        pytest.raises(ConfigurationError, match="it yielded <class '.*Shop'>"),
+        client_of(App(lifespan=lifespan(cell, [], state=Shop)), cell),
+    ):
+        pass
+
+
+def test_those_that_are_added_start_in_order_and_stop_in_reverse(cell: Cell) -> None:
+    events: list[str] = []
+    other = Cell(cell.gateway, cell.backend, "def" if cell.is_async else "async")
+    app = App(lifespan=lifespan(cell, events, name="own", state={"a": 1}))
+    app.lifespan(lifespan(other, events, name="added", state={"b": 2}))
+    app.lifespan(lifespan(cell, events, name="last"))
+    app.get("/")(cell.handler(lambda request: dict(request.state)))
+    with client_of(app, cell) as client:
+        assert client.get("/").json() == {"a": 1, "b": 2}
+    assert events == ["own up", "added up", "last up", "last down", "added down", "own down"]
+
+
+def test_one_that_is_added_comes_back_unchanged(cell: Cell) -> None:
+    function = lifespan(cell, [])
+    assert App().lifespan(function) is function
+
+
+def test_one_sees_what_those_before_it_yielded(cell: Cell) -> None:
+    app = App(lifespan=lifespan(cell, [], state={"n": 1}))
+
+    def sync(app: App) -> Iterator[dict[str, int]]:
+        yield {"next": app.state.n + 1}
+
+    async def asynchronous(app: App) -> Any:
+        yield {"next": app.state.n + 1}
+
+    app.lifespan(cell.pick(sync, asynchronous))
+    app.get("/")(cell.handler(lambda request: dict(request.state)))
+    with client_of(app, cell) as client:
+        assert client.get("/").json() == {"n": 1, "next": 2}
+
+
+def test_two_do_not_yield_the_same_name(cell: Cell) -> None:
+    events: list[str] = []
+    app = App(lifespan=lifespan(cell, events, name="own", state={"pool": 1}))
+    app.lifespan(lifespan(cell, events, name="added", state={"pool": 2}))
+    with (
+        pytest.raises(ConfigurationError, match="it yielded 'pool', which the state of the application has already"),
+        client_of(app, cell),
+    ):
+        pass
+    assert events == ["own up", "added up", "added down", "own down"]
+    assert dict(app.state) == {}
+
+
+def test_what_one_failed_start_left_does_not_hinder_the_next(cell: Cell) -> None:
+    failures = [RuntimeError("not yet")]
+
+    def fail_once() -> None:
+        if failures:
+            raise failures.pop()
+
+    app = App(lifespan=lifespan(cell, [], state={"pool": 1}))
+    app.lifespan(lifespan(cell, [], name="added", before=fail_once))
+    app.get("/")(cell.handler(lambda request: dict(request.state)))
+    with pytest.raises(RuntimeError, match="not yet"), client_of(app, cell):
+        pass
+    with client_of(app, cell) as client:
+        assert client.get("/").json() == {"pool": 1}
+
+
+def test_none_is_added_once_the_application_has_started(cell: Cell) -> None:
+    app, outer = App(lifespan=lifespan(cell, [])), App()
+    outer.mount("/app", app)
+    app.get("/")(cell.handler(lambda: "ok"))
+    with client_of(outer, cell) as client:
+        client.get("/app/")
+        for one in (app, outer):
+            with pytest.raises(ConfigurationError, match=r"lifespan\.<locals>.* but the application has been started"):
+                one.lifespan(lifespan(cell, []))
+    outer.lifespan(lifespan(cell, []))
+
+
+def test_the_state_of_the_application_is_what_each_request_begins_with(cell: Cell) -> None:
+    app = App(lifespan=lifespan(cell, [], state={"pool": 1}))
+    app.state.registry = ["set up"]
+
+    @app.get("/")
+    @cell.handler
+    def handler(request: Request) -> dict[str, Any]:
+        request.state.user = "alice"
+        return {**request.state, "is shared": request.state.registry is app.state.registry}
+
+    with client_of(app, cell) as client:
+        assert client.get("/").json() == {"registry": ["set up"], "pool": 1, "user": "alice", "is shared": True}
+        assert dict(app.state) == {"registry": ["set up"], "pool": 1}
+    assert dict(app.state) == {"registry": ["set up"]}
+
+
+def test_a_copy_of_the_application_has_the_lifespans_and_a_state_of_its_own(cell: Cell) -> None:
+    app = App(lifespan=lifespan(cell, [], state={"pool": 1}))
+    app.lifespan(lifespan(cell, [], name="added", state={"name": "added"}))
+    app.state.registry = 2
+    app.get("/")(cell.handler(lambda request: dict(request.state)))
+    with client_of(app, cell) as client:
+        client.get("/")
+        other = copy.copy(app)
+        assert dict(other.state) == {"registry": 2}
+        with client_of(other, cell) as client_of_other:
+            assert client_of_other.get("/").json() == {"registry": 2, "pool": 1, "name": "added"}
+        assert dict(app.state) == {"registry": 2, "pool": 1, "name": "added"}
+
+
+def test_a_forked_child_begins_anew() -> None:
+    """With the state that its parent had started with still there. WSGI servers fork; so there is no cell."""
+    lines = run_python("""
+import os
+from ambi import App
+from ambi.testing import Client
+
+def pool():
+    yield {"pid": os.getpid()}
+
+app = App(lifespan=pool)
+
+@app.get("/")
+def handler(request):
+    return str(request.state.pid == os.getpid())
+
+with Client(app) as client:
+    client.get("/")
+    assert app.state.pid == os.getpid()
+    child = os.fork()
+    if not child:
+        with Client(app) as client:
+            assert client.get("/").text == "True"
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+print("both")
+""")
+    assert lines.split() == ["both"]
+
+
 # --- mounted applications ---
 
 
@@ -227,11 +387,11 @@ def test_a_shutdown_that_fails_keeps_no_other_from_its_own(cell: Cell) -> None:
 
 
 @pytest.mark.parametrize("value", [3, ["a"], "pool"], ids=repr)
-def test_it_yields_a_mapping_or_nothing(cell: Cell, value: Any) -> None:
+def test_it_yields_a_mapping_a_dataclass_or_nothing(cell: Cell, value: Any) -> None:
     events: list[str] = []
     app = App(lifespan=lifespan(cell, events, state=value))
     with (
-        pytest.raises(ConfigurationError, match="a mapping or nothing was expected"),
+        pytest.raises(ConfigurationError, match="a mapping, a dataclass or nothing was expected"),
         client_of(app, cell),
     ):
         pass

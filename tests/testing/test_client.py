@@ -186,6 +186,23 @@ def test_a_request_overrules_the_fields_of_the_client(echo: None, app: App, make
     assert (headers["x-a"], headers["x-b"]) == ("request", "client")
 
 
+def test_a_name_and_a_password_are_sent_as_basic(echo: None, app: App, make_client: MakeClient) -> None:
+    client = make_client(app, headers={"authorization": "Bearer of-the-client"})
+    sent = client.get("/", auth=("Aladdin", "open sesame")).json()["headers"]
+    assert sent["authorization"] == "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="  # RFC 7617 2
+    sent = client.get("/", auth=("test", "123£")).json()["headers"]
+    assert sent["authorization"] == "Basic dGVzdDoxMjPCow=="  # RFC 7617 2.1
+    assert client.get("/").json()["headers"]["authorization"] == "Bearer of-the-client"
+
+
+@pytest.mark.parametrize(
+    ("auth", "error"), [("ann:secret", TypeError), (("a", None), TypeError), (("a:b", "c"), ValueError)]
+)
+def test_what_is_no_name_and_password_is_refused(auth: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match="name"):
+        Client(App()).get("/", auth=auth)
+
+
 def test_cookies_may_be_given_to_begin_with_and_replaced(echo: None, app: App, make_client: MakeClient) -> None:
     client = make_client(app, cookies={"a": "1"})
     assert client.get("/", cookies={"b": "2"}).request.headers["cookie"] == "a=1; b=2"

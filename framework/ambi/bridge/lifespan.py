@@ -27,7 +27,7 @@ from .stopping import forget_stopping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
     from contextvars import Context
     from typing import Any
 
@@ -38,22 +38,28 @@ _FORMS = "a lifespan is a generator function, `def` or `async def`, that yields 
 
 
 class Lifespan:
-    """The lifespan function of one application, and what it yielded.
+    """One lifespan function of an application, and the names of what it yielded.
+
+    Args:
+        function: the generator function.
+        app: what it may take.
+        state: what it yields is put here, by name, as long as it lasts.
 
     Attributes:
-        state: the mapping that it yielded; becomes `request.state`.
+        given: the names of what it put there.
 
     Raises:
         ConfigurationError: the function has none of the forms.
     """
 
-    def __init__(self, function: LifespanFunction, app: object) -> None:
+    def __init__(self, function: LifespanFunction, app: object, state: MutableMapping[str, Any] | None = None) -> None:
         count = len(parameters_of(function, {}, resolve=False))
         if count > 1:
             raise ConfigurationError.at(function, f"{_FORMS}; it takes {count} parameters")
         call = partial(function, app) if count else function
         self.function = function
-        self.state: Mapping[str, Any] = {}
+        self.given: tuple[str, ...] = ()
+        self._state: MutableMapping[str, Any] = {} if state is None else state
         self.is_async = is_async_generator(function)
         if self.is_async:
             self._open: Callable[[], Any] = contextlib.asynccontextmanager(call)
@@ -68,18 +74,45 @@ class Lifespan:
 
     def enter_sync(self, stack: contextlib.ExitStack) -> None:
         """Start a `def` one; the stack stops it."""
-        self._keep(stack.enter_context(self._open()))
-        stack.callback(self._keep, None)
+        self._give(stack.enter_context(self._open()))
+        stack.callback(self._take_back)
 
     async def enter_async(self, stack: contextlib.AsyncExitStack) -> None:
         """Start an `async def` one in the current task; the stack stops it."""
-        self._keep(await stack.enter_async_context(self._open()))
-        stack.callback(self._keep, None)
+        self._give(await stack.enter_async_context(self._open()))
+        stack.callback(self._take_back)
 
-    def _keep(self, state: Mapping[str, Any] | None) -> None:
-        if state is not None and not hasattr(state, "keys"):
-            raise ConfigurationError.at(self.function, f"it yielded {state!r}; a mapping or nothing was expected")
-        self.state = state or {}
+    def _give(self, yielded: Any) -> None:
+        """Put what it yielded into the state. Raises: ConfigurationError: it has no names, or some that are taken."""
+        self._take_back()  # what is left of the process that this one was forked from
+        values = self._values_of(yielded)
+        taken = values.keys() & self._state.keys()
+        if taken:
+            raise ConfigurationError.at(
+                self.function,
+                f"it yielded {min(taken)!r}, which the state of the application has already: from a lifespan that was"
+                " added before, or from who put it there. Yield it under another name",
+            )
+        self._state.update(values)
+        self.given = tuple(values)
+
+    def _take_back(self) -> None:
+        for name in self.given:
+            self._state.pop(name, None)
+        self.given = ()
+
+    def _values_of(self, yielded: Any) -> dict[str, Any]:
+        if yielded is None:
+            return {}
+        if hasattr(yielded, "keys"):
+            return dict(yielded)
+        from dataclasses import fields, is_dataclass
+
+        if is_dataclass(yielded) and not isinstance(yielded, type):
+            return {field.name: getattr(yielded, field.name) for field in fields(yielded)}
+        raise ConfigurationError.at(
+            self.function, f"it yielded {yielded!r}; a mapping, a dataclass or nothing was expected"
+        )
 
 
 class Lifespans:

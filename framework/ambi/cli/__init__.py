@@ -1,4 +1,4 @@
-"""The command line: `ambi run shop:app`, `ambi check shop:app`, `ambi openapi shop:app`, or `python -m ambi check shop:app`.
+"""The command line: `ambi run shop:app`, `ambi check shop:app`, ..., or `python -m ambi run shop:app`.
 
     loading.py     from `shop:app` to the application
     run.py         the command `run`; dev/ is the server that it runs

@@ -136,8 +136,8 @@ def _nonblocking(found: Iterable[Found]) -> Iterator[Caution]:
 
     for one in found:
         route = one.route
-        if route is None:
-            continue
+        if route is None or str(getattr(route.handler, "__module__", "")).startswith("ambi."):
+            continue  # no warning about what is not the user's
         is_plain = not (is_generator(route.handler) or is_async_generator(route.handler) or directory_of(route))
         if is_plain and not route.is_async and not route.blocking and way_in(one.plan, ASYNC)[-1].side is ASYNC:
             yield {

@@ -22,7 +22,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from ..app import App
+from ..app import App, is_app
 from ..core.errors import near_to
 
 TYPE_CHECKING = False
@@ -175,7 +175,7 @@ def load_served(spec: str, root: Path | None = None) -> tuple[Any, App]:
     module_name, attribute = split_spec(spec)
     module = _import(module_name, root or Path.cwd())
     found = _call_factory(spec, _look_up(module, attribute), attribute)
-    if isinstance(found, App):
+    if is_app(found):
         return found, found
     from ..gunicorn import find_app  # loads the bridge, and hardly anybody wraps
 
@@ -195,9 +195,20 @@ def split_spec(spec: str) -> tuple[str, str]:
     return spec, ""
 
 
+def roots_of(spec: str, root: Path) -> list[Path]:
+    """Give the directories that the code of an application is in, as far as its spec tells. Raises: WrongUseError."""
+    name, _ = split_spec(spec)
+    return [root, _module_of(name, root)[0]] if is_file(name) else [root]
+
+
+def is_file(name: str) -> bool:
+    """Tell whether a spec names a file, and not a module, in front of its colon."""
+    return name.endswith(".py") or "/" in name or "\\" in name
+
+
 def _import(name: str, root: Path) -> ModuleType:
     """Import a module by name or file."""
-    if name.endswith(".py") or "/" in name or "\\" in name:
+    if is_file(name):
         root, name = _module_of(name, root)
     if sys.path[:1] != [str(root)]:
         sys.path.insert(0, str(root))

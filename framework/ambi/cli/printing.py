@@ -75,12 +75,13 @@ class Page:
         return text if len(text) <= width or not self.cuts else text[: max(width - 1, 0)] + "…"
 
     def wrap(self, text: str, first: str, rest: str) -> None:
-        """Write a paragraph: `first` before its first line, `rest` before the others."""
-        lines = textwrap.wrap(
-            text, min(self.width, 120) - len(rest), break_long_words=False, break_on_hyphens=False
-        ) or [""]
-        for number, line in enumerate(lines):
-            self.write((rest if number else first) + line)
+        """Write a paragraph, or several if the text has lines: `first` before the first, `rest` before the others."""
+        for paragraph in text.splitlines() or [""]:
+            lines = textwrap.wrap(
+                paragraph, min(self.width, 120) - len(rest), break_long_words=False, break_on_hyphens=False
+            ) or [""]
+            for number, line in enumerate(lines):
+                self.write((rest if number else first) + line)
 
 
 def print_document(page: Page, document: Document, *, table: bool) -> None:

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-from .loading import WrongUseError, add_app_argument, named, split_spec
+from .loading import WrongUseError, add_app_argument, named, roots_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from .dev.banner import Terminal
     from .dev.serving import Task
+    from .dev.watching import Watched
     from .servers import Gateway
 
 _EPILOG = """\
@@ -61,11 +62,12 @@ def run(options: Namespace) -> int:
     from .dev.banner import RED, Terminal
     from .dev.listening import PortTakenError, listen
     from .dev.serving import Task
+    from .dev.watching import Watched
 
     terminal = Terminal(options.log_format)
     try:
         spec, root = named(options.app)
-        split_spec(spec)
+        roots = roots_of(spec, root)
         gateway = _gateway(options.gateway)
         more = [_directory(name) for name in options.watch]
         listening = listen(options.host, options.port)
@@ -79,7 +81,7 @@ def run(options: Namespace) -> int:
     with listening:
         if options.no_reload or os.name == "nt":  # where a child cannot be handed an open socket by its number
             return _run_here(task, listening, terminal)
-        return _run_reloading(task, listening, terminal, more)
+        return _run_reloading(task, listening, terminal, Watched(roots, more))
 
 
 def _directory(name: str) -> Path:
@@ -107,12 +109,12 @@ def _run_here(task: Task, listening: socket.socket, terminal: Terminal) -> int:
         return 0
 
 
-def _run_reloading(task: Task, listening: socket.socket, terminal: Terminal, more: list[Path]) -> int:
+def _run_reloading(task: Task, listening: socket.socket, terminal: Terminal, watched: Watched) -> int:
     from .dev.supervising import Supervisor
-    from .dev.watching import Watched, Watcher
+    from .dev.watching import Watcher
 
     supervisor = Supervisor(task, listening, terminal)
-    watcher = Watcher(Watched(Path(task.root), more), supervisor.tell_change)
+    watcher = Watcher(watched, supervisor.tell_change)
     _say_banner(task, listening, terminal, f"on, by {watcher.how}")
     return supervisor.run(watcher)
 

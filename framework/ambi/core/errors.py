@@ -15,12 +15,15 @@ detail never holds what only the operator may know.
 from __future__ import annotations
 
 import errno
+import sys
 from functools import partial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
+
+_PACKAGE = __name__.partition(".")[0]
 
 REASONS: dict[int, str] = {
     100: "Continue", 101: "Switching Protocols", 103: "Early Hints",
@@ -139,6 +142,14 @@ def locate(function: object) -> tuple[str, str, int]:
     name = getattr(inner, "__qualname__", None) or _repr_of(function)
     code = getattr(inner, "__code__", None) or getattr(getattr(inner, "__call__", None), "__code__", None)
     return (name, code.co_filename, code.co_firstlineno) if code is not None else (name, "", 0)
+
+
+def place_of_caller() -> str:
+    """Give file and line of who called the function that asks, past calls in this package: of who set something up."""
+    frame = sys._getframe(3)  # behind this one, who asks here, and who asks there
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 def _repr_of(value: object) -> str:

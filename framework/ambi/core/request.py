@@ -20,7 +20,7 @@ from .multidict import MultiDict
 from .negotiation import best_encoding, best_language, best_media_type
 from .origins import is_loopback_name
 from .preconditions import ETags, parse_http_date
-from .state import State
+from .state import Generic, State, StateT
 from .url import URL, encode_path, parse_urlencoded, split_host
 
 TYPE_CHECKING = False
@@ -110,7 +110,12 @@ class Application(Protocol):
 
     @property
     def lifespan_state(self) -> Mapping[str, Any]:
-        """What the lifespan yielded."""
+        """What lifespans yielded, and what was put into the state besides."""
+        ...
+
+    @property
+    def state(self) -> Any:
+        """The same, as attributes."""
         ...
 
     def url_path(self, name: str, params: Mapping[str, object]) -> str:
@@ -118,8 +123,10 @@ class Application(Protocol):
         ...
 
 
-class Request:
+class Request(Generic[StateT]):
     """One HTTP request. Handlers and middlewares take it as a parameter annotated `Request`.
+
+    Or `Request[ShopState]`, by which type checkers know what is in its `state`; to everything else that is the same.
 
     Where applications are mounted in others, each sees the request from where it stands: `path`, `root_path` and `app`
     are those of the application that the handler or middleware belongs to.
@@ -195,7 +202,7 @@ class Request:
         _refusal: HTTPError
         _answer: Exception | Response
         _session: Session
-        _state: State
+        _state: StateT
         _trace: Trace
         _websocket: WebSocket
 
@@ -511,8 +518,11 @@ class Request:
         return self.app.limits
 
     @property
-    def state(self) -> State:
-        """What the lifespan yielded, and what middlewares leave for the handler; a shallow copy a request.
+    def state(self) -> StateT:
+        """What lifespans yielded or `app.state` has besides, and what middlewares leave; a shallow copy a request.
+
+        It is a `State`: values are attributes, `state.pool`, and items, `state["pool"]`. A type checker takes it for
+        what `Request[ShopState]` names: a class or a Protocol with attributes, or a TypedDict.
 
         In a mounted application what the lifespans of those around it yielded is there as well.
         """
@@ -522,7 +532,8 @@ class Request:
             state: dict[str, Any] = dict(self._edge.lifespan_state(self.native) or {})
             for app, *_ in self._places or ((self.app,),):  # the innermost has the last word
                 state |= app.lifespan_state
-            self._state = State(state)
+            found: Any = State(state)
+            self._state = found
             return self._state
 
     @property

@@ -13,7 +13,7 @@ from .arguments import check_texts
 from .contract import check_remarks
 from .converters import PATH, converter_for
 from .error_handling import ErrorHandlers
-from .errors import ConfigurationError, describe
+from .errors import ConfigurationError, describe, place_of_caller
 from .headers import is_token
 from .limits import check_limit
 from .matching import Parameter, parse_template
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     Handler = Callable[..., Any]
 
 F = TypeVar("F", bound="Callable[..., Any]")
+M = TypeVar("M", bound="Callable[..., Any] | Layer")
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY")
 
@@ -411,6 +412,7 @@ class Router:
         self.errors = ErrorHandlers()
         self._published: list[tuple[Definition, tuple[Router, ...]]] = []
         self._parents: list[Router] = []
+        self._places: dict[str, str] = {}
 
     # --- routes ---
 
@@ -609,19 +611,20 @@ class Router:
     # --- middlewares and error handlers ---
 
     @overload
-    def middleware(self, function: F, /) -> F: ...
+    def middleware(self, function: M, /) -> M: ...
     @overload
     def middleware(self, /, *, blocking: bool = False, body: bool = False) -> Callable[[F], F]: ...
     def middleware(self, function: Any = None, /, *, blocking: bool = False, body: bool = False) -> Any:
         """Add a layer around all routes of this router, inside those added before.
 
         Args:
-            function: a generator function of the request, or an `async def` of (request, call_next).
+            function: a generator function of the request, or an `async def` of (request, call_next); or a `Layer`,
+                which says all else itself.
             blocking: the steps of the generator may block; they run where `def` handlers run.
             body: the request body is loaded before any layer is opened, so that this one can see it.
 
         Raises:
-            ConfigurationError: the function is none of the forms.
+            ConfigurationError: the function is none of the forms; or an option is given with a `Layer`.
 
         Example:
             @app.middleware
@@ -632,7 +635,11 @@ class Router:
         """
 
         def register(layer_function: Any) -> Any:
-            self.layers = (*self.layers, Layer(layer_function, blocking=blocking, body=body))
+            if isinstance(layer_function, Layer) and (blocking or body):
+                raise ConfigurationError(f"{layer_function!r} has options of its own; give blocking= and body= to it")
+            is_layer = isinstance(layer_function, Layer)
+            layer = layer_function if is_layer else Layer(layer_function, blocking=blocking, body=body)
+            self.layers = (*self.layers, layer)
             self._changed()
             return layer_function
 
@@ -655,6 +662,24 @@ class Router:
             return function
 
         return register
+
+    # --- extended ---
+
+    def once(self, name: str) -> None:
+        """Refuse to be set up a second time: the first call in a `setup(app, ...)` of which there can be one.
+
+        Args:
+            name: of what is set up, for the message.
+
+        Raises:
+            ConfigurationError: it was called with this name before, on this very router; with both places.
+        """
+        here = place_of_caller()
+        if name in self._places:
+            raise ConfigurationError(
+                f"{name} is set up at {self._places[name]} already, so it cannot be at {here}: there can be one"
+            )
+        self._places[name] = here
 
     def _changed(self) -> None:
         """Forget what was planned: layers or error handlers changed."""

@@ -1,13 +1,35 @@
-"""A place for values by name: `state.pool` or `state["pool"]`."""
+"""A place for values by name: `state.pool` or `state["pool"]`; and how a type checker knows which there are."""
 
 from __future__ import annotations
 
 from collections.abc import MutableMapping
 
+__all__ = ["Generic", "State", "StateT"]
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from typing import Any
+    from typing import Any, Generic
+
+    from typing_extensions import TypeVar
+
+    StateT = TypeVar("StateT", default=Any)
+    """What a type checker takes the state for. `Any` by default, so that each request is good for who takes any."""
+else:
+    StateT = None
+
+    class Generic:
+        """Be nothing but the base of classes that type checkers know as generic: `Request[ShopState]` is `Request`.
+
+        So it costs nothing, and asks for the same as `Request` wherever an annotation is read. The state is a `State`
+        in any case, not an object of the class that is named.
+        """
+
+        __slots__ = ()
+
+        def __class_getitem__(cls, state: object) -> type:
+            """Give the class itself."""
+            return cls
 
 
 class State(MutableMapping[str, "Any"]):

@@ -23,6 +23,7 @@ from .limits import check_limit
 from .log import log_disconnect
 from .origins import OriginCheck
 from .response import Switched
+from .state import Generic, StateT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from .multidict import MultiDict
     from .request import Request
     from .response import Response
-    from .state import State
 
     Message = str | bytes
 
@@ -127,8 +127,8 @@ class WebSocketRules:
                 raise ConfigurationError(f"a subprotocol is a token, as 'chat' or 'mqtt', not {name!r}")
 
 
-class WebSocket:
-    """One WebSocket connection. A handler takes it as a parameter annotated `WebSocket`.
+class WebSocket(Generic[StateT]):
+    """One WebSocket connection. A handler takes it as a parameter annotated `WebSocket`, or `WebSocket[ShopState]`.
 
     The first message that is sent or awaited accepts it, and it is closed when the handler returns. Once it is over,
     `receive` and `send` raise `WebSocketClosed`, which may pass, and `async for` ends. A handler that does neither is
@@ -153,7 +153,7 @@ class WebSocket:
 
     __slots__ = ("_failure", "_gone", "_link", "_rules", "_state", "request", "subprotocol", "subprotocols")
 
-    def __init__(self, request: Request, link: Link) -> None:
+    def __init__(self, request: Request[StateT], link: Link) -> None:
         self.request = request
         self.subprotocols = link.subprotocols
         self.subprotocol: str | None = None
@@ -186,8 +186,8 @@ class WebSocket:
         return self.request.cookies
 
     @property
-    def state(self) -> State:
-        """What the lifespan yielded, and what middlewares left: `request.state`."""
+    def state(self) -> StateT:
+        """What lifespans yielded, and what middlewares left: `request.state`."""
         return self.request.state
 
     # --- how it stands ---

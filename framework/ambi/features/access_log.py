@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 
 from ..core.arguments import check_texts
 from ..core.errors import HTTPError, quote_for_log
+from ..core.log import SECRET_PARAMS
 from ..core.middleware import Middleware
 from ..core.request import Request
 
@@ -28,9 +29,16 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..core.ending import Sent
+    from ..core.routing import Router
 
 LOGGER = logging.getLogger("ambi.access")
 _MAX_METHOD = 40
+
+
+def setup(app: Router, *, json: bool, query: Iterable[str], secret_params: Iterable[str] | None) -> None:
+    """Add the layer that has a line written. Arguments and errors as for `App.access_log`."""
+    hidden = SECRET_PARAMS if secret_params is None else secret_params
+    app.middleware(access_log(as_json=json, query=query, secret_params=hidden))
 
 
 def access_log(*, as_json: bool, query: Iterable[str], secret_params: Iterable[str]) -> Callable[[Request], Middleware]:

@@ -1,7 +1,7 @@
 """What clients and caches may keep: the Cache-Control field, and entity tags of what is sent.
 
     CacheControl     the field value, put together of checked parts
-    add_etags        the layer of `App.etags`
+    setup            `App.etags`
 
 Facts
 - A 304 has the fields that the 200 would have had, so that what is kept lives on with them (RFC 9110 15.4.5).
@@ -123,10 +123,11 @@ def whole_seconds(name: str, time: Seconds) -> int:
 # --- entity tags of what is sent ---
 
 
-def add_etags(router: Router, *, max_bytes: int) -> None:
+def setup(app: Router, *, max_bytes: int) -> None:
     """Add the layer that tags answers and holds conditions to the tags; arguments and errors as for `App.etags`."""
     check_size("max_bytes", max_bytes)
 
+    @app.middleware
     def etags(request: Request) -> Middleware:
         response = yield
         if response.status != 200 or not response.is_open or request.method not in ("GET", "HEAD"):
@@ -140,8 +141,6 @@ def add_etags(router: Router, *, max_bytes: int) -> None:
         if status == 304:
             return unchanged(response, made)
         return Tagged(response, made) if made else None
-
-    router.middleware(etags)
 
 
 def tag_of(response: Response, max_bytes: int) -> str:

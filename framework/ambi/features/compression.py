@@ -222,8 +222,8 @@ def load_codings(names: Iterable[str] | None) -> dict[str, Coding]:
 # --- which answers, and how ---
 
 
-def add_compression(
-    router: Router,
+def setup(
+    app: Router,
     *,
     min_bytes: int,
     types: Iterable[str] | None,
@@ -237,11 +237,10 @@ def add_compression(
         load_codings(codings), min_bytes=min_bytes, types=types, level=level, files=files, event_streams=event_streams
     )
 
+    @app.middleware
     def compression(request: Request) -> Middleware:
         response = yield
         return compression_of.answer(request, response)
-
-    router.middleware(compression)
 
 
 class Compression:

@@ -26,13 +26,38 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from ..core.extending import Extensible
     from ..core.middleware import Middleware
     from ..core.request import Request
 
+_RANK = 30
 _ANY = "*"
 _LABEL_CHARS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
 _MAX_ORIGIN_LENGTH = 300
 _MAX_REQUESTED = 100
+
+
+def setup(
+    app: Extensible,
+    *,
+    origins: Iterable[str],
+    origin_regex: str | re.Pattern[str] | None,
+    methods: Iterable[str],
+    headers: Iterable[str],
+    expose: Iterable[str],
+    credentials: bool,
+    max_age_s: int,
+    private_network: bool,
+    prefix: str,
+) -> None:
+    """Add the layer that answers browsers. Arguments and errors as for `App.cors`."""
+    rules = CORS(
+        origins, origin_regex=origin_regex, methods=methods, headers=headers, expose=expose, credentials=credentials,
+        max_age_s=max_age_s, private_network=private_network, prefix=prefix,
+    )  # fmt: skip
+    if credentials and app.cross_site is not None:
+        app.cross_site.trust(rules.allows)
+    app.surround(rules.answer_cors, rank=_RANK)
 
 
 class CORS:

@@ -26,7 +26,7 @@ from ..core.arguments import check_function
 from ..core.chance import random_bytes, random_text
 from ..core.errors import ConfigurationError, HTTPError
 from ..core.headers import check_name, is_private, is_token, split_list
-from ..core.origins import SAFE_METHODS, proves_itself
+from ..core.origins import SAFE_METHODS, check_origins, proves_itself
 from ..core.secrets import check_secrets
 
 TYPE_CHECKING = False
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
+    from ..core.extending import Extensible
     from ..core.origins import CrossSiteCheck
     from ..core.request import Request
     from ..core.response import Response
@@ -43,6 +44,31 @@ _SEED_LENGTH, _SENT_LENGTH = 22, 86
 """Characters of 16 bytes and of 64 in base64 without padding."""
 _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+def setup(
+    app: Extensible,
+    *,
+    origins: Iterable[str],
+    secret: str | bytes | Iterable[str | bytes] | None,
+    field: str,
+    header: str,
+    cookie: str,
+    bound_to: Callable[[Request], str] | None,
+    always: bool,
+) -> None:
+    """Trust origins, and with a secret have tokens made and checked. Arguments and errors as for `App.csrf`."""
+    sites = app.cross_site
+    if sites is None:
+        raise ConfigurationError("app.csrf(...) says what is checked, but App(csrf=False) says that nothing is")
+    sites.origins |= check_origins(origins)
+    if secret is not None:
+        app.csrf_tokens = CSRFTokens(
+            sites, secret, field=field, header=header, cookie=cookie, bound_to=bound_to, always=always
+        )
+        sites.always = True
+        app.template_functions["csrf_token"] = lambda request: request.csrf_token
+    app._changed()
 
 
 class CSRFTokens:

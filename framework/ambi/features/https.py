@@ -24,11 +24,29 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ..core.extending import Extensible
     from ..core.middleware import Middleware
     from ..core.request import Request
     from ..core.response import Response
 
 YEAR_S = 365 * 24 * 60 * 60
+_RANK = 10
+"""Around all others: what is sent to https needs no more of them."""
+
+
+def setup(
+    app: Extensible,
+    *,
+    redirect: bool,
+    hsts_s: int,
+    subdomains: bool,
+    preload: bool,
+    port: int,
+    exempt: Iterable[str],
+) -> None:
+    """Add the layer that demands https. Arguments and errors as for `App.https`."""
+    rules = HTTPS(redirect=redirect, hsts_s=hsts_s, subdomains=subdomains, preload=preload, port=port, exempt=exempt)
+    app.surround(rules.demand_https, rank=_RANK)
 
 
 class HTTPS:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
     from typing import Any
 
+    from ..core.extending import Extensible
     from ..core.request import Edge
 
     Address = IPv4Address | IPv6Address
@@ -38,6 +39,11 @@ _SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 _UNIX = "unix"
 _DIGITS = frozenset("0123456789")
 _ENDS_OF_VALUE = frozenset(',;" \t')
+
+
+def setup(app: Extensible, *, hops: int | None, trusted: Iterable[str] | None, headers: Iterable[str]) -> None:
+    """Have the gateways believe proxies. Arguments and errors as for `App.proxy`."""
+    app.proxies = TrustedProxies(hops=hops, trusted=trusted, headers=headers)
 
 
 class TrustedProxies:

@@ -19,9 +19,8 @@ from ..core.tracing import Trace, current_trace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..core.response import Response
+    from ..core.routing import Router
 
 _NONE = "-"
 
@@ -59,13 +58,14 @@ def outgoing_headers() -> dict[str, str]:
     return {"traceparent": trace.traceparent, **state, "x-request-id": trace.request_id}
 
 
-def request_ids(header: str, *, accept: bool) -> Callable[[Request], Middleware]:
-    """Make the middleware. Arguments and errors as for `App.request_ids`."""
+def setup(app: Router, *, header: str, accept: bool) -> None:
+    """Add the layer that names requests. Arguments and errors as for `App.request_ids`."""
     try:
         name = check_name(header)
     except ValueError as exc:
         raise ConfigurationError(f"app.request_ids({header!r}): {exc}") from None
 
+    @app.middleware
     def identify(request: Request) -> Middleware:
         if not accept:
             request._trace = Trace()
@@ -81,5 +81,3 @@ def request_ids(header: str, *, accept: bool) -> Callable[[Request], Middleware]
 
         request.on_response(add_id)
         yield
-
-    return identify

@@ -22,6 +22,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from typing_extensions import Unpack
+
+    from ..core.extending import Extensible
     from ..core.middleware import Middleware
     from ..core.request import Request
     from ..core.response import Response
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     Policy = Mapping[str, str | Iterable[str]]
     """Directive -> its sources, as a list or as one text."""
 
+_RANK = 20
 DEFAULT_POLICY: Policy = {
     "default-src": ("self",),
     "script-src": ("self", "nonce"),
@@ -133,6 +137,12 @@ class SecurityOptions(TypedDict, total=False):
     resource: str | None
     permissions: str | None
     reporting: Mapping[str, str] | None
+
+
+def setup(app: Extensible, **options: Unpack[SecurityOptions]) -> None:
+    """Add the layer that sets the fields, and give templates the nonce. Options and errors as for `App.security`."""
+    app.surround(SecurityHeaders(**options).set_security_fields, rank=_RANK)
+    app.template_functions["csp_nonce"] = lambda request: request.csp_nonce
 
 
 class SecurityHeaders:

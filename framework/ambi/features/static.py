@@ -64,6 +64,35 @@ def is_safe_name(name: str, *, windows: bool = os.name == "nt") -> bool:
     return not windows or (name[-1] not in ". " and name.partition(".")[0].rstrip(" ").upper() not in _DEVICES)
 
 
+def setup(
+    app: Router,
+    *,
+    prefix: str,
+    directory: str | os.PathLike[str],
+    index: str | None,
+    fallback: str | None,
+    cache_control: str | None,
+    immutable: Immutable | None,
+    precompressed: bool,
+    name: str | None,
+    middleware: Iterable[Any],
+) -> None:
+    """Register the routes of a directory: the files below a prefix, and the index at it.
+
+    Arguments and errors as for `App.static`.
+    """
+    if not prefix.startswith("/") or (prefix.endswith("/") and prefix != "/") or "{" in prefix:
+        raise ConfigurationError(f"the prefix {prefix!r} must begin with a slash, not end with one, and be literal")
+    files = StaticFiles(
+        directory, index=index, fallback=fallback, cache_control=cache_control, immutable=immutable,
+        precompressed=precompressed,
+    )  # fmt: skip
+    below, layers = prefix.rstrip("/") + "/", tuple(middleware)
+    app.get(below + "{path:path}", name=name, middleware=layers, openapi=False)(files.static)
+    index_name = None if name is None else f"{name}.index"
+    app.get(below, name=index_name, middleware=layers, openapi=False)(files.static_index)
+
+
 class StaticFiles:
     """The files of one directory. Arguments and errors as for `App.static`."""
 
@@ -261,17 +290,3 @@ def _matcher(immutable: Immutable | None) -> Callable[[str], Any]:
 
 def _never(path: str) -> bool:
     return False
-
-
-def add_static(router: Router, prefix: str, files: StaticFiles, *, name: str | None, middleware: Iterable[Any]) -> None:
-    """Register the routes of a directory: the files below a prefix, and the index at it.
-
-    Raises:
-        ConfigurationError: the prefix is wrong, or taken.
-    """
-    if not prefix.startswith("/") or (prefix.endswith("/") and prefix != "/") or "{" in prefix:
-        raise ConfigurationError(f"the prefix {prefix!r} must begin with a slash, not end with one, and be literal")
-    below, layers = prefix.rstrip("/") + "/", tuple(middleware)
-    router.get(below + "{path:path}", name=name, middleware=layers, openapi=False)(files.static)
-    index_name = None if name is None else f"{name}.index"
-    router.get(below, name=index_name, middleware=layers, openapi=False)(files.static_index)

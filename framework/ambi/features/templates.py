@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from ..core.extending import Extensible
     from ..core.request import Request
 
     TemplateSource = str | PathLike[str] | Sequence[str | PathLike[str]] | jinja2.BaseLoader
@@ -56,6 +57,12 @@ class TemplateOptions(TypedDict, total=False):
     auto_reload: bool
     chunk_chars: int
     environment: Mapping[str, Any]
+
+
+def setup(app: Extensible, *, source: TemplateSource, **options: Unpack[TemplateOptions]) -> Templates:
+    """Make the templates of an application. Arguments and errors as for `App.templates`."""
+    options.setdefault("auto_reload", app.debug)
+    return Templates(source, **options)
 
 
 class Templates:

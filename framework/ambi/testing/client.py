@@ -76,7 +76,8 @@ class Client(UserAgent["Response"]):
         Args:
             method: as it is sent; methods have case.
             url: a path, with or without query; or a whole URL, which goes to the same application with that host.
-            options: `params` (pairs for the query; a list is several), `headers`, `cookies` (besides those kept);
+            options: `params` (pairs for the query; a list is several), `headers`, `cookies` (besides those kept),
+                `auth` (a name and a password, for Basic);
                 one body of `content` (bytes, text, or an iterable of bytes: sent in chunks, each when the application
                 asks for it), `data` (form fields), `files` (name -> bytes, text or an open file, or a tuple of file
                 name, that, content type and header fields), `json`; `follow_redirects`.

@@ -6,6 +6,7 @@ See: RFC 7578; the HTML standard, "multipart/form-data encoding algorithm" (name
 from __future__ import annotations
 
 import json as json_module
+from base64 import b64encode
 from pathlib import PurePath
 
 from ..core.headers import check_value, is_token
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         params: Pairs | None
         headers: HeaderPairs | None
         cookies: Mapping[str, str] | None
+        auth: tuple[str, str] | None
         content: Content | None
         data: Pairs | None
         files: Files | None
@@ -92,6 +94,24 @@ def _checked_value(name: str, value: Any) -> str:
         raise TypeError(f"the header field {name!r} must be text, not {value!r:.80}; leave out what has no value")
     check_value(str(value))
     return str(value)  # with the space around it: a test may well send that
+
+
+def basic_credentials(auth: Any) -> str:
+    """Write a name and a password as an Authorization field has them.
+
+    Raises:
+        TypeError: they are no pair of texts.
+        ValueError: the name has a colon, which ends it.
+
+    See: RFC 7617 2.
+    """
+    parts = list(auth) if auth.__class__ in (tuple, list) else []
+    if [part.__class__ for part in parts] != [str, str]:
+        raise TypeError(f"auth is a name and a password, as ('ann', 'secret'), not {type(auth).__name__}")
+    name, password = parts
+    if ":" in name:
+        raise ValueError(f"the name {name!r} has a colon, and the password would begin there")
+    return f"Basic {b64encode(f'{name}:{password}'.encode()).decode()}"
 
 
 def encode_pairs(pairs: Pairs) -> str:

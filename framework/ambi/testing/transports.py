@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..app import App
+from ..app import is_app
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ def application_of(app: Any, gateway: str) -> Any:
     Raises:
         TypeError: it is none, or one of the other gateway.
     """
-    application = app() if not isinstance(app, App) and is_factory(app) else app
-    if isinstance(application, App):
+    application = app() if not is_app(app) and is_factory(app) else app
+    if is_app(application):
         return application
     if not callable(application):
         raise TypeError(

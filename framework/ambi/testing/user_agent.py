@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 
 from ..core.url import percent_encode
 from .cookies import Cookies
-from .encoding import encode_body, encode_pairs, header_lines, over_defaults
+from .encoding import basic_credentials, encode_body, encode_pairs, header_lines, over_defaults
 from .errors import RedirectImpossible, TooManyRedirects
 from .framing import Framing
 from .messages import Request
@@ -162,6 +162,7 @@ class UserAgent(Generic[Answer]):
         params: Pairs | None = None,
         headers: HeaderPairs | None = None,
         cookies: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
         content: Content | None = None,
         data: Pairs | None = None,
         files: Files | None = None,
@@ -173,6 +174,9 @@ class UserAgent(Generic[Answer]):
         if params:
             target += ("&" if "?" in target else "?") + encode_pairs(params)
         lines = over_defaults(self._headers.items(), header_lines(headers) if headers else None)
+        if auth is not None:
+            lines = [line for line in lines if line[0] != "authorization"]
+            lines.append(("authorization", basic_credentials(auth)))
         names = {name for name, _ in lines}
         body, content_type = encode_body(content, data, files, json)
         if content_type and "content-type" not in names:

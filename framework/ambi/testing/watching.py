@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from contextvars import ContextVar
 
-from ..app import App
+from ..app import App, is_app
 from ..core.watching import crash_watcher
 
 TYPE_CHECKING = False
@@ -73,7 +73,7 @@ def _note(event: str) -> None:
 
 def watch_layers(app: Any) -> None:
     """Let all layers of an `App`, and of those mounted in it, note what they do; those added since the last time."""
-    for layer in _layers_of(app) if isinstance(app, App) else ():
+    for layer in _layers_of(app) if is_app(app) else ():
         if not hasattr(layer.function, "_noted"):
             wrap = _noted_async if layer.is_async else _noted_generator
             layer.function = wrap(layer.function)

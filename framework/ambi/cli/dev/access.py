@@ -35,7 +35,7 @@ def add_access_log(app: App, log_format: LogFormat) -> None:
     from ...core.log import SECRET_PARAMS
     from ...features.access_log import LOGGER, access_log
 
-    app._surround(_OUTERMOST, access_log(as_json=False, query=(), secret_params=SECRET_PARAMS))
+    app.surround(access_log(as_json=False, query=(), secret_params=SECRET_PARAMS), rank=_OUTERMOST)
     LOGGER.setLevel(logging.INFO)
     if log_format == "text":
         handler = logging.StreamHandler(sys.stderr)

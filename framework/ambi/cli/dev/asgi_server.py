@@ -17,13 +17,16 @@ _GRACE_S = 1
 """How long a stop waits for what is open; event streams and WebSockets are open as long as their page is."""
 
 
-def serve_asgi(application: Any, listening: socket.socket, failed: Callable[[Exception], object]) -> bool:
+def serve_asgi(
+    application: Any, listening: socket.socket, failed: Callable[[Exception], object], *, is_wrapped: bool = False
+) -> bool:
     """Serve until a signal says to stop.
 
     Args:
         application: any ASGI application; its lifespan is run.
         listening: where.
-        failed: told of what the start-up or the shutdown of the application raised.
+        failed: told of what the start-up of the application raised.
+        is_wrapped: the application is in another, which may know of no lifespan.
 
     Returns:
         Whether it served: False when the start-up failed.
@@ -34,8 +37,9 @@ def serve_asgi(application: Any, listening: socket.socket, failed: Callable[[Exc
     log.setLevel(logging.WARNING)
 
     def tell(error: Exception) -> None:
-        log.setLevel(logging.CRITICAL)  # it says the same again
-        failed(error)
+        if not server.started:
+            log.setLevel(logging.CRITICAL)  # it says the same again
+            failed(error)
 
     class Server(uvicorn.Server):
         """One that is quiet about what a stop cuts: here every change of a file is one."""
@@ -52,8 +56,8 @@ def serve_asgi(application: Any, listening: socket.socket, failed: Callable[[Exc
 
     server = Server(
         uvicorn.Config(
-            served, interface="asgi3", lifespan="on", log_config=None, access_log=False, proxy_headers=False,
-            timeout_graceful_shutdown=_GRACE_S,
+            served, interface="asgi3", lifespan="auto" if is_wrapped else "on", log_config=None, access_log=False,
+            proxy_headers=False, timeout_graceful_shutdown=_GRACE_S,
         )
     )  # fmt: skip
 

@@ -6,7 +6,9 @@ import json
 import re
 import sys
 from datetime import UTC, datetime
+from shlex import quote
 
+from ..loading import is_file
 from ..printing import Page
 
 TYPE_CHECKING = False
@@ -41,7 +43,7 @@ class Terminal:
     def say_banner(self, spec: str, url: str, facts: Sequence[tuple[str, str]], warning: str) -> None:
         """Write what is served, where and how: `facts` are pairs of a word and what is so."""
         if self.is_json:
-            self.say(f"{spec} on {url}: {'; '.join(f'{word} {fact}' for word, fact in facts)}")
+            self.say(f"{spec} on {url} ({'; '.join(f'{word} {fact}' for word, fact in facts)})")
         else:
             page = self.page
             page.write()
@@ -61,10 +63,10 @@ class Terminal:
 def _deployed(spec: str) -> str:
     """Say how the same is served for others; "" where a file was named, which servers do not take."""
     named = _NAMED.fullmatch(spec)
-    if named is None:
+    if named is None or is_file(spec.partition(":")[0]):
         return ""
     module, name = named["module"], named["name"] or "app"
     if named["call"] is None and _FACTORY.match(name) is None:
         return f" Deploy with: gunicorn {module}:{name}, or uvicorn {module}:{name}"
-    how = f" Deploy with: gunicorn '{module}:{name}{named['call'] or '()'}'"
+    how = f" Deploy with: gunicorn {quote(f'{module}:{name}' + (named['call'] or '()'))}"
     return how if named["call"] not in (None, "()") else f"{how}, or uvicorn --factory {module}:{name}"

@@ -19,6 +19,10 @@ from typing import NamedTuple
 
 from .serving import SERVED, Task, serve
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .failing import Failure
+
 _ALONE_S = 2.0
 
 
@@ -42,7 +46,7 @@ def command_of(handed: Handed) -> list[str]:
     """Give the command line that starts a child; warnings and options of this interpreter are those of the child."""
     options = [f"-W{option}" for option in sys.warnoptions]
     options += [f"-X{name}" if value is True else f"-X{name}={value}" for name, value in sys._xoptions.items()]
-    # -P: the current directory is put on the import path when the application is loaded, and not for ambi's own imports.
+    # -P: the current directory is put on the import path when the application is loaded, not for ambi's own imports.
     return [sys.executable, *options, "-P", "-m", __name__, json.dumps(handed)]
 
 
@@ -56,12 +60,13 @@ def main(argument: str) -> int:
         with contextlib.suppress(AttributeError):  # none, or none of ours
             stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what is printed is seen at once
     sys.argv = ["ambi", "run", Task(*task).spec]
+
+    def write_report(failure: Failure) -> None:
+        Path(report).write_text(failure.dumps(), encoding="utf-8")
+
     try:
-        return serve(
-            Task(*task),
-            socket.socket(fileno=listening),
-            lambda failure: Path(report).write_text(failure.dumps(), encoding="utf-8"),
-        )
+        with socket.socket(fileno=listening) as inherited:
+            return serve(Task(*task), inherited, write_report)
     except KeyboardInterrupt:  # told to end before it served
         return SERVED
 

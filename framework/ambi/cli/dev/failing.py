@@ -8,13 +8,15 @@ from html import escape
 from typing import NamedTuple
 
 from ..document import relative
-from ..loading import Frame, user_frames
+from ..loading import user_frames
 from .listening import is_loopback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.types import StartResponse, WSGIEnvironment
+
+    from ..loading import Frame
 
 _TRY_AGAIN_S = 1
 _OWN_NAMES = ("localhost", "127.0.0.1", "[::1]")

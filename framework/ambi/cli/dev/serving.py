@@ -81,7 +81,7 @@ def serve(task: Task, listening: socket.socket, report: Report) -> int:
     if task.gateway == "asgi":
         from .asgi_server import serve_asgi
 
-        return SERVED if serve_asgi(served, listening, failed) else FAILED
+        return SERVED if serve_asgi(served, listening, failed, is_wrapped=served is not app) else FAILED
     return SERVED if _serve_wsgi(served, app, listening, failed) else FAILED
 
 

@@ -1,7 +1,7 @@
 """The parent of the development server: it owns the socket, and has a child that serves on it.
 
 Facts
-- All that happens (a change, the end of the child, a signal) comes through one queue to one thread, which alone decides.
+- What happens (a change, the end of the child, a signal) comes through one queue to one thread, which alone decides.
 - The old child ends before the new one starts: it may hold what both cannot have. Meanwhile the system keeps the
   connections that come in, as the socket stays open.
 - A child that does not end in time is killed: event streams and WebSockets are open as long as their page is.
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .serving import Task
-    from .watching import Watched, Watcher
+    from .watching import Watcher
 
     Event = tuple[str, object]
     """"changed" and the paths, "ended" and the child, "signal" and its number."""
@@ -110,7 +110,8 @@ class Supervisor:
     def _start(self) -> None:
         self._report.unlink(missing_ok=True)
         handed = Handed(self._task, self._listening.fileno(), self._life, str(self._report))
-        child = subprocess.Popen(command_of(handed), pass_fds=(handed.listening, handed.life))
+        command = command_of(handed)
+        child = subprocess.Popen(command, pass_fds=(handed.listening, handed.life))  # noqa: S603  # this interpreter
         self._child = child
         threading.Thread(target=self._wait_for, args=(child,), name="ambi-child", daemon=True).start()
 
@@ -123,9 +124,24 @@ class Supervisor:
         named = ", ".join(map(relative, paths[:_SHOWN])) + (", ..." if len(paths) > _SHOWN else "")
         self._terminal.say(f"{named} changed: starting again")
         self._end()
-        for path in paths:
+        for path in [*paths, *self._changed_meanwhile()]:
             _forget_bytecode(path)
         self._start()
+
+    def _changed_meanwhile(self) -> list[str]:
+        """Take what changed while the child ended: the next one starts with it."""
+        paths: list[str] = []
+        others: list[Event] = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                kind, what = self._events.get_nowait()
+                if kind == "changed":
+                    paths += what  # type: ignore[arg-type]  # as above
+                else:
+                    others.append((kind, what))
+        for event in others:
+            self._events.put(event)
+        return paths
 
     def _end(self) -> None:
         """End the child and the page, whichever there is."""
@@ -183,18 +199,18 @@ def _forget_bytecode(path: str) -> None:
 
 def _terminal_keeper() -> Callable[[], None]:
     """Give what makes the terminal again what it is now."""
-    try:
-        import termios
+    import termios
 
+    try:
         settings = termios.tcgetattr(0)
-    except (ImportError, OSError, termios.error):  # no terminal
+    except termios.error:  # no terminal
         return _do_nothing
 
     def restore() -> None:
         # Who is in the background may not do so, and would be stopped.
         before = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
         try:
-            with contextlib.suppress(OSError, termios.error):
+            with contextlib.suppress(termios.error):
                 termios.tcsetattr(0, termios.TCSADRAIN, settings)
         finally:
             signal.signal(signal.SIGTTOU, before)

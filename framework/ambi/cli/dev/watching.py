@@ -22,6 +22,7 @@ from pathlib import Path
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
 
     Stamp = tuple[int, int, int]
     """Of a file: when it was written, in ns, its size, its inode."""
@@ -44,20 +45,20 @@ class Watched:
     """The files that are watched, and how they were when it was last looked.
 
     Args:
-        root: the directory of the application.
+        roots: the directories of the application.
         more: directories of which all files count.
     """
 
-    def __init__(self, root: Path, more: Iterable[Path] = ()) -> None:
-        self.root = root.resolve()
-        self.more = [path.resolve() for path in more]
+    def __init__(self, roots: Iterable[Path], more: Iterable[Path] = ()) -> None:
+        folders = {path.resolve(): False for path in roots}
+        folders.update({path.resolve(): True for path in more})
+        self._folders = folders
         self._stamps = self._look()
 
     @property
     def folders(self) -> list[Path]:
         """The directories, without those that are inside of others."""
-        every = dict.fromkeys([self.root, *self.more])
-        return [path for path in every if not any(other in path.parents for other in every)]
+        return [path for path in self._folders if not any(other in path.parents for other in self._folders)]
 
     def changed(self) -> list[str]:
         """Look at all files; give those that are new, gone, or not what they were."""
@@ -69,7 +70,7 @@ class Watched:
         """Look at some files; give those that count, and are new, gone, or not what they were."""
         changed = []
         for path in sorted(set(paths)):
-            stamp = _stamp(path)
+            stamp = _stamp(Path(path))
             if self._counts(Path(path)) and stamp != self._stamps.get(path):
                 changed.append(path)
                 self._stamps.pop(path, None)
@@ -78,26 +79,25 @@ class Watched:
         return changed
 
     def _counts(self, path: Path) -> bool:
-        for folder in (*self.more, self.root):
+        for folder, every in self._folders.items():
             if folder in path.parents:
-                within = path.relative_to(folder).parts
-                parents = [folder.joinpath(*within[:depth]) for depth in range(1, len(within))]
-                if any(_is_skipped(parent.name) or (parent / _ENVIRONMENT).exists() for parent in parents):
-                    continue
-                if _is_watched(path.name, within[:-1], every=folder in self.more):
+                within = path.relative_to(folder).parts[:-1]
+                parents = [folder.joinpath(*within[: depth + 1]) for depth in range(len(within))]
+                skipped = any(_is_skipped(parent.name) or (parent / _ENVIRONMENT).exists() for parent in parents)
+                if not skipped and _is_watched(path.name, within, every=every):
                     return True
         return False
 
     def _look(self) -> dict[str, Stamp]:
         stamps: dict[str, Stamp] = {}
-        for folder, every in [(self.root, False), *((path, True) for path in self.more)]:
-            for path, within in _files(str(folder), ()):
-                if _is_watched(os.path.basename(path), within, every=every) and (stamp := _stamp(path)) is not None:
-                    stamps[path] = stamp
+        for folder, every in self._folders.items():
+            for file, within in _files(str(folder), ()):
+                if _is_watched(file.name, within, every=every) and (stamp := _stamp(file)) is not None:
+                    stamps[file.path] = stamp
         return stamps
 
 
-def _files(folder: str, within: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _files(folder: str, within: tuple[str, ...]) -> Iterator[tuple[os.DirEntry[str], tuple[str, ...]]]:
     """Give the files below a directory, each with the names of the directories in between."""
     try:
         with os.scandir(folder) as found:
@@ -108,7 +108,7 @@ def _files(folder: str, within: tuple[str, ...]) -> Iterator[tuple[str, tuple[st
         return
     for entry in entries:
         if not entry.is_dir(follow_symlinks=False):
-            yield entry.path, within
+            yield entry, within
         elif not _is_skipped(entry.name):
             yield from _files(entry.path, (*within, entry.name))
 
@@ -125,9 +125,9 @@ def _is_watched(name: str, within: tuple[str, ...], *, every: bool) -> bool:
     return every or name.endswith(_SUFFIXES) or _TEMPLATES in within
 
 
-def _stamp(path: str) -> Stamp | None:
+def _stamp(file: Path | os.DirEntry[str]) -> Stamp | None:
     with contextlib.suppress(OSError):
-        found = os.stat(path)
+        found = file.stat()
         return found.st_mtime_ns, found.st_size, found.st_ino
     return None
 
@@ -180,13 +180,12 @@ class Watcher:
     def _wait(self) -> None:
         from watchfiles import watch
 
-        changes = watch(
-            *self._watched.folders, watch_filter=None, stop_event=self._stop, raise_interrupt=False,
-            step=round(_SETTLE_S * 1000), debounce=round(_SETTLE_AT_MOST_S * 1000), rust_timeout=500,
-            ignore_permission_denied=True,
-        )  # fmt: skip
+        options: dict[str, Any] = {
+            "watch_filter": None, "stop_event": self._stop, "raise_interrupt": False, "ignore_permission_denied": True,
+            "step": round(_SETTLE_S * 1000), "debounce": round(_SETTLE_AT_MOST_S * 1000), "rust_timeout": 500,
+        }  # fmt: skip
         try:
-            for found in changes:
+            for found in watch(*self._watched.folders, **options):
                 changed = self._watched.changed_of(path for _, path in found)
                 if changed:
                     self._on_change(changed)

@@ -31,7 +31,7 @@ from urllib.parse import unquote_to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from typing import Any
     from wsgiref.types import WSGIApplication, WSGIEnvironment
 
@@ -45,6 +45,9 @@ _LAST_S = 0.05
 """For requests that were on their way when it was told to stop."""
 _TRAILER_LINES = 100
 _CHUNK_SIZE = re.compile(rb"[0-9a-fA-F]{1,15}")
+_FOLD = re.compile(r"[\r\n]+[ \t]*")
+"""Where a field goes on in the next line, which is as good as a space. See: RFC 9112 5.2."""
+
 _WITHOUT_BODY = ("204", "304")
 
 
@@ -193,7 +196,7 @@ class _Exchange:
     def run(self) -> None:
         """Call the application and send what it gives."""
         connection = self._connection
-        if connection.wsgi.should_exit or not connection.wsgi.keeps_alive:
+        if not connection.wsgi.keeps_alive:
             connection.close_connection = True
         try:
             self._answer()
@@ -208,11 +211,10 @@ class _Exchange:
     def _answer(self) -> None:
         result = self._connection.wsgi.application(self._environ(), self._start)
         try:
-            if not self._has_no_body():
-                for item in result:
-                    self._write(item)
-                    if self._has_no_body():
-                        break
+            for item in result:
+                self._write(item)
+                if item and self._has_no_body():  # nobody gets the others
+                    break
             self._finish()
         finally:
             close: Callable[[], object] | None = getattr(result, "close", None)
@@ -328,7 +330,7 @@ class _Exchange:
             self._is_chunked = True
         elif not self._has_no_body():
             connection.close_connection = True
-        if self.body.is_left_to_client:
+        if self.body.is_left_to_client or connection.wsgi.should_exit:
             connection.close_connection = True
         fields = [f"{name}: {value}" for name, value in self._headers]
         if "date" not in names:
@@ -346,7 +348,7 @@ def _add_field(environ: WSGIEnvironment, name: str, value: str) -> None:
     key = name.upper().replace("-", "_")
     if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
         key = f"HTTP_{key}"
-    value = " ".join(value.splitlines()).strip(" \t")  # a folded line; RFC 9112 5.2
+    value = _FOLD.sub(" ", value).strip(" \t")
     if key in environ:
         value = f"{environ[key]}{'; ' if key == 'HTTP_COOKIE' else ','}{value}"
     environ[key] = value
@@ -395,7 +397,7 @@ class _Body(io.RawIOBase):
                 self._ask()
         if self._is_chunked and not self._left and not self._next_chunk():
             return 0
-        data = self._input.read1(min(len(buffer), self._left))  # type: ignore[attr-defined]  # it is buffered
+        data = self._input.read1(min(len(buffer), self._left))
         buffer[: len(data)] = data
         self._left -= len(data)
         if not data:

@@ -18,3 +18,50 @@ See: https://spec.openapis.org/oas/v3.1.1.html
 """
 
 from __future__ import annotations
+
+from .document import Description
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from ...core.routing import Router
+    from .schemas import Make
+
+
+def setup(
+    app: Router,
+    *,
+    make: Make,
+    title: str,
+    version: str,
+    path: str | None,
+    docs: str | None,
+    description: str,
+    info: Mapping[str, Any] | None,
+    servers: Iterable[str | Mapping[str, Any]],
+    tags: Mapping[str, str] | None,
+    webhooks: Router | None,
+    mounted: bool,
+    middleware: Iterable[Any],
+) -> Description:
+    """Describe an application, and register the routes of the document and its page.
+
+    Arguments and errors as for `App.openapi`; `make` makes the schemas of types.
+    """
+    app.once("app.openapi(...)")
+    described: Any = app  # an `App` is what is described
+    text = {"description": description} if description else {}
+    found = Description(
+        described, make, info={"title": title, "version": version, **text, **(info or {})}, servers=servers, tags=tags,
+        webhooks=webhooks, mounted=mounted,
+    )  # fmt: skip
+    if path is not None:
+        from .page import Served, add_document, add_page
+
+        served, layers = Served(found), tuple(middleware)
+        add_document(app, served, path, middleware=layers)
+        if docs is not None:
+            add_page(app, served, docs, document=path, middleware=layers)
+    return found

@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any, Literal
 
+    from typing_extensions import Unpack
+
     from ...core.middleware import Layer
     from ...core.request import Request
+    from ...core.routing import Router
 
     Strategy = Literal["moving-window", "fixed-window", "sliding-window-counter"]
 
-__all__ = ["RateLimitOptions", "client_address", "rate_limit"]
+__all__ = ["RateLimitOptions", "client_address", "rate_limit", "setup"]
 
 
 class RateLimitOptions(TypedDict, total=False):
@@ -37,6 +40,11 @@ class RateLimitOptions(TypedDict, total=False):
     exempt: Callable[[Request], bool] | None
     strategy: Strategy
     fail_open: bool
+
+
+def setup(app: Router, *, limits: str | Iterable[str], name: str, **options: Unpack[RateLimitOptions]) -> None:
+    """Limit the requests for all routes together. Arguments and errors as for `App.rate_limit`."""
+    app.middleware(rate_limit(limits, name=name, **options))
 
 
 def rate_limit(

@@ -29,8 +29,32 @@ if TYPE_CHECKING:
 
     from ...core.middleware import Middleware
     from ...core.request import Request
+    from ...core.routing import Router
 
-__all__ = ["Flash", "MemoryStore", "RedisStore", "SQLiteStore", "Session", "SessionStore", "Sessions"]
+__all__ = ["Flash", "MemoryStore", "RedisStore", "SQLiteStore", "Session", "SessionStore", "Sessions", "setup"]
+
+
+def setup(
+    app: Router,
+    *,
+    secret: str | bytes | Iterable[str | bytes],
+    cookie: str,
+    max_age_s: int,
+    sliding: bool,
+    store: SessionStore | None,
+    exclusive: bool | None,
+    path: str,
+    domain: str | None,
+    secure: bool | None,
+    samesite: str,
+) -> None:
+    """Add the layer that reads and saves sessions. Arguments and errors as for `App.sessions`."""
+    sessions = Sessions(
+        secret, cookie=cookie, max_age_s=max_age_s, sliding=sliding, store=store, exclusive=exclusive, path=path,
+        domain=domain, secure=secure, samesite=samesite,
+    )  # fmt: skip
+    app.once("app.sessions(...)")
+    app.middleware(sessions.as_layer())
 
 
 class Sessions:
@@ -67,10 +91,8 @@ class Sessions:
         self._options = Options(signer, cookie, max_age_s, sliding, exclusive, path, domain, secure, samesite)
         self._store = store
 
-    def layer_among(self, layers: Iterable[Layer]) -> Layer:
-        """Give the layer that reads and saves them. Raises: ConfigurationError when there are sessions already."""
-        if any(isinstance(getattr(layer.function, "__self__", None), Sessions) for layer in layers):
-            raise ConfigurationError("this application has sessions already: app.sessions(...) is called once")
+    def as_layer(self) -> Layer:
+        """Give the layer that reads and saves them; where a store has to be waited for, it goes where that may be."""
         return Layer(self._serve, blocking=True, waits=self._waits) if self._store is not None else Layer(self._serve)
 
     def _begin(self, request: Request) -> Session:
