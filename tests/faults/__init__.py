@@ -14,10 +14,13 @@
     sockets/              a connection cut after each byte, real signals, slow readers: `nox -s faults`, as they take
                           longer and need servers
 
-In a plain run each test takes a few k, spread over all of them; `AMBI_FAULTS=all` takes every k.
+In a plain run each kind of request meets each fault in some cell, at a few k spread over all of them; with
+`AMBI_FAULTS=all` in every cell and at every k.
 """
 
 import os
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 ALL = os.environ.get("AMBI_FAULTS") == "all"
 """Whether every place is tried, or a few of them."""
@@ -32,3 +35,18 @@ def places(count: int, *, seed: int = 0) -> list[int]:
     between = range(1, count - 1)
     step = max(1, len(between) // (FEW - 2))
     return sorted({0, count - 1, *list(between)[seed % step :: step][: FEW - 2]})
+
+
+def shared(firsts: Iterable[Any], seconds: Sequence[Any], *, one_of: int, seed: int = 0) -> list[tuple[Any, Any]]:
+    """Give the pairs of two lists: all of them, or for each of the first one in so many of the second, in turn."""
+    return [
+        (first, second)
+        for number, first in enumerate(firsts)
+        for other, second in enumerate(seconds)
+        if ALL or (number + other + seed) % one_of == 0
+    ]
+
+
+def name_of(value: Any) -> str:
+    """Name a parameter of a test."""
+    return str(getattr(value, "__name__", value)).replace(" ", "-")

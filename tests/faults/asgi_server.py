@@ -20,6 +20,9 @@ FAULTS = {
 }
 """The fault -> the operation that is counted for it."""
 
+MESSAGES = 3
+"""How many a client of a WebSocket sends, and wants back."""
+
 
 class Server:
     """One request as a server serves it.
@@ -100,8 +103,10 @@ class Server:
             if self._fault == "receive raises":
                 raise ConnectionResetError("the connection is gone")
         await self._pause()
-        if self._messages and not self.gone.is_set():
-            return self._messages.pop(0)
+        while self._messages and not self.gone.is_set():
+            if self._messages[0]["type"] != "websocket.disconnect" or self.counts["send"] > MESSAGES:
+                return self._messages.pop(0)
+            await checkpoint()  # this client leaves when it has what it came for
         await self.gone.wait()
         return {"type": "websocket.disconnect" if self._kind.is_websocket else "http.disconnect"}
 
@@ -145,7 +150,7 @@ def _of_body(pieces: list[bytes]) -> list[Any]:
 def _of_websocket() -> list[Any]:
     return [
         {"type": "websocket.connect"},
-        *({"type": "websocket.receive", "text": f"ok {number}"} for number in range(3)),
+        *({"type": "websocket.receive", "text": f"ok {number}"} for number in range(MESSAGES)),
         {"type": "websocket.disconnect", "code": 1000},
     ]
 

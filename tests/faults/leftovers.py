@@ -107,7 +107,6 @@ def _tasks() -> int:
 @contextlib.contextmanager
 def no_collector() -> Iterator[None]:
     """Let nothing be closed by chance while this runs."""
-    gc.collect()
     gc.disable()
     try:
         yield
