@@ -111,6 +111,11 @@ class Book:
         """Give the ledger of a request, or of a guest's environ or scope."""
         return self.named(request.headers.get("x-visit", ""))
 
+    @property
+    def open(self) -> list[str]:
+        """What is open of all visits."""
+        return [name for ledger in self._ledgers.values() for name in (*ledger.open, *ledger.wrong)]
+
     def named(self, visit: str) -> Ledger:
         """Give the ledger of a visit."""
         return self._ledgers.setdefault(visit, Ledger())
@@ -136,11 +141,11 @@ class NotedStore(MemoryStore):
         self.locked.remove(token)
 
 
-def make_app(cell: Cell, book: Book, folder: Path) -> App:
+def make_app(cell: Cell, book: Book, folder: Path, limits: Limits = LIMITS) -> App:
     """Make the application with handlers of the cell's colour."""
     page = folder / "page.txt"
     page.write_bytes(b"page" + b"." * PAGE_BYTES)
-    app = App(limits=LIMITS, csrf=False)
+    app = App(limits=limits, csrf=False)
     app.sessions(secret=SECRET, store=book.store)
     for register in (plain, bodies, streams, mounts, typed, layered, ends, websockets):
         register(app, cell, book)
