@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +40,16 @@ class Serving:
     def port(self) -> int:
         """Where it listens."""
         return self.running.port
+
+    @property
+    def name(self) -> str:
+        """The server's."""
+        return self.running.server.name
+
+    def kill(self) -> None:
+        """Kill all its processes, which can do nothing about it."""
+        os.killpg(self.running.process.pid, signal.SIGKILL)
+        self.running.process.wait(5)
 
     def stats(self) -> dict[str, Any]:
         """Ask the process what it holds."""

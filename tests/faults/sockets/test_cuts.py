@@ -5,6 +5,7 @@ import struct
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 
 import pytest
 
@@ -18,15 +19,15 @@ BODY = (
     b'--cut\r\ncontent-disposition: form-data; name="f"; filename="f.bin"\r\n\r\n' + b"x" * 60 + b"\r\n--cut--\r\n"
 )
 FORM = (
-    b"POST /form HTTP/1.1\r\nhost: localhost\r\nx-visit: cut\r\ncontent-type: multipart/form-data; boundary=cut\r\n"
+    b"POST /form HTTP/1.1\r\nhost: localhost\r\nx-visit: 000000\r\ncontent-type: multipart/form-data; boundary=cut\r\n"
     b"content-length: %d\r\nconnection: close\r\n\r\n" % len(BODY)
 ) + BODY
 CHUNKED = (
-    b"POST /upload HTTP/1.1\r\nhost: localhost\r\nx-visit: cut\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+    b"POST /upload HTTP/1.1\r\nhost: localhost\r\nx-visit: 000000\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
     b"a\r\n0123456789\r\n14\r\n01234567890123456789\r\n1;x=y\r\n.\r\n0\r\n\r\n"
 )
 CROSSING = (
-    b"POST /crossing HTTP/1.1\r\nhost: localhost\r\nx-visit: cut\r\ncontent-length: 30\r\nconnection: close\r\n\r\n"
+    b"POST /crossing HTTP/1.1\r\nhost: localhost\r\nx-visit: 000000\r\ncontent-length: 30\r\nconnection: close\r\n\r\n"
 ) + b"." * 30
 REQUESTS = {"form": FORM, "chunked": CHUNKED, "crossing": CROSSING}
 ENDINGS = ("FIN", "RST")
@@ -59,8 +60,17 @@ def leave(connection: socket.socket, ending: str) -> None:
     connection.close()
 
 
+_visits = count()
+
+
+def named(request: bytes) -> bytes:
+    """Give a request a name of its own."""
+    return request.replace(b"x-visit: 000000", b"x-visit: %06d" % next(_visits))
+
+
 def cut(port: int, request: bytes, at: int, ending: str) -> bytes:
     """Send so many bytes, and leave; after a FIN, read what is said to that."""
+    request = named(request)
     with connect(port) as connection:
         connection.sendall(request[:at])
         if ending == "RST":
@@ -95,11 +105,11 @@ def test_a_request_that_is_cut_after_any_byte_leaves_nothing(served: list[Servin
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("path", ["/long", "/file", "/events", "/stream", "/wsgi/guest", "/asgi/guest", "/typed?n=1"])
 def test_an_answer_that_is_left_after_any_part_leaves_nothing(served: list[Serving], path: str, ending: str) -> None:
-    request = f"GET {path} HTTP/1.1\r\nhost: localhost\r\nx-visit: left\r\n\r\n".encode()
+    request = f"GET {path} HTTP/1.1\r\nhost: localhost\r\nx-visit: 000000\r\n\r\n".encode()
 
     def visit(port: int, parts: int) -> None:
         with connect(port, 4096) as connection:
-            connection.sendall(request)
+            connection.sendall(named(request))
             for _ in range(parts):
                 if not connection.recv(1024):
                     break
