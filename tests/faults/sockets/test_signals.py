@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.corpus.test_calls import covers
 from tests.faults.sockets.serving import SERVERS, Serving, serving
 from tests.faults.sockets.test_cuts import FORM, connect
 
@@ -60,7 +59,6 @@ def port_is_free(port: int) -> bool:
     return False
 
 
-@covers("signals/term-twice")
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_a_second_signal_stops_at_once_or_keeps_to_the_first(served: Serving, second: signal.Signals) -> None:
     """uvicorn leaves at a second SIGINT what it waits for, gunicorn at SIGINT or SIGQUIT; none hangs, none leaves files."""
@@ -75,7 +73,6 @@ def test_a_second_signal_stops_at_once_or_keeps_to_the_first(served: Serving, se
     assert port_is_free(served.port)
 
 
-@covers("signals/kill9")
 def test_a_process_that_is_killed_leaves_no_file_and_no_port(served: Serving) -> None:
     """During an upload that is on disk already, and while a file is sent."""
     before = _named_temporary_files()
