@@ -88,7 +88,7 @@ def _standing() -> dict[str, int]:
         "tasks": _tasks(),
         "tasks of the framework": len(living_tasks()),
         "busy workers": busy_workers(),
-        "descriptors": len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+        "descriptors": len(os.listdir("/proc/self/fd")),
     }
 
 

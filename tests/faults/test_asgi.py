@@ -129,7 +129,6 @@ async def fail_everywhere(scene: Scene, fault: str, seed: int) -> None:
         except AssertionError as exc:
             exc.add_note(f"{fault}, at {at} of {counted.counts[FAULTS[fault]]}")
             raise
-    return None
 
 
 def _check_told(scene: Scene, server: Server, fault: str, raised: list[Exception]) -> None:

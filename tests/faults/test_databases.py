@@ -86,9 +86,7 @@ def app_of(bank: Bank, provider: Callable[..., Any], **options: Any) -> App:
     app = App(csrf=False)
 
     @app.post("/transfer", **options)
-    async def transfer(
-        request: Request, connection: Annotated[sqlite3.Connection, Provide(provider)]
-    ) -> str:
+    async def transfer(request: Request, connection: Annotated[sqlite3.Connection, Provide(provider)]) -> str:
         for statement in (
             "UPDATE account SET amount = amount - 1 WHERE name = 'a'",
             "INSERT INTO entry VALUES (1)",
@@ -122,7 +120,7 @@ def test_a_transaction_that_is_cancelled_at_any_await_is_whole_or_nothing(
             server = Server(app, TRANSFER, str(turn))
             await way(server.run(), turn)
             with anyio.fail_after(5):
-                while bank.connections:  # a thread that a library has left alone while it commits  # noqa: ASYNC110
+                while bank.connections:  # a thread that a library has left alone while it commits
                     await anyio.sleep(0.001)
             kept = bank.check() - before
             assert kept in (0, 1)

@@ -83,7 +83,9 @@ def test_each_lifespan_of_several_may_fail(cell: Cell, which: int, phase: str, l
     middle = [] if phase == "start" else ["serves"]
     assert events == [*(f"{n} up" for n in begun), *middle, *(f"{n} down" for n in reversed(begun))]
     told = lines()
-    wanted = [f"the {'startup' if phase == 'start' else 'shutdown'} of the application failed: {which} does not {phase}"]
+    wanted = [
+        f"the {'startup' if phase == 'start' else 'shutdown'} of the application failed: {which} does not {phase}"
+    ]
     assert told == (wanted if cell.gateway == "asgi" else []), "a WSGI server gets, and logs, the exception itself"
 
 
@@ -231,9 +233,7 @@ def test_an_error_handler_that_fails_is_a_500(
     assert told[-1].endswith("of the error handler")
 
 
-def test_when_all_fails_there_is_an_answer_and_the_next_one(
-    app: App, client: Client, cell: Cell, lines: Any
-) -> None:
+def test_when_all_fails_there_is_an_answer_and_the_next_one(app: App, client: Client, cell: Cell, lines: Any) -> None:
     left: list[str] = []
 
     def fail(*args: Any) -> None:

@@ -113,7 +113,7 @@ def test_a_server_that_fails_at_any_operation_finds_nothing_left(
 ) -> None:
     scene = Scene(cell, KINDS[kind], tmp_path, caplog)
     with no_collector():
-        count = scene.warm_up().counts[FAULTS[fault][0]]
+        count, at = scene.warm_up().counts[FAULTS[fault][0]], 0
         try:
             for at in places(count, seed=len(fault) + len(kind)):
                 fail_at(scene, fault, at)
@@ -131,7 +131,7 @@ HANDSHAKE = {
     "HTTP_CONNECTION": "Upgrade", "HTTP_UPGRADE": "websocket", "HTTP_SEC_WEBSOCKET_VERSION": "13",
     "HTTP_SEC_WEBSOCKET_KEY": "dGhlIHNhbXBsZSBub25jZQ==", "HTTP_HOST": "localhost", "CONTENT_LENGTH": None,
 }  # fmt: skip
-FRAMES = b"\x81\x85\0\0\0\0hello" b"\x01\x83\0\0\0\0two" b"\x80\x83\0\0\0\0ends" b"\x88\x82\0\0\0\0\x03\xe8"[:-1]
+FRAMES = b"\x81\x85\0\0\0\0hello\x01\x83\0\0\0\0two\x80\x83\0\0\0\0ends\x88\x82\0\0\0\0\x03\xe8"[:-1]
 
 
 @pytest.mark.parametrize("leaves", ["closes", "half-closes"])
@@ -141,6 +141,7 @@ def test_a_websocket_that_is_cut_after_any_byte_leaves_nothing(
     [cell] = [cell for cell in WSGI if cell.is_async] or [WSGI[0]]
     scene = Scene(cell, KINDS["ws"], tmp_path, caplog)
     raised: list[BaseException] = []
+    call_app: Any = scene.app
     for number, at in enumerate([0, *places(len(FRAMES) + 1)]):
         here, there = socket.socketpair()
         with here, there:
@@ -154,8 +155,7 @@ def test_a_websocket_that_is_cut_after_any_byte_leaves_nothing(
                 scene.leftovers.begin()
             environ = environ_of("/ws", **{**HANDSHAKE, "HTTP_X_VISIT": visit, "gunicorn.socket": there})  # type: ignore[arg-type]
             try:
-                iterable = scene.app(environ, lambda status, fields, exc_info=None: None)
-                list(iterable)
+                list(call_app(environ, lambda status, fields, exc_info=None: None))
             except (OSError, SystemExit, StopIteration) as exc:  # how it is told not to answer here any more
                 raised.append(exc)
             settle_in_process()

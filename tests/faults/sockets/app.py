@@ -25,6 +25,8 @@ COLOUR = cast("Colour", os.environ.get("AMBI_FAULTS_COLOUR", "async"))
 CHUNK = b"." * 1023 + b"\n"
 CHUNKS = 400
 
+for _name in ("events", "made"):
+    (FOLDER / _name).touch()
 cell = Cell("asgi", "asyncio", COLOUR)  # of which the colour alone means anything here
 book = Book()
 app: App = make_app(cell, book, FOLDER, Limits(spool_bytes=16, threads=16, stream_threads=64, graceful_stop_s=20))
@@ -114,7 +116,7 @@ async def stats() -> dict[str, Any]:
 
 def _descriptors() -> list[str]:
     found = []
-    for number in os.listdir("/proc/self/fd"):  # noqa: PTH208
+    for number in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):
             os.readlink(f"/proc/self/fd/{number}")
             found.append(number)
