@@ -210,7 +210,7 @@ def servers(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Provoke every fault at every place, in process, over real sockets, and by real signals; `-- --quick` for a part."""
+    """Provoke every fault at every place, in process, over sockets and by signals; `-- --quick` for a part."""
     install(session, "test", "servers", extras=True)
     quick = "--quick" in session.posargs
     rest = [word for word in session.posargs if word != "--quick"]

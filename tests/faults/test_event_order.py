@@ -124,7 +124,7 @@ async def play(cell: Cell, schedule: list[Visit], folder: Path, records: Records
 def test_any_order_of_events_comes_to_a_good_end(cell: Cell) -> None:
     records = Records()
     folder = Path(tempfile.mkdtemp())
-    examples = 1000 if ALL else 12
+    examples = 1000 if ALL else 8
 
     @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), derandomize=not ALL)
     @given(SCHEDULES)

@@ -103,8 +103,8 @@ def test_a_request_that_is_cut_after_any_byte_leaves_nothing(served: list[Servin
         assert cut(each.port, request, len(request), "FIN").startswith(b"HTTP/1.1 200")
         with each.nothing_left(), ThreadPoolExecutor(AT_ONCE) as pool:
             places = range(0, len(request), step)
-            said = pool.map(lambda at: cut(each.port, request, at, ending), places)
-            for at, answer in zip(places, said, strict=True):
+            said = [pool.submit(cut, each.port, request, at, ending) for at in places]
+            for at, answer in zip(places, [one.result() for one in said], strict=True):
                 assert not answer or answer.split()[1] in REFUSED, (at, answer[:200])
 
 
@@ -126,7 +126,8 @@ def test_an_answer_that_is_left_after_any_part_leaves_nothing(served: list[Servi
     for each in served:
         visit(each.port, 1)
         with each.nothing_left(), ThreadPoolExecutor(AT_ONCE) as pool:
-            list(pool.map(lambda parts: visit(each.port, parts), range(20)))
+            for visited in [pool.submit(visit, each.port, parts) for parts in range(20)]:
+                visited.result()
 
 
 def test_connections_that_say_nothing_leave_nothing(served: list[Serving]) -> None:
