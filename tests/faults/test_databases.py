@@ -138,7 +138,7 @@ def test_a_transaction_whose_time_is_up_is_nothing(
 ) -> None:
     """On either gateway: a `def` cannot be cancelled, an `async def` can."""
     bank, provider = provided
-    client = make_client(app_of(bank, provider, timeout_s=0.05))
+    client = make_client(app_of(bank, provider, timeout_s=0.8))
     assert client.post("/transfer", content="now").text == "ok"
     assert bank.check() == 1
     assert client.post("/transfer", content="for long").status_code in (503, 504)
