@@ -82,8 +82,7 @@ def fields_of(request: Request) -> dict[str, Any]:
     }
 
 
-<<<<<<< HEAD
-def log_raised(request: Request, error: Exception, where: str) -> None:
+def log_raised(request: Request, error: Exception) -> None:
     """Write the one line of an exception that the server gets as well; its own logger passes over it.
 
     A refusal that comes too late to be sent, of a body that a stream reads, is the client's fault as any other.
@@ -93,14 +92,7 @@ def log_raised(request: Request, error: Exception, where: str) -> None:
     if isinstance(error, HTTPError) and error.status < 500:
         log_refusal(request, error)
     else:
-        log_crash(request, error, where)
-=======
-def log_raised(request: Request, error: Exception) -> None:
-    """Write the one error line of an exception that the server gets as well; its own logger passes over it."""
-    import logging
-
-    log_crash(request, error, "the sending of its answer")
->>>>>>> main
+        log_crash(request, error, "the sending of its answer")
     error._ambi_is_logged = True  # type: ignore[attr-defined]  # each exception has a dict
     for name in SERVER_LOGGERS:
         if name in logging.root.manager.loggerDict:

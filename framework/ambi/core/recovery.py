@@ -178,13 +178,9 @@ def late_error(request: Request, error: Exception, where: str) -> Response:
     if response is None:
         log_crash(request, error, where)
         tell_of_crash(error)
-<<<<<<< HEAD
-        response = server_error(request, error)
-=======
         if request.app.debug and request.route is not None:  # before there is a route, a start-up failed
             response = _shown(request, error, request.route._plan)
-        response = response or server_error(request)
->>>>>>> main
+        response = response or server_error(request, error)
     _let_go(error)
     run_callbacks(request, response)
     return response
