@@ -19,7 +19,7 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "arch", "tests", "docs", "examples"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
-_APART = ("browser", "deploy", "docs", "examples", "interop", "release", "servers", "streaming")
+_APART = ("browser", "deploy", "docs", "examples", "faults/sockets", "interop", "release", "servers", "streaming")
 ELSEWHERE = [f"--ignore=tests/{name}" for name in _APART]
 """What has a session of its own."""
 LOW = ("tests/bridge", "tests/core")
@@ -210,6 +210,15 @@ def servers(session: nox.Session) -> None:
     else:
         session.run("python", "-m", "tests.servers", *session.posargs)
         session.run("pytest", "tests/streaming", "tests/deploy", *ASK_FOR_SERVERS, env={"AMBI_SERVERS": "all"})
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Provoke every fault at every place, in process, over sockets and by signals; `-- --quick` for a part."""
+    install(session, "test", "servers", extras=True)
+    quick = "--quick" in session.posargs
+    rest = [word for word in session.posargs if word != "--quick"]
+    session.run("pytest", "tests/faults", *rest, env={} if quick else {"AMBI_FAULTS": "all"})
 
 
 @nox.session

@@ -95,10 +95,17 @@ class UploadFile:
         begun = self._file.read()
         # Open as long as the request lasts; `close` is called when that ends.
         self._file = cast("BinaryIO", tempfile.TemporaryFile(buffering=0))  # noqa: SIM115
-        self._file.write(begun)
+        _write_all(self._file, begun)
 
     def __repr__(self) -> str:
         return f"UploadFile({self.filename!r}, {self.content_type!r}, {self.size} bytes)"
+
+
+def _write_all(file: BinaryIO, data: bytes) -> None:
+    """Write all of it: an unbuffered file may take less, on a disk that is almost full for example."""
+    left = memoryview(data)
+    while left:
+        left = left[file.write(left) :]
 
 
 class Form(MultiDict["str | UploadFile"]):
@@ -271,9 +278,7 @@ class MultipartReader:
         for file, data in self._unwritten:
             if isinstance(file.file, io.BytesIO):
                 file._spool()
-            left = memoryview(data)
-            while left:  # an unbuffered file may take less than all, on a full disk for example
-                left = left[file.file.write(left) :]
+            _write_all(file.file, data)
         self._unwritten.clear()
         self._unwritten_bytes = 0
 

@@ -20,13 +20,12 @@ Facts
 
 from __future__ import annotations
 
-from .errors import describe, quote_for_log
+from .errors import HTTPError, describe, quote_for_log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .errors import HTTPError
     from .request import Request
 
 SECRET_PARAMS = frozenset(("token", "secret", "key", "password", "code", "signature", "otp"))
@@ -84,10 +83,16 @@ def fields_of(request: Request) -> dict[str, Any]:
 
 
 def log_raised(request: Request, error: Exception) -> None:
-    """Write the one error line of an exception that the server gets as well; its own logger passes over it."""
+    """Write the one line of an exception that the server gets as well; its own logger passes over it.
+
+    A refusal that comes too late to be sent, of a body that a stream reads, is the client's fault as any other.
+    """
     import logging
 
-    log_crash(request, error, "the sending of its answer")
+    if isinstance(error, HTTPError) and error.status < 500:
+        log_refusal(request, error)
+    else:
+        log_crash(request, error, "the sending of its answer")
     error.__dict__[_IS_LOGGED] = True  # as an attribute a frozen dataclass would refuse it
     for name in SERVER_LOGGERS:
         if name in logging.root.manager.loggerDict:
