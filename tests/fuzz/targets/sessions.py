@@ -1,0 +1,95 @@
+"""Session cookies: only what was signed here is read, and whatever was signed here does no harm."""
+
+from __future__ import annotations
+
+import io
+import json
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+from ambi import App, Request
+from ambi.features.sessions.keeping import _read_written
+from ambi.features.sessions.signing import Signer
+from tests.fuzz.finding import found, of_corpus, values_of
+from tests.fuzz.properties import check_work
+
+SECRET = "a secret of thirty-two bytes or more, for fuzzing"
+NAME = "session"
+SIGNER = Signer([SECRET.encode()], "session", NAME, 3600)
+OTHER = Signer([SECRET.encode()], "token", NAME, 3600)
+
+
+def make_app() -> App:
+    """Make an application that tells its session, and changes it."""
+    app = App(allowed_hosts=["example.test"])
+    app.sessions(SECRET, cookie=NAME, max_age_s=3600)
+
+    @app.get("/")
+    def tell(request: Request) -> Any:
+        kept = dict(request.session)
+        request.session["seen"] = True
+        return kept
+
+    return app
+
+
+APP = make_app()
+
+
+def ask(cookie: str) -> tuple[int, bytes, list[tuple[str, str]]]:
+    """Send a request with a cookie; give status, body and fields."""
+    environ = {
+        "REQUEST_METHOD": "GET", "PATH_INFO": "/", "QUERY_STRING": "", "SERVER_PROTOCOL": "HTTP/1.1", "SCRIPT_NAME": "",
+        "HTTP_HOST": "example.test", "HTTP_COOKIE": cookie, "wsgi.input": io.BytesIO(), "wsgi.url_scheme": "http",
+    }  # fmt: skip
+    started: list[Any] = []
+    body = APP(environ, lambda status, fields, exc_info=None: started.append((status, fields)) or print)  # type: ignore[func-returns-value]
+    content = b"".join(body)
+    getattr(body, "close", lambda: None)()
+    status, fields = started[-1]
+    return int(status[:3]), content, fields
+
+
+def check(data: bytes) -> None:
+    """Check one value: as a client made it up, as another cookie's, and as one of ours in another form."""
+    text = data.decode("latin-1")
+    assert SIGNER.read(text) is None
+    status, body, _ = ask(f"{NAME}={text}")
+    assert (status, body) == (200, b"{}")
+    visible = "".join(c for c in text if "\x21" <= c <= "\x7e" and c not in '";,\\')
+    signed = SIGNER.sign(visible)
+    read = SIGNER.read(signed)
+    assert read is not None
+    assert read[0] == visible
+    assert OTHER.read(signed) is None
+    for payload in (visible, urlsafe_b64encode(data).decode(), urlsafe_b64encode(b"[1700000000, %s]" % data).decode()):
+        _check_signed(payload)
+    check_work(data, lambda large: _read_written(large.decode("latin-1")))
+
+
+def _check_signed(payload: str) -> None:
+    status, body, fields = ask(f"{NAME}={SIGNER.sign(payload)}")
+    written = _read_written(payload)
+    if status == 500:  # values that were never in a session of ours: they cannot be sent as JSON
+        assert written is not None
+        with suppress(ValueError, RecursionError):
+            json.dumps(written[1], allow_nan=False).encode()
+            raise AssertionError(payload)
+        return
+    assert status == 200
+    kept = {} if written is None else written[1]
+    assert json.loads(body) == kept
+    for name, value in fields:
+        if name == "set-cookie" and value.startswith(f"{NAME}="):
+            again = ask(value.partition(";")[0])
+            assert json.loads(again[1]) == {**kept, "seen": True}
+
+
+def seeds() -> Iterator[bytes]:
+    """Give values of the cookie, and what may be in one."""
+    yield from found("sessions")
+    yield from of_corpus("cookies", values_of("cookie"))
+    yield from (b'{"user": 7}', b'{"a": [1, null, "\\u00fc"]}', b"[[]]", b"[1700000000, []]", b'{"a": 1e999}', b'{"": "\\ud800"}')
+    yield b"WzE3MDAwMDAwMDAsIHsiYSI6MX1d.abcdef.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
