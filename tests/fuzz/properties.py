@@ -14,7 +14,7 @@ LARGE_BYTES = 1 << 16
 CPU_BUDGET_S = 2.0
 """For so many bytes, and the slowest parser takes a tenth of it where every line is counted; at a square of them none
 would do with a hundred times as much."""
-_EVERY = 64
+_EVERY = 2048
 
 
 class Refusal(NamedTuple):
