@@ -20,7 +20,7 @@ INTRODUCTION = """# Differences from Werkzeug and Starlette
 
 The same bytes were sent to ambi, to Werkzeug (on which Flask stands) and to Starlette (on which FastAPI stands). Where
 one of them reads something else than ambi, or answers otherwise, it is listed here, with what was sent, what was seen
-and why ambi does it so. "The same" means: as ambi. A test sends some two thousand requests, and fails for a difference
+and why ambi does it so. "The same" means: as ambi. A test sends more than a thousand requests, and fails for a difference
 that is not explained here and for an explanation without a difference.
 
 ```console

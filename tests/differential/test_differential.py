@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +19,11 @@ from tests.differential.inputs import SUBJECTS, query
 from tests.differential.judging import PEERS, Panel, Seen, inputs_of, panel
 from tests.differential.page import PAGE, page, without_versions
 
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # of files that others leave open where they refuse a form
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
 
 @pytest.fixture(scope="module")
 def asked() -> Iterator[Panel]:
@@ -25,6 +32,9 @@ def asked() -> Iterator[Panel]:
         with panel() as found:
             yield found
     finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
         logging.disable(logging.NOTSET)
 
 
