@@ -1,10 +1,10 @@
 """One application of each framework, written as its documentation says; all read the same things, and say what they read.
 
-    /query, /cookies, /form     what is read, as JSON
-    /file                       ten bytes with a fixed tag and date
-    /static/...                 a directory
-    /to?to=                     a redirect
-    /slash/                     a route that ends with a slash
+/query, /cookies, /form     what is read, as JSON
+/file                       ten bytes with a fixed tag and date
+/static/...                 a directory
+/to?to=                     a redirect
+/slash/                     a route that ends with a slash
 """
 
 from __future__ import annotations
@@ -121,7 +121,12 @@ def make_werkzeug(root: Path) -> Any:
             return as_json(told(request.form.items(multi=True), files))
         if endpoint == "file":
             return send_file(
-                io.BytesIO(CONTENT), request.environ, mimetype="text/plain", etag=ETAG, last_modified=MODIFIED, conditional=True
+                io.BytesIO(CONTENT),
+                request.environ,
+                mimetype="text/plain",
+                etag=ETAG,
+                last_modified=MODIFIED,
+                conditional=True,
             )
         if endpoint == "static":
             return send_from_directory(root, arguments["path"], request.environ)
@@ -160,7 +165,11 @@ def make_starlette(root: Path) -> Any:
     async def form(request: Any) -> Any:
         async with request.form() as parts:
             items = parts.multi_items()
-            files = [(name, f.filename, (await f.read()).decode("latin-1")) for name, f in items if isinstance(f, StarletteFile)]
+            files = [
+                (name, f.filename, (await f.read()).decode("latin-1"))
+                for name, f in items
+                if isinstance(f, StarletteFile)
+            ]
             return JSONResponse(told([pair for pair in items if isinstance(pair[1], str)], files))
 
     statics = StaticFiles(directory=root, html=True)

@@ -92,7 +92,19 @@ RANGES = (
     "bytes=0x0-4", "bytes=00-04", "bytes=0-99999999999999999999999", "bytes=99999999999999999999999-", "bytes=1_0-", "bytes=\xb2-",
     "bytes=0-4;x", "bytes=0-4=5", "", "bytes=0-1,20-30", "bytes=-5,-3", "none",
 )  # fmt: skip
-IF_RANGES = ("", '"v1"', '"v2"', 'W/"v1"', THEN, "Sun, 06 Nov 1994 08:49:36 GMT", "Sun, 06 Nov 1994 08:49:38 GMT", "v1", "*", '"v1", "v2"', "x")
+IF_RANGES = (
+    "",
+    '"v1"',
+    '"v2"',
+    'W/"v1"',
+    THEN,
+    "Sun, 06 Nov 1994 08:49:36 GMT",
+    "Sun, 06 Nov 1994 08:49:38 GMT",
+    "v1",
+    "*",
+    '"v1", "v2"',
+    "x",
+)
 TAGS = (
     '"v1"', '"v2"', 'W/"v1"', "*", '"v0", "v1"', '"v0","v1"', 'W/"v0", W/"v1"', "v1", '"v1', 'v1"', "", " ", ",", '"a,v1"', '"v0" "v1"',
     '* , "v2"', 'w/"v1"', '"V1"', '"v0", v1', 'W/v1', '"v0", *', "'v1'", '"\xe9"', '"v1" ; x', "\t\"v1\"", '"v0",,"v1"',
@@ -156,7 +168,19 @@ LOCATIONS = (
 
 def _redirects() -> Iterator[Sent]:
     yield from (redirect(to) for to in LOCATIONS)
-    yield from (Sent(target) for target in ("/slash", "/slash?a=1&b=%20", "/slash/", "/slash//", "//slash", "/slash/?x", "/%73lash", "/slash%2f"))
+    yield from (
+        Sent(target)
+        for target in (
+            "/slash",
+            "/slash?a=1&b=%20",
+            "/slash/",
+            "/slash//",
+            "//slash",
+            "/slash/?x",
+            "/%73lash",
+            "/slash%2f",
+        )
+    )
     yield from (redirect(to) for to in ("/a\r\nset-cookie: a=b", "/a\0b", "/a\x7fb", ""))
 
 
@@ -167,7 +191,9 @@ _KNOWN: dict[str, Any] = {
 
 # --- those that are generated ---
 
-_field = st.text("ab=&%+;?0Cc'\"<>", max_size=14) | st.sampled_from(["\xc3\xbc=\xff", "%C3%BC", "%c3%", "a=%ff", "+%2B+", "&&", "a"])
+_field = st.text("ab=&%+;?0Cc'\"<>", max_size=14) | st.sampled_from(
+    ["\xc3\xbc=\xff", "%C3%BC", "%c3%", "a=%ff", "+%2B+", "&&", "a"]
+)
 _query_text = _field | st.lists(_field, max_size=4).map("&".join)
 _cookie_text = st.lists(
     st.text('ab= "\\;0127,\t\xc3\xbc\xa0', max_size=8) | st.sampled_from(['a="b', "a=1", "a", "=", '"', 'q="\\073"', " a = b "]), max_size=4
@@ -186,9 +212,13 @@ _part = st.builds(
     st.sampled_from([b"", b'; filename="x.txt"', b"; filename=x", b'; filename=""', b'; filename="C:\\x"', b'; filename="a;b"']),
     _content,
 )  # fmt: skip
-_bodies = st.lists(_part, max_size=3).map(lambda parts: b"".join(parts) + b"--B--\r\n") | st.lists(_piece, max_size=8).map(b"".join)
+_bodies = st.lists(_part, max_size=3).map(lambda parts: b"".join(parts) + b"--B--\r\n") | st.lists(
+    _piece, max_size=8
+).map(b"".join)
 _number = st.sampled_from(["", "0", "1", "4", "9", "10", "11", "99"])
-_range_text = st.builds("bytes={}-{}".format, _number, _number) | st.text("bytes=-,0 9", max_size=12).map(lambda t: f"bytes={t}")
+_range_text = st.builds("bytes={}-{}".format, _number, _number) | st.text("bytes=-,0 9", max_size=12).map(
+    lambda t: f"bytes={t}"
+)
 _tag_list = st.lists(st.sampled_from(TAGS), min_size=1, max_size=3).map(", ".join)
 _fields = st.fixed_dictionaries(
     {},
@@ -201,7 +231,9 @@ _path = st.lists(
     st.sampled_from(["a.txt", "sub", "b.txt", "..", ".", "%2e%2e", "", "link-in", "link-out", ".env", "index.html", "static", "%2f", "empty", "x"]),
     max_size=4,
 ).map(lambda parts: "/" + "/".join(parts))  # fmt: skip
-_location = st.text("ab/:?#[]@!$&'()*+,;=%20.~-_|\"<>\\^`{} üé", max_size=12).map(lambda t: f"/{t}") | st.sampled_from(LOCATIONS)
+_location = st.text("ab/:?#[]@!$&'()*+,;=%20.~-_|\"<>\\^`{} üé", max_size=12).map(lambda t: f"/{t}") | st.sampled_from(
+    LOCATIONS
+)
 _method = st.sampled_from(["GET", "GET", "HEAD"])
 
 GENERATED: dict[str, st.SearchStrategy[Sent]] = {
@@ -209,7 +241,12 @@ GENERATED: dict[str, st.SearchStrategy[Sent]] = {
     "form": _query_text.map(form),
     "cookies": _cookie_text.filter(bool).map(cookies),
     "multipart": _bodies.map(multipart),
-    "range": st.builds(lambda m, r, i: file(m, range=r, **({"if_range": i} if i else {})), _method, _range_text, st.sampled_from(IF_RANGES)),
+    "range": st.builds(
+        lambda m, r, i: file(m, range=r, **({"if_range": i} if i else {})),
+        _method,
+        _range_text,
+        st.sampled_from(IF_RANGES),
+    ),
     "conditions": st.builds(lambda m, fields: file(m, **fields), _method, _fields),
     "static": st.builds(static, _path, _method),
     "redirects": _location.map(redirect),

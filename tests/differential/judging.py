@@ -41,7 +41,9 @@ def seen(answer: Answer) -> Seen:
     if answer.fields.get("content-type", "").startswith("application/json"):
         return Seen(answer.status, json.loads(answer.body))
     fields = tuple((name, answer.fields[name]) for name in _COMPARED if name in answer.fields)
-    return Seen(answer.status, None, fields, "" if answer.status in (302, 307, 308, 304) else answer.body.decode("latin-1"))
+    return Seen(
+        answer.status, None, fields, "" if answer.status in (302, 307, 308, 304) else answer.body.decode("latin-1")
+    )
 
 
 class Panel:

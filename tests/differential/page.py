@@ -69,7 +69,13 @@ def _sent(sent: Sent) -> str:
     """Show what matters of a request."""
     if sent.body:
         text = ascii(sent.body)[2:-1]
-        return text.replace("--B\\r\\nContent-Disposition: form-data; ", "", 1).removesuffix("\\r\\n\\r\\nx\\r\\n--B--\\r\\n") if "--B" in text else text
+        return (
+            text.replace("--B\\r\\nContent-Disposition: form-data; ", "", 1).removesuffix(
+                "\\r\\n\\r\\nx\\r\\n--B--\\r\\n"
+            )
+            if "--B" in text
+            else text
+        )
     fields = "; ".join(f"{name.title()}: {value}" for name, value in sent.headers)
     target = sent.target if sent.target not in ("/file", "/cookies") else ""
     method = sent.method if sent.method != "GET" else ""

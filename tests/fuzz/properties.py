@@ -28,7 +28,8 @@ def attempt(function: Callable[..., Any], *args: Any, statuses: frozenset[int] =
     try:
         return function(*args)
     except HTTPError as exc:
-        assert exc.status in statuses, f"{exc} is no refusal that is documented"
+        if exc.status not in statuses:
+            raise AssertionError(f"{exc} is no refusal that is documented") from exc
         return Refusal(exc.status)
 
 

@@ -34,7 +34,9 @@ def check(data: bytes) -> None:
     if len(text) > 1 and len(ranges) < 200:
         assert best_media_type(f", {text}", TYPES) == media_type
         _check_refused(text, media_type)
-    check_work(data, lambda large: (parse_accept(large.decode("latin-1")), best_language(large.decode("latin-1"), LANGUAGES)))
+    check_work(
+        data, lambda large: (parse_accept(large.decode("latin-1")), best_language(large.decode("latin-1"), LANGUAGES))
+    )
 
 
 def _check_refused(text: str, media_type: str | None) -> None:

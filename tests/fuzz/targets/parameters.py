@@ -52,4 +52,8 @@ def seeds() -> Iterator[bytes]:
     yield from table("dispositions", "value")
     yield from of_corpus("headers", values_of("content-type"))
     yield from of_corpus("multipart", values_of("content-type"))
-    yield from (b'multipart/form-data; boundary="a b"; charset=utf-8', b'private="set-cookie", max-age=1', b'a, "b, c\\"", d')
+    yield from (
+        b'multipart/form-data; boundary="a b"; charset=utf-8',
+        b'private="set-cookie", max-age=1',
+        b'a, "b, c\\"", d',
+    )

@@ -15,7 +15,9 @@ from tests.fuzz.finding import found, in_bytes, table
 from tests.fuzz.properties import Refusal, attempt, check_work
 
 NAMES = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-forwarded-prefix")
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?", re.DOTALL)
+_TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?", re.DOTALL
+)
 
 
 class Edge(FakeEdge):
@@ -48,7 +50,10 @@ def check(data: bytes) -> None:
     _check_forwarded(lines[0])
     _check_trace(lines[0])
     check_work(data, lambda large: attempt(parse_forwarded, large.decode("latin-1")))
-    check_work(data, lambda large: [attempt(p.read, Edge(), dict.fromkeys(NAMES, large.decode("latin-1"))) for p in PROXIES[:3]])
+    check_work(
+        data,
+        lambda large: [attempt(p.read, Edge(), dict.fromkeys(NAMES, large.decode("latin-1"))) for p in PROXIES[:3]],
+    )
 
 
 def _check_told(told: Any) -> None:
@@ -74,7 +79,9 @@ def _check_forwarded(text: str) -> None:
         return
     assert all(elements)
     written = ", ".join(
-        ";".join('{}="{}"'.format(name, value.replace("\\", "\\\\").replace('"', '\\"')) for name, value in element.items())
+        ";".join(
+            '{}="{}"'.format(name, value.replace("\\", "\\\\").replace('"', '\\"')) for name, value in element.items()
+        )
         for element in elements
     )
     assert parse_forwarded(written) == elements, written
@@ -92,7 +99,7 @@ def _check_trace(text: str) -> None:
     trace = Trace(text, text, text)
     assert parse_traceparent(trace.traceparent) is not None
     assert is_request_id(trace.request_id)
-    assert trace.state == "" or trace.state == text
+    assert trace.state in ("", text)
 
 
 def seeds() -> Iterator[bytes]:

@@ -91,5 +91,12 @@ def seeds() -> Iterator[bytes]:
     """Give values of the cookie, and what may be in one."""
     yield from found("sessions")
     yield from of_corpus("cookies", values_of("cookie"))
-    yield from (b'{"user": 7}', b'{"a": [1, null, "\\u00fc"]}', b"[[]]", b"[1700000000, []]", b'{"a": 1e999}', b'{"": "\\ud800"}')
+    yield from (
+        b'{"user": 7}',
+        b'{"a": [1, null, "\\u00fc"]}',
+        b"[[]]",
+        b"[1700000000, []]",
+        b'{"a": 1e999}',
+        b'{"": "\\ud800"}',
+    )
     yield b"WzE3MDAwMDAwMDAsIHsiYSI6MX1d.abcdef.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"

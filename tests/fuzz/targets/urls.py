@@ -30,7 +30,7 @@ def check(data: bytes) -> None:
         _check_target(text)
         origin = read_origin(text)
         assert origin is None or split_host(origin[1])[0] == origin[1]
-        scheme, slashes, rest = text.partition("://")
+        _, slashes, rest = text.partition("://")
         if slashes:
             _check_host(rest)
     check_work(data, lambda large: (attempt(split_host, large.decode("latin-1")), read_origin(large.decode("latin-1"))))

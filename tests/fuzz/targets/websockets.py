@@ -82,7 +82,7 @@ def seeds() -> Iterator[bytes]:
     yield from found("websockets")
     packed = _deflated(b"hello " * 5)
     bomb = _deflated(bytes(2000))
-    yield b"\0\1\2\3" + b"\x81\x05hello" + b"\x01\x02he" + b"\x89\x01p" + b"\x80\x03llo" + b"\x82\x03\0\xff\1" + b"\x88\x02\x03\xe8"
+    yield (b"\0\1\2\3\x81\x05hello\x01\x02he\x89\x01p\x80\x03llo\x82\x03\0\xff\1\x88\x02\x03\xe8")
     yield b"\0\5\1\1" + bytes((0xC1, len(packed))) + packed + bytes((0xC1, len(packed))) + packed
     yield b"\0\1\1\1" + bytes((0xC2, len(bomb))) + bomb
     yield b"\0\1\1\1" + bytes((0x41, 3)) + packed[:3] + b"\x89\0" + bytes((0x80, len(packed) - 3)) + packed[3:]
