@@ -9,7 +9,7 @@ import importlib
 import logging
 import sys
 
-import atheris
+import atheris  # type: ignore[import-untyped]  # it says no types
 
 
 def main() -> None:

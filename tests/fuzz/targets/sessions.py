@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
@@ -12,11 +11,14 @@ from typing import Any
 from ambi import App, Request
 from ambi.features.sessions.keeping import _read_written
 from ambi.features.sessions.signing import Signer
+from tests.differential.exchange import Answer, Sent, ask_wsgi
 from tests.fuzz.finding import found, of_corpus, values_of
 from tests.fuzz.properties import check_work
 
 SECRET = "a secret of thirty-two bytes or more, for fuzzing"
 NAME = "session"
+FULL = 2500
+"""Characters of JSON that, with something added and in base64, may be more than a cookie takes."""
 SIGNER = Signer([SECRET.encode()], "session", NAME, 3600)
 OTHER = Signer([SECRET.encode()], "token", NAME, 3600)
 
@@ -38,25 +40,16 @@ def make_app() -> App:
 APP = make_app()
 
 
-def ask(cookie: str) -> tuple[int, bytes, list[tuple[str, str]]]:
-    """Send a request with a cookie; give status, body and fields."""
-    environ = {
-        "REQUEST_METHOD": "GET", "PATH_INFO": "/", "QUERY_STRING": "", "SERVER_PROTOCOL": "HTTP/1.1", "SCRIPT_NAME": "",
-        "HTTP_HOST": "example.test", "HTTP_COOKIE": cookie, "wsgi.input": io.BytesIO(), "wsgi.url_scheme": "http",
-    }  # fmt: skip
-    started: list[Any] = []
-    body = APP(environ, lambda status, fields, exc_info=None: started.append((status, fields)) or print)  # type: ignore[func-returns-value]
-    content = b"".join(body)
-    getattr(body, "close", lambda: None)()
-    status, fields = started[-1]
-    return int(status[:3]), content, fields
+def ask(cookie: str) -> Answer:
+    """Send a request with a cookie."""
+    return ask_wsgi(APP, Sent(headers=(("cookie", cookie),)))
 
 
 def check(data: bytes) -> None:
     """Check one value: as a client made it up, as another cookie's, and as one of ours in another form."""
     text = data.decode("latin-1")
     assert SIGNER.read(text) is None
-    status, body, _ = ask(f"{NAME}={text}")
+    status, _, body = ask(f"{NAME}={text}")
     assert (status, body) == (200, b"{}")
     visible = "".join(c for c in text if "\x21" <= c <= "\x7e" and c not in '";,\\')
     signed = SIGNER.sign(visible)
@@ -70,10 +63,12 @@ def check(data: bytes) -> None:
 
 
 def _check_signed(payload: str) -> None:
-    status, body, fields = ask(f"{NAME}={SIGNER.sign(payload)}")
+    status, fields, body = ask(f"{NAME}={SIGNER.sign(payload)}")
     written = _read_written(payload)
-    if status == 500:  # values that were never in a session of ours: they cannot be sent as JSON
+    if status == 500:  # values that were never in a session of ours: they cannot be sent as JSON, or are too many
         assert written is not None
+        if len(json.dumps(written[1])) > FULL:
+            return
         with suppress(ValueError, RecursionError):
             json.dumps(written[1], allow_nan=False).encode()
             raise AssertionError(payload)
@@ -81,10 +76,10 @@ def _check_signed(payload: str) -> None:
     assert status == 200
     kept = {} if written is None else written[1]
     assert json.loads(body) == kept
-    for name, value in fields:
-        if name == "set-cookie" and value.startswith(f"{NAME}="):
-            again = ask(value.partition(";")[0])
-            assert json.loads(again[1]) == {**kept, "seen": True}
+    given = fields.get("set-cookie", "")
+    if given.startswith(f"{NAME}="):
+        again = ask(given.partition(";")[0])
+        assert json.loads(again.body) == {**kept, "seen": True}
 
 
 def seeds() -> Iterator[bytes]:
