@@ -18,6 +18,8 @@ LIMITS = Limits(
     max_form_fields=20, max_form_files=10, max_form_parts=25, max_field_bytes=1000, max_fields_bytes=2000,
     spool_bytes=1024, max_part_header_bytes=300,
 )  # fmt: skip
+FREE = Limits(max_part_header_bytes=300)
+"""With the same limit for headers, of which what stands outside of parts depends."""
 STATUSES = frozenset((400, 413))
 _AMBIGUOUS = re.compile(r"%22|\\\\|\\\0")
 """What browsers write as if it were something else: %22 stands for a quote, and a backslash escapes one, or another."""
@@ -62,6 +64,9 @@ def check(data: bytes) -> None:
     assert attempt(read, chunks(body, cuts), statuses=STATUSES) == whole
     if len(body) < 200:
         assert attempt(read, chunks(body, b""), statuses=STATUSES) == whole
+    _check_limits(body, whole)
+    if _first_is_none(body):
+        assert whole == Refusal(400)
     if not isinstance(whole, Refusal) and not any(_AMBIGUOUS.search(_names(part)) for part in whole):
         boundary = "x"
         while boundary.encode() in body:
@@ -69,6 +74,33 @@ def check(data: bytes) -> None:
         again = written(whole, boundary)
         assert read([again], boundary, Limits()) == whole, again
     check_work(body, lambda large: read([large], limits=Limits()))
+
+
+def _check_limits(body: bytes, whole: Any) -> None:
+    """See that exactly those forms are refused with 413 that pass a limit."""
+    free = attempt(read, [body], BOUNDARY, FREE, statuses=STATUSES)
+    if isinstance(free, Refusal):
+        assert isinstance(whole, Refusal)
+        return
+    texts = [value for _, value in free if isinstance(value, str)]
+    sizes = [len(text.encode()) for text in texts]
+    files = len(free) - len(texts)
+    is_over = (
+        max(sizes, default=0) > LIMITS.max_field_bytes
+        or sum(sizes) > LIMITS.max_fields_bytes
+        or len(texts) > LIMITS.max_form_fields
+        or files > LIMITS.max_form_files
+        or len(free) > LIMITS.max_form_parts
+    )
+    if not any("\ufffd" in text for text in texts):  # which stands for fewer bytes than it has
+        assert whole == (Refusal(413) if is_over else free)
+
+
+def _first_is_none(body: bytes) -> bool:
+    """Tell whether the first boundary with its dashes is no delimiter, which is a line of its own."""
+    at = body.find(b"--B")
+    begins = at == 0 or body[:at].endswith(b"\r\n")
+    return at >= 0 and not (begins and re.match(rb"(?:--)?[ \t]*(?:\r\n|\r?\Z)", body[at + 3 :]))
 
 
 def _names(part: Any) -> str:
@@ -85,6 +117,10 @@ def seeds() -> Iterator[bytes]:
         yield b"\1\3\5\7--B\r\nContent-Disposition: " + disposition + b"\r\n\r\nx\r\n--B--\r\n"
     for case_body in of_corpus("multipart", _with_our_boundary):
         yield b"\7\0\x20\1" + case_body
+    field = b'--B\r\nContent-Disposition: form-data; name="a"\r\n\r\n'
+    for text, count in ((b"x" * 600, 2), (b"x" * 1000, 1), (b"x" * 1001, 1), (b"x" * 600, 4), (b"", 20), (b"", 21)):
+        yield b"\x1f\x1f\x1f\x1f" + (field + text + b"\r\n") * count + b"--B--\r\n"
+    yield b'\1\1\1\1x--B\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n--B--\r\n'
     yield (
         b'\5\1\0\0--B\r\nContent-Disposition: form-data; name="f"; filename="a.txt"\r\nContent-Type: text/plain\r\n'
         b'X-A: b\r\n\r\nfile\r\n--B \r\ncontent-disposition: form-data; name="a"\r\n\r\n\r\n--B--\r\nepilogue'
