@@ -58,4 +58,10 @@ def seeds() -> Iterator[bytes]:
     yield from found("cookies")
     yield from table("cookies", "header")
     yield from of_corpus("cookies", values_of("cookie"))
-    yield from (b"a=b, c;/path", b'session="a\\073b\\""; x=\xc3\xbc', b"__Host-a=1;/", b"__Secure-a=b c", b"\x0b__Host-a=1; a=2")
+    yield from (
+        b"a=b, c;/path",
+        b'session="a\\073b\\""; x=\xc3\xbc',
+        b"__Host-a=1;/",
+        b"__Secure-a=b c",
+        b"\x0b__Host-a=1; a=2",
+    )
