@@ -22,7 +22,7 @@ from tests.fuzz.targets import NAMES
 _REACHED = re.compile(r"#\d+\s+(INITED|DONE)\s+cov: (\d+) ft: (\d+) corp: (\d+)")
 _STATISTIC = re.compile(r"stat::(\w+):\s+(\d+)")
 FOLDERS = ("corpus", "seeds", "found")
-_SPARE_S = 120
+_SPARE_S = 300
 """What a target may take beyond its time: the seeds, and an input that is being tried when it is over."""
 
 

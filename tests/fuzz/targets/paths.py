@@ -33,6 +33,9 @@ def make_app() -> App:
 
 
 APP = make_app()
+ROOT = App()
+"""Of which everything is one path: the one that could be built so that it were another host."""
+ROOT.get("/{rest:path}", name="rest")(lambda request: request.path)
 
 
 async def _receive() -> Any:
@@ -79,6 +82,7 @@ def check(data: bytes) -> None:
             assert isinstance(attempt(route_of, read_asgi, path, query, statuses=frozenset((400, 414))), Refusal)
         return
     assert decode_path(encode_path(text).encode()) == text
+    _check_root(text)
     if path[:1] != b"/" or b" " in data:  # of the absolute form servers make different things
         return
     one, other = (
@@ -88,11 +92,21 @@ def check(data: bytes) -> None:
     if isinstance(one, Refusal):
         return
     assert one[0] == text
-    _check_way_back(one[1], one[2])
+    _check_way_back(*one[:3])
     check_work(data, lambda large: (percent_decode(large), APP._table.match("GET", large.decode("latin-1"), [])))
 
 
-def _check_way_back(route: Route | None, values: tuple[Any, ...]) -> None:
+def _check_root(text: str) -> None:
+    try:
+        link = ROOT.url_path("rest", {"rest": text[1:]})
+    except ValueError:
+        assert text[1:2] in ("", "/")
+    else:
+        assert link[1:2] not in ("", "/")
+        assert decode_path(link.encode()) == text
+
+
+def _check_way_back(path: str, route: Route | None, values: tuple[Any, ...]) -> None:
     if route is None:
         return
     assert "" not in values
@@ -106,6 +120,8 @@ def _check_way_back(route: Route | None, values: tuple[Any, ...]) -> None:
     again = route_of(read_wsgi, *link.encode().partition(b"?")[::2])
     assert again[1] is route, link
     assert repr(again[2]) == repr(values), link
+    if any(converter in (route.name or "") for converter in ("uuid", "date")):  # which have one form each
+        assert again[0] == path.lower()
 
 
 def seeds() -> Iterator[bytes]:
@@ -116,5 +132,5 @@ def seeds() -> Iterator[bytes]:
     yield from (encode_path(template).encode() for template in TEMPLATES)
     yield from (
         b"/a/2024-02-29", b"/a/123e4567-e89b-12d3-a456-426614174000", b"/a/v7.json", b"/f/1.50", b"/files/a//b/..;/%2e%2e/c",
-        b"/%C3%BC/x?q=1", b"/a/%2F", b"/slash", b"/a/b/", b"/a/x-x", b"/-x", b"/files//x", b"/a/123E4567-E89B-12D3-A456-426614174000", b"/a/123e4567e89b12d3a456426614174000", b"http://example.test/a/b", b"/d/0.10", b"/a/7/deep/08",
+        b"/%C3%BC/x?q=1", b"/a/%2F", b"/slash", b"/a/b/", b"/a/x-x", b"/-x", b"/files//x", b"/a/123E4567-E89B-12D3-A456-426614174000", b"/a/123e4567e89b12d3a456426614174000----", b"//x", b"/%2fx", b"http://example.test/a/b", b"/d/0.10", b"/a/7/deep/08",
     )  # fmt: skip
