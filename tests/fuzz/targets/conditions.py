@@ -142,6 +142,7 @@ def _check_file(method: str, fields: dict[str, str]) -> None:
 def seeds() -> Iterator[bytes]:
     """Give values, and lines of them."""
     yield from found("conditions")
+    yield b"bytes=3-3"
     yield from table("dates-refused", "text")
     for name in NAMES:
         yield from of_corpus("range", values_of(name))

@@ -48,6 +48,7 @@ def _check_refused(text: str, media_type: str | None) -> None:
 def seeds() -> Iterator[bytes]:
     """Give field values."""
     yield from found("negotiation")
+    yield b"a/b;q=1.5, text/html;q=1.000, */*;q=.5"
     for name in ("accept", "accept-encoding", "accept-language"):
         yield from table(name, "header")
         yield from of_corpus("headers", values_of(name))

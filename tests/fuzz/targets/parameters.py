@@ -101,7 +101,14 @@ def seeds() -> Iterator[bytes]:
     yield from table("dispositions", "value")
     yield from of_corpus("headers", values_of("content-type"))
     yield from of_corpus("multipart", values_of("content-type"))
-    yield from (b'a, "b\\", c", d', b'a;b="c\\', b'a;b="c\\"; d=e', b'"a\\\\", b', b'a; b="c" x; d = e ;f;g="h;i=j')
+    yield from (
+        b'a, "b\\", c", d',
+        b'a;b="c\\',
+        b'a;b="\\"\\',
+        b'a;b="c\\"; d=e',
+        b'"a\\\\", b',
+        b'a; b="c" x; d = e ;f;g="h;i=j',
+    )
     yield from (
         b'multipart/form-data; boundary="a b"; charset=utf-8',
         b'private="set-cookie", max-age=1',

@@ -36,6 +36,7 @@ def _by_library(data: bytes) -> list[tuple[str, str]]:
 def seeds() -> Iterator[bytes]:
     """Give queries."""
     yield from found("urlencoded")
+    yield from (b"a&b&c&d&e", b"a&b&c&d&e&f")
     yield from table("queries", "text")
     yield from of_corpus("query", lambda case: [case.target.partition("?")[2].encode("latin-1")])
     yield from of_corpus("form", small_body)
