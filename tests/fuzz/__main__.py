@@ -19,8 +19,7 @@ from typing import NamedTuple
 
 from tests.fuzz.targets import NAMES
 
-_REACHED = re.compile(r"#\d+\s+(INITED|DONE)\s+cov: (\d+) ft: (\d+) corp: (\d+)")
-_STATISTIC = re.compile(r"stat::(\w+):\s+(\d+)")
+_REACHED = re.compile(r"#(\d+)\s+(\w+)\s+cov: (\d+) ft: \d+ corp: (\d+)")
 FOLDERS = ("corpus", "seeds", "found")
 _SPARE_S = 300
 """What a target may take beyond its time: the seeds, and an input that is being tried when it is over."""
@@ -62,16 +61,20 @@ def fuzz(name: str, seconds: int, folder: Path) -> Outcome:
             ).returncode  # fmt: skip
         except subprocess.TimeoutExpired:
             ended = -1
+            output.write(
+                b"\nstopped: it did not end by itself; an input may take too long, or the machine is too busy\n"
+            )
     return read_log(name, log.read_text("utf-8", "replace"), failed=ended != 0)
 
 
 def read_log(name: str, said: str, *, failed: bool) -> Outcome:
     """Read what libFuzzer said."""
-    reached = {state: (int(edges), int(inputs)) for state, edges, _, inputs in _REACHED.findall(said)}
-    statistics = {key: int(value) for key, value in _STATISTIC.findall(said)}
-    first, last = reached.get("INITED", (0, 0)), reached.get("DONE", (0, 0))
-    executions = statistics.get("number_of_executed_units", 0)
-    return Outcome(name, failed, executions, (first[0], last[0]), last[1], said)
+    reached = [
+        (int(executions), state, int(edges), int(inputs)) for executions, state, edges, inputs in _REACHED.findall(said)
+    ]
+    executions, _, edges, inputs = reached[-1] if reached else (0, "", 0, 0)
+    first = next((found for _, state, found, _ in reached if state == "INITED"), 0)
+    return Outcome(name, failed, executions, (first, edges), inputs, said)
 
 
 def report(outcomes: Iterable[Outcome]) -> bool:
