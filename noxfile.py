@@ -7,6 +7,7 @@ What each session installs is a dependency group in pyproject.toml. Words after 
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,10 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "arch", "tests", "docs", "examples"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
-_APART = ("browser", "deploy", "docs", "examples", "faults/sockets", "interop", "release", "servers", "streaming")
+_APART = (
+    "browser", "deploy", "differential", "docs", "examples", "faults/sockets", "interop", "release", "servers",
+    "streaming",
+)  # fmt: skip
 ELSEWHERE = [f"--ignore=tests/{name}" for name in _APART]
 """What has a session of its own."""
 LOW = ("tests/bridge", "tests/core")
@@ -159,13 +163,25 @@ def tests(session: nox.Session, version: str) -> None:
 
 @nox.session
 def interop(session: nox.Session) -> None:
-    """Run guests of other frameworks inside ambi, ambi inside of them, and other people's packages around it."""
+    """Run guests of other frameworks inside ambi, ambi inside of them, and other people's packages around it.
+
+    And send Werkzeug and Starlette the same bytes as ambi: every difference has to be explained.
+    """
     install(session, "interop", extras=True)
-    session.run("pytest", "tests/interop", *session.posargs)
+    session.run("pytest", "tests/interop", "tests/differential", *session.posargs)
     if not session.posargs:  # for the examples that need other packages
         needy = "mcp or guestbook or conduit or techempower or todo_backend"
         session.run("pytest", "--confcutdir=tests/examples", "tests/examples", "-k", needy)
         session.run("pytest", "tests/cli", "-k", "mcp")
+
+
+@nox.session(python=next(filter(None, map(INTERPRETERS.get, ("3.11", "3.12", "3.13"))), False))
+def fuzz(session: nox.Session) -> None:
+    """Put what a fuzzer makes up into every parser, 30 s each; `-- --seconds 600 --target cookies` for more of one."""
+    if sys.platform != "linux" or platform.machine() != "x86_64" or not session.python:
+        session.skip("atheris has wheels for CPython 3.11 to 3.13 on Linux and x86-64 alone")
+    install(session, "fuzz", extras=True)
+    session.run("python", "-m", "tests.fuzz", *session.posargs)
 
 
 @nox.session

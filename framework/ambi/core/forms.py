@@ -224,7 +224,7 @@ class MultipartReader:
         dispositions = [value for name, value in pairs if name == "content-disposition"]
         if len(dispositions) != 1:
             raise HTTPError(400, "a part of the form needs exactly one Content-Disposition")
-        kind, parameters = parse_parameters(dispositions[0].replace("%22", '\\"'), escapable='"\\')
+        kind, parameters = parse_parameters(dispositions[0], escapable='"\\')
         names = [value for name, value in parameters if name == "name"]
         filenames = [value for name, value in parameters if name == "filename"]
         if kind.lower() != "form-data" or len(names) != 1 or len(filenames) > 1:
@@ -296,7 +296,11 @@ class MultipartReader:
 
 
 def _clean_name(name: str) -> str:
-    """Refuse names that could end a line or a string elsewhere. Raises: HTTPError 400."""
+    """Give a name with the quotes that browsers write as %22; what stands before those escapes nothing.
+
+    Raises:
+        HTTPError: 400 for a name that could end a line or a string elsewhere.
+    """
     if any(c in "\r\n\0" for c in name):
         raise HTTPError(400, "a name in the form holds a line break or NUL")
-    return name
+    return name.replace("%22", '"')
