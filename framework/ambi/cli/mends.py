@@ -27,12 +27,22 @@ def instead_of(module: str, root: Path) -> str:
     """
     package, _, name = module.rpartition(".")
     folder = root.joinpath(*package.split(".")) if package else root
+    if _has_name(folder, name):
+        return f"; did you mean {package}:{name}?"
     near = near_to(name, modules_in(folder) - {name})
     if near or (package and (folder / "__init__.py").is_file()):
         return near
     top = module.partition(".")[0]
     place = next(_places_of(top, root), None)
     return "" if place is None else f"; there is one in {relative_to_here(place)}: cd {relative_to_here(place)}"
+
+
+def _has_name(module: Path, name: str) -> bool:
+    """Tell whether a module, given as its path without an ending, has a name, as far as its source tells."""
+    for file in (module.with_suffix(".py"), module / "__init__.py"):
+        if file.is_file():
+            return re.search(rf"\b{name}\b", file.read_text(encoding="utf-8", errors="replace")) is not None
+    return False
 
 
 def modules_in(folder: Path) -> set[str]:
