@@ -243,6 +243,8 @@ SITE = "docs/_build/html"
 
 def build_site(session: nox.Session) -> None:
     """Make the site of the pages; a name or a link that leads nowhere is an error."""
+    if not Path(SITE, "searchindex.js").exists():  # the last step: without it a build was interrupted
+        shutil.rmtree(SITE, ignore_errors=True)
     session.run("sphinx-build", "--quiet", "--nitpicky", "--fail-on-warning", "--keep-going", "docs", SITE)
 
 
