@@ -108,3 +108,39 @@ def test_a_file_has_a_name_where_the_current_directory_is_gone(tmp_path: Path, m
     monkeypatch.chdir(folder)
     os.rmdir(folder)
     assert relative("/srv/shop.py") == "/srv/shop.py"
+
+
+@pytest.mark.parametrize(
+    ("line", "mend"),
+    [
+        ("from ambi import request", "a handler takes it: `def home(request: Request)`"),
+        ("from ambi import Flask", "it is `App`"),
+        ("from ambi import Requests", "did you mean Request?"),
+        ("App().errorhandler(404)", "it is `app.error`"),
+        ("App().config['x'] = 1", "settings are an object of yours"),
+    ],
+)
+def test_a_name_of_other_frameworks_is_told_what_it_is_here(site: Site, line: str, mend: str) -> None:
+    site.write(f"from ambi import App\napp = App()\n{line}\n")
+    result = site.check("shop:app")
+    assert result.status == 1
+    assert f"  → {mend}" in result.err
+
+
+def test_an_attribute_that_nobody_has_is_an_error_without_a_mend(site: Site) -> None:
+    site.write("from ambi import App\napp = App()\napp.nothing_like_it\n")
+    result = site.check("shop:app")
+    assert result.status == 1
+    assert "→" not in result.err
+
+
+@pytest.mark.parametrize(
+    ("name", "other"), [("ambi", "it is /"), ("time", "it is one of Python's"), ("ast", "it is /")]
+)
+@pytest.mark.parametrize("ending", ["", ".py"])
+def test_a_file_whose_name_python_has_already_is_to_be_renamed(site: Site, name: str, ending: str, other: str) -> None:
+    site.write(SHOP, f"{name}.py")
+    result = site.check(f"{name}{ending}")
+    assert result.status == 2
+    assert f"{name}.py cannot be imported, as '{name}' is another module: {other}" in result.err
+    assert result.err.endswith("; rename yours\n")

@@ -1,4 +1,4 @@
-"""What is typed out of habit: options of other command lines, and what they are here."""
+"""What is typed out of habit: options of other command lines, names of other frameworks, and what they are here."""
 
 from __future__ import annotations
 
@@ -24,6 +24,36 @@ _OPTIONS_OF_RUN = {
     "-w": "for more than one process there are servers: gunicorn, uvicorn",
     "--workers": "for more than one process there are servers: gunicorn, uvicorn",
 }
+_NAMES = {
+    ("Flask", "FastAPI", "Starlette", "Bottle", "Ambi", "Application"): "it is `App`",
+    ("Blueprint", "APIRouter"): "it is `Router`",
+    ("request",): "a handler takes it: `def home(request: Request)`",
+    ("g", "current_app"): "it is `request.state`, or `request.app`; a handler takes `request: Request`",
+    ("session",): "it is `request.session`, where `app.sessions(secret)` was called",
+    ("jsonify", "JSONResponse"): "a handler returns the dict or the list itself; or `JSON(value)`",
+    ("HTMLResponse",): "it is `HTML`",
+    ("PlainTextResponse",): "a handler returns the str itself; or `Text(value)`",
+    ("RedirectResponse", "redirect"): "it is `Redirect`, which a handler returns",
+    ("StreamingResponse",): "a handler returns a generator; or `Stream(generator)`",
+    ("FileResponse", "send_file", "send_from_directory"): "it is `File`, which a handler returns; or `app.static`",
+    ("make_response",): "a handler returns a `Response`, or `(value, status, headers)`",
+    ("abort", "HTTPException"): "it is `raise HTTPError(404)`",
+    ("render_template", "Jinja2Templates"): "it is `app.templates(folder)`, then its `render(name, request, ...)`",
+    ("url_for",): "it is `request.url_for`",
+    ("Depends",): "what is asked for by its type is given by `app.provide(Type, make)`",
+    ("TestClient",): "it is `ambi.testing.Client`",
+}
+_ATTRIBUTES = {
+    ("before_request", "after_request", "teardown_request", "add_middleware", "wsgi_app"):
+        "a function around all requests is an `@app.middleware`; what wraps a server's side is assigned to `app.wsgi`",
+    ("errorhandler", "exception_handler", "add_exception_handler"): "it is `app.error`",
+    ("register_blueprint", "include_router"): "it is `app.include`",
+    ("test_client",): "it is `ambi.testing.Client(app)`",
+    ("add_url_rule", "add_api_route", "add_route", "api_route"): "it is `app.route(path, methods=[...])(function)`",
+    ("config",): "settings are an object of yours: `load_settings` of ambi.features.settings reads them",
+    ("on_event", "before_first_request"): "it is `app.lifespan`",
+    ("logger",): "it is `logging.getLogger(__name__)`",
+}  # fmt: skip
 _AT_LEAST = 0.6
 """How near to an option of ours a word has to be, of 1."""
 
@@ -56,3 +86,14 @@ def _meant(command: str, parser: ArgumentParser, option: str) -> str:
     ours = [flag for action in parser._actions for flag in action.option_strings if flag[:2] == "--"]
     near = get_close_matches(option, ours, 1, _AT_LEAST)
     return f"did you mean {near[0]}?" if near else f"there are {', '.join(ours)}"
+
+
+def name_here(error: ImportError | AttributeError, name: str) -> str:
+    """Say what that is here which other frameworks call so; "" where they do not.
+
+    Args:
+        error: what the user's code raised: it imported the name from ambi, or asked an application for it.
+        name: the one that is not there.
+    """
+    known = _NAMES if isinstance(error, ImportError) else _ATTRIBUTES
+    return next((here for names, here in known.items() if name in names), "")

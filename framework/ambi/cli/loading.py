@@ -267,10 +267,21 @@ def _import(name: str, root: Path) -> ModuleType:
         raise FailedImportError(name, exc) from exc
     except (Exception, SystemExit) as exc:
         raise FailedImportError(name, exc) from exc
+    _check_own(module, name, root)
     if getattr(module, "__file__", None) is None and hasattr(module, "__path__"):
         folder = next(iter(module.__path__))
         raise WrongUseError(f"{folder} is no package, as it has no __init__.py{instead_of(name, root)}")
     return module
+
+
+def _check_own(module: ModuleType, name: str, root: Path) -> None:
+    """Refuse a module that is not the user's file of that name: Python had another one already, as for `ambi.py`."""
+    place = root.joinpath(*name.split("."))
+    own = next((file for file in (place / "__init__.py", place.with_suffix(".py")) if file.is_file()), None)
+    imported = getattr(module, "__file__", None)
+    if own is not None and (imported is None or not Path(imported).samefile(own)):
+        other = "it is one of Python's" if imported is None else f"it is {imported}"
+        raise WrongUseError(f"{own} cannot be imported, as {name!r} is another module: {other}; rename yours")
 
 
 def _module_of(file: str, root: Path) -> tuple[Path, str]:

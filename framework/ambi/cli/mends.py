@@ -8,12 +8,15 @@ import sys
 from pathlib import Path
 
 from ..core.errors import near_to
+from ..core.routing import Router
+from .habits import name_here
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LEVELS_UP = 3
+_US = "ambi"
 _NOT_IN = re.compile(r"cannot import name '(?P<name>\w+)' from '(?P<module>[\w.]+)'")
 _CIRCULAR = re.compile(r"partially initialized module '(?P<module>[\w.]+)'")
 
@@ -84,6 +87,12 @@ def mend_of(error: BaseException, file: str) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name:
         return _mend_of_missing(error.name, Path(file).parent)
     absent = _NOT_IN.match(str(error))
+    if isinstance(error, AttributeError) and isinstance(error.obj, Router):
+        return name_here(error, error.name or "")
+    if isinstance(error, ImportError) and absent is not None and absent["module"] == _US:
+        here = name_here(error, absent["name"])
+        if here:
+            return here
     if absent is not None and absent["module"] in sys.modules:
         return near_to(absent["name"], dir(sys.modules[absent["module"]])).removeprefix("; ")
     return ""
