@@ -126,6 +126,26 @@ def test_a_path_begins_with_a_slash(path: str) -> None:
     assert "must begin with a slash" in error_of(Router(prefix="/api").get(path), nothing)
 
 
+@pytest.mark.parametrize(
+    ("path", "braces"),
+    [("/users/<id>", "{id}"), ("/users/<int:id>", "{id:int}"), ("/<string:name>/x", "{name}"), ("/<path:rest>", "{rest:path}")],
+)  # fmt: skip
+def test_parameters_as_others_write_them_are_told_to_be_in_braces(path: str, braces: str) -> None:
+    assert error_of(App().get(path), nothing).endswith(f"parameters are written {braces}")
+
+
+@pytest.mark.parametrize("verb", ["get", "post", "route", "websocket"])
+def test_a_decorator_of_routes_that_is_not_called_is_refused(verb: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"nothing \(.*\): a route has a path, so its decorator is called"):
+        getattr(App(), verb)(nothing)
+
+
+def test_a_route_is_one_for_get_where_no_method_is_said() -> None:
+    app = App()
+    app.route("/")(nothing)
+    assert app.routes[0].methods == ("GET",)
+
+
 @pytest.mark.parametrize("path", ["/{", "/{}", "/{a}{b}", "/{a}/{a}", "/{a b}", "/{1}"])
 def test_a_wrong_path_names_the_function(path: str) -> None:
     assert repr(path) in error_of(App().get(path), lambda a=None: None)

@@ -2,6 +2,7 @@
 
     loading.py     from `shop:app` to the application; mends.py: what may have been meant
     failing.py     why there is none, for people and as JSON
+    habits.py      what other command lines have, and is typed here
     new.py         the command `new`: a small project, made of what is in project/
     run.py         the command `run`; dev/ is the server that it runs
     routes.py      the command `routes`; answering.py: which route answers a path
@@ -65,7 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given[0][:1] != "-" and given[0] not in COMMANDS:
         return _refuse(parser, given[0])
     try:
-        options = parser.parse_args(given)
+        options, unknown = _parse(parser, given)
+        if unknown:
+            from .habits import refuse_option
+
+            return refuse_option(getattr(options, "command", ""), getattr(options, "parser", parser), unknown[0])
         from .failing import run_command  # when something is to be run: an `--help` needs no application
 
         status = run_command(import_module(f".{options.command}", __name__), options)
@@ -98,6 +103,7 @@ def make_parser(wanted: Container[str] = tuple(COMMANDS)) -> argparse.ArgumentPa
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        command.set_defaults(parser=command)
         if name in wanted:
             import_module(f".{name}", __name__).add_arguments(command)
     return parser
@@ -109,6 +115,14 @@ class _Help(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str) -> None:
         super().__init__(prog)
         self._action_max_length = max(map(len, COMMANDS)) + 4
+
+
+def _parse(parser: argparse.ArgumentParser, given: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Read a command line; give the options, and what nobody knows: what stood in front of a command, or behind it."""
+    first = given[0]
+    if first[:1] == "-" and not any(flag.startswith(first) for flag in ("-h", "--help", "--version")):
+        return argparse.Namespace(), [first]
+    return parser.parse_known_args(given)
 
 
 def _refuse(parser: argparse.ArgumentParser, word: str) -> int:

@@ -389,7 +389,7 @@ def relative(file: str) -> str:
     """Give a file's path relative to the current directory where it is below it."""
     try:
         return str(Path(file).relative_to(Path.cwd()))
-    except ValueError:
+    except (ValueError, FileNotFoundError):  # elsewhere; or the current directory is gone
         return file
 
 

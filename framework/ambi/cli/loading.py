@@ -16,6 +16,7 @@ or of the nearest one above it: that directory is then imported from. Else the o
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib
 import re
 import sys
@@ -24,7 +25,7 @@ from typing import NamedTuple
 
 from ..app import App, is_app
 from ..core.errors import near_to
-from .mends import instead_of, mend_of
+from .mends import instead_of, mend_of, modules_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,10 +109,30 @@ def default_spec() -> Named:
     what = f"{here} has several: {', '.join(found)}" if found else (
         f"{here} has no `app` in {', '.join(f'{name}.py' for name in names)}, and no pyproject.toml names one"
     )  # fmt: skip
+    project = None if found else _project_below(here)
+    if project is not None:
+        raise WrongUseError(f"no application was named, and {what}; {project.name} is a project: cd {project.name}")
+    example = [*found, *_others_in(here), "shop:app"][0]
     raise WrongUseError(
-        f"no application was named, and {what}; name one, as shop:app, or write it into pyproject.toml:"
-        ' [tool.ambi] app = "shop:app"'
+        f"no application was named, and {what}; name one, as {example}, or write it into pyproject.toml:"
+        f' [tool.ambi] app = "{example}"'
     )
+
+
+def _project_below(folder: Path) -> Path | None:
+    """Give the directory in this one whose pyproject.toml names an application, where there is one."""
+    for path in sorted(folder.glob("*/pyproject.toml")):
+        with contextlib.suppress(WrongUseError):  # it is not the one that was asked for
+            if _configured(path) is not None:
+                return path.parent
+    return None
+
+
+def _others_in(folder: Path) -> Iterator[str]:
+    """Give the specs of the modules and packages of a directory, but for its tests."""
+    for name in sorted(modules_in(folder)):
+        if name.isidentifier() and not name.startswith("test"):
+            yield from _candidates(folder, name)
 
 
 def _configured(path: Path) -> str | None:
@@ -201,6 +222,23 @@ def split_spec(spec: str) -> tuple[str, str]:
     return spec, ""
 
 
+def spelled_out(spec: str, root: Path) -> str:
+    """Give a spec as servers take it, module:attribute, as far as the source tells; else as it is.
+
+    Args:
+        spec: as above.
+        root: the directory to import from, and that of a file.
+    """
+    module, attribute = split_spec(spec)
+    if is_file(module):
+        folder, module = _module_of(module, root)
+        if folder != root.resolve():
+            return spec
+    *packages, name = module.split(".")
+    found = f"{name}:{attribute}" if attribute else next(_candidates(root.joinpath(*packages), name), f"{name}:app")
+    return ".".join([*packages, found])
+
+
 def roots_of(spec: str, root: Path) -> list[Path]:
     """Give the directories that the code of an application is in, as far as its spec tells. Raises: WrongUseError."""
     name, _ = split_spec(spec)
@@ -229,10 +267,21 @@ def _import(name: str, root: Path) -> ModuleType:
         raise FailedImportError(name, exc) from exc
     except (Exception, SystemExit) as exc:
         raise FailedImportError(name, exc) from exc
+    _check_own(module, name, root)
     if getattr(module, "__file__", None) is None and hasattr(module, "__path__"):
         folder = next(iter(module.__path__))
         raise WrongUseError(f"{folder} is no package, as it has no __init__.py{instead_of(name, root)}")
     return module
+
+
+def _check_own(module: ModuleType, name: str, root: Path) -> None:
+    """Refuse a module that is not the user's file of that name: Python had another one already, as for `ambi.py`."""
+    place = root.joinpath(*name.split("."))
+    own = next((file for file in (place / "__init__.py", place.with_suffix(".py")) if file.is_file()), None)
+    imported = getattr(module, "__file__", None)
+    if own is not None and (imported is None or not Path(imported).samefile(own)):
+        other = "it is one of Python's" if imported is None else f"it is {imported}"
+        raise WrongUseError(f"{own} cannot be imported, as {name!r} is another module: {other}; rename yours")
 
 
 def _module_of(file: str, root: Path) -> tuple[Path, str]:

@@ -8,12 +8,15 @@ import sys
 from pathlib import Path
 
 from ..core.errors import near_to
+from ..core.routing import Router
+from .habits import name_here
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LEVELS_UP = 3
+_US = "ambi"
 _NOT_IN = re.compile(r"cannot import name '(?P<name>\w+)' from '(?P<module>[\w.]+)'")
 _CIRCULAR = re.compile(r"partially initialized module '(?P<module>[\w.]+)'")
 
@@ -27,12 +30,22 @@ def instead_of(module: str, root: Path) -> str:
     """
     package, _, name = module.rpartition(".")
     folder = root.joinpath(*package.split(".")) if package else root
+    if _has_name(folder, name):
+        return f"; did you mean {package}:{name}?"
     near = near_to(name, modules_in(folder) - {name})
     if near or (package and (folder / "__init__.py").is_file()):
         return near
     top = module.partition(".")[0]
     place = next(_places_of(top, root), None)
     return "" if place is None else f"; there is one in {relative_to_here(place)}: cd {relative_to_here(place)}"
+
+
+def _has_name(module: Path, name: str) -> bool:
+    """Tell whether a module, given as its path without an ending, has a name, as far as its source tells."""
+    for file in (module.with_suffix(".py"), module / "__init__.py"):
+        if file.is_file():
+            return re.search(rf"\b{name}\b", file.read_text(encoding="utf-8", errors="replace")) is not None
+    return False
 
 
 def modules_in(folder: Path) -> set[str]:
@@ -74,6 +87,12 @@ def mend_of(error: BaseException, file: str) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name:
         return _mend_of_missing(error.name, Path(file).parent)
     absent = _NOT_IN.match(str(error))
+    if isinstance(error, AttributeError) and isinstance(error.obj, Router):
+        return name_here(error, error.name or "")
+    if isinstance(error, ImportError) and absent is not None and absent["module"] == _US:
+        here = name_here(error, absent["name"])
+        if here:
+            return here
     if absent is not None and absent["module"] in sys.modules:
         return near_to(absent["name"], dir(sys.modules[absent["module"]])).removeprefix("; ")
     return ""

@@ -265,7 +265,8 @@ def _print_differences(page: Page, document: Document, *, whole: bool) -> None:
         page.wrap(f"{one['where']}: {one['seen'][0].lower()}{one['seen'][1:]}", "  - ", "    ")
     left = len(document["differences"]) - len(shown)
     if left:
-        page.write(f"  and {left} of other servers, which -v shows")
+        start = "and" if shown else "nothing with gunicorn or uvicorn;"
+        page.write(f"  {start} {left} of other servers, which -v shows")
 
 
 def _print_warnings(page: Page, document: Document) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import sys
 from http import HTTPStatus
+from pathlib import Path
 
 from .answering import find_answer
 from .document import GATEWAYS, VERSION, describe_app, sorted_routes
@@ -45,6 +46,8 @@ def run(options: Namespace) -> int:
     if options.method is not None and options.match is None:
         raise WrongUseError("--method is for --match, which names a path")
     with contextlib.redirect_stdout(sys.stderr):  # what the user's modules print is none of ours
+        if options.app is not None and options.app[:1] == "/" and not Path(options.app).exists():
+            raise WrongUseError(f"there is no file {options.app!r}; for a path of a URL: --match {options.app}")
         options.app, root = named(options.app)
         app = load_app(options.app, root)
         document = describe_app(app, options.app, GATEWAYS)

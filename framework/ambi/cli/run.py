@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-from .loading import WrongUseError, add_app_argument, named, roots_of
+from .loading import WrongUseError, add_app_argument, named, roots_of, spelled_out
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _say_banner(task: Task, listening: socket.socket, terminal: Terminal, reload
         warning = f"--host {listening.getsockname()[0]}: other machines can reach this server" + (
             ", and debug is on" if task.debug else ""
         )
-    terminal.say_banner(task.spec, url_of(listening), facts, warning)
+    terminal.say_banner(spelled_out(task.spec, Path(task.root)), url_of(listening), facts, warning)
 
 
 def _version(package: str) -> str:

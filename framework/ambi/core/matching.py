@@ -59,6 +59,11 @@ def parse_template(template: str) -> list[Segment]:
 
 def _parse_segment(template: str, text: str) -> Segment:
     if "{" not in text and "}" not in text:
+        if text.startswith("<") and text.endswith(">"):  # it is in no URL as it stands; others write parameters so
+            *kind, name = text[1:-1].replace("string:", "").split(":")
+            raise ConfigurationError(
+                f"the path {template!r} is wrong at {text!r}: parameters are written {{{':'.join([name, *kind])}}}"
+            )
         return text
     prefix, opening, rest = text.partition("{")
     inside, closing, suffix = rest.partition("}")

@@ -420,7 +420,7 @@ class Router:
         self,
         path: str,
         *,
-        methods: Iterable[str],
+        methods: Iterable[str] = ("GET",),
         name: str | None = None,
         middleware: Iterable[Any] = (),
         max_body_bytes: int | None = None,
@@ -438,7 +438,7 @@ class Router:
         Args:
             path: begins with "/"; `{name}` is a parameter that takes its converter from the handler's annotation,
                 `{name:int}` one with the converter named.
-            methods: upper case. GET answers HEAD too; OPTIONS is answered by itself.
+            methods: upper case; GET alone by default. GET answers HEAD too; OPTIONS is answered by itself.
             name: for `url_for`; the function's name by default.
             middleware: layers of this route alone, outermost first.
             max_body_bytes: instead of the application's limit.
@@ -572,6 +572,8 @@ class Router:
         local_names: Mapping[str, Any],
         websocket: Mapping[str, Any] | None = None,
     ) -> Callable[[F], F]:
+        if callable(path):  # it would register nothing, and say nothing
+            raise ConfigurationError.at(path, 'a route has a path, so its decorator is called: @app.get("/")')
         unknown = set(options) - RouteOptions.__annotations__.keys()
 
         def register(handler: F) -> F:
