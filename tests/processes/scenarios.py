@@ -21,8 +21,8 @@ STOP_S = 8.0
 """For a server to end: longer than its own time for what is still open."""
 BEFORE, AFTER = 30, 30
 """Writes acknowledged before a scenario acts, and after it, where the server goes on."""
-RECYCLED = 60
-"""Requests that a worker answers before it makes way for the next."""
+RECYCLED = 80
+"""Requests that a worker answers before it makes way for the next; only the writers ask then, or it lived for no time."""
 
 BOTH_GUNICORNS = ("gthread", "sync")
 ALL = (*BOTH_GUNICORNS, "uvicorn")
@@ -40,6 +40,7 @@ class Scenario:
         options: for their command lines: of gunicorn, of uvicorn.
         ends: the server ends by it; otherwise it must go on, and is told to end with TERM afterwards.
         abandons: a worker is killed in it, so that the application stops in one process less than it started in.
+        readers: wrk asks meanwhile, too.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Scenario:
     options: tuple[str, str] = ("", "")
     ends: bool = False
     abandons: bool = False
+    readers: bool = True
 
 
 @dataclass
@@ -151,7 +153,7 @@ SCENARIOS = (
         abandons=True,
     ),
     Scenario(
-        "max requests", recycle, options=(f"--max-requests {RECYCLED}", f"--limit-max-requests {RECYCLED}"),
+        "max requests", recycle, options=(f"--max-requests {RECYCLED}", f"--limit-max-requests {RECYCLED}"), readers=False,
     ),
     Scenario("preload, TERM", send(signal.SIGTERM), BOTH_GUNICORNS, ("--preload", ""), ends=True),
     Scenario("preload, HUP", hang_up, BOTH_GUNICORNS, ("--preload", "")),
@@ -183,7 +185,7 @@ def _under_load(scenario: Scenario, choice: str, options: str, folder: Path, row
     writers = Writers(running.port)
     live = Live(running, writers)
     try:
-        with crowd_of_readers(running.port, seconds=30):
+        with crowd_of_readers(running.port, seconds=30 if scenario.readers else 0):
             writers.start()
             if not writers.await_more(BEFORE, PATIENCE_S):
                 row.faults.append(f"only {writers.acknowledged()} writes were acknowledged in {PATIENCE_S} s")

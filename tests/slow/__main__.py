@@ -82,14 +82,15 @@ def serving(choice: str, pace: Pace) -> Iterator[Running]:
 
 
 async def treat(place: Place, server: int, scenarios: Mapping[str, Scenario]) -> int:
-    """Run scenarios against a place; give how many had faults. `server` is the port of what is behind it, if anything is.
+    """Run scenarios against a place; give how many had faults. `server` is the port of the server, behind a front too.
 
     The first rounds, which are not counted, bring everything to the size that it keeps: pools, caches, buffers.
     """
+    await ask(server, "/async/page")
+    idle = await census(server)
     for warm_up in (plain, reset_storm, plain, reset_storm):
         await warm_up(place)
-    await asyncio.sleep(1)
-    before = await census(server)
+    before = (await census(server)).idle(idle)
     bad = 0
     for name, scenario in scenarios.items():
         began, faults = time.monotonic(), []
@@ -123,7 +124,7 @@ def treat_server(choice: str, options: Options) -> int:
                     behind = replace(place, name=f"{name}, {choice}", port=port)
                     bad += asyncio.run(treat(behind, server.port, options.chosen(IN_FRONT)))
         lag = json.loads(asyncio.run(ask(server.port, "/lag")))
-    found = [] if choice == "gthread" else too_late(lag, beside.summary)
+    found = [] if choice == "gthread" else too_late(lag)
     print(f"    loop lag in ms, in the application: {lag}\n    of a loop that does nothing:        {beside.summary}")
     print(f"    {'; '.join(found) or 'in time'}", flush=True)
     return bad + len(found)

@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 
 from ambi import SSE, App, File, Limits, Request, Stream, WebSocket
-from tests.leaks import living_tasks
+from tests.leaks import busy_workers, living_tasks
 from tests.slow.ticker import Ticker
 
 BLOCK = bytes(range(256)) * 64
@@ -115,10 +115,11 @@ async def echo(ws: WebSocket) -> None:
 
 @app.get("/census")
 async def census(request: Request) -> dict[str, int]:
-    """Tell what this process holds; of threads, those that are at work are the client's to compare."""
+    """Tell what this process holds. A pool keeps threads that are idle, so those at work are told of, too."""
     return {
         "pid": os.getpid(),
         "threads": threading.active_count(),
+        "busy": busy_workers(),
         "tasks": len(asyncio.all_tasks() | living_tasks()),
         "descriptors": len(os.listdir("/proc/self/fd")),
     }
