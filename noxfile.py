@@ -19,7 +19,7 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "arch", "tests", "docs", "examples"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
-_APART = ("browser", "docs", "examples", "interop", "release", "servers", "streaming")
+_APART = ("browser", "docs", "examples", "interop", "processes", "release", "servers", "slow", "streaming")
 ELSEWHERE = [f"--ignore=tests/{name}" for name in _APART]
 """What has a session of its own."""
 LOW = ("tests/bridge", "tests/core")
@@ -92,8 +92,10 @@ FROM_DEBIAN = {
     "chromium": "chromium",
     "chromedriver": "chromium-driver",
     "curl": "curl",
+    "haproxy": "haproxy",
     "nginx": "nginx",
     "redis-server": "redis-server",
+    "wrk": "wrk",
 }
 """What tests use that is no Python package: program -> Debian's package. Without it they are skipped, and say so."""
 
@@ -206,6 +208,24 @@ def servers(session: nox.Session) -> None:
     else:
         session.run("python", "-m", "tests.servers", *session.posargs)
         session.run("pytest", "tests/streaming", *ASK_FOR_SERVERS, env={"AMBI_SERVERS": "all"})
+
+
+@nox.session
+def processes(session: nox.Session) -> None:
+    """End, kill, stop and recycle the workers of servers under load: no acknowledged write is lost, nothing is left."""
+    install_from_debian(session)
+    install(session, "hardening", extras=True)
+    session.run("pytest", "tests/processes")
+    session.run("python", "-m", "tests.processes", *session.posargs)
+
+
+@nox.session
+def slow(session: nox.Session) -> None:
+    """Treat servers to slow, broken and rude clients, behind nginx and haproxy too; `-- --real` sends a byte a second."""
+    install_from_debian(session)
+    install(session, "hardening", extras=True)
+    session.run("pytest", "tests/slow")
+    session.run("python", "-m", "tests.slow", *session.posargs)
 
 
 @nox.session

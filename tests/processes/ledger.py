@@ -138,6 +138,10 @@ class Writers:
         connection.request("POST", target, form_of(fields, SPOOLED if each % 4 == 0 else 0), headers)
         answer = connection.getresponse()
         said = answer.read().decode()
+        if answer.getheader("X-Content-Type-Options") is None:
+            # Ours always have it. gunicorn's sync worker raises SystemExit wherever its thread stands when it is told to
+            # stop quickly, after the commit too, and answers what escapes with a page of its own.
+            raise http.client.HTTPException(f"the server itself answered with {answer.status}")
         if answer.status == 201 and said != number:
             raise http.client.HTTPException(f"{number} was answered with {said!r}")
         return answer.status

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.servers.wire import request_bytes
+from tests.slow.app import PAGE
 from tests.slow.clients import (
     COLOURS,
     DOWNLOAD,
@@ -19,7 +20,6 @@ from tests.slow.clients import (
     FORM_SAID,
     FORM_TYPE,
     HANDSHAKE,
-    PAGE,
     SMALL_WINDOW,
     Cut,
     Pace,

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.servers.wire import request_bytes
-from tests.slow.clients import COLOURS, PAGE, Cut, Pace, peer
+from tests.slow.app import PAGE
+from tests.slow.clients import COLOURS, Cut, Pace, peer
 from tests.streaming.load import status_kib
 
 LEVEL_S = 8.0
