@@ -221,7 +221,7 @@ def processes(session: nox.Session) -> None:
 
 @nox.session
 def slow(session: nox.Session) -> None:
-    """Treat servers to slow, broken and rude clients, behind nginx and haproxy too; `-- --real` sends a byte a second."""
+    """Treat servers to slow, broken and rude clients, behind nginx and haproxy too; `-- --real`: a byte a second."""
     install_from_debian(session)
     install(session, "hardening", extras=True)
     session.run("pytest", "tests/slow")
