@@ -65,20 +65,22 @@ def line(*cells: str) -> None:
 
 
 @contextlib.contextmanager
-def serving(choice: str, pace: Pace) -> Iterator[Running]:
-    """Start a server with the application of this suite."""
+def serving(choice: str, pace: Pace) -> Iterator[tuple[Running, Path]]:
+    """Start a server with the application of this suite; gives it and its folder of temporary files."""
     name, usual = CHOICES[choice]
     plain_server = next(server for server in SERVERS if server.name == name)
     command = plain_server.command.replace("--threads 4", "").replace("app:app", f"{usual} tests.slow.app:app")
     with tempfile.TemporaryDirectory(prefix="ambi-slow-") as folder:
+        temporary = Path(folder, "tmp")
+        temporary.mkdir()
         variables = {
             "AMBI_FOLDER": folder,
             "AMBI_BODY_TIMEOUT_S": f"{pace.body_timeout_s}",
             "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)]),
-            "TMPDIR": folder,
+            "TMPDIR": str(temporary),
         }
         with running(replace(plain_server, command=command), Start(variables=variables), ROOT) as server:
-            yield server
+            yield server, temporary
 
 
 async def treat(place: Place, server: int, scenarios: Mapping[str, Scenario]) -> int:
@@ -112,7 +114,7 @@ async def treat(place: Place, server: int, scenarios: Mapping[str, Scenario]) ->
 def treat_server(choice: str, options: Options) -> int:
     """Run a server through all of it, by itself and behind each front; give how many scenarios had faults."""
     bad = 0
-    with serving(choice, options.pace) as server, loop_beside() as beside:
+    with serving(choice, options.pace) as (server, temporary), loop_beside() as beside:
         place = Place(choice, server.port, options.pace, is_wsgi=choice == "gthread")
         if options.wants(choice):
             bad += asyncio.run(treat(place, server.port, options.chosen(SCENARIOS)))
@@ -124,9 +126,10 @@ def treat_server(choice: str, options: Options) -> int:
                     behind = replace(place, name=f"{name}, {choice}", port=port)
                     bad += asyncio.run(treat(behind, server.port, options.chosen(IN_FRONT)))
         lag = json.loads(asyncio.run(ask(server.port, "/lag")))
-    found = [] if choice == "gthread" else too_late(lag)
+        left = sorted(path.name for path in temporary.iterdir())
+    found = [*([] if choice == "gthread" else too_late(lag)), *([f"files are left: {left}"] if left else [])]
     print(f"    loop lag in ms, in the application: {lag}\n    of a loop that does nothing:        {beside.summary}")
-    print(f"    {'; '.join(found) or 'in time'}", flush=True)
+    print(f"    {'; '.join(found) or 'in time, no file left'}", flush=True)
     return bad + len(found)
 
 

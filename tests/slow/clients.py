@@ -51,10 +51,15 @@ class Cut(Exception):
 
 
 class Peer:
-    """A connection to a server, with the pace at which it is used."""
+    """A connection to a server, with the pace at which it is used.
+
+    Attributes:
+        reads_slowly: so many of the next bytes of a body are read one by one.
+    """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pace: Pace) -> None:
         self.reader, self.writer, self.pace = reader, writer, pace
+        self.reads_slowly = 0
 
     async def send(self, data: bytes) -> None:
         """Send at once. A server that has refused already may have closed: what it said is still to be read."""
@@ -79,7 +84,12 @@ class Peer:
     async def exactly(self, size: int) -> bytes:
         """Read so many bytes. Raises: Cut."""
         try:
-            return await self.reader.readexactly(size)
+            begun = b""
+            while len(begun) < size and self.reads_slowly:
+                begun += await self.reader.readexactly(1)
+                self.reads_slowly -= 1
+                await asyncio.sleep(self.pace.byte_s)
+            return begun + await self.reader.readexactly(size - len(begun))
         except (asyncio.IncompleteReadError, ConnectionError) as failure:
             raise Cut(f"{failure!r}") from None
 
@@ -207,8 +217,13 @@ def frame(opcode: int, payload: bytes) -> bytes:
 
 
 async def read_frame(peer: Peer) -> tuple[int, bytes]:
+    """Read the next frame of under 126 bytes, past pings, which are answered."""
     first, size = await peer.exactly(2)
-    return first & 0x0F, await peer.exactly(size)
+    opcode, payload = first & 0x0F, await peer.exactly(size)
+    if opcode != 0x9:
+        return opcode, payload
+    await peer.send(frame(0xA, payload))
+    return await read_frame(peer)
 
 
 EXCHANGES: dict[str, Exchange] = {

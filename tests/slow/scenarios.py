@@ -149,14 +149,8 @@ async def slow_reading(place: Place) -> None:
         async with peer(place.port, place.pace, window=SMALL_WINDOW) as slow:
             await slow.send(request_bytes("GET", f"/{colour}/{target}"))
             head = await slow.head()
-            if head.get("content-length") is None:
-                assert await slow.body(head) == DOWNLOAD
-                return
-            begun = b""
-            for _ in range(20):
-                begun += await slow.exactly(1)
-                await asyncio.sleep(place.pace.byte_s)
-            assert begun + await slow.exactly(len(DOWNLOAD) - 20) == DOWNLOAD
+            slow.reads_slowly = 20
+            assert await slow.body(head) == DOWNLOAD
 
     await crowd(place, client)
 
@@ -203,7 +197,8 @@ async def half_close(place: Place) -> None:
                 try:
                     told = await client.answer()
                 except Cut:
-                    continue  # uvicorn takes that for a client who has left
+                    assert right is None or not place.is_wsgi, "a whole request was not answered"
+                    continue  # uvicorn takes the end of what a client sends for that of the client
                 assert told == right or told[0] in (400, 408), (told, len(request))
 
     await crowd(place, client)
