@@ -42,8 +42,8 @@ class Pace:
 
     @property
     def body_timeout_s(self) -> float:
-        """For `Limits.body_timeout_s`: a byte comes often enough, and silence is found out soon."""
-        return 20 * self.byte_s
+        """For `Limits.body_timeout_s`: longer than a busy machine lets a byte wait, and silence is found out soon."""
+        return 60 * self.byte_s
 
 
 class Cut(Exception):
@@ -68,8 +68,10 @@ class Peer:
             await self.writer.drain()
 
     async def drip(self, data: bytes) -> None:
-        """Send byte by byte."""
+        """Send byte by byte, until the server has closed."""
         for at in range(len(data)):
+            if self.writer.transport.is_closing():
+                break
             await self.send(data[at : at + 1])
             await asyncio.sleep(self.pace.byte_s)
 

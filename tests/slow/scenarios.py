@@ -109,13 +109,13 @@ async def slow_head(place: Place) -> None:
 
 
 async def slow_body(place: Place) -> None:
-    """Send 40 bytes of a form for twice as long as a body may stand still: progress is all that is asked for."""
+    """Send the end of a form for longer than a body may stand still: progress is all that is asked for."""
 
     async def client(place: Place, colour: str) -> None:
         async with peer(place.port, place.pace) as slow:
             request = request_bytes("POST", f"/{colour}/form", [FORM_TYPE], FORM)
-            await slow.send(request[:-40])
-            await slow.drip(request[-40:])
+            await slow.send(request[:-80])
+            await slow.drip(request[-80:])
             assert (told := await slow.answer()) == (200, FORM_SAID), told
 
     await crowd(place, client)

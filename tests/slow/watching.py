@@ -24,7 +24,7 @@ MORE_DESCRIPTORS, MORE_TASKS = 2, 1
 MORE_THREADS = 8
 """Pools keep threads, and how many were needed at a time differs; clients are several hundred."""
 MORE_KIB = 8 * 1024
-LAG_MS = 50.0
+LAG_MS, ENOUGH_TICKS = 50.0, 3000
 ROOT = Path(__file__).parents[2]
 
 
@@ -138,5 +138,10 @@ def loop_beside() -> Iterator[Beside]:
 
 
 def too_late(lag: dict[str, float]) -> list[str]:
-    """Judge how late a loop was: under 50 ms, 99.9 of 100 times, not counting what other processes took."""
+    """Judge how late a loop was: under 50 ms, 99.9 of 100 times, not counting what other processes took.
+
+    Of few values the worst would decide, so those of a part of the suite are printed and not judged.
+    """
+    if lag["n"] < ENOUGH_TICKS:
+        return []
     return [f"the loop was {lag['own p99.9']} ms late"] if lag["own p99.9"] > LAG_MS else []
