@@ -26,7 +26,10 @@ WRK = shutil.which("wrk")
 CHOICES = {
     "gthread": ("gunicorn gthread", "-c python:ambi.gunicorn --workers 2 --graceful-timeout 4"),
     "sync": ("gunicorn sync", "-c python:ambi.gunicorn --workers 2 --graceful-timeout 4"),
-    "uvicorn": ("uvicorn httptools", "--workers 2 --timeout-graceful-shutdown 4 --no-access-log"),
+    "uvicorn": (
+        "uvicorn httptools",
+        "--workers 2 --timeout-graceful-shutdown 4 --timeout-worker-healthcheck 20 --no-access-log",
+    ),
 }
 """Name here -> name in the catalogue, and options."""
 

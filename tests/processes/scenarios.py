@@ -19,6 +19,8 @@ from tests.servers.processes import end
 
 STOP_S = 8.0
 """For a server to end: longer than its own time for what is still open."""
+REPLACE_S = 30.0
+"""For workers to be replaced: an import of everything, on a machine that is busy."""
 BEFORE, AFTER = 30, 30
 """Writes acknowledged before a scenario acts, and after it, where the server goes on."""
 RECYCLED = 80
@@ -93,7 +95,7 @@ def hang_up(live: Live) -> list[str]:
     """Have all workers replaced, and wait until they are."""
     before = set(live.workers())
     live.signal(signal.SIGHUP)
-    if not awaited(lambda: len(live.workers()) == 2 and not before & set(live.workers()), 2 * STOP_S):
+    if not awaited(lambda: len(live.workers()) == 2 and not before & set(live.workers()), REPLACE_S):
         return [f"after HUP the workers are {live.workers()}, before it they were {sorted(before)}"]
     return []
 
@@ -128,13 +130,13 @@ def pause_past_time_out(live: Live) -> list[str]:
 def recycle(live: Live) -> list[str]:
     """Wait until both first workers have made way."""
     first = set(live.started()[:2])
-    if not awaited(lambda: not first & set(live.workers()), 2 * STOP_S):
+    if not awaited(lambda: not first & set(live.workers()), REPLACE_S):
         return [f"of the first workers {sorted(first & set(live.workers()))} are there yet"]
     return []
 
 
 def _replaced(live: Live, victim: int) -> list[str]:
-    if not awaited(lambda: victim not in live.workers() and len(live.workers()) == 2, 2 * STOP_S):
+    if not awaited(lambda: victim not in live.workers() and len(live.workers()) == 2, REPLACE_S):
         return [f"{victim} was not replaced: the workers are {live.workers()}"]
     return []
 
@@ -149,7 +151,7 @@ SCENARIOS = (
     Scenario("KILL a worker", signal_a_worker(signal.SIGKILL), abandons=True),
     Scenario("STOP, CONT", pause),
     Scenario(
-        "STOP past time-out", pause_past_time_out, options=("--timeout 2", "--timeout-worker-healthcheck 1"),
+        "STOP past time-out", pause_past_time_out, options=("--timeout 2", "--timeout-worker-healthcheck 2"),
         abandons=True,
     ),
     Scenario(
