@@ -21,6 +21,8 @@ STOP_S = 8.0
 """For a server to end: longer than its own time for what is still open."""
 REPLACE_S = 30.0
 """For workers to be replaced: an import of everything, on a machine that is busy."""
+SOON = "--timeout-worker-healthcheck 3"
+"""A supervisor of uvicorn that asks a worker which is just ending waits for as long as that."""
 BEFORE, AFTER = 30, 30
 """Writes acknowledged before a scenario acts, and after it, where the server goes on."""
 RECYCLED = 80
@@ -154,13 +156,11 @@ SCENARIOS = (
         "STOP past time-out", pause_past_time_out, options=("--timeout 2", "--timeout-worker-healthcheck 2"),
         abandons=True,
     ),
-    # A supervisor of uvicorn that asks a worker which is just ending waits for as long as its health check may take.
     Scenario(
         "max requests", recycle, readers=False,
         options=(
             f"--max-requests {RECYCLED} --max-requests-jitter {RECYCLED // 2}",
-            f"--limit-max-requests {RECYCLED} --limit-max-requests-jitter {RECYCLED // 2}"
-            " --timeout-worker-healthcheck 3",
+            f"--limit-max-requests {RECYCLED} --limit-max-requests-jitter {RECYCLED // 2} {SOON}",
         ),
     ),
     Scenario("preload, TERM", send(signal.SIGTERM), BOTH_GUNICORNS, ("--preload", ""), ends=True),
