@@ -88,19 +88,20 @@ def log_raised(request: Request, error: Exception) -> None:
     import logging
 
     log_crash(request, error, "the sending of its answer")
-    error._ambi_is_logged = True  # type: ignore[attr-defined]  # each exception has a dict
+    error.__dict__[_IS_LOGGED] = True  # as an attribute a frozen dataclass would refuse it
     for name in SERVER_LOGGERS:
         if name in logging.root.manager.loggerDict:
             logging.getLogger(name).addFilter(_is_news)
 
 
+_IS_LOGGED = "_ambi_is_logged"
 SERVER_LOGGERS = ("uvicorn.error", "gunicorn.error", "hypercorn.error", "daphne.server", "_granian", "waitress")
 """Where servers log what an application raises."""
 
 
 def is_logged(error: BaseException | None) -> bool:
     """Tell whether an exception that the server gets has been logged already."""
-    return getattr(error, "_ambi_is_logged", False)
+    return error is not None and _IS_LOGGED in error.__dict__  # a `__getattr__` of its own may have every name
 
 
 def _is_news(record: Any) -> bool:
