@@ -21,8 +21,12 @@ nox.options.sessions = ["lint", "types", "arch", "tests", "docs", "examples"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 _APART = (
+<<<<<<< HEAD
     "browser", "deploy", "differential", "docs", "examples", "faults/sockets", "interop", "release", "servers",
     "streaming",
+=======
+    "browser", "deploy", "docs", "examples", "interop", "processes", "release", "servers", "slow", "streaming",
+>>>>>>> wt-processes
 )  # fmt: skip
 ELSEWHERE = [f"--ignore=tests/{name}" for name in _APART]
 """What has a session of its own."""
@@ -98,8 +102,10 @@ FROM_DEBIAN = {
     "curl": "curl",
     "dot": "graphviz",
     "fish": "fish",
+    "haproxy": "haproxy",
     "nginx": "nginx",
     "redis-server": "redis-server",
+    "wrk": "wrk",
     "zsh": "zsh",
 }
 """What tests use that is no Python package: program -> Debian's package. Without it they are skipped, and say so;
@@ -229,12 +235,30 @@ def servers(session: nox.Session) -> None:
 
 
 @nox.session
+<<<<<<< HEAD
 def faults(session: nox.Session) -> None:
     """Provoke every fault at every place, in process, over sockets and by signals; `-- --quick` for a part."""
     install(session, "test", "servers", extras=True)
     quick = "--quick" in session.posargs
     rest = [word for word in session.posargs if word != "--quick"]
     session.run("pytest", "tests/faults", *rest, env={} if quick else {"AMBI_FAULTS": "all"})
+=======
+def processes(session: nox.Session) -> None:
+    """End, kill, stop and recycle the workers of servers under load: no acknowledged write is lost, nothing is left."""
+    install_from_debian(session)
+    install(session, "hardening", extras=True)
+    session.run("pytest", "tests/processes")
+    session.run("python", "-m", "tests.processes", *session.posargs)
+
+
+@nox.session
+def slow(session: nox.Session) -> None:
+    """Treat servers to slow, broken and rude clients, behind nginx and haproxy too; `-- --real`: a byte a second."""
+    install_from_debian(session)
+    install(session, "hardening", extras=True)
+    session.run("pytest", "tests/slow")
+    session.run("python", "-m", "tests.slow", *session.posargs)
+>>>>>>> wt-processes
 
 
 @nox.session

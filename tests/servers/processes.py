@@ -148,9 +148,9 @@ class Running:
         return True
 
 
-def start(server: Server, how: Start, folder: Path, home: Path = HERE) -> Running:
+def start(server: Server, how: Start, folder: Path, home: Path = HERE, *, port: int | None = None) -> Running:
     """Start a server in the folder of its `app.py`, `home`; what it writes is kept in `folder`."""
-    port = free_port()
+    port = free_port() if port is None else port
     program, *rest = shlex.split(server.command.format(port=port))
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(

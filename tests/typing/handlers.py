@@ -163,7 +163,7 @@ def wrong(request: Request) -> None:
     app.get("/", names="a")(of_both)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     app.get("/", name=1)(of_both)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     app.get("/")(1)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
-    app.route("/")(of_both)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    app.route()(of_both)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     app.error("404")(missing)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     app.include("api")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     of_def(request, "1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
