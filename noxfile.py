@@ -21,12 +21,8 @@ nox.options.sessions = ["lint", "types", "arch", "tests", "docs", "examples"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 _APART = (
-<<<<<<< HEAD
-    "browser", "deploy", "differential", "docs", "examples", "faults/sockets", "interop", "release", "servers",
-    "streaming",
-=======
-    "browser", "deploy", "docs", "examples", "interop", "processes", "release", "servers", "slow", "streaming",
->>>>>>> wt-processes
+    "browser", "deploy", "differential", "docs", "examples", "faults/sockets", "interop", "processes", "release",
+    "servers", "slow", "streaming",
 )  # fmt: skip
 ELSEWHERE = [f"--ignore=tests/{name}" for name in _APART]
 """What has a session of its own."""
@@ -235,14 +231,15 @@ def servers(session: nox.Session) -> None:
 
 
 @nox.session
-<<<<<<< HEAD
 def faults(session: nox.Session) -> None:
     """Provoke every fault at every place, in process, over sockets and by signals; `-- --quick` for a part."""
     install(session, "test", "servers", extras=True)
     quick = "--quick" in session.posargs
     rest = [word for word in session.posargs if word != "--quick"]
     session.run("pytest", "tests/faults", *rest, env={} if quick else {"AMBI_FAULTS": "all"})
-=======
+
+
+@nox.session
 def processes(session: nox.Session) -> None:
     """End, kill, stop and recycle the workers of servers under load: no acknowledged write is lost, nothing is left."""
     install_from_debian(session)
@@ -258,7 +255,6 @@ def slow(session: nox.Session) -> None:
     install(session, "hardening", extras=True)
     session.run("pytest", "tests/slow")
     session.run("python", "-m", "tests.slow", *session.posargs)
->>>>>>> wt-processes
 
 
 @nox.session
