@@ -1,0 +1,275 @@
+"""One process for each mutant.
+
+The tests are collected once. For each mutant the process forks; the child exchanges the code of the one function that
+the fault is in, and runs the tests that come by its line, the quick ones first. Where the fault is outside of functions
+the child has to import and collect anew, and runs all tests of the module.
+
+Facts
+- Which test comes by which line is found by coverage, in a child too: no test ever runs in the process that forks, so it
+  has no threads.
+- A child may use so much time of a processor, not of the clock: others may need the machine. One that waits for ever is
+  ended after a long time.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib.abc
+import importlib.util
+import json
+import os
+import resource
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+import pytest
+
+from tests.mutants.mutating import Mutant
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "framework" / "ambi"
+CPU_S, WALL_S = 60, 300
+_QUIET = ("-q", "-x", "--no-header", "-p", "no:cacheprovider", "-p", "no:dash", "-p", "no:randomly", "--capture=no")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one mutant: "killed", "survived", or "untested" where no test comes by its line."""
+
+    mutant: Mutant
+    result: str
+    by: str = ""
+
+
+def run_in_child(work: Callable[[], int], report: Path | None = None) -> int:
+    """Do work in a forked child, and give what it returns; -1 for one that failed, or took too long."""
+    pid = os.fork()
+    if pid == 0:
+        code = 99
+        try:
+            _become_child()
+            code = work()
+        except BaseException:
+            traceback.print_exc()  # seen with AMBI_MUTANTS_LOUD
+        finally:
+            os._exit(code)
+    until = time.monotonic() + WALL_S
+    while time.monotonic() < until:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else -1
+        time.sleep(0.002)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return -1
+
+
+def _become_child() -> None:
+    silence = os.open(os.devnull, os.O_RDWR)
+    if "AMBI_MUTANTS_LOUD" not in os.environ:
+        for descriptor in (0, 1, 2):
+            os.dup2(silence, descriptor)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    limit = int(used.ru_utime + used.ru_stime) + CPU_S
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
+
+
+def name_of(module: str) -> str:
+    """Give the dotted name of a module of the framework."""
+    return "ambi." + module.removesuffix(".py").replace("/", ".")
+
+
+def run_mutants(module: str, tests: Sequence[str], mutants: Sequence[Mutant]) -> Iterator[Outcome]:
+    """Try the mutants of a module against its tests, in a process of its own each."""
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        found = Path(folder, "found.jsonl")
+        files = [str(ROOT / "tests" / test) for test in tests]
+        inside = [each for each in mutants if each.function]
+        runner = _Runner(module, inside, found, Path(folder))
+        options = [*_QUIET, f"--basetemp={folder}/base", f"--rootdir={ROOT}", "-c", str(ROOT / "pyproject.toml")]
+
+        def collect_and_run() -> int:
+            resource.setrlimit(resource.RLIMIT_CPU, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            return int(pytest.main([*options, *files], plugins=[runner]))
+
+        for each in mutants:
+            if not each.function:
+                code = run_in_child(lambda each=each: _run_anew(module, each, [*options, *files]))  # type: ignore[misc]
+                yield Outcome(each, "survived" if code == 0 else "killed")
+        if inside:
+            yield from _follow(collect_and_run, found, inside)
+
+
+def _follow(work: Callable[[], int], found: Path, mutants: Sequence[Mutant]) -> Iterator[Outcome]:
+    """Run the child that forks, and read what it found when it has ended; it may take as long as it needs."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            with open(os.devnull, "w") as silence:
+                if "AMBI_MUTANTS_LOUD" not in os.environ:
+                    os.dup2(silence.fileno(), 1)
+                work()
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+    lines = found.read_text(encoding="utf-8").splitlines() if found.exists() else []
+    if len(lines) != len(mutants):
+        raise SystemExit(f"{len(mutants)} mutants were to be tried, and {len(lines)} were: set AMBI_MUTANTS_LOUD=1")
+    for mutant, line in zip(mutants, lines, strict=True):
+        yield Outcome(mutant, **json.loads(line))
+
+
+class _Runner:
+    """A plugin of pytest that runs the collected tests once for each mutant."""
+
+    def __init__(self, module: str, mutants: Sequence[Mutant], found: Path, folder: Path) -> None:
+        self._module = module
+        self._mutants = mutants
+        self._found = found
+        self._folder = folder
+
+    def pytest_configure(self) -> None:
+        """Make hypothesis repeat itself, and not look for the smallest example: one is enough."""
+        from hypothesis import HealthCheck, Phase, settings
+
+        phases = (Phase.explicit, Phase.generate)
+        settings.register_profile(
+            "mutants", derandomize=True, database=None, deadline=None, max_examples=100, phases=phases,
+            suppress_health_check=list(HealthCheck),
+        )  # fmt: skip
+        settings.load_profile("mutants")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        module = importlib.import_module(name_of(self._module))
+        lines, seconds = self._look(session)
+        with self._found.open("w", encoding="utf-8") as found:
+            for mutant in self._mutants:
+                wanted = {test for line in range(mutant.first, mutant.last + 1) for test in lines.get(line, ())}
+                order = sorted(wanted, key=lambda test: seconds[test])
+                found.write(json.dumps(self._try(session, module, mutant, order)) + "\n")
+                found.flush()
+        return True
+
+    def _look(self, session: pytest.Session) -> tuple[dict[int, list[int]], list[float]]:
+        """Find out which tests come by which lines, how long they take, and whether all pass as it is."""
+        looked = self._folder / "looked.json"
+
+        def look() -> int:
+            import coverage
+
+            file = str(PACKAGE / self._module)
+            resource.setrlimit(resource.RLIMIT_CPU, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            measured = coverage.Coverage(data_file=None, include=[file], config_file=False)
+            measured.start()
+            seconds = []
+            for number, item in enumerate(session.items):
+                measured.switch_context(str(number))
+                began = time.process_time()
+                _run_test(session, item)
+                seconds.append(time.process_time() - began)
+                if session.testsfailed:
+                    os.write(2, f"without a mutant fails: {item.nodeid}\n".encode())
+                    return 1
+            measured.stop()
+            contexts = measured.get_data()
+            by_line = {line: names for line, names in contexts.contexts_by_lineno(file).items() if names != [""]}
+            looked.write_text(json.dumps([list(by_line.items()), seconds]), encoding="utf-8")
+            return 0
+
+        global WALL_S  # noqa: PLW0603  # all tests, measured: that may take longer than one mutant
+        kept, WALL_S = WALL_S, 3600
+        code = run_in_child(look)
+        WALL_S = kept
+        if code:
+            raise pytest.UsageError("the tests fail, or take too long, without any mutant")
+        by_line, seconds = json.loads(looked.read_text(encoding="utf-8"))
+        return {line: [int(name) for name in names if name] for line, names in by_line}, seconds
+
+    def _try(self, session: pytest.Session, module: ModuleType, mutant: Mutant, order: list[int]) -> dict[str, str]:
+        if not order:
+            return {"result": "untested"}
+        by = self._folder / "by"
+        by.write_text("", encoding="utf-8")
+
+        def work() -> int:
+            exchange(module, mutant)
+            for number in order:
+                item = session.items[number]
+                by.write_text(item.nodeid, encoding="utf-8")
+                _run_test(session, item)
+                if session.testsfailed:
+                    return 1
+            return 0
+
+        code = run_in_child(work)
+        return {"result": "killed", "by": by.read_text(encoding="utf-8")} if code else {"result": "survived"}
+
+
+def _run_test(session: pytest.Session, item: pytest.Item) -> None:
+    """Run one test with all its fixtures, which end with it. A failure is counted in the session."""
+    item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+
+
+def exchange(module: ModuleType, mutant: Mutant) -> None:
+    """Give a function that is there already the code of the mutant: whoever imported it has it too."""
+    code: CodeType = compile(mutant.tree, str(module.__file__), "exec", dont_inherit=True)
+    target: Any = module
+    for name in mutant.function.split("."):
+        code = next(c for c in code.co_consts if isinstance(c, CodeType) and c.co_name == name)
+        target = vars(target)[name]
+    target = getattr(target, "fget", None) or getattr(target, "__func__", target)
+    assert isinstance(target, FunctionType)
+    target.__code__ = code
+
+
+class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Find one module, and run the mutant in its place."""
+
+    def __init__(self, module: str, tree: ast.Module) -> None:
+        self._name = name_of(module)
+        self._file = str(PACKAGE / module)
+        self._tree = tree
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        if fullname != self._name:
+            return None
+        return importlib.util.spec_from_file_location(fullname, self._file, loader=self)
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        exec(compile(self._tree, self._file, "exec", dont_inherit=True), vars(module))
+
+
+def _run_anew(module: str, mutant: Mutant, arguments: list[str]) -> int:
+    """Import the framework with the mutant, and run all tests of the module."""
+    if any(name.partition(".")[0] == "ambi" for name in sys.modules):
+        raise RuntimeError("the framework is imported already")
+    sys.meta_path.insert(0, _Finder(module, mutant.tree))
+    return int(pytest.main(arguments))
+
+
+@contextlib.contextmanager
+def matching_cells() -> Iterator[None]:
+    """Run behaviour tests where handlers have the colour of the gateway: these faults know no colours."""
+    kept = os.environ.get("AMBI_CELLS")
+    os.environ["AMBI_CELLS"] = "matching"
+    try:
+        yield
+    finally:
+        if kept is None:
+            del os.environ["AMBI_CELLS"]
+        else:
+            os.environ["AMBI_CELLS"] = kept
