@@ -2,10 +2,10 @@
 
 MODULES: dict[str, tuple[str, ...]] = {
     "core/secrets.py": ("features/sessions/test_sessions.py", "features/sessions/test_cookies.py"),
-    "core/ranges.py": ("core/test_ranges.py", "gateways/test_conditions.py"),
+    "core/ranges.py": ("core/test_ranges.py",),
     "core/cookies.py": ("core/test_cookies.py", "core/test_response.py"),
     "core/headers.py": ("core/test_headers.py", "core/test_response.py", "properties/test_header_writer.py"),
-    "core/url.py": ("core/test_url.py", "core/test_request.py", "core/test_routing.py"),
+    "core/url.py": ("core/test_url.py", "core/test_request.py"),
     "core/origins.py": ("features/test_csrf.py", "gateways/test_hosts.py", "gateways/test_websocket.py"),
     "core/limits.py": ("core/test_limits.py", "gateways/test_limits.py"),
     "core/body.py": ("core/test_body.py", "gateways/test_bodies.py", "gateways/test_limits.py"),

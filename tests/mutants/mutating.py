@@ -234,7 +234,8 @@ def _constant_faults(node: ast.Constant, around: ast.AST | None) -> Iterator[_Ch
     elif isinstance(value, (str, bytes)) and value:
         if _is_characters(around, value):  # one that is not among them any more
             yield lambda n: ast.Constant(n.value[1:])
-            yield lambda n: ast.Constant(n.value[:-1])
+            if len(value) > 1:
+                yield lambda n: ast.Constant(n.value[:-1])
         else:
             yield lambda n: ast.Constant("XX" + n.value if isinstance(n.value, str) else b"XX" + n.value)
     elif value == "":
@@ -243,12 +244,10 @@ def _constant_faults(node: ast.Constant, around: ast.AST | None) -> Iterator[_Ch
 
 def _is_characters(around: ast.AST | None, value: str | bytes) -> bool:
     """Tell whether a text is a set of characters, of which each counts."""
-    if len(value) < 2:
-        return False
     if isinstance(around, ast.Call):
         name = around.func.attr if isinstance(around.func, ast.Attribute) else ast.unparse(around.func)
         return name in _STRIPS + _SETS
-    return isinstance(around, (ast.Assign, ast.BinOp)) or (isinstance(around, ast.Compare) and len(value) > 2)
+    return len(value) > 1 and isinstance(around, (ast.Assign, ast.BinOp)) or (isinstance(around, ast.Compare) and len(value) > 2)
 
 
 def _statement_faults(node: ast.AST) -> Iterator[_Change]:

@@ -2,7 +2,8 @@
 
 The tests are collected once. For each mutant the process forks; the child exchanges the code of the one function that
 the fault is in, and runs the tests that come by its line, the quick ones first. Where the fault is outside of functions
-the child has to import and collect anew, and runs all tests of the module.
+the child runs the module anew beside the one that is there, exchanges the values that differ, and runs all tests; what
+lives then is tried once more in a process that imports everything with the fault in it.
 
 Facts
 - Which test comes by which line is found by coverage, in a child too: no test ever runs in the process that forks, so it
@@ -39,6 +40,8 @@ from tests.mutants.mutating import Mutant
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "framework" / "ambi"
 CPU_S, WALL_S = 60, 300
+BROKEN = 99
+"""What a child ends with that failed by itself, before any test did."""
 _QUIET = ("-q", "-x", "--no-header", "-p", "no:cacheprovider", "-p", "no:dash", "-p", "no:randomly", "--capture=no")
 
 
@@ -55,7 +58,7 @@ def run_in_child(work: Callable[[], int], report: Path | None = None) -> int:
     """Do work in a forked child, and give what it returns; -1 for one that failed, or took too long."""
     pid = os.fork()
     if pid == 0:
-        code = 99
+        code = BROKEN
         try:
             _become_child()
             code = work()
@@ -94,31 +97,24 @@ def run_mutants(module: str, tests: Sequence[str], mutants: Sequence[Mutant]) ->
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         found = Path(folder, "found.jsonl")
         files = [str(ROOT / "tests" / test) for test in tests]
-        inside = [each for each in mutants if each.function]
-        runner = _Runner(module, inside, found, Path(folder))
-        options = [*_QUIET, f"--basetemp={folder}/base", f"--rootdir={ROOT}", "-c", str(ROOT / "pyproject.toml")]
-
-        def collect_and_run() -> int:
-            resource.setrlimit(resource.RLIMIT_CPU, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-            return int(pytest.main([*options, *files], plugins=[runner]))
-
-        for each in mutants:
-            if not each.function:
-                code = run_in_child(lambda each=each: _run_anew(module, each, [*options, *files]))  # type: ignore[misc]
-                yield Outcome(each, "survived" if code == 0 else "killed")
-        if inside:
-            yield from _follow(collect_and_run, found, inside)
+        options = [*_QUIET, f"--basetemp={folder}/base", f"--rootdir={ROOT}", "-c", str(ROOT / "pyproject.toml"), *files]
+        for outcome in _follow(module, mutants, found, options):
+            if outcome.result == "survived" and not outcome.mutant.function:
+                # What other modules made of it when they were imported is as it was: is it seen there?
+                code = run_in_child(lambda mutant=outcome.mutant: _run_anew(module, mutant, options))  # type: ignore[misc]
+                yield outcome if code == 0 else Outcome(outcome.mutant, "killed")
+            else:
+                yield outcome
 
 
-def _follow(work: Callable[[], int], found: Path, mutants: Sequence[Mutant]) -> Iterator[Outcome]:
-    """Run the child that forks, and read what it found when it has ended; it may take as long as it needs."""
+def _follow(module: str, mutants: Sequence[Mutant], found: Path, options: list[str]) -> Iterator[Outcome]:
+    """Run the child that collects and forks, and read what it found when it has ended; it may take what it needs."""
     pid = os.fork()
     if pid == 0:
         try:
-            with open(os.devnull, "w") as silence:
-                if "AMBI_MUTANTS_LOUD" not in os.environ:
-                    os.dup2(silence.fileno(), 1)
-                work()
+            if "AMBI_MUTANTS_LOUD" not in os.environ:
+                os.dup2(os.open(os.devnull, os.O_RDWR), 1)
+            pytest.main(options, plugins=[_Runner(module, mutants, found)])
         finally:
             os._exit(0)
     os.waitpid(pid, 0)
@@ -132,11 +128,11 @@ def _follow(work: Callable[[], int], found: Path, mutants: Sequence[Mutant]) -> 
 class _Runner:
     """A plugin of pytest that runs the collected tests once for each mutant."""
 
-    def __init__(self, module: str, mutants: Sequence[Mutant], found: Path, folder: Path) -> None:
+    def __init__(self, module: str, mutants: Sequence[Mutant], found: Path) -> None:
         self._module = module
         self._mutants = mutants
         self._found = found
-        self._folder = folder
+        self._folder = found.parent
 
     def pytest_configure(self) -> None:
         """Make hypothesis repeat itself, and not look for the smallest example: one is enough."""
@@ -152,16 +148,16 @@ class _Runner:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         module = importlib.import_module(name_of(self._module))
-        lines, seconds = self._look(session)
+        lines, seconds = self._look(session, module)
         with self._found.open("w", encoding="utf-8") as found:
             for mutant in self._mutants:
                 wanted = {test for line in range(mutant.first, mutant.last + 1) for test in lines.get(line, ())}
-                order = sorted(wanted, key=lambda test: seconds[test])
+                order = sorted(wanted, key=lambda test: seconds[test]) if mutant.function else list(range(len(seconds)))
                 found.write(json.dumps(self._try(session, module, mutant, order)) + "\n")
                 found.flush()
         return True
 
-    def _look(self, session: pytest.Session) -> tuple[dict[int, list[int]], list[float]]:
+    def _look(self, session: pytest.Session, module: ModuleType) -> tuple[dict[int, list[int]], list[float]]:
         """Find out which tests come by which lines, how long they take, and whether all pass as it is."""
         looked = self._folder / "looked.json"
 
@@ -170,6 +166,8 @@ class _Runner:
 
             file = str(PACKAGE / self._module)
             resource.setrlimit(resource.RLIMIT_CPU, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            # Exchanging what is the same has to be harmless, or all that follows is worth nothing.
+            exchange_values(module, ast.parse(Path(file).read_text(encoding="utf-8")))
             measured = coverage.Coverage(data_file=None, include=[file], config_file=False)
             measured.start()
             seconds = []
@@ -203,7 +201,10 @@ class _Runner:
         by.write_text("", encoding="utf-8")
 
         def work() -> int:
-            exchange(module, mutant)
+            if mutant.function:
+                exchange(module, mutant)
+            else:
+                exchange_values(module, mutant.tree)
             for number in order:
                 item = session.items[number]
                 by.write_text(item.nodeid, encoding="utf-8")
@@ -213,6 +214,8 @@ class _Runner:
             return 0
 
         code = run_in_child(work)
+        if code == BROKEN:
+            raise RuntimeError(f"the mutant could not be made: {mutant.where}: {mutant.what}")
         return {"result": "killed", "by": by.read_text(encoding="utf-8")} if code else {"result": "survived"}
 
 
@@ -231,6 +234,40 @@ def exchange(module: ModuleType, mutant: Mutant) -> None:
     target = getattr(target, "fget", None) or getattr(target, "__func__", target)
     assert isinstance(target, FunctionType)
     target.__code__ = code
+
+
+def exchange_values(module: ModuleType, tree: ast.Module) -> None:
+    """Run the mutated module apart, and put what it has of plain values, and of defaults, into the one that is there."""
+    made = ModuleType(module.__name__)
+    made.__dict__.update(__file__=module.__file__, __package__=module.__package__, __spec__=module.__spec__)
+    try:
+        exec(compile(tree, str(module.__file__), "exec", dont_inherit=True), vars(made))
+    except Exception:
+        os._exit(2)  # a module that cannot be imported is seen by every test
+    for name, value in vars(made).items():
+        there = vars(module).get(name)
+        if isinstance(value, type) and value.__module__ == module.__name__:
+            for attribute, one in list(vars(value).items()):
+                if attribute.startswith("__") and attribute != "__init__":
+                    continue
+                if not _take_defaults(vars(there).get(attribute), one) and _differs(vars(there).get(attribute), one):
+                    setattr(there, attribute, one)
+        elif not name.startswith("__") and not _take_defaults(there, value) and _differs(there, value):
+            for other in list(sys.modules.values()):
+                if other.__name__.partition(".")[0] in ("ambi", "tests") and vars(other).get(name) is there:
+                    setattr(other, name, value)
+
+
+def _differs(old: Any, new: Any) -> bool:
+    return type(new).__module__ == "builtins" and not isinstance(new, (type, ModuleType)) and bool(old != new)
+
+
+def _take_defaults(old: Any, new: Any) -> bool:
+    old, new = (getattr(each, "__func__", each) for each in (old, new))
+    if isinstance(old, FunctionType) and isinstance(new, FunctionType):
+        old.__defaults__, old.__kwdefaults__ = new.__defaults__, new.__kwdefaults__
+        return True
+    return isinstance(new, (property, FunctionType))
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
