@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import gc
 import importlib.abc
 import importlib.util
 import json
@@ -42,7 +43,10 @@ PACKAGE = ROOT / "framework" / "ambi"
 CPU_S, WALL_S = 60, 300
 BROKEN = 99
 """What a child ends with that failed by itself, before any test did."""
-_QUIET = ("-q", "-x", "--no-header", "-p", "no:cacheprovider", "-p", "no:dash", "-p", "no:randomly", "--capture=no")
+_QUIET = (
+    "-q", "-x", "--no-header", "--capture=no", "--tb=no", "--assert=plain", "--disable-plugin-autoload",
+    "-p", "no:cacheprovider", "-p", "ambi.testing.plugin", "-p", "_hypothesis_pytestplugin",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,15 +70,8 @@ def run_in_child(work: Callable[[], int], report: Path | None = None) -> int:
             traceback.print_exc()  # seen with AMBI_MUTANTS_LOUD
         finally:
             os._exit(code)
-    until = time.monotonic() + WALL_S
-    while time.monotonic() < until:
-        ended, status = os.waitpid(pid, os.WNOHANG)
-        if ended:
-            return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else -1
-        time.sleep(0.002)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    return -1
+    status = os.waitpid(pid, 0)[1]
+    return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else -1
 
 
 def _become_child() -> None:
@@ -82,6 +79,8 @@ def _become_child() -> None:
     if "AMBI_MUTANTS_LOUD" not in os.environ:
         for descriptor in (0, 1, 2):
             os.dup2(silence, descriptor)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # which ends it, whatever it waits for
+    signal.alarm(WALL_S)
     used = resource.getrusage(resource.RUSAGE_SELF)
     limit = int(used.ru_utime + used.ru_stime) + CPU_S
     resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
@@ -148,6 +147,8 @@ class _Runner:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         module = importlib.import_module(name_of(self._module))
+        gc.collect()
+        gc.freeze()  # what a child does not touch stays shared with it
         lines, seconds = self._look(session, module)
         with self._found.open("w", encoding="utf-8") as found:
             for mutant in self._mutants:
@@ -166,6 +167,7 @@ class _Runner:
 
             file = str(PACKAGE / self._module)
             resource.setrlimit(resource.RLIMIT_CPU, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            signal.alarm(0)  # all tests, measured: that may take longer than one mutant
             # Exchanging what is the same has to be harmless, or all that follows is worth nothing.
             exchange_values(module, ast.parse(Path(file).read_text(encoding="utf-8")))
             measured = coverage.Coverage(data_file=None, include=[file], config_file=False)
@@ -185,11 +187,7 @@ class _Runner:
             looked.write_text(json.dumps([list(by_line.items()), seconds]), encoding="utf-8")
             return 0
 
-        global WALL_S  # noqa: PLW0603  # all tests, measured: that may take longer than one mutant
-        kept, WALL_S = WALL_S, 3600
-        code = run_in_child(look)
-        WALL_S = kept
-        if code:
+        if run_in_child(look):
             raise pytest.UsageError("the tests fail, or take too long, without any mutant")
         by_line, seconds = json.loads(looked.read_text(encoding="utf-8"))
         return {line: [int(name) for name in names if name] for line, names in by_line}, seconds
