@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.mutants.catalogue import MODULES
 from tests.mutants.mutating import Mutant, mutants_of
-from tests.mutants.running import PACKAGE, matching_cells, run_mutants
+from tests.mutants.running import PACKAGE, prepare, run_mutants
 
 SURVIVORS = Path(__file__).with_name("survivors.md")
 ALLOWED = 0.10
@@ -75,11 +75,11 @@ def main(arguments: list[str] | None = None) -> int:
     survivors = read_survivors(SURVIVORS.read_text(encoding="utf-8"))
     total: Counter[str] = Counter()
     failed = False
-    with matching_cells():
-        for module in modules:
-            count, wrong = try_module(module, survivors.get(module, set()))
-            total += count
-            failed |= bool(wrong)
+    prepare()
+    for module in modules:
+        count, wrong = try_module(module, survivors.get(module, set()))
+        total += count
+        failed |= bool(wrong)
     lives = total["survived"] + total["untested"]
     print(f"{total.total()} mutants, {lives} live ({lives / total.total():.1%})")
     return int(failed)

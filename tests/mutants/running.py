@@ -15,7 +15,6 @@ Facts
 from __future__ import annotations
 
 import ast
-import contextlib
 import gc
 import importlib.abc
 import importlib.util
@@ -27,7 +26,8 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -41,6 +41,7 @@ from tests.mutants.mutating import Mutant
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "framework" / "ambi"
 CPU_S, WALL_S = 60, 300
+_PLAIN = (bool, int, float, str, bytes, tuple, list, dict, set, frozenset)
 BROKEN = 99
 """What a child ends with that failed by itself, before any test did."""
 _QUIET = (
@@ -132,17 +133,6 @@ class _Runner:
         self._mutants = mutants
         self._found = found
         self._folder = found.parent
-
-    def pytest_configure(self) -> None:
-        """Make hypothesis repeat itself, and not look for the smallest example: one is enough."""
-        from hypothesis import HealthCheck, Phase, settings
-
-        phases = (Phase.explicit, Phase.generate)
-        settings.register_profile(
-            "mutants", derandomize=True, database=None, deadline=None, max_examples=100, phases=phases,
-            suppress_health_check=list(HealthCheck),
-        )  # fmt: skip
-        settings.load_profile("mutants")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -257,7 +247,7 @@ def exchange_values(module: ModuleType, tree: ast.Module) -> None:
 
 
 def _differs(old: Any, new: Any) -> bool:
-    return type(new).__module__ == "builtins" and not isinstance(new, (type, ModuleType)) and bool(old != new)
+    return isinstance(new, _PLAIN) and bool(old != new)
 
 
 def _take_defaults(old: Any, new: Any) -> bool:
@@ -296,15 +286,16 @@ def _run_anew(module: str, mutant: Mutant, arguments: list[str]) -> int:
     return int(pytest.main(arguments))
 
 
-@contextlib.contextmanager
-def matching_cells() -> Iterator[None]:
-    """Run behaviour tests where handlers have the colour of the gateway: these faults know no colours."""
-    kept = os.environ.get("AMBI_CELLS")
-    os.environ["AMBI_CELLS"] = "matching"
-    try:
-        yield
-    finally:
-        if kept is None:
-            del os.environ["AMBI_CELLS"]
-        else:
-            os.environ["AMBI_CELLS"] = kept
+def prepare() -> None:
+    """Say how the tests shall run: for all children, so before the first.
+
+    Behaviour tests run where handlers have the colour of the gateway, as these faults know no colours. Hypothesis repeats
+    itself, and does not look for the smallest example: one is enough.
+    """
+    from hypothesis import HealthCheck, Phase, settings
+
+    os.environ.update(AMBI_CELLS="matching", HYPOTHESIS_PROFILE="mutants")
+    settings.register_profile(
+        "mutants", derandomize=True, database=None, deadline=None, max_examples=100,
+        phases=(Phase.explicit, Phase.generate), suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
