@@ -8,8 +8,8 @@ lives then is tried once more in a process that imports everything with the faul
 Facts
 - Which test comes by which line is found by coverage, in a child too: no test ever runs in the process that forks, so it
   has no threads.
-- A child may use so much time of a processor, not of the clock: others may need the machine. One that waits for ever is
-  ended after a long time.
+- A test may use ten times the time of a processor that it takes without a fault, and not so much of the clock: others
+  may need the machine. One that waits for ever is ended after a long time.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from tests.mutants.mutating import Mutant
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "framework" / "ambi"
 CPU_S, WALL_S = 60, 300
+MEMORY = 4 << 30
 _PLAIN = (bool, int, float, str, bytes, tuple, list, dict, set, frozenset)
 BROKEN = 99
 """What a child ends with that failed by itself, before any test did."""
@@ -82,9 +83,14 @@ def _become_child() -> None:
             os.dup2(silence, descriptor)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # which ends it, whatever it waits for
     signal.alarm(WALL_S)
+    limit_processor(CPU_S)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+
+def limit_processor(seconds: float) -> None:
+    """End this process when it has used that much more: a fault may make a loop that never ends."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    limit = int(used.ru_utime + used.ru_stime) + CPU_S
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime + seconds) + 1, resource.RLIM_INFINITY))
 
 
 def name_of(module: str) -> str:
@@ -144,7 +150,7 @@ class _Runner:
             for mutant in self._mutants:
                 wanted = {test for line in range(mutant.first, mutant.last + 1) for test in lines.get(line, ())}
                 order = sorted(wanted, key=lambda test: seconds[test]) if mutant.function else list(range(len(seconds)))
-                found.write(json.dumps(self._try(session, module, mutant, order)) + "\n")
+                found.write(json.dumps(self._try(session, module, mutant, order, seconds)) + "\n")
                 found.flush()
         return True
 
@@ -182,7 +188,9 @@ class _Runner:
         by_line, seconds = json.loads(looked.read_text(encoding="utf-8"))
         return {line: [int(name) for name in names if name] for line, names in by_line}, seconds
 
-    def _try(self, session: pytest.Session, module: ModuleType, mutant: Mutant, order: list[int]) -> dict[str, str]:
+    def _try(
+        self, session: pytest.Session, module: ModuleType, mutant: Mutant, order: list[int], seconds: list[float]
+    ) -> dict[str, str]:
         if not order:
             return {"result": "untested"}
         by = self._folder / "by"
@@ -194,6 +202,7 @@ class _Runner:
             else:
                 exchange_values(module, mutant.tree)
             for number in order:
+                limit_processor(1 + 10 * seconds[number])
                 item = session.items[number]
                 by.write_text(item.nodeid, encoding="utf-8")
                 _run_test(session, item)
