@@ -307,3 +307,16 @@ def test_vary_is_read_whatever_white_space_stands_in_it(before: str, names: list
     headers = ResponseHeaders([("vary", before)])
     headers.add_vary(*names)
     assert headers["vary"] == after
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters"),
+    [
+        ('v; n="a;"=y; m=1', [("n", "a;"), ("m", "1")]),
+        (r'v; n="\a;"=y; m=1', [("n", "a;"), ("m", "1")]),
+        ('v; n="a"=; m=1', [("n", "a"), ("m", "1")]),
+        (r'v; n="\"x' + "\\", [("n", '"x\\')]),
+    ],
+)
+def test_what_follows_a_quoted_string_is_no_parameter(text: str, parameters: list[tuple[str, str]]) -> None:
+    assert parse_parameters(text) == ("v", parameters)

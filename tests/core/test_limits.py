@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ambi.core.errors import ConfigurationError
-from ambi.core.limits import Limits
+from ambi.core.limits import Limits, check_size
 
 KIB, MIB = 1024, 1024 * 1024
 
@@ -66,3 +66,26 @@ def test_limits_can_be_copied() -> None:
     for twin in (copy.copy(limits), copy.deepcopy(limits), pickle.loads(pickle.dumps(limits))):
         assert twin.max_body_bytes == 10
         assert repr(twin) == repr(limits)
+
+
+@pytest.mark.parametrize(("bytes_", "lines"), [(64 * KIB, 100), (1000, 7), (100, 100), (99, 100), (7, 1)])
+def test_fields_that_are_short_enough_are_together_within_their_limit(bytes_: int, lines: int) -> None:
+    limits = Limits(max_header_bytes=bytes_, max_header_lines=lines)
+    share = limits.harmless_name_bytes + limits.harmless_value_bytes
+    assert share == bytes_ // lines
+    assert limits.harmless_name_bytes == share // 4  # a name is shorter than a value
+
+
+def test_a_stop_waits_for_streams_and_has_time_left_for_the_rest() -> None:
+    assert Limits(graceful_stop_s=30).streams_stop_s == 20
+
+
+@pytest.mark.parametrize("value", [0, 1, 10**30])
+def test_a_size_is_none_or_more_bytes(value: int) -> None:
+    assert check_size("max_bytes", value) == value
+
+
+@pytest.mark.parametrize("value", [-1, True, False, 1.0, "1", None], ids=repr)
+def test_what_is_no_size_is_refused(value: object) -> None:
+    with pytest.raises(ConfigurationError, match="max_bytes must be a number of bytes, 0 or more, not"):
+        check_size("max_bytes", value)
