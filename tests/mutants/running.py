@@ -46,7 +46,7 @@ _PLAIN = (bool, int, float, str, bytes, tuple, list, dict, set, frozenset)
 BROKEN = 99
 """What a child ends with that failed by itself, before any test did."""
 _QUIET = (
-    "-q", "-x", "--no-header", "--capture=no", "--tb=no", "--assert=plain", "--disable-plugin-autoload",
+    "-q", "-x", "--no-header", "--capture=no", "--tb=no", "--assert=plain", "--disable-plugin-autoload", "-k", "not trio",
     "-p", "no:cacheprovider", "-p", "ambi.testing.plugin", "-p", "_hypothesis_pytestplugin",
 )  # fmt: skip
 
@@ -149,7 +149,7 @@ class _Runner:
         with self._found.open("w", encoding="utf-8") as found:
             for mutant in self._mutants:
                 wanted = {test for line in range(mutant.first, mutant.last + 1) for test in lines.get(line, ())}
-                order = sorted(wanted, key=lambda test: seconds[test]) if mutant.function else list(range(len(seconds)))
+                order = sorted(wanted, key=lambda test: seconds[test]) if mutant.function else sorted(range(len(seconds)), key=lambda test: seconds[test])
                 found.write(json.dumps(self._try(session, module, mutant, order, seconds)) + "\n")
                 found.flush()
         return True
@@ -298,13 +298,14 @@ def _run_anew(module: str, mutant: Mutant, arguments: list[str]) -> int:
 def prepare() -> None:
     """Say how the tests shall run: for all children, so before the first.
 
-    Behaviour tests run where handlers have the colour of the gateway, as these faults know no colours. Hypothesis repeats
+    Behaviour tests run where handlers have the colour of the gateway, and not on trio, as these faults know no colours and
+    no loops. Hypothesis repeats
     itself, and does not look for the smallest example: one is enough.
     """
     from hypothesis import HealthCheck, Phase, settings
 
     os.environ.update(AMBI_CELLS="matching", HYPOTHESIS_PROFILE="mutants")
     settings.register_profile(
-        "mutants", derandomize=True, database=None, deadline=None, max_examples=100,
+        "mutants", derandomize=True, database=None, deadline=None, max_examples=30,
         phases=(Phase.explicit, Phase.generate), suppress_health_check=list(HealthCheck),
     )  # fmt: skip
