@@ -74,7 +74,13 @@ def test_every_promise_has_a_test_that_is_there() -> None:
     assert len(named) > 60
     command = [sys.executable, "-m", "pytest", "--collect-only", "-qq", "-p", "no:cacheprovider", *named]
     told = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False, env={**os.environ, "AMBI_CELLS": ""}
+        command,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "AMBI_CELLS": ""},
     )
     assert told.returncode == 0, told.stdout + told.stderr
 

@@ -206,7 +206,9 @@ def test_a_link_put_in_the_way_after_the_look_is_not_followed(
     assert client.get("/static/link-in-dir/b.txt").status_code == 404
 
 
-def test_a_link_that_leads_out_is_no_file_of_the_name_that_it_ends_with(serve: Serve, client: Client, root: Path) -> None:
+def test_a_link_that_leads_out_is_no_file_of_the_name_that_it_ends_with(
+    serve: Serve, client: Client, root: Path
+) -> None:
     """What stands behind as many characters as the directory's own path has."""
     outside = root.parent / ("x" * len(root.name))
     outside.mkdir()

@@ -247,7 +247,9 @@ def _is_characters(around: ast.AST | None, value: str | bytes) -> bool:
     if isinstance(around, ast.Call):
         name = around.func.attr if isinstance(around.func, ast.Attribute) else ast.unparse(around.func)
         return name in _STRIPS + _SETS
-    return len(value) > 1 and isinstance(around, (ast.Assign, ast.BinOp)) or (isinstance(around, ast.Compare) and len(value) > 2)
+    return (len(value) > 1 and isinstance(around, (ast.Assign, ast.BinOp))) or (
+        isinstance(around, ast.Compare) and len(value) > 2
+    )
 
 
 def _statement_faults(node: ast.AST) -> Iterator[_Change]:

@@ -26,8 +26,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator, Sequence
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -103,7 +102,14 @@ def run_mutants(module: str, tests: Sequence[str], mutants: Sequence[Mutant]) ->
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         found = Path(folder, "found.jsonl")
         files = [str(ROOT / "tests" / test) for test in tests]
-        options = [*_QUIET, f"--basetemp={folder}/base", f"--rootdir={ROOT}", "-c", str(ROOT / "pyproject.toml"), *files]
+        options = [
+            *_QUIET,
+            f"--basetemp={folder}/base",
+            f"--rootdir={ROOT}",
+            "-c",
+            str(ROOT / "pyproject.toml"),
+            *files,
+        ]
         for outcome in _follow(module, mutants, found, options):
             if outcome.result == "survived" and not outcome.mutant.function:
                 # What other modules made of it when they were imported is as it was: is it seen there?
@@ -149,7 +155,11 @@ class _Runner:
         with self._found.open("w", encoding="utf-8") as found:
             for mutant in self._mutants:
                 wanted = {test for line in range(mutant.first, mutant.last + 1) for test in lines.get(line, ())}
-                order = sorted(wanted, key=lambda test: seconds[test]) if mutant.function else sorted(range(len(seconds)), key=lambda test: seconds[test])
+                order = (
+                    sorted(wanted, key=lambda test: seconds[test])
+                    if mutant.function
+                    else sorted(range(len(seconds)), key=lambda test: seconds[test])
+                )
                 found.write(json.dumps(self._try(session, module, mutant, order, seconds)) + "\n")
                 found.flush()
         return True
