@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -113,7 +114,7 @@ def _names(path: list[ast.AST]) -> tuple[str, str]:
     """Give the name of the outermost function around a node whose body it is in, and that of the innermost scope."""
     names: list[str] = []
     function = ""
-    for node, inner in zip(path, path[1:], strict=False):
+    for node, inner in itertools.pairwise(path):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             names.append(node.name)
             if not isinstance(node, ast.ClassDef) and not function and inner in node.body:
