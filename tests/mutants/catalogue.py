@@ -10,6 +10,6 @@ MODULES: dict[str, tuple[str, ...]] = {
     "core/limits.py": ("core/test_limits.py",),
     "core/body.py": ("core/test_body.py", "gateways/test_bodies.py", "gateways/test_limits.py"),
     "core/forms.py": ("core/test_forms.py",),
-    "features/sessions/signing.py": ("features/sessions/test_cookies.py", "properties/test_signing.py"),
+    "features/sessions/signing.py": ("properties/test_signing.py",),
     "features/static.py": ("features/test_static.py",),
 }

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("itsdangerous", reason="it comes with the extra sessions")
 
+from ambi.features.sessions import signing
 from ambi.features.sessions.signing import SIGNATURE_BYTES, Signer
 
 SECRET = b"a secret of thirty-two bytes or more, for tests"
@@ -77,7 +78,7 @@ def test_no_text_breaks_it(text: str) -> None:
 
 def test_a_signature_is_the_hmac_with_sha_256_under_a_key_of_its_own() -> None:
     """As anybody may compute it: what was signed by one version is read by the next."""
-    signed = SIGNER.sign("value")
+    signed = Signer([SECRET], "session", "session", 3600).sign("value")
     stamped, _, signature = signed.rpartition(".")
     key = hmac.new(SECRET, b"ambi.session\0session", hashlib.sha256).digest()
     computed = urlsafe_b64encode(hmac.new(key, stamped.encode(), hashlib.sha256).digest()).rstrip(b"=")
@@ -89,3 +90,13 @@ def test_without_itsdangerous_a_signer_says_what_to_install(monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "itsdangerous", None)
     with pytest.raises(ImportError, match=r"pip install 'ambi\[sessions\]'"):
         Signer([SECRET], "session", "session", 3600)
+
+
+def test_a_signature_ends_when_it_is_older_than_it_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    signer = Signer([SECRET], "session", "session", 10)
+    signed = signer.sign("value")
+    began = int(signing.now_s())
+    for seconds, read in ((0, "value"), (10, "value"), (11, None)):
+        monkeypatch.setattr(signing, "now_s", lambda seconds=seconds: float(began + seconds))
+        found = signer.read(signed)
+        assert (found and found[0]) == read
