@@ -20,7 +20,14 @@ _HEADING = re.compile(r"^## `(?P<module>[^`]+)`")
 
 def line_of(mutant: Mutant) -> str:
     """Name a mutant, whatever line it stands in."""
-    return f"{mutant.where or '(module)'}: {mutant.what}"
+    return f"{mutant.where}: {mutant.what}"
+
+
+def mutants_in(module: str) -> list[Mutant]:
+    """Give the mutants of a module, or of the part of it that keeps promises."""
+    only = MODULES[module].only
+    mutants = mutants_of((PACKAGE / module).read_text(encoding="utf-8"))
+    return [mutant for mutant in mutants if not only or mutant.where in only]
 
 
 def read_survivors(text: str) -> dict[str, set[str]]:
@@ -39,11 +46,11 @@ def read_survivors(text: str) -> dict[str, set[str]]:
 
 def try_module(module: str, may_live: set[str]) -> tuple[Counter[str], list[str]]:
     """Try all mutants of a module; give how many of each outcome, and what is wrong."""
-    mutants = list(mutants_of((PACKAGE / module).read_text(encoding="utf-8")))
+    mutants = mutants_in(module)
     began = time.monotonic()
     count: Counter[str] = Counter()
     living: set[str] = set()
-    for outcome in run_mutants(module, MODULES[module], mutants):
+    for outcome in run_mutants(module, MODULES[module].tests, mutants):
         count[outcome.result] += 1
         if outcome.result != "killed":
             living.add(line_of(outcome.mutant))
@@ -69,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"{unknown[0]} is not in the catalogue")
     if options.list:
         for module in modules:
-            for mutant in mutants_of((PACKAGE / module).read_text(encoding="utf-8")):
+            for mutant in mutants_in(module):
                 print(f"{module}:{mutant.first} {line_of(mutant)}")
         return 0
     survivors = read_survivors(SURVIVORS.read_text(encoding="utf-8"))

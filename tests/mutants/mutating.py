@@ -8,7 +8,6 @@ assigned, is not tried either: it would only make the share of those that live l
 from __future__ import annotations
 
 import ast
-import copy
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -33,16 +32,19 @@ _STRIPS = ("strip", "lstrip", "rstrip")
 _SETS = ("frozenset", "set")
 
 
+_Change = Callable[[Any], ast.AST]
+
+
 @dataclass(frozen=True)
 class Mutant:
     """One fault.
 
     Attributes:
-        where: the qualified name of the function or class that it is in; "" for the module itself.
+        where: the qualified name of the function or class that it is in, or the name of the constant.
         what: the change as code, `before  =>  after`; with `#2` behind it where the same stands there twice.
         first, last: the lines of the statement that it changes.
         function: the outermost function around it, whose code can be exchanged; "" where the module must be run anew.
-        tree: the module with the fault.
+        source, number: of which module it is, and which of its faults.
     """
 
     where: str
@@ -50,7 +52,16 @@ class Mutant:
     first: int
     last: int
     function: str
-    tree: ast.Module
+    source: str
+    number: int
+
+    @property
+    def tree(self) -> ast.Module:
+        """The module with the fault."""
+        tree = ast.parse(self.source)
+        path, place, change = list(_changes(tree, [], _Place(tree, "", None)))[self.number]
+        _change(path[-1], place, change)
+        return tree
 
 
 @dataclass(frozen=True)
@@ -72,21 +83,25 @@ def mutants_of(source: str) -> Iterator[Mutant]:
     """Give every mutant of a module."""
     tree = ast.parse(source)
     seen: dict[tuple[str, str], int] = {}
-    for path, place, change in list(_changes(tree, [], _Place(tree, "", None))):
+    for number, (path, place, change) in enumerate(list(_changes(tree, [], _Place(tree, "", None)))):
         node = path[-1]
         function, where = _names(path)
         statement = next(each for each in reversed(path) if isinstance(each, ast.stmt))
         shown = _shown(path)
         before = _text(shown)
-        mutated = ast.fix_missing_locations(ast.copy_location(change(node), node))
-        place.put(mutated)
+        mutated = _change(node, place, change)
         after = "(nothing)" if isinstance(mutated, ast.Pass) else _text(mutated if shown is node else shown)
-        whole = copy.deepcopy(tree)
         place.put(node)
         what = f"{_cut(before)}  =>  {_cut(after)}"
         times = seen[where, what] = seen.get((where, what), 0) + 1
         what += f" #{times}" if times > 1 else ""
-        yield Mutant(where, what, statement.lineno, _last_line(statement), function, whole)
+        yield Mutant(where, what, statement.lineno, _last_line(statement), function, source, number)
+
+
+def _change(node: ast.AST, place: _Place, change: _Change) -> ast.AST:
+    mutated = ast.fix_missing_locations(ast.copy_location(change(node), node))
+    place.put(mutated)
+    return mutated
 
 
 def _text(node: ast.AST) -> str:
@@ -119,6 +134,8 @@ def _names(path: list[ast.AST]) -> tuple[str, str]:
             names.append(node.name)
             if not isinstance(node, ast.ClassDef) and not function and inner in node.body:
                 function = ".".join(names)
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)) and not names:
+            names.append(ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target))
     return function, ".".join(names)
 
 
@@ -127,9 +144,6 @@ def _last_line(statement: ast.stmt) -> int:
     if body and not isinstance(statement, ast.ClassDef):
         return max(statement.lineno, body[0].lineno - 1)
     return statement.end_lineno or statement.lineno
-
-
-_Change = Callable[[Any], ast.AST]
 
 
 def _changes(node: ast.AST, path: list[ast.AST], place: _Place) -> Iterator[tuple[list[ast.AST], _Place, _Change]]:
