@@ -19,7 +19,7 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "arch", "tests", "docs", "examples"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
-_APART = ("browser", "docs", "examples", "interop", "release", "servers", "streaming")
+_APART = ("browser", "deploy", "docs", "examples", "interop", "release", "servers", "streaming")
 ELSEWHERE = [f"--ignore=tests/{name}" for name in _APART]
 """What has a session of its own."""
 LOW = ("tests/bridge", "tests/core")
@@ -92,10 +92,14 @@ FROM_DEBIAN = {
     "chromium": "chromium",
     "chromedriver": "chromium-driver",
     "curl": "curl",
+    "dot": "graphviz",
+    "fish": "fish",
     "nginx": "nginx",
     "redis-server": "redis-server",
+    "zsh": "zsh",
 }
-"""What tests use that is no Python package: program -> Debian's package. Without it they are skipped, and say so."""
+"""What tests use that is no Python package: program -> Debian's package. Without it they are skipped, and say so;
+without `dot`, diagrams of the site are shown as their text."""
 
 
 def install_from_debian(session: nox.Session) -> None:
@@ -208,14 +212,14 @@ def mutants(session: nox.Session) -> None:
 
 @nox.session
 def servers(session: nox.Session) -> None:
-    """Put the same questions to every server there is; `-- --quick` takes a few of them."""
+    """Put the same questions to every server, and run what the pages on deployment say; `-- --quick` for a part."""
     install(session, "servers", extras=True)
     if "--quick" in session.posargs:
         rest = [word for word in session.posargs if word != "--quick"]
-        session.run("pytest", "tests/servers", "tests/streaming", *ASK_FOR_SERVERS, *rest)
+        session.run("pytest", "tests/servers", "tests/streaming", "tests/deploy", *ASK_FOR_SERVERS, *rest)
     else:
         session.run("python", "-m", "tests.servers", *session.posargs)
-        session.run("pytest", "tests/streaming", *ASK_FOR_SERVERS, env={"AMBI_SERVERS": "all"})
+        session.run("pytest", "tests/streaming", "tests/deploy", *ASK_FOR_SERVERS, env={"AMBI_SERVERS": "all"})
 
 
 @nox.session
@@ -244,11 +248,22 @@ def bench(session: nox.Session) -> None:
     session.run("python", "-m", "tests.benchmarks", *session.posargs)
 
 
+SITE = "docs/_build/html"
+
+
+def build_site(session: nox.Session) -> None:
+    """Make the site of the pages; a name or a link that leads nowhere is an error."""
+    if not Path(SITE, "searchindex.js").exists():  # the last step: without it a build was interrupted
+        shutil.rmtree(SITE, ignore_errors=True)
+    session.run("sphinx-build", "--quiet", "--nitpicky", "--fail-on-warning", "--keep-going", "docs", SITE)
+
+
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Follow every link between the pages, run every Python block in them, and do what the tutorial says."""
+    """Build the site, follow every link, run every block of Python on both gateways, do what the tutorial says."""
     install_from_debian(session)
     install(session, "docs", extras=True)
+    build_site(session)
     session.run("pytest", "tests/docs", *session.posargs)
 
 
@@ -268,11 +283,14 @@ def debian(session: nox.Session) -> None:
 
 @nox.session
 def browser(session: nox.Session) -> None:
-    """Use the examples as people do, in a real browser, under gunicorn and uvicorn."""
+    """Use the examples as people do, in a real browser, under gunicorn and uvicorn; read the site in it."""
     install_from_debian(session)
     if absent := [program for program in ("chromium", "chromedriver") if shutil.which(program) is None]:
         session.skip(f"{' and '.join(absent)} not found; Debian's packages are chromium and chromium-driver")
     install(session, "browser", extras=True)
+    if not Path(SITE, "index.html").exists():  # `docs` has not run
+        session.install(*nox.project.dependency_groups(PYPROJECT, "site"))
+        build_site(session)
     session.run("pytest", "--confcutdir=tests/browser", "tests/browser", *session.posargs)  # as for the examples
 
 
@@ -282,6 +300,13 @@ def demo(session: nox.Session) -> None:
     install(session, "demo")
     # Ctrl-C reaches the demo as well; it ends both servers and exits with 0, for which nox has to wait.
     session.run("python", "-m", "tests.demo", *session.posargs, interrupt_timeout=20, terminate_timeout=20)
+
+
+@nox.session
+def first_minutes(session: nox.Session) -> None:
+    """Do what the README of a new project says, from the built wheel, where nothing else is installed."""
+    session.install(*nox.project.dependency_groups(PYPROJECT, "first_minutes"))
+    session.run("python", "-m", "tests.first_minutes")
 
 
 @nox.session

@@ -60,7 +60,7 @@ class App(EquippedRouter, Generic[StateT]):
             of a dataclass that it yields are in `request.state`. `App.lifespan` adds another one.
         limits: what clients may make it hold.
         json: an object or module with `dumps(value)` and `loads(bytes)`; the standard library's by default.
-        debug: never in production.
+        debug: show crashes, and the routes where none was found, to who asks from this machine; never in production.
         middleware: functions or `Layer`s around everything, outermost first.
         allowed_hosts: names of this site, as "example.com" or "*.example.com": requests for others are refused with
             400, and pages of these hosts may open WebSockets, besides those of the host that a request names. None are
@@ -675,11 +675,11 @@ def _raise_or_give(request: Request) -> Response:
 
 
 def _render_or_give(request: Request) -> Response:
-    """The same where there is neither layer nor error handler: nobody would see the exception."""
+    """The same where there is neither layer nor error handler: nobody would see the exception, but who is in debug."""
     answer = request._answer
     if isinstance(answer, Response):
         return answer
-    if not isinstance(answer, HTTPError):
+    if not isinstance(answer, HTTPError) or request.app.debug:
         raise answer
     if answer.status != 404 and answer.status != 405:  # noqa: PLR1714  # asked for every miss
         log_refusal(request, answer)

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from .core.binding import Bound
+    from .core.errors import HTTPError
+    from .core.plan import Plan
     from .core.request import Request
+    from .core.response import Response
     from .core.routing import Route, Router
     from .features.openapi.document import Description
     from .features.rate_limit import RateLimitOptions
@@ -39,6 +42,18 @@ class EquippedRouter(Extensible):
         super().__init__(middleware=middleware, debug=debug, csrf=csrf)
         self._registry: Registry | None = None
         self._description: Description | None = None
+
+    def show_failure(self, request: Request, failure: Exception, plan: Plan | None) -> Response | None:
+        """Show a crash to who develops the application; None where it is not to be seen."""
+        from .features.debug import show_failure  # only an application in debug, where something failed, pays for it
+
+        return show_failure(request, failure, plan)
+
+    def show_miss(self, request: Request, error: HTTPError) -> Response | None:
+        """Show likewise which routes there are, to a request that none matched."""
+        from .features.debug import show_miss
+
+        return show_miss(request, error)
 
     def provide(self, kind: Any, function: Callable[..., Any], **options: Unpack[ProvideOptions]) -> None:
         """Give handlers that ask for a type what a function makes: `session: Session`.

@@ -44,8 +44,10 @@ def _inside(served: Any) -> Any:
 
 def post_worker_init(worker: Any) -> None:
     """Start the application in a worker that speaks WSGI. Raises what the start-up raises: the worker then stops."""
+    if not _speaks_wsgi(worker):
+        return  # gunicorn's own ASGI worker has no `wsgi`
     app = find_app(worker.wsgi)
-    if app is not None and app.lifespans is not None and _speaks_wsgi(worker):
+    if app is not None and app.lifespans is not None:
         app.lifespans.start_in_process()
 
 

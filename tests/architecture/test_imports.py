@@ -175,11 +175,14 @@ def test_the_runtime_needs_three_packages() -> None:
         "multipart",
         "typing_extensions",
         *EXTRAS,
+        *FOR_DEVELOPMENT,
     }
 
 
 EXTRAS = {"wsproto", "jinja2", "itsdangerous", "limits", "msgspec", "pydantic", "redis", "argon2"}
 """What optional features need; they say so at start-up."""
+FOR_DEVELOPMENT = {"uvicorn", "watchfiles"}
+"""What `ambi run` uses where it is installed."""
 
 
 def test_the_package_is_typed() -> None:

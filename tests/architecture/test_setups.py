@@ -18,6 +18,7 @@ FEATURES = sorted(path.stem for path in (PACKAGE / "features").iterdir() if path
 WITHOUT = {
     "auth": "its guards are layers, which a route, a router or an application is given",
     "broadcast": "an object of its own, which handlers use",
+    "debug": "what an application with `debug=True` shows, which is asked when something has failed",
     "json_lines": "a response, which handlers return",
     "log_format": "for all loggers of a process, which whoever starts that configures",
     "mount": "what `App.mount` looks into other applications with",

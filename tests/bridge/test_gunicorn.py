@@ -65,6 +65,12 @@ def test_a_worker_that_speaks_asgi_is_left_alone(kind: Any) -> None:
     assert events == []
 
 
+def test_gunicorns_own_asgi_worker_has_not_loaded_its_application_when_the_hook_runs() -> None:
+    worker = ASGIWorker()
+    post_worker_init(worker)
+    worker_exit(None, worker)
+
+
 def test_a_start_up_that_fails_stops_the_worker() -> None:
     def lifespan() -> Iterator[None]:
         raise KeyError("no database")

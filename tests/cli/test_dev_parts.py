@@ -109,6 +109,14 @@ def test_changes_that_follow_each_other_are_told_at_once(
     assert watcher.how.startswith(how)
 
 
+def test_what_changes_before_the_system_begins_to_watch_is_seen(tmp_path: Path) -> None:
+    pytest.importorskip("watchfiles")
+    watched = Watched([tmp_path])
+    fill(tmp_path, "a.py")
+    told, _ = watch(watched, lambda: None)
+    assert told == [[str(tmp_path / "a.py")]]
+
+
 def test_where_the_system_watches_no_more_it_is_looked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*paths: Path, **options: object) -> object:
         raise OSError("OS file watch limit reached")

@@ -12,7 +12,9 @@ import pytest
 
 from ambi.cli.dev.listening import listen
 from ambi.cli.dev.wsgi_server import WSGIServer
+from ambi.core.log import log_raised
 from tests.cli.running import WAIT_S
+from tests.core.fakes import make_request
 
 seen: dict[str, Any] = {}
 
@@ -54,6 +56,10 @@ def broken(path, start_response):
     """Answer wrongly by path."""
     if path == "/raises":
         raise ValueError("it raises")
+    if path == "/logged":
+        error = ValueError("it is in the log")
+        log_raised(make_request(), error)
+        raise error
     if path == "/lets-go":
         raise ConnectionError
     if path == "/twice":
@@ -169,6 +175,13 @@ def test_what_an_application_gives_is_framed_as_it_should(server: WSGIServer, se
 def test_an_error_of_the_application_is_in_the_terminal(server: WSGIServer, capsys: pytest.CaptureFixture[str]) -> None:
     assert talk(server, get("/raises")).startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
     assert "ValueError: it raises" in capsys.readouterr().err
+
+
+def test_an_error_that_is_in_the_log_is_not_in_the_terminal_as_well(
+    server: WSGIServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert talk(server, get("/logged")).startswith(b"HTTP/1.1 500 ")
+    assert "it is in the log" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ambi.cli import main
+import ambi
+from ambi.cli import COMMANDS, main
 from ambi.cli.loading import split_spec
 from tests.children import environment
 from tests.cli.conftest import Site
@@ -31,6 +32,11 @@ SHOP = """
         return made
 
     async def awaited(): ...
+
+    def forgot():
+        App()
+
+    nothing = None
 
     def only_with(name):
         return create(name)
@@ -104,6 +110,8 @@ def test_the_current_directory_comes_first(site: Site) -> None:
         ("shop:number", "shop:number is no App but int: 3; shop has app"),
         ("shop:plain", "shop:plain is no App but function"),
         ("shop:only_with", "a factory that takes arguments is given literals: 'shop:only_with(...)'"),
+        ("shop:nothing", "shop:nothing is no App but None; shop has app"),
+        ("shop:forgot", "the factory shop:forgot returned None; a `return` of the App that it makes was expected"),
         ("shop:awaited", "is no App but coroutine"),
         ("shop:awaited", "; a factory is a `def`"),
         ("shop:Sites", "shop:Sites is no App but type"),
@@ -294,6 +302,61 @@ def test_a_configuration_error_is_json_for_tools(site: Site) -> None:
     assert result.document["version"] == 1
 
 
+@pytest.mark.parametrize(
+    ("here", "spec", "said"),
+    [
+        ("", "inner:app", "; there is one in sites/deep: cd sites/deep"),
+        ("", "sites:app", "sites is no package, as it has no __init__.py\n"),
+        ("", "sites.shop:app", "there is no module 'sites.shop' in "),
+        ("", "project:app", "project is no package, as it has no __init__.py; there is one in project: cd project\n"),
+        ("", "project.web:app", "on the import path; there is one in project: cd project\n"),
+        ("project/project", "project:app", "; there is one in ..: cd ..\n"),
+        ("sites/deep", "shop:app", "; there is one in ../..: cd ../..\n"),
+        ("project", "project.wep:app", "; did you mean web?\n"),
+        ("", "hidden:app", "on the import path\n"),
+    ],
+)
+def test_a_wrong_directory_is_told_with_the_right_one(
+    site: Site, monkeypatch: pytest.MonkeyPatch, here: str, spec: str, said: str
+) -> None:
+    site.write(SHOP)
+    site.write(SHOP, "sites/deep/inner.py")
+    site.write("from .web import app", "project/project/__init__.py")
+    site.write(SHOP, "project/project/web.py")
+    site.write(SHOP, ".venv/lib/hidden.py")
+    monkeypatch.chdir(site.folder / here)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry != str(site.folder)])
+    result = site.check(spec)
+    assert (result.status, result.out) == (2, "")
+    assert said in result.err
+
+
+@pytest.mark.parametrize(
+    ("files", "mend"),
+    [
+        ({"shop.py": "import sqlalchemi_x"}, f"nothing that is installed in {sys.prefix} has a module 'sqlalchemi_x'; is it another environment?"),
+        ({"shop.py": "import modles", "models.py": ""}, f"nothing that is installed in {sys.prefix} has a module 'modles'; did you mean models?"),
+        ({"shop/__init__.py": "import models", "shop/models.py": ""}, "inside of a package it is `from . import models`"),
+        ({"shop.py": "import models", "models.py": "from shop import app"}, "shop is imported by what it imports itself: move what both need into a third module"),
+        ({"shop.py": "import models", "models.py": "import shop\nshop.app"}, "shop is imported by what it imports itself"),
+        ({"shop.py": "from ambi import Requests"}, "did you mean Request?"),
+        ({"shop.py": "from ambi import zzz"}, ""),
+        ({"shop.py": "import json.nothing"}, ""),
+        ({"shop.py": "1 / 0"}, ""),
+    ],
+)  # fmt: skip
+def test_what_to_do_is_said_of_errors_that_newcomers_meet(site: Site, files: dict[str, str], mend: str) -> None:
+    for name, text in files.items():
+        site.write(text, name)
+    error = site.check("shop:app", "--json").document["error"]
+    assert error["mend"].startswith(mend)
+    assert bool(error["mend"]) == bool(mend)
+    result = site.check()
+    assert result.status == 1
+    assert mend in " ".join(result.err.split())
+    assert ("→" in result.err) == bool(mend)
+
+
 # --- as a command ---
 
 
@@ -366,7 +429,8 @@ def test_checking_loads_no_event_loop_and_no_framework_of_a_gateway_that_is_not_
     site.write(SHOP)
     code = """
 import sys
-from ambi.cli import main
+import ambi
+from ambi.cli import COMMANDS, main
 assert main(["check", "shop:app", "--json"]) == 0
 sys.stderr.write(" ".join({"asyncio", "anyio", "dataclasses", "wsproto", "socket"} & set(sys.modules)))
 """
@@ -382,6 +446,36 @@ def test_help_is_no_error(site: Site, arguments: list[str]) -> None:
     result = site.run(*arguments)
     assert (result.status, result.err) == (0, "")
     assert "check" in result.out
+
+
+def test_the_version_is_said_with_that_of_python(site: Site) -> None:
+    result = site.run("--version")
+    assert (result.status, result.err) == (0, "")
+    assert result.out == f"ambi {ambi.__version__} (Python {sys.version.split()[0]})\n"
+
+
+def test_the_help_names_every_command_and_fits_a_terminal(site: Site) -> None:
+    result = site.run("--help")
+    assert all(f"\n    {command} " in result.out for command in COMMANDS)
+    assert max(map(len, result.out.splitlines())) < 121
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(site: Site, command: str) -> None:
+    result = site.run(command, "--help")
+    assert (result.status, result.err) == (0, "")
+    assert result.out.startswith(f"usage: ambi {command} [-h]")
+    assert COMMANDS[command][1:] in " ".join(result.out.split())
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [("chekc", "did you mean check?"), ("route", "did you mean routes?"), ("zzz", f"there are {', '.join(COMMANDS)}")],
+)
+def test_a_wrong_command_is_told_which_may_be_meant(site: Site, word: str, said: str) -> None:
+    result = site.run(word, "shop:app")
+    assert (result.status, result.out) == (2, "")
+    assert result.err.endswith(f"ambi: there is no command {word!r}; {said}\n")
 
 
 @pytest.mark.parametrize("arguments", [[], ["chekc"], ["check", "shop", "--gateway", "cgi"]])

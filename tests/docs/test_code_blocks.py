@@ -1,10 +1,12 @@
-"""Every Python block in the pages runs: in order, in one namespace a page, with warnings as errors.
+"""Every Python block in the pages runs: in order, in one namespace a page, with warnings as errors, on both gateways.
 
-A block that cannot run has its reason in a comment before it: `<!-- not run: needs a database -->`.
+A page runs twice, and a client that it makes without naming a gateway is of one and then of the other. A block that
+cannot run has its reason in a comment before it: `<!-- not run: needs a database -->`.
 """
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
 from pathlib import Path
@@ -12,6 +14,8 @@ from types import ModuleType
 
 import pytest
 
+from ambi import App
+from ambi.testing import AsyncClient, Client
 from tests.docs.markdown import PAGES, ROOT, python_blocks
 
 OF_ITS_OWN = {ROOT / "docs" / "errors.md", *ROOT.glob("docs/tutorial/*.md")}
@@ -19,8 +23,27 @@ OF_ITS_OWN = {ROOT / "docs" / "errors.md", *ROOT.glob("docs/tutorial/*.md")}
 WITH_PYTHON = [page for page in PAGES if python_blocks(page.read_text(encoding="utf-8")) and page not in OF_ITS_OWN]
 
 
+@pytest.fixture(params=["wsgi", "asgi"])
+def gateway(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The gateway of clients that are made without naming one."""
+    for kind in (Client, AsyncClient):
+        assert kind.__init__.__defaults__ == ("asgi",), "its gateway is not the one argument with a default any more"
+        monkeypatch.setattr(kind.__init__, "__defaults__", (request.param,))
+    return request.param
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before():
+    """Put back where lines are written to: a page may configure logging, and what it wrote to is closed by then."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: str(page.relative_to(ROOT)))
-def test_the_python_blocks_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_python_blocks_of_a_page_run(page: Path, gateway: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     # A module that can be found, since dataclasses and type hints look their names up there.
     module = ModuleType("page")
     monkeypatch.setitem(sys.modules, module.__name__, module)
@@ -32,6 +55,10 @@ def test_the_python_blocks_of_a_page_run(page: Path, tmp_path: Path, monkeypatch
                 # The blank lines make a traceback name the line in the page.
                 source = "\n" * (block.line - 1) + block.text
                 exec(compile(source, page, "exec", dont_inherit=True), module.__dict__)
+
+
+def test_a_client_is_of_the_gateway_of_the_run(gateway: str):
+    assert Client(App()).gateway == AsyncClient(App()).gateway == gateway
 
 
 def test_there_is_something_to_run():

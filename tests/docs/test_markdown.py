@@ -74,6 +74,10 @@ def test_anchors_are_made_of_headings_and_counted_when_they_repeat():
     assert anchors(PAGE) == {"the-title", "the-title-of-part-again", "the-title-1"}
 
 
+def test_code_at_the_beginning_of_a_line_opens_no_block():
+    assert python_blocks("```` ```python ```` is run.\n```python\none = 1\n```\n")[0].text == "one = 1\n"
+
+
 def test_a_block_that_is_never_closed_is_an_error():
     with pytest.raises(ValueError, match="opens in line 2 is never closed"):
         python_blocks("Text.\n```python\none = 1\n")

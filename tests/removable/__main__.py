@@ -37,7 +37,7 @@ CELLS = "(wsgi-def or asyncio-async or not (wsgi or asyncio or trio))"
 QUICK = ["-k", f"{CELLS} and not redis and not importing_is_fast and not reader_gets_back"]
 """One cell of each gateway, and nothing that takes long by itself."""
 
-ELSEWHERE = [f"--ignore=tests/{name}" for name in ("servers", "streaming", "browser", "interop", "docs")]
+ELSEWHERE = [f"--ignore=tests/{name}" for name in ("servers", "streaming", "browser", "deploy", "interop", "docs")]
 
 
 def features() -> dict[str, str]:

@@ -123,7 +123,7 @@ def why_not() -> str | None:
 @contextlib.contextmanager
 def behind_nginx(folder: Path, servers: list[Behind]) -> Iterator[Nginx]:
     """Start the servers and nginx before them; end them all."""
-    _make_certificate(folder)
+    make_certificate(folder)
     port = free_port()
     with contextlib.ExitStack() as stack:
         locations: list[str] = []
@@ -152,7 +152,7 @@ def behind_nginx(folder: Path, servers: list[Behind]) -> Iterator[Nginx]:
         yield Nginx(port, folder)
 
 
-def _make_certificate(folder: Path) -> None:
+def make_certificate(folder: Path) -> None:
     """Make a key and a certificate that signs itself, for localhost."""
     subprocess.run(
         [

@@ -5,19 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from pathlib import Path
 
-from ..core.errors import ConfigurationError, near_to
-from .document import GATEWAYS, VERSION, describe_app
-from .loading import FailedImportError, WrongUseError, add_app_argument, load_app, named
-from .printing import Page, print_details, print_document, print_failure
+from ..core.errors import near_to
+from .document import GATEWAYS, describe_app
+from .loading import WrongUseError, add_app_argument, load_app, named
+from .printing import Page, print_details, print_document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from .document import Document, RouteEntry
-    from .loading import Frame
 
 _EPILOG = """\
 exit status: 0 all is well, warnings or not; 1 the application cannot be loaded or put together; 2 wrong use
@@ -42,18 +40,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Load the application and show it; the exit status."""
-    try:
-        with contextlib.redirect_stdout(sys.stderr):  # what the user's modules print is none of ours
-            options.app, root = named(options.app)
-            app = load_app(options.app, root)
-            gateways = (options.gateway,) if options.gateway else GATEWAYS
-            document = describe_app(app, options.app, gateways)
-        chosen = _choose(document, options.route)
-    except WrongUseError as exc:
-        sys.stderr.write(f"ambi check: {exc}\n")
-        return 2
-    except FailedImportError as exc:
-        return _fail(options, exc.error, exc.frames)
+    with contextlib.redirect_stdout(sys.stderr):  # what the user's modules print is none of ours
+        options.app, root = named(options.app)
+        app = load_app(options.app, root)
+        gateways = (options.gateway,) if options.gateway else GATEWAYS
+        document = describe_app(app, options.app, gateways)
+    chosen = _choose(document, options.route)
     if options.json:
         json.dump({**document, "routes": chosen}, sys.stdout, indent=2, sort_keys=True)
         sys.stdout.write("\n")
@@ -80,17 +72,3 @@ def _choose(document: Document, wanted: str | None) -> list[RouteEntry]:
         known = {word for route in routes for word in (route["name"], route["path"])}
         raise WrongUseError(f"no route has the name or path {wanted!r}{near_to(wanted, known)}")
     return found
-
-
-def _fail(options: Namespace, error: BaseException, frames: list[Frame]) -> int:
-    """Say why there is no application: what, and where in the user's code."""
-    kind = "" if isinstance(error, ConfigurationError) else type(error).__name__
-    text = str(error).replace(f"{Path.cwd()}/", "")
-    if options.json:
-        file, line, _ = frames[-1] if frames else ("", 0, "")
-        failure = {"kind": kind or "ConfigurationError", "text": text, "file": file, "line": line}
-        json.dump({"version": VERSION, "app": options.app, "error": failure}, sys.stdout, indent=2, sort_keys=True)
-        sys.stdout.write("\n")
-    else:
-        print_failure(Page(sys.stderr), options.app, kind, text, frames)
-    return 1

@@ -12,10 +12,10 @@ from typing import TypedDict, cast
 
 from ..app import App
 from ..core.converters import PATH
-from ..core.crossings import count_crossings, way_in
+from ..core.crossings import count_crossings, stays
 from ..core.errors import locate
 from ..core.matching import Parameter
-from ..core.middleware import Layer
+from ..core.pieces import piece_of, piece_of_layer
 from ..core.sides import ASYNC, SYNC
 from ..core.websocket import WEBSOCKET
 from .cautions import Caution, find_cautions
@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 
     from ..bridge.lifespan import Lifespan
     from ..core.matching import Segment
+    from ..core.middleware import Layer
+    from ..core.pieces import Piece
     from ..core.plan import Plan
     from ..core.routing import Route, Router
-    from ..core.sides import Side
     from .servers import Difference, Gateway
 
 VERSION = 1
@@ -225,6 +226,12 @@ def find_routes(chain: tuple[tuple[App, str], ...]) -> Iterator[Found]:
             yield Found((*chain, inner), None, mount.app)
 
 
+def sorted_routes(app: App) -> list[Found]:
+    """Give all routes of an application and of what is mounted in it, in the order of the document."""
+    every = find_routes(((app, ""),))
+    return sorted(every, key=lambda one: (one.path, one.host, one.route.methods if one.route else ()))
+
+
 def find_mounts(app: App, prefix: str = "") -> Iterator[tuple[App, str, Any]]:
     """Find what is mounted, with what it is mounted in and the whole prefix."""
     for mount in app._mounts:
@@ -241,9 +248,7 @@ def describe_app(app: App, spec: str, gateways: Sequence[Gateway] = GATEWAYS) ->
         spec: what it was called on the command line.
         gateways: what to say something about.
     """
-    found = sorted(
-        find_routes(((app, ""),)), key=lambda one: (one.path, one.host, one.route.methods if one.route else ())
-    )
+    found = sorted_routes(app)
     mounts = sorted(find_mounts(app), key=lambda mount: mount[1])
     # A mounted ASGI application may have a lifespan or none: that shows when it starts.
     lifespans = [_lifespan_entry(one) for one in app._all_lifespans() if one not in _of_guests(mounts)]
@@ -355,30 +360,13 @@ def _message_limit(one: Found) -> int | None:
 
 
 def _way(plan: Plan, gateway: Gateway, handler: str) -> list[StopEntry]:
-    stops: list[StopEntry] = []
-    for piece, side in way_in(plan, NATIVE[gateway]):
-        name = "body" if piece is None else handler if piece is plan else _name_there(piece, side)
-        if stops and stops[-1]["side"] == side.name:
-            stops[-1]["pieces"].append(name)
-        else:
-            stops.append({"side": side.name, "pieces": [name]})
-    return stops
-
-
-def _name_there(piece: Layer | Plan, side: Side) -> str:
-    """Give the name of a layer as it is on a side: it may be another function on an event loop."""
-    loop_form = piece.on_loop if isinstance(piece, Layer) and side is ASYNC else None
-    if loop_form is not None and loop_form != piece.function:
-        return locate(loop_form)[0]
-    return locate(piece.written if isinstance(piece, Layer) else piece.function)[0]
+    return [{"side": side.name, "pieces": pieces} for side, pieces in stays(plan, NATIVE[gateway], handler)]
 
 
 def _layer_entry(layer: Layer, of: str) -> LayerEntry:
-    entry = function_entry(layer.written)
-    form = "async" if layer.is_async else "blocking" if layer.blocking else "generator"
     on_loop = None if layer.on_loop is None or layer.is_async else locate(layer.on_loop)[0]
     told = {"of": of, "wants_body": layer.body, "on_loop": on_loop, "waits": layer.waits is not None}
-    return cast("LayerEntry", {**entry, "form": form, **told})
+    return cast("LayerEntry", {**_entry(piece_of_layer(layer)), **told})
 
 
 def _lifespan_entry(lifespan: Lifespan) -> FunctionEntry:
@@ -390,17 +378,11 @@ def _lifespan_entry(lifespan: Lifespan) -> FunctionEntry:
 
 def function_entry(function: Callable[..., Any]) -> FunctionEntry:
     """Describe a function of the user."""
-    from ..core.binding import is_async, is_async_generator, is_generator
+    return _entry(piece_of(function))
 
-    name, file, line = locate(function)
-    generates = is_async_generator(function)
-    return {
-        "name": name,
-        "file": relative(file),
-        "line": line,
-        "colour": "async def" if generates or is_async(function) else "def",
-        "form": "async generator" if generates else "generator" if is_generator(function) else "function",
-    }
+
+def _entry(piece: Piece) -> FunctionEntry:
+    return cast("FunctionEntry", {**piece._asdict(), "file": relative(piece.file)})
 
 
 def relative(file: str) -> str:

@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 from ..app import App, is_app
 from ..core.errors import near_to
+from .mends import instead_of, mend_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from types import ModuleType, TracebackType
     from typing import Any
 
-    Frame = tuple[str, int, str]
-    """Of a traceback: file, line, and the name of the function."""
+Frame = tuple[str, int, str]
+"""Of a traceback: file, line, and the name of the function."""
 
 _DEFAULTS = ("app", "application")
 _USUAL_MODULES = ("app", "main", "wsgi", "asgi")
@@ -52,12 +53,14 @@ class FailedImportError(Exception):
     Attributes:
         error: what it raised.
         frames: where: the frames of the user's code alone, outermost first.
+        mend: what to do; "" where the error says enough.
     """
 
     def __init__(self, spec: str, error: BaseException) -> None:
         super().__init__(f"{spec} could not be loaded: {type(error).__name__}: {error}")
         self.error = error
         self.frames = user_frames(error)
+        self.mend = mend_of(error, self.frames[-1][0] if self.frames else "")
 
 
 class Named(NamedTuple):
@@ -174,9 +177,12 @@ def load_served(spec: str, root: Path | None = None) -> tuple[Any, App]:
     """As `load_app`; give what a server is to call, which may be a wrapper, and the application in it."""
     module_name, attribute = split_spec(spec)
     module = _import(module_name, root or Path.cwd())
-    found = _call_factory(spec, _look_up(module, attribute), attribute)
+    named = _look_up(module, attribute)
+    found = _call_factory(spec, named, attribute)
     if is_app(found):
         return found, found
+    if found is None and named is not None:
+        raise WrongUseError(f"the factory {spec} returned None; a `return` of the App that it makes was expected")
     from ..gunicorn import find_app  # loads the bridge, and hardly anybody wraps
 
     wrapped = find_app(found)
@@ -215,13 +221,18 @@ def _import(name: str, root: Path) -> ModuleType:
     if not all(part.isidentifier() for part in name.split(".")):
         raise WrongUseError(f"{name!r} is no name of a module; module:attribute was expected, as shop:app")
     try:
-        return importlib.import_module(name)
+        module = importlib.import_module(name)
     except ModuleNotFoundError as exc:
         if exc.name is not None and f"{name}.".startswith(f"{exc.name}."):
-            raise WrongUseError(_missing_module(exc.name, root)) from None
+            where = f"in {root} or elsewhere on the import path"
+            raise WrongUseError(f"there is no module {exc.name!r} {where}{instead_of(exc.name, root)}") from None
         raise FailedImportError(name, exc) from exc
     except (Exception, SystemExit) as exc:
         raise FailedImportError(name, exc) from exc
+    if getattr(module, "__file__", None) is None and hasattr(module, "__path__"):
+        folder = next(iter(module.__path__))
+        raise WrongUseError(f"{folder} is no package, as it has no __init__.py{instead_of(name, root)}")
+    return module
 
 
 def _module_of(file: str, root: Path) -> tuple[Path, str]:
@@ -296,11 +307,6 @@ def _wants_arguments(function: Any) -> bool:
 # --- what is said of what is not there ---
 
 
-def _missing_module(name: str, root: Path) -> str:
-    known = {path.stem for path in root.glob("*.py")} | {path.parent.name for path in root.glob("*/__init__.py")}
-    return f"there is no module {name!r} in {root} or elsewhere on the import path{near_to(name, known)}"
-
-
 def _values_of(found: object) -> list[str]:
     """Give the names that hold no class: `App`, imported, is not what `app` was meant to be."""
     return [name for name in dir(found) if not isinstance(getattr(found, name, None), type)]
@@ -312,6 +318,8 @@ def _apps_of(module: ModuleType) -> str:
 
 
 def _shown(value: object) -> str:
+    if value is None:
+        return "None"
     text = repr(value)
     return f"{type(value).__name__}: {text if len(text) <= 60 else text[:57] + '...'}"
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from pathlib import Path
 
 from ..core.errors import ConfigurationError
-from .loading import FailedImportError, WrongUseError, add_app_argument, load_app, named
-from .printing import Page, print_failure
+from .loading import add_app_argument, load_app, named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,14 +40,6 @@ def run(options: Namespace) -> int:
         with contextlib.redirect_stdout(sys.stderr):  # what the user's modules print is none of ours
             options.app, root = named(options.app)
             document = load_app(options.app, root).openapi_document()
-    except WrongUseError as exc:
-        sys.stderr.write(f"ambi openapi: {exc}\n")
-        return 2
-    except FailedImportError as exc:
-        kind = "" if isinstance(exc.error, ConfigurationError) else type(exc.error).__name__
-        text = str(exc.error).replace(f"{Path.cwd()}/", "")
-        print_failure(Page(sys.stderr), options.app, kind, text, exc.frames, command="openapi")
-        return 1
     except (ConfigurationError, ImportError) as exc:
         sys.stderr.write(f"ambi openapi: {exc}\n")
         return 1

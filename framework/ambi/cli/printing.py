@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from .loading import Frame
 
 _BOLD, _WARN, _DIM = "1", "33", "2"
+_CUTS = ((6, 12), (2, 8), (4, 16), (1, 12))
+"""Of a table of routes which columns are cut, one after the other, and to which width."""
+
 _PLACES = {
     ("wsgi", "sync"): "server's thread", ("wsgi", "async"): "loop thread",
     ("asgi", "sync"): "worker thread", ("asgi", "async"): "server's loop",
@@ -124,9 +127,37 @@ def _print_table(page: Page, routes: Sequence[RouteEntry], gateways: Sequence[st
         cells = (*row[:3], where, row[4])
         line = "  ".join(page.cut(text, width).ljust(width) for text, width in zip(cells, widths, strict=True))
         page.write(page.style(line, _DIM) if row is head else line)
+    _print_meaning(page, gateways)
+
+
+def _print_meaning(page: Page, gateways: Sequence[str]) -> None:
     page.write()
     meaning = f"{', '.join(gateways)}: trips of a request between thread and event loop, there and back"
     page.write(page.style(page.cut(meaning, page.width), _DIM))
+
+
+def print_routes(page: Page, routes: Sequence[RouteEntry], gateways: Sequence[str]) -> None:
+    """Write a line for each route with its name and its layers; on a terminal the longest columns are cut."""
+    if not routes:
+        page.write("no routes")
+        return
+    head = ("method", "path", "name", "handler", "where", "  ".join(gateways), "layers")
+    rows: list[tuple[str, ...]] = [head]
+    for route in routes:
+        methods, path, *rest = _cells(route, gateways, "")
+        layers = ", ".join(layer["name"].rpartition(".")[2] for layer in route["layers"])
+        rows.append((methods, path, route["name"] or "-", *rest, layers or "-"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for column, least in _CUTS if page.cuts else ():
+        excess = sum(widths) + 2 * (len(widths) - 1) - page.width
+        widths[column] = max(widths[column] - max(excess, 0), min(least, widths[column]))
+    for row in rows:
+        where = _cut_name(row[4], widths[4]) if page.cuts and row is not head else row[4]
+        where = where if len(where) <= widths[4] else f"…{where[1 - widths[4] :]}"  # the line is what is looked for
+        cells = (*row[:4], where, *row[5:])
+        line = "  ".join(page.cut(text, width).ljust(width) for text, width in zip(cells, widths, strict=True))
+        page.write(page.style(line.rstrip(), _DIM) if row is head else line)
+    _print_meaning(page, gateways)
 
 
 def _cut_name(where: str, width: int) -> str:
@@ -140,11 +171,13 @@ def _rows(
     head: tuple[str, ...], routes: Sequence[RouteEntry], gateways: Sequence[str], common: str
 ) -> tuple[list[tuple[str, ...]], list[int]]:
     """Give the cells of the table, its head first, and how wide its columns are."""
-    rows = [head]
-    for route in routes:
-        figures = "  ".join(f"{route['crossings'][gateway]:>4}" for gateway in gateways)
-        rows.append((_methods(route), route["host"] + route["path"], _kind(route), _where(route, common), figures))
+    rows = [head, *(_cells(route, gateways, common) for route in routes)]
     return rows, [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+
+def _cells(route: RouteEntry, gateways: Sequence[str], common: str) -> tuple[str, ...]:
+    figures = "  ".join(f"{route['crossings'][gateway]:>4}" for gateway in gateways)
+    return _methods(route), route["host"] + route["path"], _kind(route), _where(route, common), figures
 
 
 def _common_folder(routes: Sequence[RouteEntry]) -> str:
@@ -245,13 +278,14 @@ def _print_warnings(page: Page, document: Document) -> None:
 
 
 def print_failure(
-    page: Page, spec: str, kind: str, text: str, frames: Sequence[Frame], *, command: str = "check"
+    page: Page, spec: str, kind: str, text: str, frames: Sequence[Frame], *, command: str = "check", mend: str = ""
 ) -> None:
     """Write why there is no application: the user's frames that led to it, innermost last, and what is wrong.
 
     Args:
         page: where.
         command: which says so.
+        mend: what to do, if anybody knows.
         spec: what was to be loaded.
         kind: the class of the exception; "" for a configuration error, whose text says what to do.
         text: of the exception.
@@ -263,6 +297,8 @@ def print_failure(
         page.write(f"  {relative(file)}:{line}{inside}")
         page.write(f"    {linecache.getline(file, line).strip()}")
     page.wrap(f"{kind}: {text}" if kind else text, "", "  ")
+    if mend:
+        page.wrap(mend, "  → ", "    ")
 
 
 # --- words ---

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -78,10 +79,11 @@ def run(options: Namespace) -> int:
         terminal.say(f"ambi run: {exc}", RED, level="ERROR")
         return 1
     task = Task(spec, str(root), gateway, not options.no_debug, options.log_format)
-    with listening:
+    with listening, contextlib.suppress(KeyboardInterrupt):  # before it served, or for the second time
         if options.no_reload or os.name == "nt":  # where a child cannot be handed an open socket by its number
             return _run_here(task, listening, terminal)
         return _run_reloading(task, listening, terminal, Watched(roots, more))
+    return 0
 
 
 def _directory(name: str) -> Path:
@@ -103,10 +105,7 @@ def _run_here(task: Task, listening: socket.socket, terminal: Terminal) -> int:
     from .dev.serving import serve
 
     _say_banner(task, listening, terminal, "off")
-    try:
-        return serve(task, listening, lambda failure: None)
-    except KeyboardInterrupt:  # before it served, or for the second time
-        return 0
+    return serve(task, listening, lambda failure: None)
 
 
 def _run_reloading(task: Task, listening: socket.socket, terminal: Terminal, watched: Watched) -> int:

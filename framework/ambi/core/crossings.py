@@ -20,6 +20,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from .middleware import Layer
+from .pieces import name_there
 from .sides import ASYNC, SYNC
 
 TYPE_CHECKING = False
@@ -71,3 +72,19 @@ def count_crossings(plan: Plan, native: Side, *, with_body: bool = False) -> int
     way_out = [side for piece, side in reversed(stations) if isinstance(piece, Layer) and not piece.is_step]
     sides = [native, *(side for _, side in stations), *way_out, native]
     return sum(before is native is not now for before, now in pairwise(sides))
+
+
+def stays(plan: Plan, native: Side, handler: str, *, with_body: bool = False) -> list[tuple[Side, list[str]]]:
+    """Give the way in as stays on one side, each with the names of what runs there; arguments as for `way_in`.
+
+    Args:
+        handler: what the handler is called.
+    """
+    found: list[tuple[Side, list[str]]] = []
+    for piece, side in way_in(plan, native, with_body=with_body):
+        name = "body" if piece is None else handler if piece is plan else name_there(piece, side)
+        if found and found[-1][0] is side:
+            found[-1][1].append(name)
+        else:
+            found.append((side, [name]))
+    return found

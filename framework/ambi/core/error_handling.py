@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .errors import ConfigurationError, HTTPError
+from .log import log_failure
 from .negotiation import best_media_type
 from .response import HTML_TYPE, TEXT_TYPE, Response, assemble
 
@@ -119,6 +120,30 @@ def render_error(request: Request, error: HTTPError) -> Response:
 
     See: RFC 9457.
     """
+    response = _shown_miss(request, error) if request.app.debug and is_miss(request, error) else None
+    if response is None:
+        response = _rendered(request, error)
+    if error.headers is not None:
+        _add_headers(response, error.headers)
+    return response
+
+
+def is_miss(request: Request, error: Exception) -> bool:
+    """Tell whether an error is that of a request which no route took, and no handler's."""
+    is_answer = request.is_answered and request._answer is error
+    return is_answer and isinstance(error, HTTPError) and error.status in (404, 405)
+
+
+def _shown_miss(request: Request, error: HTTPError) -> Response | None:
+    """Show who develops the application which routes there are; None where it is not to be seen, or cannot be."""
+    try:
+        return request.app.show_miss(request, error)
+    except Exception as exc:
+        log_failure("the debug page was not made", exc)
+        return None
+
+
+def _rendered(request: Request, error: HTTPError) -> Response:
     accept = request._edge.field(request, "accept")
     chosen = _OFFERS[0]
     if accept is not None:
@@ -129,10 +154,7 @@ def render_error(request: Request, error: HTTPError) -> Response:
         body = _render(request, error, chosen)
         if error.is_plain:  # says no more than its status: the same for every request
             _plain_bodies[error.status, chosen] = body
-    response = assemble(body, error.status, [_TYPES[chosen], _VARY_ACCEPT])
-    if error.headers is not None:
-        _add_headers(response, error.headers)
-    return response
+    return assemble(body, error.status, [_TYPES[chosen], _VARY_ACCEPT])
 
 
 def _render(request: Request, error: HTTPError, chosen: str) -> bytes:

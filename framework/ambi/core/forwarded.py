@@ -30,8 +30,17 @@ class Forwarded(NamedTuple):
     prefix: str
 
 
+PEER = "ambi.peer"
+"""Where an environ or scope that was made as proxies say keeps `(address, port)` of who really connected, or None."""
+
+
 class Proxies(Protocol):
     """Who is believed."""
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The header fields in which they are believed, in lower case."""
+        ...
 
     def read(self, edge: Edge, native: Any, /) -> Forwarded | None:
         """Read what the proxies say; None where nobody is believed. Raises: HTTPError 400 for what is malformed."""

@@ -44,13 +44,29 @@ def log_crash(request: Request, error: BaseException, where: str) -> None:
     """Write the one error line of an unexpected exception."""
     import logging
 
-    request_id = request.id  # made now, if nobody asked before: what is in the line can be found again elsewhere
-    route = request.route
-    named = f" route={route.path} name={route.name}" if route is not None else ""
+    named = _named(request)  # the id is made now, if nobody asked before: what is in the line can be found elsewhere
+    fields = fields_of(request)
+    handler = "" if fields["handler"] is None or fields["handler"] in where else f", of {fields['handler']}"
     logging.getLogger("ambi.error").error(
-        "%s %s crashed in %s%s id=%s", quote_for_log(request.method, 40), shown_path(request), where, named, request_id,
-        exc_info=(type(error), error, error.__traceback__), extra=fields_of(request),
+        "%s %s crashed in %s%s %s", quote_for_log(request.method, 40), shown_path(request), where, handler, named,
+        exc_info=(type(error), error, error.__traceback__), extra=fields,
     )  # fmt: skip
+
+
+def log_not_shown(request: Request, why: str) -> None:
+    """Warn that a crash was not shown to who asked, though the application is in debug."""
+    import logging
+
+    logging.getLogger("ambi.request").warning(
+        "%s %s: the debug page was not shown: %s",
+        quote_for_log(request.method, 40), shown_path(request), why, extra=fields_of(request),
+    )  # fmt: skip
+
+
+def _named(request: Request) -> str:
+    """Give the route and the id of a request, as a line ends with them."""
+    route = request.route
+    return f"route={route.path} name={route.name} id={request.id}" if route is not None else f"id={request.id}"
 
 
 def fields_of(request: Request) -> dict[str, Any]:
@@ -67,11 +83,11 @@ def fields_of(request: Request) -> dict[str, Any]:
     }
 
 
-def log_raised(request: Request, error: Exception, where: str) -> None:
+def log_raised(request: Request, error: Exception) -> None:
     """Write the one error line of an exception that the server gets as well; its own logger passes over it."""
     import logging
 
-    log_crash(request, error, where)
+    log_crash(request, error, "the sending of its answer")
     error._ambi_is_logged = True  # type: ignore[attr-defined]  # each exception has a dict
     for name in SERVER_LOGGERS:
         if name in logging.root.manager.loggerDict:
@@ -82,9 +98,14 @@ SERVER_LOGGERS = ("uvicorn.error", "gunicorn.error", "hypercorn.error", "daphne.
 """Where servers log what an application raises."""
 
 
+def is_logged(error: BaseException | None) -> bool:
+    """Tell whether an exception that the server gets has been logged already."""
+    return getattr(error, "_ambi_is_logged", False)
+
+
 def _is_news(record: Any) -> bool:
     """Pass over a record whose exception has been logged."""
-    return not (record.exc_info and getattr(record.exc_info[1], "_ambi_is_logged", False))
+    return not (record.exc_info and is_logged(record.exc_info[1]))
 
 
 def log_refusal(request: Request, error: HTTPError) -> None:
@@ -143,12 +164,10 @@ def log_slow(request: Request, took_s: float, where: str, mend: str) -> None:
     """Warn, in debug, of code that held the event loop."""
     import logging
 
-    route = request.route
-    named = f" route={route.path} name={route.name}" if route is not None else ""
-    request_id = request.id
+    named = _named(request)
     logging.getLogger("ambi.slow").warning(
-        "%s %s held the event loop for %.2f s in %s; all other requests waited meanwhile. To mend it, %s.%s id=%s",
-        quote_for_log(request.method, 40), shown_path(request), took_s, where, mend, named, request_id,
+        "%s %s held the event loop for %.2f s in %s; all other requests waited meanwhile. To mend it, %s. %s",
+        quote_for_log(request.method, 40), shown_path(request), took_s, where, mend, named,
         extra=fields_of(request),
     )  # fmt: skip
 

@@ -8,9 +8,9 @@ a 500 at the edge.
 from __future__ import annotations
 
 from .ending import run_callbacks
-from .error_handling import find_handler, find_last_handler, render_error
+from .error_handling import find_handler, find_last_handler, is_miss, render_error
 from .errors import ClientDisconnected, HTTPError, Overloaded, describe
-from .log import log_crash, log_disconnect, log_refusal
+from .log import log_crash, log_disconnect, log_failure, log_refusal
 from .response import Response, Text, make_response
 from .sides import ASYNC, SYNC
 from .watching import tell_of_crash
@@ -37,6 +37,8 @@ async def recover(request: Request, plan: Plan, failure: BaseException, here: Si
             # It leaves that to be rendered: further out it would only be asked the same again.
             response, raised = _answer_safely(request, raised)
     else:
+        if request.app.debug and is_miss(request, failure):
+            here = await _on_thread(here)
         response, raised = _answer_safely(request, failure)
     if response is not None:
         _let_go(failure)
@@ -86,10 +88,19 @@ async def open_late(request: Request, plan: Plan, response: Response, here: Side
 
 
 async def crash(request: Request, plan: Plan, failure: Exception, here: Side) -> Recovered:
-    """Log what no layer and no handler took, and answer with a 500: the user's, if there is one and it works."""
+    """Log what no layer and no handler took, and answer with a 500: the user's, if there is one and it works.
+
+    Before the user's comes what shows the crash to who develops the application: what visitors would see tells little.
+    """
     log_crash(request, failure, plan.described)
     tell_of_crash(failure)
+    shown: Response | None = None
+    if request.app.debug and not plan.is_websocket:
+        here = await _on_thread(here)
+        shown = _shown(request, failure, plan) if here is SYNC else None
     _let_go(failure)
+    if shown is not None:
+        return shown, None, here
     handler = find_last_handler(plan.errors)
     if handler is not None:
         response, second, here = await _call_handler(request, plan, handler, failure, here)
@@ -99,6 +110,26 @@ async def crash(request: Request, plan: Plan, failure: Exception, here: Side) ->
             return response, second, here
         log_crash(request, second, describe(handler.function))
     return server_error(request), None, here
+
+
+async def _on_thread(here: Side) -> Side:
+    """Go where what is shown in debug is made: files are read for it, and reprs of the user's objects called."""
+    if here is SYNC:
+        return SYNC
+    try:
+        return await SYNC
+    except Exception as exc:  # no thread came free
+        log_failure("there was no thread to make the debug page on", exc)
+        return here
+
+
+def _shown(request: Request, failure: Exception, plan: Plan | None) -> Response | None:
+    """Show a crash to who develops the application; None where it is not to be seen, or cannot be."""
+    try:
+        return request.app.show_failure(request, failure, plan)
+    except Exception as exc:
+        log_failure("the debug page was not made", exc)
+        return None
 
 
 async def _call_handler(
@@ -140,7 +171,9 @@ def late_error(request: Request, error: Exception, where: str) -> Response:
     if response is None:
         log_crash(request, error, where)
         tell_of_crash(error)
-        response = server_error(request)
+        if request.app.debug and request.route is not None:  # before there is a route, a start-up failed
+            response = _shown(request, error, request.route._plan)
+        response = response or server_error(request)
     _let_go(error)
     run_callbacks(request, response)
     return response

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .headers import Pair
     from .json import JSONCodec
     from .limits import Limits
+    from .plan import Plan
     from .ranges import ByteRange
     from .response import Response
     from .routing import Route
@@ -120,6 +121,14 @@ class Application(Protocol):
 
     def url_path(self, name: str, params: Mapping[str, object]) -> str:
         """Build the path of a named route."""
+        ...
+
+    def show_failure(self, request: Request, failure: Exception, plan: Plan | None) -> Response | None:
+        """Show a crash to who develops the application; None where it is not to be seen. Asked in debug only."""
+        ...
+
+    def show_miss(self, request: Request, error: HTTPError) -> Response | None:
+        """Show likewise which routes there are, to a request that none matched. Asked in debug only."""
         ...
 
 

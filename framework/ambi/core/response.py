@@ -188,7 +188,7 @@ class Response(Generic[T_co]):
         samesite: str = "lax",
         partitioned: bool = False,
     ) -> None:
-        """Make the client forget a cookie; path, domain and the rest as they were when it was set."""
+        """Make the client forget a cookie; the arguments as for `set_cookie`, with the values that it was set with."""
         self.set_cookie(
             name,
             "",
@@ -216,7 +216,12 @@ class Response(Generic[T_co]):
 
 
 class Text(Response):
-    """Plain text. Never HTML: text with user input in it must not become script."""
+    """Plain text. Never HTML: text with user input in it must not become script.
+
+    Args:
+        text: what is sent, as UTF-8.
+        status, headers: as for `Response`.
+    """
 
     __slots__ = ()
 
@@ -234,7 +239,12 @@ class Text(Response):
 
 
 class HTML(Response):
-    """An HTML document. Escape what users wrote (`html.escape`), or use a template that does."""
+    """An HTML document. Escape what users wrote (`html.escape`), or use a template that does.
+
+    Args:
+        markup: what is sent, as UTF-8.
+        status, headers: as for `Response`.
+    """
 
     __slots__ = ()
 
@@ -245,6 +255,10 @@ class HTML(Response):
 
 class JSON(Response[T_co]):
     """A value as JSON, written by the application's codec when the handler has returned.
+
+    Args:
+        value: what the codec can write.
+        status, headers: as for `Response`.
 
     Attributes:
         value: what is written; `body` is there once the response has been made.
@@ -275,6 +289,7 @@ class Redirect(Response):
         location: a URL reference; characters that may not stand in one are percent-encoded. Whoever takes it from a
             request must check it: this class does not.
         status: 303 (ask again with GET) by default; 307 and 308 repeat the request as it was.
+        headers: further header fields.
 
     Raises:
         ValueError: status is no redirect, or the location holds a control character.

@@ -118,11 +118,11 @@ class Session(MutableMapping[str, Any]):
         return key in self._opened()
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Give a value, or the default where there is none."""
+        """Give the value of a key, or the default where there is none."""
         return self._opened().get(key, default)
 
     def pop(self, key: str, *default: Any) -> Any:
-        """Remove a value and give it; the default where there is none. Raises: KeyError without either."""
+        """Remove a key and give its value; the default where there is none. Raises: KeyError without either."""
         return self._changing().pop(key, *default)
 
     def __ior__(self, other: Any) -> Session:  # noqa: PYI034  # `Self` would need typing_extensions or 3.11's typing
@@ -153,7 +153,7 @@ class Session(MutableMapping[str, Any]):
         self.is_regenerated = True
 
     def flash(self, text: str, category: str = "info") -> None:
-        """Leave a message for the page that is shown next, be that after a redirect."""
+        """Leave a text for the page that is shown next, be that after a redirect; its category is the page's matter."""
         self[f"{_FLASH}{int(now_s() * 1e9):020d}{len(self):06d}"] = [text, category]
 
     def flashes(self) -> list[Flash]:

@@ -56,7 +56,7 @@ class TrustedProxies:
             raise ConfigurationError(f"app.proxy(hops={hops!r}): a number of proxies was expected, at least 1")
         self._hops = hops
         self._networks, self._trusts_unix = _networks_of(trusted)
-        self._headers = _check_headers(headers)
+        self.fields = _check_headers(headers)
         self._known_peers: dict[str, bool] = {}
 
     def read(self, edge: Edge, native: Any, /) -> Forwarded | None:
@@ -68,7 +68,7 @@ class TrustedProxies:
         peer = edge.client(native)
         if self._hops is None and not self._trusts_peer(peer):
             return None
-        if _FORWARDED in self._headers:
+        if _FORWARDED in self.fields:
             return self._read_forwarded(edge, native, peer)
         return self._read_x_forwarded(edge, native, peer)
 
@@ -76,7 +76,7 @@ class TrustedProxies:
 
     def _read_x_forwarded(self, edge: Edge, native: Any, peer: Client) -> Forwarded:
         def values_of(name: str) -> list[str]:
-            return split_list(edge.header(native, name) or "") if name in self._headers else []
+            return split_list(edge.header(native, name) or "") if name in self.fields else []
 
         depth, client = self._walk(values_of(FOR), peer)
 

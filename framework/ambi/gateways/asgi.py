@@ -93,7 +93,7 @@ async def serve(  # noqa: C901, PLR0912  # each branch is for a kind of request,
             await request._body_source.drain()  # a stream may read the rest of it by itself
         await write_response(request, response, send)
     except Exception as exc:
-        log_raised(request, exc, "the sending of its response")
+        log_raised(request, exc)
         raise
     finally:
         if request._body_source is not None:

@@ -62,12 +62,11 @@ async def send_stream(
         Exception: what the body raised after its first item; the server then cuts the connection.
     """
     sender = StreamSender(request, response, start, send)
-    context = request._context
     try:
         sender.left = declared_length(pairs)
     except ValueError as exc:
         await close_body(request, response.body)
-        return context.run(late_error, request, exc, "the Content-Length of a streamed body")
+        return await _instead(request, exc, "the Content-Length of a streamed body")
     try:
         await sender.run(take_body(response))
     except ClientGone:
@@ -78,8 +77,19 @@ async def send_stream(
             return None
         if sender.start is None:
             raise
-        return context.run(late_error, request, exc, "the first item of a streamed body")
+        return await _instead(request, exc, "the first item of a streamed body")
     return None
+
+
+async def _instead(request: Request, error: Exception, where: str) -> Response:
+    """Make what is sent instead; to show it in debug means to read sources, which is for a thread."""
+    context = request._context
+    if not request.app.debug:
+        return context.run(late_error, request, error, where)
+    from ..bridge.to_thread import Trip
+
+    response: Response = await Trip(request, on_sync_side(late_error, request, error, where), context, context)
+    return response
 
 
 class StreamSender:

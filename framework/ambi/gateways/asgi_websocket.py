@@ -65,7 +65,7 @@ async def serve_websocket(app: ServedApplication, scope: Scope, receive: Receive
     try:
         failure = await _run(request, plan, link, send)
         if failure is not None:
-            log_raised(request, failure, "its connection")
+            log_raised(request, failure)
             raise failure
     finally:
         failure = None

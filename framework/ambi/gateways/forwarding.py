@@ -8,6 +8,7 @@ do not agree whether a scope's path begins with it: it goes before the `root_pat
 from __future__ import annotations
 
 from ..core.errors import HTTPError
+from ..core.forwarded import PEER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ def forwarded(proxies: Proxies, edge: Edge, native: Any) -> tuple[Any, str, HTTP
         return native, "", exc
     if origin is None:
         return native, "", None
-    return (_environ if edge.name == "wsgi" else _scope)(native, origin), origin.prefix, None
+    said = (_environ if edge.name == "wsgi" else _scope)(native, origin)
+    said[PEER] = edge.client(native)
+    return said, origin.prefix, None
 
 
 def _environ(environ: dict[str, Any], origin: Forwarded) -> dict[str, Any]:

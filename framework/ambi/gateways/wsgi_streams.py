@@ -169,7 +169,7 @@ def log_unless_cut(request: Request, error: Exception) -> None:
     from ..bridge.run_ahead import LoopStopped
 
     if not isinstance(error, (ClientDisconnected, StreamCut, LoopStopped)):
-        log_raised(request, error, "a streamed body")
+        log_raised(request, error)
 
 
 def _time_to_close_s(request: Request) -> float:

@@ -89,21 +89,25 @@ class Cookies(MutableMapping[str, str]):
         return [cookie for cookie in list(self._jar.values()) if not cookie.is_expired]  # a list: for several threads
 
     def set(self, name: str, value: str, domain: str = "", path: str = "/") -> None:
-        """Keep a cookie, as if a server had set it."""
+        """Keep a cookie, as if a server had set it. It goes to all hosts without a domain, and below its path."""
         cookie = Cookie(name, value, domain=domain.lstrip(".").lower(), path=path)
         self._jar[cookie.domain, path, name] = cookie
 
     def get(  # type: ignore[override]  # as httpx has it
         self, name: str, default: str | None = None, domain: str | None = None, path: str | None = None
     ) -> str | None:
-        """Give the value of a cookie. Raises: CookieConflict."""
+        """Give the value of a cookie, of this domain and path if they are given; else the default.
+
+        Raises:
+            CookieConflict: there are several.
+        """
         found = self._find(name, domain, path)
         if len(found) > 1:
             raise CookieConflict(f"there are several cookies named {name!r}: {found}; name a domain or a path")
         return found[0].value if found else default
 
     def delete(self, name: str, domain: str | None = None, path: str | None = None) -> None:
-        """Forget a cookie. Raises: KeyError where there is none."""
+        """Forget a cookie, or all of that name; of this domain and path if given. Raises: KeyError for none."""
         found = self._find(name, domain, path)
         if not found:
             raise KeyError(name)

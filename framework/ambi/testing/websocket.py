@@ -271,7 +271,7 @@ class WebSocketSession(_Session):
             raise StopIteration from None
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close the connection; what the other side sent before is dropped."""
+        """Close the connection with a code and a reason; what the other side sent before is dropped."""
         if self.close_code is None:
             self._close(code, reason)
 
@@ -347,7 +347,7 @@ class AsyncWebSocketSession(_Session):
             raise StopAsyncIteration from None
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close the connection; what the other side sent before is dropped."""
+        """Close the connection with a code and a reason; what the other side sent before is dropped."""
         if self.close_code is None:
             await self._close(code, reason)
 

@@ -51,7 +51,10 @@ def test_an_application_is_described_with_defaults_as_well() -> None:
 def test_an_application_has_one_description() -> None:
     app = App()
     app.openapi(path=None)
-    with pytest.raises(ConfigurationError, match=r"openapi\(...\) is set up at .*test_plain.py:\d+ already, so it cannot be at .*test_plain.py:\d+"):
+    with pytest.raises(
+        ConfigurationError,
+        match=r"openapi\(...\) is set up at .*test_plain.py:\d+ already, so it cannot be at .*test_plain.py:\d+",
+    ):
         app.openapi(path=None)
 
 

@@ -394,7 +394,10 @@ def test_what_cannot_be_is_said_at_registration(options: Any, why: str) -> None:
 def test_an_application_has_sessions_once() -> None:
     app = App()
     app.sessions(SECRET)
-    with pytest.raises(ConfigurationError, match=r"sessions\(...\) is set up at .*test_sessions.py:\d+ already, so it cannot be at .*test_sessions.py:\d+"):
+    with pytest.raises(
+        ConfigurationError,
+        match=r"sessions\(...\) is set up at .*test_sessions.py:\d+ already, so it cannot be at .*test_sessions.py:\d+",
+    ):
         app.sessions(SECRET)
 
 

@@ -55,6 +55,8 @@ def main(argument: str) -> int:
     signal.signal(signal.SIGINT, _leave_to_parent)
     signal.signal(signal.SIGTERM, _end)
     task, listening, life, report = json.loads(argument)
+    for descriptor in (listening, life):
+        os.set_inheritable(descriptor, False)  # what the application starts may outlive it
     threading.Thread(target=_end_with_parent, args=(life,), name="ambi-parent", daemon=True).start()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):  # none, or none of ours

@@ -109,7 +109,7 @@ def _show_failed_import(task: Task, failed: FailedImportError) -> Failure:
         Terminal("json").say(f"{failure.head}: {failure.text}{place}", level="ERROR")
     else:
         kind = "" if is_configuration else type(error).__name__
-        print_failure(Page(sys.stderr), task.spec, kind, str(error), failed.frames, command="run")
+        print_failure(Page(sys.stderr), task.spec, kind, str(error), failed.frames, command="run", mend=failed.mend)
         sys.stderr.flush()
     return failure._replace(text=str(error)) if is_configuration else failure
 

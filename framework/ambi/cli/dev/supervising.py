@@ -21,6 +21,7 @@ import subprocess
 import tempfile
 import threading
 from pathlib import Path
+from typing import cast
 
 from ..document import relative
 from .banner import RED, Terminal
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 GRACE_S = 2.0
 _SHOWN = 3
+_LAST_ANSWERS_S = 0.5
 
 
 class Supervisor:
@@ -88,7 +90,7 @@ class Supervisor:
             if kind == "signal":
                 return 0
             if kind == "changed":
-                self._restart(what)  # type: ignore[arg-type]  # its paths
+                self._restart(cast("list[str]", what))
             elif what is self._child and not self._mourn():
                 return WRONG_USE
 
@@ -136,7 +138,7 @@ class Supervisor:
             while True:
                 kind, what = self._events.get_nowait()
                 if kind == "changed":
-                    paths += what  # type: ignore[arg-type]  # as above
+                    paths += cast("list[str]", what)
                 else:
                     others.append((kind, what))
         for event in others:
@@ -150,7 +152,7 @@ class Supervisor:
             self._page = None
             server.stop()
             thread.join()
-            server.close(0)
+            server.close(_LAST_ANSWERS_S)
         child, self._child = self._child, None
         if child is None:
             return

@@ -68,7 +68,7 @@ class Watched:
 
     def changed_of(self, paths: Iterable[str]) -> list[str]:
         """Look at some files; give those that count, and are new, gone, or not what they were."""
-        changed = []
+        changed = list[str]()
         for path in sorted(set(paths)):
             stamp = _stamp(Path(path))
             if self._counts(Path(path)) and stamp != self._stamps.get(path):
@@ -183,10 +183,14 @@ class Watcher:
         options: dict[str, Any] = {
             "watch_filter": None, "stop_event": self._stop, "raise_interrupt": False, "ignore_permission_denied": True,
             "step": round(_SETTLE_S * 1000), "debounce": round(_SETTLE_AT_MOST_S * 1000), "rust_timeout": 500,
+            "yield_on_timeout": True,
         }  # fmt: skip
+        is_first = True
         try:
             for found in watch(*self._watched.folders, **options):
-                changed = self._watched.changed_of(path for _, path in found)
+                # What changed before the system began to watch, it does not tell of.
+                changed = self._watched.changed() if is_first else self._watched.changed_of(path for _, path in found)
+                is_first = False
                 if changed:
                     self._on_change(changed)
         except OSError:  # so many directories the system does not watch

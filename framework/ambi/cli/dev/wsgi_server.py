@@ -29,6 +29,8 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import unquote_to_bytes
 
+from ...core.log import is_logged
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +92,7 @@ class WSGIServer:
         self.stop()
 
     def stop(self) -> None:
-        """Take no more connections. From any thread, and from a signal's handler."""
+        """Take no more connections. From any thread, and from the handler of a signal."""
         self.should_exit = True
         self._wakes.send(b".")
 
@@ -202,8 +204,9 @@ class _Exchange:
             self._answer()
         except ConnectionError:  # the client has left, or the application lets go of the connection
             connection.close_connection, connection.lingers = True, False
-        except Exception:
-            traceback.print_exc(file=sys.stderr)
+        except Exception as exc:
+            if not is_logged(exc):
+                traceback.print_exc(file=sys.stderr)
             self._fail()
         if not connection.close_connection and not self.body.drain(_DRAIN_BYTES):
             connection.close_connection = True

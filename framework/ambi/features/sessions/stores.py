@@ -47,7 +47,13 @@ class SessionStore(Protocol):
         ...
 
     def lock(self, name: str, token: str, lease_s: float) -> bool:
-        """Take the lock of a session for a while; False, at once, when somebody else has it."""
+        """Take the lock of a session; False, at once, when somebody else has it.
+
+        Args:
+            name: of the session.
+            token: tells this holder from others.
+            lease_s: seconds after which others may take it, given back or not.
+        """
         ...
 
     def unlock(self, name: str, token: str) -> None:

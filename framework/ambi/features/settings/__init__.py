@@ -148,9 +148,9 @@ class _Loading:
 
     def _field(self, field: Field, name: str, base: Any, *, may_be_file: bool) -> tuple[bool, Any]:
         """Tell whether there is a value for a field, and which."""
-        default = (base is not None, getattr(base, field.name, None))
         if field.nested is not None:
-            return self._nested(field, name + DELIMITER, default)
+            return self._nested(field, name + DELIMITER, base)
+        default = (base is not None, getattr(base, field.name, None))
         self._known |= {name, f"{name}_FILE"} if may_be_file else {name}
         reader = reader_of(field.hint, self._readers, self._structure)
         try:
@@ -170,16 +170,14 @@ class _Loading:
             self.problems.append(_wrong(name, variable.text, reader, exc, is_hidden=is_hidden))
             return False, None
 
-    def _nested(self, field: Field, prefix: str, default: tuple[bool, Any]) -> tuple[bool, Any]:
+    def _nested(self, field: Field, prefix: str, base: Any) -> tuple[bool, Any]:
         """Read a field that holds settings itself; where no variable is set for it, its default stands."""
-        has_default, base = default
+        default = field.default() if base is None else getattr(base, field.name)
         if not self.variables.any_below(prefix):
             self._learn(field.nested, prefix)
-            if not field.required or has_default:
-                return default
-            if NoneType in get_args(field.hint):
-                return True, None
-        return True, self.build(field.nested, prefix, base)
+            if not field.required or base is not None or NoneType in get_args(field.hint):
+                return True, default
+        return True, self.build(field.nested, prefix, default)
 
     def _learn(self, kind: type[Any], prefix: str) -> None:
         """Learn the names of fields that are not read."""

@@ -68,13 +68,13 @@ class _Parser:
 
     def _name(self) -> str:
         name = self._word()
-        if name == "export" and self._skip_blank() and self._peek() != "=":
+        if name == "export" and self._skip_blank():
             name = self._word()
         self._skip_blank()
+        if self._peek() != "=":
+            raise WrongLine(self._line, "NAME=value was expected")
         if not name.isidentifier() or not name.isascii():
             raise WrongLine(self._line, "NAME=value, whose name has letters, digits and _ alone, was expected")
-        if self._peek() != "=":
-            raise WrongLine(self._line, f"a = was expected behind {name}")
         self._at += 1
         return name
 

@@ -12,7 +12,7 @@ from .secret import Secret
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
 _SECRET_WORDS = frozenset((
     "key", "apikey", "secret", "token", "password", "passwd", "passphrase", "pass", "pwd", "credential", "otp", "dsn",
@@ -28,12 +28,14 @@ class Field(NamedTuple):
         hint: its type, strings resolved.
         nested: the class of settings that it holds, or may hold; None for a value.
         required: it has no default.
+        default: gives its default.
     """
 
     name: str
     hint: Any
     nested: Any
     required: bool
+    default: Callable[[], Any]
 
 
 def sounds_secret(name: str) -> bool:
@@ -66,14 +68,14 @@ def fields_of(kind: type[Any], local_names: Mapping[str, Any], not_secret: Colle
     except Exception as exc:  # whatever an annotation raises
         raise ConfigurationError(f"the annotations of {_named(kind)} cannot be resolved: {exc}") from exc
     found: list[Field] = []
-    for name, required, is_shown in _declared(kind):
+    for name, default, is_shown in _declared(kind):
         hint = hints[name]
         if is_shown and name not in not_secret and sounds_secret(name) and _is_bare(hint):
             raise ConfigurationError(
                 f"{_named(kind)}.{name} sounds like a secret, and its repr would show it, in logs and tracebacks too:"
                 f" annotate it as Secret[...], or tell that it is none: load_settings(..., not_secret=[{name!r}])"
             )
-        found.append(Field(name, hint, _nested(hint), required))
+        found.append(Field(name, hint, _nested(hint), default is None, default or _no_default))
     return found
 
 
@@ -81,20 +83,39 @@ def _named(kind: type[Any]) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _declared(kind: type[Any]) -> list[tuple[str, bool, bool]]:
-    """Give of each field its name, whether it is required, and whether the repr of an object shows it."""
-    if dataclasses.is_dataclass(kind):
-        missing = dataclasses.MISSING
-        params: Any = getattr(kind, "__dataclass_params__", None)
-        return [
-            (field.name, field.default is missing and field.default_factory is missing, field.repr and params.repr)
-            for field in dataclasses.fields(kind)
-            if field.init
-        ]
+def _no_default() -> Any:
+    return None
+
+
+Declared = list[tuple[str, "Callable[[], Any] | None", bool]]
+
+
+def _declared(kind: type[Any]) -> Declared:
+    """Give of each field its name, what gives its default, and whether the repr of an object shows it."""
+    if not dataclasses.is_dataclass(kind):
+        return _declared_in_struct(kind)
+    params: Any = getattr(kind, "__dataclass_params__", None)
+    return [
+        (field.name, _default_of(field, dataclasses.MISSING), field.repr and params.repr)
+        for field in dataclasses.fields(kind)
+        if field.init
+    ]
+
+
+def _declared_in_struct(kind: type[Any]) -> Declared:
+    from msgspec import NODEFAULT
     from msgspec.structs import fields
 
     shows = "__repr__" not in vars(kind)
-    return [(field.name, field.required, shows) for field in fields(kind)]
+    return [(field.name, _default_of(field, NODEFAULT), shows) for field in fields(kind)]
+
+
+def _default_of(field: Any, missing: object) -> Callable[[], Any] | None:
+    if field.default_factory is not missing:
+        factory: Callable[[], Any] = field.default_factory
+        return factory
+    value = field.default
+    return None if value is missing else lambda: value
 
 
 def _nested(hint: Any) -> Any:

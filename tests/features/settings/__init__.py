@@ -1,0 +1,1 @@
+"""Settings: read from variables by the annotations of a class."""
