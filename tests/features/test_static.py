@@ -165,7 +165,9 @@ def test_no_path_leads_out(root: Path, parts: list[str]) -> None:
     assert b"secret" not in response.content
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", ".env", "a/b", "a\\b", "c:", "a\0", "a\n", "a\x7f", "/", "a:b"])
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", ".env", "a/b", "a\\b", "c:", "a\0", "a\x1f", "a\n", "a\x7f", "/", "a:b"]
+)
 def test_names_that_are_unsafe_everywhere(name: str) -> None:
     assert not is_safe_name(name, windows=False)
     assert not is_safe_name(name, windows=True)

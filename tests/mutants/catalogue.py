@@ -21,7 +21,7 @@ FORMS = frozenset((
     "MultipartReader._take", "MultipartReader._end_part", "_clean_name",
 ))  # fmt: skip
 JOIN = frozenset((
-    "_FORBIDDEN", "_NO_LINK", "_DIRECTORY", "is_safe_name", "StaticFiles._check_fallback", "StaticFiles.static",
+    "_FORBIDDEN", "is_safe_name", "StaticFiles._check_fallback", "StaticFiles.static",
     "StaticFiles._open", "StaticFiles._walk", "StaticFiles._resolve", "StaticFiles._open_resolved",
 ))  # fmt: skip
 
