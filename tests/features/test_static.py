@@ -180,6 +180,7 @@ def test_names_that_are_unsafe_everywhere(name: str) -> None:
 def test_names_that_are_devices_or_others_on_windows(name: str) -> None:
     assert is_safe_name(name, windows=False)
     assert not is_safe_name(name, windows=True)
+    assert is_safe_name(name) is (os.name != "nt")
 
 
 @pytest.mark.parametrize("name", ["a", "a.b", "console", "com10", "ü", "a b", "null.txt", "-", "~"])
