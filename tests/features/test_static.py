@@ -183,7 +183,7 @@ def test_names_that_are_devices_or_others_on_windows(name: str) -> None:
     assert is_safe_name(name) is (os.name != "nt")
 
 
-@pytest.mark.parametrize("name", ["a", "a.b", "console", "com10", "ü", "a b", "null.txt", "-", "~"])
+@pytest.mark.parametrize("name", ["a", "a.b", "console", "com10", "ü", "a b", "null.txt", "-", "~", "X"])
 def test_names_that_are_safe(name: str) -> None:
     assert is_safe_name(name, windows=False)
     assert is_safe_name(name, windows=True)
@@ -340,6 +340,12 @@ def test_names_that_change_with_their_content_are_kept_for_ever(serve: Serve, cl
     etag = client.get("/static/app.3f2a9c1b.js").headers["etag"]
     unchanged = client.get("/static/app.3f2a9c1b.js", headers={"if-none-match": etag})
     assert (unchanged.status_code, unchanged.headers["cache-control"]) == (304, FOREVER)
+
+
+def test_a_name_is_asked_of_by_its_path_below_the_directory(serve: Serve, client: Client) -> None:
+    serve(immutable=lambda path: path == "sub/b.txt")
+    assert client.get("/static/sub/b.txt").headers["cache-control"] == FOREVER
+    assert client.get("/static/a.txt").headers["cache-control"] == "no-cache"
 
 
 # --- packed beforehand ---
