@@ -219,6 +219,16 @@ def removable(session: nox.Session) -> None:
 
 
 @nox.session
+def mutants(session: nox.Session) -> None:
+    """Put faults into what the promises of security are made of, one at a time, and see that the tests see them.
+
+    Takes long; words after `--` name modules, as `core/cookies.py`.
+    """
+    install(session, "test", extras=True)
+    session.run("python", "-m", "tests.mutants", *session.posargs)
+
+
+@nox.session
 def servers(session: nox.Session) -> None:
     """Put the same questions to every server, and run what the pages on deployment say; `-- --quick` for a part."""
     install(session, "servers", extras=True)

@@ -14,6 +14,7 @@ from ambi.bridge.background import settled_on_loop
 from ambi.bridge.loop_thread import get_loop_thread, stop_loop_thread
 from ambi.bridge.stopping import forget_stopping, tell_stopping
 from ambi.bridge.to_loop import LoopSide
+from ambi.bridge.to_thread import run_io
 from ambi.testing import Client
 from tests.calls import call_asgi, call_wsgi, environ_of
 from tests.cells import Cell
@@ -318,6 +319,29 @@ def test_a_limit_bounds_the_threads(asgi_cell: Cell, piece: str) -> None:
     answers = anyio.run(serve_at_once, app, 5, backend=asgi_cell.backend)
     assert answers == [b"ok"] * 5
     assert (most, len(ran)) == (2, 5)
+
+
+def test_a_limit_bounds_the_threads_of_file_work(asgi_cell: Cell) -> None:
+    """Two threads, five files; those of handlers are not theirs."""
+    app = App(limits=Limits(io_threads=2, threads=1))
+    meeting, lock, running = threading.Barrier(2), threading.Lock(), []
+
+    def write(number: int) -> None:
+        with lock:
+            running.append(number)
+            assert len(running) <= 2
+        if number < 4:
+            meeting.wait(10)  # two at once, or it breaks
+        with lock:
+            running.remove(number)
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            for number in range(5):
+                group.start_soon(run_io, app, write, number)
+
+    anyio.run(main, backend=asgi_cell.backend)
+    assert running == []
 
 
 def test_requests_of_two_applications_have_limits_of_their_own(asgi_cell: Cell) -> None:

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from ambi.core.body import BodyStream, CountedSource, load_body
+from ambi.core.body import BodyStream, CountedSource, load_body, load_body_first
 from ambi.core.errors import ClientDisconnected, HTTPError
 from ambi.core.request import Request
 from ambi.core.sides import ASYNC
@@ -43,6 +43,24 @@ def test_an_empty_body_is_no_bytes() -> None:
 def test_a_body_as_large_as_the_limit_is_taken_and_none_larger() -> None:
     assert load(FakeBody(b"x" * 60, b"x" * 40)).body == b"x" * 100
     assert "larger than 100 bytes" in str(refused(413, FakeBody(b"x" * 60, b"x" * 41)))
+
+
+def test_a_form_as_large_as_the_limit_is_taken_and_none_larger() -> None:
+    form = FILE + b"x" * 40 + b"\r\n--B--"
+    for chunks in ([form], [form[:50], form[50:]]):
+        assert load(FakeBody(*chunks), MULTIPART, len(form)).form.file("f").read() == b"x" * 40
+        assert "is larger than" in str(refused(413, FakeBody(*chunks), MULTIPART, len(form) - 1))
+
+
+@pytest.mark.parametrize("loading", [load_body, load_body_first])
+@pytest.mark.parametrize("headers", [MULTIPART, {"content-encoding": "gzip"}])
+def test_a_raw_body_stays_as_it_was_sent(loading: Any, headers: dict[str, str]) -> None:
+    """It is another application's to understand, which has the limit of this one."""
+    request = make_request(headers, method="POST", body=FakeBody(b"--B", b"--"))
+    run(loading(request, FakeBody(b"--B", b"--"), 5, raw=True))
+    assert request.body == b"--B--"
+    with pytest.raises(HTTPError, match="larger than 4 bytes"):
+        run(load_body(request, FakeBody(b"--B", b"--"), 4, raw=True))
 
 
 def test_a_declared_length_past_the_limit_is_refused_before_anything_is_read() -> None:

@@ -435,3 +435,36 @@ def test_the_first_forms_may_come_at_once_where_multipart_is_another_packages_to
         env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=30, check=False,
     )  # fmt: skip
     assert (ended.stdout.split(), ended.stderr) == ([str(n) for n in range(8)], "")
+
+
+# --- what the parser would let pass ---
+
+
+@pytest.mark.parametrize("character", ["\r", "\n", "\0"])
+@pytest.mark.parametrize("parameter", ["name", "filename"])
+def test_a_name_that_would_end_a_line_is_refused_whoever_read_it(parameter: str, character: str) -> None:
+    """What is before it refuses such a header section; this is the second line."""
+    names = {"name": "a", "filename": "f", parameter: f"a{character}b"}
+    disposition = f'form-data; name="{names["name"]}"; filename="{names["filename"]}"'
+    with pytest.raises(HTTPError, match="holds a line break or NUL") as caught:
+        MultipartReader("B", Limits())._begin_part([("Content-Disposition", disposition)])
+    assert caught.value.status == 400
+
+
+@pytest.mark.parametrize("kind", ["attachment", "file", "form-data2", ""])
+def test_a_part_of_another_kind_is_refused(kind: str) -> None:
+    refused(400, part(f'{kind}; name="a"') + END)
+    with pytest.raises(HTTPError, match="needs one name and at most one filename"):  # whatever the parser makes of it
+        MultipartReader("B", Limits())._begin_part([("Content-Disposition", f'{kind}; name="a"')])
+    assert plain(read(part('Form-Data; name="a"') + END)) == [("a", "x")]
+
+
+def test_a_name_that_is_no_utf_8_is_read_with_replacements() -> None:
+    body = b'--B\r\nContent-Disposition: form-data; name="a\xff"; filename="\xe9"\r\n\r\nx\r\n' + END
+    assert plain(read(body)) == [("a\ufffd", ("\ufffd", b"x"))]
+
+
+def test_only_a_quote_and_a_backslash_are_escaped_in_a_file_name() -> None:
+    """Windows paths of old browsers stay whole."""
+    for name in (r"C:\Xen\photo.jpg", r"C:\temp\n.jpg"):
+        assert plain(read(file("f", b"x", name) + END)) == [("f", (name, b"x"))]

@@ -272,3 +272,51 @@ def test_what_keeps_it_only_in_part_or_not_at_all(text: str) -> None:
 
 def test_joining_repeated_fields_takes_linear_time() -> None:
     assert_linear(lambda n: [("a", "x" * 10)] * n, Headers)
+
+
+@pytest.mark.parametrize("value", ["a\tb", "é\tb", "é b", "\xa0", "a  b", "\x80\xff"])
+def test_a_tab_and_a_space_inside_a_value_are_part_of_it(value: str) -> None:
+    assert check_value(value) == value
+
+
+@pytest.mark.parametrize(
+    ("values", "joined"),
+    [(["", "x", ""], ", x,"), (["", ""], ","), (["\tx", "y"], "x, y"), (["x", "y\t"], "x, y"), ([" x", "y "], "x, y")],
+    ids=repr,
+)
+def test_joined_lines_have_no_white_space_around_them(values: list[str], joined: str) -> None:
+    assert Headers(("a", value) for value in values)["a"] == joined
+
+
+def test_fields_show_what_they_hold() -> None:
+    assert repr(Headers([("a", "1"), ("b", "2")])) == "Headers([('a', '1'), ('b', '2')])"
+    assert repr(ResponseHeaders([("a", "1")])) == "ResponseHeaders([('a', '1')])"
+
+
+@pytest.mark.parametrize(
+    ("before", "names", "after"),
+    [
+        ("Accept, Origin", ["origin"], "Accept, Origin"),
+        ("Accept\t,\tOrigin", ["origin", "Cookie"], "Accept, Origin, Cookie"),
+        ("Accept,\t, ,Origin,", ["Cookie"], "Accept, Origin, Cookie"),
+        ("Accept", [" Cookie\t", "\taccept "], "Cookie, Accept"),
+        ("*\t", ["Cookie"], "*"),
+    ],
+)
+def test_vary_is_read_whatever_white_space_stands_in_it(before: str, names: list[str], after: str) -> None:
+    headers = ResponseHeaders([("vary", before)])
+    headers.add_vary(*names)
+    assert headers["vary"] == after
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters"),
+    [
+        ('v; n="a;"=y; m=1', [("n", "a;"), ("m", "1")]),
+        (r'v; n="\a;"=y; m=1', [("n", "a;"), ("m", "1")]),
+        ('v; n="a"=; m=1', [("n", "a"), ("m", "1")]),
+        (r'v; n="\"x' + "\\", [("n", '"x\\')]),
+    ],
+)
+def test_what_follows_a_quoted_string_is_no_parameter(text: str, parameters: list[tuple[str, str]]) -> None:
+    assert parse_parameters(text) == ("v", parameters)

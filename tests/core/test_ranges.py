@@ -25,6 +25,10 @@ POSITIONS = st.integers(0, 40) | st.just(10**30)
         ("bytes=0001-0002", 1, 2),
         ("bytes=" + "0" * 5000 + "1-2", 1, 2),
         ("bytes=1-" + "9" * 5000, 1, 10**19),
+        ("bytes=1-" + "9" * 20, 1, 10**19),
+        ("bytes=1-1234567890123456789", 1, 1234567890123456789),
+        ("bytes=" + "0-1".rjust(63, ","), 0, 1),
+        ("bytes=" + "0-1".rjust(99, " "), 0, 1),
     ],
 )
 def test_one_range_of_bytes_is_read(header: str, first: int | None, last: int | None) -> None:
@@ -38,11 +42,18 @@ def test_one_range_of_bytes_is_read(header: str, first: int | None, last: int | 
         "", "bytes", "bytes=", "bytes=-", "bytes=,", "bytes=5-4", "bytes=0-1,5-6", "bytes=0-1,0-1", "lines=0-1",
         "bytes=0-1-2", "bytes=--1", "bytes=+1-2", "bytes=1_0-20", "bytes=0x1-2", "bytes=1", "bytes=a-b", "bytes=1 -2",
         "bytes=1- 2", "bytes =1-2", "bytes=1-2, bytes=3-4", "bytes=\u0661-\u0662", "bytes=1.0-2", "0-1", "=0-1",
-        "bytes=" + "0-0," * 1000,
+        "bytes=" + "0-0," * 1000, "bytes=" + "0-1".rjust(64, ","),
     ],
 )  # fmt: skip
 def test_what_is_no_single_valid_range_is_the_whole(header: str) -> None:
     assert ByteRange.parse(header) is None
+
+
+def test_ranges_are_equal_by_their_positions() -> None:
+    assert ByteRange(0, 1) == ByteRange(0, 1)
+    assert hash(ByteRange(0, 1)) == hash(ByteRange(0, 1))
+    assert ByteRange(0, 1) not in (ByteRange(0, 2), ByteRange(1, 1), ByteRange(None, 1), (0, 1))
+    assert repr(ByteRange(None, 5)) == "ByteRange(None, 5)"
 
 
 def test_a_request_without_a_range_has_none() -> None:

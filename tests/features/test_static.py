@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ambi import App, ConfigurationError, Middleware, Request
@@ -150,6 +150,11 @@ def test_nothing_else_is(serve: Serve, client: Client, target: str) -> None:
 
 
 @given(st.lists(st.sampled_from(["..", ".", "", "static", "outside.txt", "sub", "link-up", "link-dir", "s.txt", "%2e%2e", "..%2f", "..\\", "%5c", "link-in-dir", "static-secret", "~", "%00"]), max_size=6))  # fmt: skip
+@example(["..", "outside.txt"])
+@example(["%2e%2e", "static-secret", "s.txt"])
+@example(["sub", "..", "..", "outside.txt"])
+@example(["link-dir", "s.txt"])
+@example(["link-up", "outside.txt"])
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_path_leads_out(root: Path, parts: list[str]) -> None:
     """Without a cell: what is opened does not depend on the gateway."""
@@ -160,7 +165,9 @@ def test_no_path_leads_out(root: Path, parts: list[str]) -> None:
     assert b"secret" not in response.content
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", ".env", "a/b", "a\\b", "c:", "a\0", "a\n", "a\x7f", "/", "a:b"])
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", ".env", "a/b", "a\\b", "c:", "a\0", "a\x1f", "a\n", "a\x7f", "/", "a:b"]
+)
 def test_names_that_are_unsafe_everywhere(name: str) -> None:
     assert not is_safe_name(name, windows=False)
     assert not is_safe_name(name, windows=True)
@@ -173,16 +180,18 @@ def test_names_that_are_unsafe_everywhere(name: str) -> None:
 def test_names_that_are_devices_or_others_on_windows(name: str) -> None:
     assert is_safe_name(name, windows=False)
     assert not is_safe_name(name, windows=True)
+    assert is_safe_name(name) is (os.name != "nt")
 
 
-@pytest.mark.parametrize("name", ["a", "a.b", "console", "com10", "ü", "a b", "null.txt", "-", "~"])
+@pytest.mark.parametrize("name", ["a", "a.b", "console", "com10", "ü", "a b", "null.txt", "-", "~", "X"])
 def test_names_that_are_safe(name: str) -> None:
     assert is_safe_name(name, windows=False)
     assert is_safe_name(name, windows=True)
 
 
+@pytest.mark.parametrize("swapped", ["sub", "sub/b.txt"])
 def test_a_link_put_in_the_way_after_the_look_is_not_followed(
-    serve: Serve, client: Client, root: Path, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, client: Client, root: Path, monkeypatch: pytest.MonkeyPatch, swapped: str
 ) -> None:
     """The race of look and open: a link leads inside when it is resolved, and outside when it is opened."""
     serve()
@@ -191,13 +200,26 @@ def test_a_link_put_in_the_way_after_the_look_is_not_followed(
 
     def resolve_and_swap(files: StaticFiles, names: list[str]) -> list[str] | None:
         resolved = resolve(files, names)
-        (root / "sub").rename(root / "moved")
-        (root / "sub").symlink_to(root.parent / "dir")
+        (root / swapped).rename(root / "moved")
+        (root / swapped).symlink_to(root.parent / swapped.replace("sub", "dir"))
         return resolved
 
     (root.parent / "dir" / "b.txt").write_text("secret")
     monkeypatch.setattr(StaticFiles, "_resolve", resolve_and_swap)
     assert client.get("/static/link-in-dir/b.txt").status_code == 404
+
+
+def test_a_link_that_leads_out_is_no_file_of_the_name_that_it_ends_with(
+    serve: Serve, client: Client, root: Path
+) -> None:
+    """What stands behind as many characters as the directory's own path has."""
+    outside = root.parent / ("x" * len(root.name))
+    outside.mkdir()
+    (outside / "a.txt").write_text("secret")
+    (root / "link-to-namesake").symlink_to(outside / "a.txt")
+    serve()
+    assert client.get("/static/a.txt").status_code == 200
+    assert client.get("/static/link-to-namesake").status_code == 404
 
 
 def test_where_no_descriptor_can_be_walked_paths_are_resolved(
@@ -318,6 +340,12 @@ def test_names_that_change_with_their_content_are_kept_for_ever(serve: Serve, cl
     etag = client.get("/static/app.3f2a9c1b.js").headers["etag"]
     unchanged = client.get("/static/app.3f2a9c1b.js", headers={"if-none-match": etag})
     assert (unchanged.status_code, unchanged.headers["cache-control"]) == (304, FOREVER)
+
+
+def test_a_name_is_asked_of_by_its_path_below_the_directory(serve: Serve, client: Client) -> None:
+    serve(immutable=lambda path: path == "sub/b.txt")
+    assert client.get("/static/sub/b.txt").headers["cache-control"] == FOREVER
+    assert client.get("/static/a.txt").headers["cache-control"] == "no-cache"
 
 
 # --- packed beforehand ---

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import sys
+from base64 import urlsafe_b64encode
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 pytest.importorskip("itsdangerous", reason="it comes with the extra sessions")
 
-from ambi.features.sessions.signing import Signer
+from ambi.features.sessions import signing
+from ambi.features.sessions.signing import SIGNATURE_BYTES, Signer
 
 SECRET = b"a secret of thirty-two bytes or more, for tests"
 SIGNER = Signer([SECRET], "session", "session", 3600)
@@ -68,3 +74,29 @@ def test_one_signed_for_something_else_is_none(other: str, value: str) -> None:
 @given(st.text(max_size=80))
 def test_no_text_breaks_it(text: str) -> None:
     assert SIGNER.read(text) is None
+
+
+def test_a_signature_is_the_hmac_with_sha_256_under_a_key_of_its_own() -> None:
+    """As anybody may compute it: what was signed by one version is read by the next."""
+    signed = Signer([SECRET], "session", "session", 3600).sign("value")
+    stamped, _, signature = signed.rpartition(".")
+    key = hmac.new(SECRET, b"ambi.session\0session", hashlib.sha256).digest()
+    computed = urlsafe_b64encode(hmac.new(key, stamped.encode(), hashlib.sha256).digest()).rstrip(b"=")
+    assert signature == computed.decode()
+    assert len(signed) - len("value") == SIGNATURE_BYTES - 1
+
+
+def test_without_itsdangerous_a_signer_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "itsdangerous", None)
+    with pytest.raises(ImportError, match=r"pip install 'ambi\[sessions\]'"):
+        Signer([SECRET], "session", "session", 3600)
+
+
+def test_a_signature_ends_when_it_is_older_than_it_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    signer = Signer([SECRET], "session", "session", 10)
+    signed = signer.sign("value")
+    began = int(signing.now_s())
+    for seconds, read in ((0, "value"), (10, "value"), (11, None)):
+        monkeypatch.setattr(signing, "now_s", lambda seconds=seconds: float(began + seconds))
+        found = signer.read(signed)
+        assert (found and found[0]) == read

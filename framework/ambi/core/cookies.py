@@ -129,7 +129,7 @@ class SetCookie:
     ) -> None:
         if not is_token(name):
             raise ValueError(f"{name!r} is no cookie name: a token was expected (RFC 6265 4.1.1)")
-        if not (value.isascii() and value.isprintable()) and value:
+        if not (value.isascii() and value.isprintable()):
             raise ValueError(f"the value of cookie {name!r} must be printable ASCII; percent- or base64-encode it")
         if expires is not None and expires.tzinfo is None:
             raise ValueError(f"the expiry of cookie {name!r} has no time zone; give an aware datetime, or max_age")

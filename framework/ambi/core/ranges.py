@@ -38,8 +38,8 @@ class ByteRange:
     @classmethod
     def parse(cls, header: str) -> Self | None:
         """Read a Range header; None for what is no single, valid range of bytes."""
-        unit, equals, text = header.partition("=")
-        if not equals or unit.lower() != "bytes":
+        unit, _, text = header.partition("=")
+        if unit.lower() != "bytes":
             return None
         found = split_list(text) if len(text) < 64 or "," not in text else []
         if len(found) != 1:
@@ -58,8 +58,10 @@ class ByteRange:
         The last so many of no bytes are no bytes: the length is 0 only for a suffix of nothing.
         """
         if self.first is None:
-            length = min(self.last or 0, size)
-            return (size - length, length) if self.last else None
+            if not self.last:
+                return None
+            length = min(self.last, size)
+            return size - length, length
         if self.first >= size:
             return None
         stop = size if self.last is None else min(self.last + 1, size)

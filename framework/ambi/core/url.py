@@ -141,7 +141,6 @@ def split_host(host: str) -> tuple[str, int | None]:
     Raises:
         HTTPError: 400 for what is no host of RFC 3986 3.2.2, or a port over 65535.
     """
-    name, port = host, ""
     if host[:1] == "[":
         name, bracket, rest = host.partition("]")
         name += bracket
