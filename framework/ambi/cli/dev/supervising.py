@@ -91,7 +91,7 @@ class Supervisor:
                 return 0
             if kind == "changed":
                 self._restart(cast("list[str]", what))
-            elif what is self._child and not self._mourn():
+            elif what is self._child and self._child is not None and not self._mourn(self._child):
                 return WRONG_USE
 
     @contextlib.contextmanager
@@ -166,10 +166,8 @@ class Supervisor:
             child.wait()
         self._restore_terminal()
 
-    def _mourn(self) -> bool:
+    def _mourn(self, child: subprocess.Popen[bytes]) -> bool:
         """Say why the child ended by itself, there and to browsers; False where nothing can come of waiting."""
-        child = self._child
-        assert child is not None  # noqa: S101  # whose end it is
         self._child = None
         self._restore_terminal()
         if self._report.exists():
