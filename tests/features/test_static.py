@@ -446,7 +446,7 @@ def test_no_file_stays_open_where_looking_for_a_packed_one_fails(
 
     serve()
     monkeypatch.setattr(StaticFiles, "_open", fail)
-    assert client.get("/static/app.js", headers={"accept-encoding": "br"}).status_code == 500
+    assert client.get("/static/app.js", headers={"accept-encoding": "br"}).status_code == 503
 
 
 # --- among other routes ---
