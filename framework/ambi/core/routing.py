@@ -10,7 +10,6 @@ import sys
 from typing import TypedDict, TypeVar, overload
 
 from .arguments import check_texts
-from .contract import check_remarks
 from .converters import PATH, converter_for
 from .error_handling import ErrorHandlers
 from .errors import ConfigurationError, describe, place_of_caller
@@ -87,6 +86,8 @@ class Definition:
         self.websocket = websocket
         self.name = options.get("name")
         self.layers = as_layers(options.get("middleware", ()))
+        from .contract import check_remarks  # with the first route, not with the package
+
         try:
             limit = options.get("max_body_bytes")
             self.max_body_bytes = None if limit is None else int(check_limit("max_body_bytes", limit))
