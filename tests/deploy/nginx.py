@@ -13,24 +13,22 @@ from pathlib import Path
 
 from tests.deploy.pages import blocks, files
 from tests.deploy.running import free_port, need, path_of, run, wait_for
-from tests.servers.nginx import CLIENT, make_certificate
+from tests.servers.nginx import CLIENT, OWN_FOLDERS, make_certificate
 
-AROUND = """
+AROUND = (
+    """
 daemon off;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log info;
 {user}
 events {{ worker_connections 256; }}
 http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    {inner}
+"""
+    + OWN_FOLDERS
+    + """    {inner}
 }}
 """
+)
 SITE = "shop.example.com"
 
 

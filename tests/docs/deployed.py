@@ -16,27 +16,25 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.docs.reader import VARIABLES
-from tests.servers.nginx import NGINX, OPENSSL
+from tests.servers.nginx import NGINX, OPENSSL, OWN_FOLDERS
 from tests.servers.processes import environment, free_port
 
 WAIT_S = 20.0
 HOST = "polls.example.com"
-AROUND = """
+AROUND = (
+    """
 daemon off;
 pid {folder}/nginx.pid;
 error_log {folder}/nginx.log;
 {user}
 events {{ worker_connections 64; }}
 http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    {server}
+"""
+    + OWN_FOLDERS
+    + """    {server}
 }}
 """
+)
 
 
 def start_lines(unit: str) -> dict[str, str]:

@@ -22,7 +22,17 @@ START_S, STOP_S = 20.0, 5.0
 CLIENT = "127.0.0.2"
 """The address from which clients come: not that of nginx."""
 
-CONFIGURATION = """
+OWN_FOLDERS = """    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+"""
+"""For what an nginx keeps: in the place of the one that a test starts, not in the machine's."""
+
+CONFIGURATION = (
+    """
 daemon off;
 pid {folder}/nginx.pid;
 error_log {folder}/nginx.log;
@@ -30,13 +40,9 @@ worker_processes 1;
 {user}
 events {{ worker_connections 64; }}
 http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    map $http_upgrade $connection_upgrade {{ default upgrade; '' close; }}
+"""
+    + OWN_FOLDERS
+    + """    map $http_upgrade $connection_upgrade {{ default upgrade; '' close; }}
     server {{
         listen 127.0.0.1:{port} ssl;
         ssl_certificate {folder}/certificate.pem;
@@ -46,6 +52,7 @@ http {{
     }}
 }}
 """
+)
 
 UNCHANGED = """
     proxy_set_header Upgrade $http_upgrade;

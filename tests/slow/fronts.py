@@ -11,25 +11,23 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.servers.nginx import OWN_FOLDERS
 from tests.servers.processes import free_port
 
 START_S, STOP_S = 10.0, 5.0
 PROGRAMS = {name: shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin") for name in ("nginx", "haproxy")}
 
-NGINX = """
+NGINX = (
+    """
 daemon off;
 pid {folder}/nginx.pid;
 worker_processes 1;
 {user}
 events {{ worker_connections 512; }}
 http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    map $http_upgrade $connection_upgrade {{ default upgrade; '' close; }}
+"""
+    + OWN_FOLDERS
+    + """    map $http_upgrade $connection_upgrade {{ default upgrade; '' close; }}
     server {{
         listen 127.0.0.1:{port};
         location / {{
@@ -42,6 +40,7 @@ http {{
     }}
 }}
 """
+)
 
 HAPROXY = """
 defaults
