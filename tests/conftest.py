@@ -5,7 +5,8 @@
     client         a client of `app` in the cell, judged by `checkers.py`
     make_client    the same for an application and a server of the test's own
 
-A test that takes `cell` (or `client`) runs with blocking calls on an event loop forbidden, and may leave nothing behind.
+A test that takes `cell` (or `client`) runs with blocking calls on an event loop forbidden. No test may leave anything
+behind: see `leaks.py`.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,9 +25,10 @@ from tests.leaks import nothing_left_behind
 MakeClient = Callable[..., Client]
 
 
-@pytest.fixture
-def no_leaks() -> Iterator[None]:
-    """Fail the test that leaves threads, tasks or descriptors behind."""
+@pytest.fixture(autouse=True)
+def no_leaks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fail the test that leaves threads, tasks, descriptors or temporary files behind."""
+    tmp_path_factory.getbasetemp()  # where tests have folders of theirs, which stay
     with nothing_left_behind():
         yield
 
