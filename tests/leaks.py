@@ -16,8 +16,9 @@ from pathlib import Path
 
 DESCRIPTORS = Path("/proc/self/fd")
 PATIENCE_S = 2.0
-OURS = frozenset(("ambi-loop", "ambi-worker"))
-"""Names of threads that stay: the loop thread, of which there is one, and workers, which must be idle."""
+STAYING = ("ambi-loop", "ambi-worker", "ambi-slow-steps", "Trio thread ")
+"""How the names of threads begin that stay: the loop thread, of which there is one; workers, which must be idle; what
+watches steps in debug, and sleeps; and trio's idle ones, which it keeps for ten seconds."""
 
 
 def open_descriptors() -> set[str]:
@@ -70,8 +71,8 @@ def living_tasks() -> set[asyncio.Task[object]]:
 
 
 def other_threads() -> set[threading.Thread]:
-    """Give the threads that are not the framework's."""
-    return {thread for thread in threading.enumerate() if thread.name not in OURS}
+    """Give the threads that have to end."""
+    return {thread for thread in threading.enumerate() if not thread.name.startswith(STAYING)}
 
 
 @contextlib.contextmanager

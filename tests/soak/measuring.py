@@ -4,14 +4,13 @@ import asyncio
 import ctypes
 import gc
 import os
-import threading
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.leaks import OURS, busy_workers, living_tasks
+from tests.leaks import busy_workers, living_tasks, other_threads
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 DESCRIPTORS = Path("/proc/self/fd")
@@ -51,7 +50,7 @@ def sample() -> Sample:
     return Sample(
         rss=int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_BYTES,
         descriptors=len(os.listdir(DESCRIPTORS)),
-        threads=sum(thread.name not in OURS for thread in threading.enumerate()),
+        threads=len(other_threads()),
         tasks=len(living_tasks() | _own_tasks()),
         busy=busy_workers(),
         objects=count,

@@ -1,0 +1,71 @@
+"""What a request holds is given back when it is over, not when the garbage collector comes by: bodies may be large."""
+
+import gc
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from ambi import App, BodyStream, HTTPError, Request
+from tests.cells import Cell
+from tests.conftest import MakeClient
+
+SECONDS = 5.0
+
+
+@contextmanager
+def no_collector() -> Iterator[None]:
+    """Switch the garbage collector off for a while."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def is_gone(reference: Callable[[], object]) -> bool:
+    """Tell whether an object is gone soon: another thread may just be about to let go of it."""
+    deadline = time.monotonic() + SECONDS
+    while reference() is not None and time.monotonic() < deadline:
+        time.sleep(0.001)
+    return reference() is None
+
+
+def whole(request: Request) -> Any:
+    return str(len(request.body))
+
+
+def form(request: Request) -> Any:
+    return str(len(request.form))
+
+
+def refuse(request: Request) -> Any:
+    raise HTTPError(409, f"{len(request.body)} bytes")
+
+
+def fail(request: Request) -> Any:
+    raise ValueError(f"{len(request.body)} bytes")
+
+
+@pytest.mark.parametrize("function", [whole, form, refuse, fail])
+def test_a_request_is_gone_when_it_has_been_answered(
+    app: App, cell: Cell, make_client: MakeClient, function: Callable[[Request], Any]
+) -> None:
+    seen: list[weakref.ref[Request]] = []
+
+    @app.post("/")
+    @cell.handler
+    def handler(request: Request) -> Any:
+        seen.append(weakref.ref(request))
+        return function(request)
+
+    client = make_client(app, judged=False)
+    with no_collector():
+        for _ in range(2):
+            client.post("/", data={"a": "b"})
+        assert len(seen) == 2
+        assert all(map(is_gone, seen))
