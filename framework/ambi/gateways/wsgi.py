@@ -301,7 +301,7 @@ class WSGIBody:
 
         request = self._request()
         if request is None:
-            raise RuntimeError("the body of a request that is over was read: read it before the handler returns")
+            raise ConnectionLost("the request is over")
         while not self._fetched:  # also when another took it
             await call_in_thread(request, self._fetch)
         return self._fetched.pop(0)
