@@ -5,12 +5,13 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import anyio
 import pytest
 
-from ambi import App, BodyStream, ClientDisconnected, HTTPError, Request
+from ambi import App, BodyStream, ClientDisconnected, HTTPError, Middleware, Request
 from ambi.testing import Client
 from tests.cells import Cell
 from tests.conftest import MakeClient
@@ -35,6 +36,11 @@ def is_gone(reference: Callable[[], object]) -> bool:
     while reference() is not None and time.monotonic() < deadline:
         time.sleep(0.001)
     return reference() is None
+
+
+@dataclass
+class Item:
+    name: str
 
 
 def whole(request: Request) -> Any:
@@ -65,6 +71,42 @@ def test_a_request_is_gone_when_it_has_been_answered(
     with no_collector():
         for _ in range(2):
             client.post("/", data={"a": "b"})
+        assert len(seen) == 2
+        assert all(map(is_gone, seen))
+
+
+def test_a_request_is_gone_when_features_have_looked_at_it(app: App, cell: Cell, make_client: MakeClient) -> None:
+    """Each asks to be shown the response, or keeps values of the request beside it."""
+    app.sessions("a key of thirty-two bytes, for tests alone")
+    app.csrf(secret="a key of thirty-two bytes, for tests alone")
+    app.cors(["https://example.test"])
+    app.request_ids()
+    app.security()
+    app.etags()
+    test_a_request_is_gone_when_it_has_been_answered(
+        app, cell, make_client, lambda request: request.session.get("a", "none")
+    )
+
+
+def test_a_typed_body_that_does_not_fit_is_gone_as_soon_as_it_is_refused(
+    app: App, cell: Cell, make_client: MakeClient
+) -> None:
+    seen: list[weakref.ref[Request]] = []
+
+    @app.middleware
+    def look(request: Request) -> Middleware:
+        seen.append(weakref.ref(request))
+        yield
+
+    @app.post("/")
+    @cell.handler
+    def handler(item: Item) -> str:
+        return item.name
+
+    client = make_client(app, judged=False)
+    with no_collector():
+        for _ in range(2):
+            assert client.post("/", json={"name": 1}).status_code == 422
         assert len(seen) == 2
         assert all(map(is_gone, seen))
 

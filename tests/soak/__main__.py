@@ -20,7 +20,12 @@ def soak_gateway(gateway: str, requests: int, seed: int) -> list[Sample]:
     """Send requests to one gateway in a child process; give its samples."""
     command = [sys.executable, "-m", "tests.soak.in_process", gateway, "--requests", str(requests), "--seed", str(seed)]
     ended = subprocess.run(
-        command, env={**os.environ, **SETTINGS}, stdout=subprocess.PIPE, text=True, check=True, timeout=60 + requests * MOST_S_A_REQUEST
+        command,
+        env={**os.environ, **SETTINGS},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=60 + requests * MOST_S_A_REQUEST,
     )
     return [sample_of(json.loads(line)) for line in ended.stdout.splitlines()]
 

@@ -90,9 +90,7 @@ def _add_typed(app: App) -> None:
         return item
 
     @app.post("/soak/mixed", csrf=False)
-    def mixed(
-        item: Annotated[Item, Body(), Form()], began: Annotated[float, Provide(_async_clock)]
-    ) -> dict[str, Any]:
+    def mixed(item: Annotated[Item, Body(), Form()], began: Annotated[float, Provide(_async_clock)]) -> dict[str, Any]:
         return {"name": item.name, "began": began > 0}
 
     @app.get("/soak/rows")

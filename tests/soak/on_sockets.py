@@ -161,7 +161,14 @@ class Crowd:
 def soak_server(name: str, requests: int, seed: int) -> list[Sample]:
     """Send requests to a server in a process of its own; give its samples."""
     tree = new_tree()
-    how = Start(variables={"AMBI_CORPUS_FILES": str(tree), "AMBI_SOAK_FILES": str(tree), "TMPDIR": str(tree / "spool"), **SETTINGS})
+    how = Start(
+        variables={
+            "AMBI_CORPUS_FILES": str(tree),
+            "AMBI_SOAK_FILES": str(tree),
+            "TMPDIR": str(tree / "spool"),
+            **SETTINGS,
+        }
+    )
     (tree / "spool").mkdir()
     samples: list[Sample] = []
     try:

@@ -23,6 +23,7 @@ def run_callbacks(request: Request, response: Response) -> None:
             function(response)
         except Exception as exc:
             log_crash(request, exc, "an on_response callback")
+    request._on_response = None  # most of them hold the request
 
 
 class Sent:
