@@ -78,7 +78,6 @@ def test_a_request_is_gone_when_it_has_been_answered(
 def test_a_request_is_gone_when_features_have_looked_at_it(app: App, cell: Cell, make_client: MakeClient) -> None:
     """Each asks to be shown the response, or keeps values of the request beside it."""
     app.sessions("a key of thirty-two bytes, for tests alone")
-    app.csrf(secret="a key of thirty-two bytes, for tests alone")
     app.cors(["https://example.test"])
     app.request_ids()
     app.security()
