@@ -61,6 +61,15 @@ SHOP = """
 """
 
 
+@pytest.fixture(scope="module", autouse=True)
+def libuv_has_its_pipe() -> None:
+    """Make the pipe that libuv makes once, for all of a process, where uvicorn would take that loop."""
+    if importlib.util.find_spec("uvloop"):
+        import uvloop
+
+        uvloop.new_event_loop().close()
+
+
 @pytest.fixture(autouse=True)
 def process_as_it_was():
     """Give the loggers back as the tests of others have them, and forget that a server stopped."""
@@ -229,7 +238,9 @@ def test_a_child_ends_when_the_pipe_of_its_parent_does(site: Site, monkeypatch: 
     from ambi.cli.dev.serving import Task
 
     site.write(SHOP)
-    monkeypatch.setattr(child, "_ALONE_S", 10**6)  # then it would leave this process
+    left: list[int] = []
+    monkeypatch.setattr(child, "_ALONE_S", 0)
+    monkeypatch.setattr(os, "_exit", left.append)  # at last it would leave this process
     monkeypatch.setattr("sys.argv", [])
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     reading, writing = os.pipe()
@@ -250,7 +261,11 @@ def test_a_child_ends_when_the_pipe_of_its_parent_does(site: Site, monkeypatch: 
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    for thread in threading.enumerate():
+        if thread.name == "ambi-parent":
+            thread.join(5)
     os.close(reading)
+    assert left == [1]
     assert answers == [(200, "True True")]
     assert command[-4:-1] == ["-P", "-m", "ambi.cli.dev.child"]
     assert not Path(site.folder, "report").exists()
