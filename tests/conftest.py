@@ -11,6 +11,7 @@ behind: see `leaks.py`.
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -31,6 +32,15 @@ def no_leaks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     tmp_path_factory.getbasetemp()  # where tests have folders of theirs, which stay
     with nothing_left_behind():
         yield
+
+
+@pytest.fixture(scope="session")
+def libuv_has_its_pipe() -> None:
+    """Make the pipe that libuv makes once for all of a process, for tests of what takes its event loop where it is."""
+    if find_spec("uvloop"):
+        import uvloop
+
+        uvloop.new_event_loop().close()
 
 
 @pytest.fixture

@@ -61,13 +61,7 @@ SHOP = """
 """
 
 
-@pytest.fixture(scope="module", autouse=True)
-def libuv_has_its_pipe() -> None:
-    """Make the pipe that libuv makes once, for all of a process, where uvicorn would take that loop."""
-    if importlib.util.find_spec("uvloop"):
-        import uvloop
-
-        uvloop.new_event_loop().close()
+pytestmark = pytest.mark.usefixtures("libuv_has_its_pipe")
 
 
 @pytest.fixture(autouse=True)
