@@ -74,9 +74,7 @@ def listening(findings: Findings) -> Iterator[None]:
 
 def client_of(app: Any, cell: Cell) -> Client:
     """Give a client of an application."""
-    return Client(
-        app, cell.gateway, backend=cell.backend, base_url=f"http://{HOST}", raise_server_exceptions=False
-    )
+    return Client(app, cell.gateway, backend=cell.backend, base_url=f"http://{HOST}", raise_server_exceptions=False)
 
 
 def replay_corpus(folder: Path, findings: Findings) -> None:

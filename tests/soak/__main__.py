@@ -12,6 +12,8 @@ from tests.soak.measuring import SETTINGS, Sample, faults_of, line_of, sample_of
 from tests.soak.on_sockets import SERVERS, soak_server
 
 GATEWAYS = ("wsgi", "asgi")
+STEPS_BYTES = 1 << 20
+"""Of a server, see `faults_of`."""
 MOST_S_A_REQUEST = 0.02
 """Ten times what it takes: a soak that hangs is ended."""
 
@@ -45,7 +47,7 @@ def main() -> int:
     status = 0
     with ThreadPoolExecutor(2) as pool:  # two at once: a core for each
         for name, samples in zip(given.only, pool.map(lambda name: ways[name](), given.only), strict=True):
-            faults = faults_of(samples)
+            faults = faults_of(samples, 0 if name in GATEWAYS else STEPS_BYTES)
             print(f"{name}: {samples[-1].requests} requests. {line_of(samples)}", *faults, sep="\n    ", flush=True)
             status = 1 if faults else status
     return status

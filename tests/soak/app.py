@@ -3,7 +3,6 @@
 Handlers that the two colours share are `def` and `async def` in turn.
 """
 
-import gc
 import itertools
 import logging
 import os
@@ -21,7 +20,7 @@ from ambi.features.typed import Body, Form, Header, Provide, Query
 from tests.cells import Cell
 from tests.corpus.fixture_app import make_app as make_corpus_app
 from tests.corpus.fixture_app import make_tree
-from tests.soak.measuring import describe, sample
+from tests.soak.measuring import describe, prepare, sample
 
 F = TypeVar("F", bound=Callable[..., Any])
 KEY = "a key of thirty-two bytes, for tests alone"
@@ -227,14 +226,14 @@ def _add_guests(app: App) -> None:
 
 
 def quiet() -> None:
-    """Let log records be made whole, and kept by nobody."""
+    """Let log records be made whole and kept by nobody, and prepare to be measured."""
     handler = logging.StreamHandler(Path(os.devnull).open("w"))  # noqa: SIM115  # as long as the process lives
     handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
     for name in ("ambi", "asyncio"):
         logger = logging.getLogger(name)
         logger.addHandler(handler)
         logger.propagate = False
-    gc.collect()
+    prepare()
 
 
 def new_tree() -> Path:

@@ -152,11 +152,12 @@ class Request(Generic[StateT]):
     """
 
     __slots__ = (
+        "__weakref__",
         "_after", "_answer", "_body", "_body_source", "_content_type", "_context", "_cookies", "_csp_nonce",
         "_csrf_seed", "_distance", "_dropped", "_edge", "_form", "_has_body", "_headers", "_host", "_json", "_lines",
         "_loop_side", "_on_response", "_places", "_provided", "_query", "_receive", "_refusal", "_sent", "_session",
-        "_state", "_sync_side", "_trace", "_values", "_websocket", "__weakref__", "app", "has_end", "method", "native",
-        "path", "query_string", "root_path", "route",
+        "_state", "_sync_side", "_trace", "_values", "_websocket", "app", "has_end", "method", "native", "path",
+        "query_string", "root_path", "route",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917  # called by the two gateways only, on every request: names would cost
