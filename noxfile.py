@@ -7,6 +7,7 @@ What each session installs is a dependency group in pyproject.toml. Words after 
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -20,7 +21,10 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "arch", "tests", "docs", "examples"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
-_APART = ("browser", "deploy", "docs", "examples", "interop", "release", "servers", "streaming")
+_APART = (
+    "browser", "deploy", "differential", "docs", "examples", "faults/sockets", "interop", "release", "servers",
+    "streaming",
+)  # fmt: skip
 ELSEWHERE = [f"--ignore=tests/{name}" for name in _APART]
 """What has a session of its own."""
 LOW = ("tests/bridge", "tests/core")
@@ -160,13 +164,25 @@ def tests(session: nox.Session, version: str) -> None:
 
 @nox.session
 def interop(session: nox.Session) -> None:
-    """Run guests of other frameworks inside ambi, ambi inside of them, and other people's packages around it."""
+    """Run guests of other frameworks inside ambi, ambi inside of them, and other people's packages around it.
+
+    And send Werkzeug and Starlette the same bytes as ambi: every difference has to be explained.
+    """
     install(session, "interop", extras=True)
-    session.run("pytest", "tests/interop", *session.posargs)
+    session.run("pytest", "tests/interop", "tests/differential", *session.posargs)
     if not session.posargs:  # for the examples that need other packages
         needy = "mcp or guestbook or conduit or techempower or todo_backend"
         session.run("pytest", "--confcutdir=tests/examples", "tests/examples", "-k", needy)
         session.run("pytest", "tests/cli", "-k", "mcp")
+
+
+@nox.session(python=next(filter(None, map(INTERPRETERS.get, ("3.11", "3.12", "3.13"))), False))
+def fuzz(session: nox.Session) -> None:
+    """Put what a fuzzer makes up into every parser, 30 s each; `-- --seconds 600 --target cookies` for more of one."""
+    if sys.platform != "linux" or platform.machine() != "x86_64" or not session.python:
+        session.skip("atheris has wheels for CPython 3.11 to 3.13 on Linux and x86-64 alone")
+    install(session, "fuzz", extras=True)
+    session.run("python", "-m", "tests.fuzz", *session.posargs)
 
 
 @nox.session
@@ -211,6 +227,15 @@ def servers(session: nox.Session) -> None:
     else:
         session.run("python", "-m", "tests.servers", *session.posargs)
         session.run("pytest", "tests/streaming", "tests/deploy", *ASK_FOR_SERVERS, env={"AMBI_SERVERS": "all"})
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Provoke every fault at every place, in process, over sockets and by signals; `-- --quick` for a part."""
+    install(session, "test", "servers", extras=True)
+    quick = "--quick" in session.posargs
+    rest = [word for word in session.posargs if word != "--quick"]
+    session.run("pytest", "tests/faults", *rest, env={} if quick else {"AMBI_FAULTS": "all"})
 
 
 @nox.session
@@ -302,6 +327,8 @@ SITE = "docs/_build/html"
 
 def build_site(session: nox.Session) -> None:
     """Make the site of the pages; a name or a link that leads nowhere is an error."""
+    if not Path(SITE, "searchindex.js").exists():  # the last step: without it a build was interrupted
+        shutil.rmtree(SITE, ignore_errors=True)
     session.run("sphinx-build", "--quiet", "--nitpicky", "--fail-on-warning", "--keep-going", "docs", SITE)
 
 

@@ -118,7 +118,7 @@ for name in {MODULES!r}:
     for loaded in [module for module in sys.modules if module.partition(".")[0] == "ambi"]:
         del sys.modules[loaded]
     importlib.import_module(name)
-""")
+""", timeout_s=120)  # fmt: skip
 
 
 IMPURE = {

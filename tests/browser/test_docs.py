@@ -133,8 +133,8 @@ def test_diagrams_can_be_read(site: str, reader: Browser, taste: str):
 def test_the_search_finds_a_name_of_the_reference(site: str, reader: Browser):
     take(reader, "desk", "light")
     reader.open(f"{site}/search.html?q=Broadcast")
-    reader.until(lambda: reader.run("return document.querySelectorAll('#search-results li').length") > 0)
-    assert any("ambi.Broadcast" in text for text in reader.texts("#search-results li"))
+    # What is found comes bit by bit.
+    reader.until(lambda: any("ambi.Broadcast" in text for text in reader.texts("#search-results li")))
     assert reader.complaints() == []
 
 

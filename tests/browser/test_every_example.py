@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from importlib.util import find_spec
+from itertools import cycle
 from pathlib import Path
 
 import pytest
 
 from tests.browser.chromium import Browser
-from tests.browser.serving import address, serving
+from tests.browser.serving import SERVERS, address, serving
 
 SIZES = {"phone": (390, 844), "desktop": (1280, 800)}
 PAGES = {
@@ -36,8 +37,9 @@ def test_every_example_is_here() -> None:
     assert found == set(PAGES) | set(WITHOUT_A_PAGE)
 
 
-@pytest.mark.parametrize("example", PAGES)
+@pytest.mark.parametrize(("example", "server"), list(zip(PAGES, cycle(SERVERS), strict=False)))
 def test_the_first_page_is_tidy(browser: Browser, server: str, example: str, tmp_path: Path) -> None:
+    """Under one of the servers: that both send the same is tested elsewhere."""
     app, path, packages = PAGES[example]
     if absent := [package for package in packages if find_spec(package) is None]:
         pytest.skip(f"{' and '.join(absent)} not installed")

@@ -3,12 +3,13 @@
 import json
 import logging
 import os
+import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -16,7 +17,7 @@ from ambi.cli.dev import watching
 from ambi.cli.dev.banner import Terminal
 from ambi.cli.dev.failing import Failure, FailurePage, failure_of, loads
 from ambi.cli.dev.listening import is_loopback, is_open_to_others, listen, url_of
-from ambi.cli.dev.supervising import _ending
+from ambi.cli.dev.supervising import Supervisor, _ending
 from ambi.cli.dev.watching import Watched, Watcher
 from tests.cli.running import WAIT_S
 
@@ -131,15 +132,34 @@ def test_a_watcher_that_was_not_started_can_be_stopped(tmp_path: Path) -> None:
     Watcher(Watched([tmp_path / "nowhere"]), print).stop()
 
 
+# --- the parent ---
+
+
+def test_a_signal_that_is_ignored_stays_so_as_nohup_asks() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Supervisor(cast("Any", None), cast("Any", None), Terminal("text"))._signals():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            assert callable(signal.getsignal(signal.SIGTERM))
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 # --- why there is no application ---
 
-FAILURE = Failure("shop:app could not be loaded", "KeyError: '<b>'", (("shop.py", 3, "make", "x['<b>']"),))
+FAILURE = Failure("shop:app could not be loaded", "KeyError: '<b>'\x1b[2J", (("shop.py", 3, "make", "x['<b>']"),))
 BROWSER = {"HTTP_ACCEPT": "text/html,*/*"}
 
 
 def page(**more: str) -> tuple[dict[str, str], str]:
     began: list[Any] = []
-    environ = {"REQUEST_METHOD": "GET", "REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "localhost:8000", **more}
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "REMOTE_ADDR": "127.0.0.1",
+        "HTTP_HOST": "localhost:8000",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        **more,
+    }
     body = FailurePage(FAILURE)(environ, lambda status, headers: began.append((status, dict(headers))))  # type: ignore[arg-type]
     assert began[0][0] == "500 Internal Server Error"
     return began[0][1], b"".join(body).decode()
@@ -153,7 +173,7 @@ def test_a_failure_is_a_page_that_asks_again(tmp_path: Path) -> None:
     assert "<b>" not in text
     assert '<meta http-equiv="refresh" content="1">' in text
     assert "refresh" not in page(**BROWSER, REQUEST_METHOD="POST")[1]
-    assert page()[1] == "shop:app could not be loaded\n\n  shop.py:3, in make\n    x['<b>']\nKeyError: '<b>'\n"
+    assert page()[1] == "shop:app could not be loaded\n\n  shop.py:3, in make\n    x['<b>']\nKeyError: '<b>'\\x1b[2J\n"
 
 
 @pytest.mark.parametrize(
@@ -162,7 +182,8 @@ def test_a_failure_is_a_page_that_asks_again(tmp_path: Path) -> None:
         ({"REMOTE_ADDR": "::1", "HTTP_HOST": "[::1]:8000"}, True), ({"HTTP_HOST": "127.0.0.1"}, True),
         ({"REMOTE_ADDR": "::ffff:127.0.0.1"}, True), ({"HTTP_HOST": "[::1]"}, True),
         ({"REMOTE_ADDR": "192.168.0.7"}, False), ({"REMOTE_ADDR": ""}, False), ({"HTTP_HOST": "rebound.example:8000"}, False),
-        ({"HTTP_HOST": ""}, False),
+        ({"HTTP_HOST": ""}, False), ({"HTTP_X_FORWARDED_FOR": "127.0.0.1"}, False), ({"HTTP_VIA": "1.1 x"}, False),
+        ({"SERVER_PROTOCOL": "HTTP/1.0"}, False), ({"HTTP_HOST": "localhost.evil.example"}, False),
     ],
 )  # fmt: skip
 def test_only_this_machine_sees_where_and_why(more: dict[str, str], may_see: bool) -> None:

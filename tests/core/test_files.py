@@ -449,7 +449,7 @@ def test_what_must_not_be_read_is_not_found_and_logged(
     assert f"Permission denied: '{path}'" in record.getMessage()
 
 
-def test_running_out_of_descriptors_is_a_500(
+def test_running_out_of_descriptors_is_a_503(
     serve: Serve, client: Client, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*args: Any, **kwargs: Any) -> int:
@@ -457,7 +457,7 @@ def test_running_out_of_descriptors_is_a_500(
 
     serve(path)
     monkeypatch.setattr(os, "open", refuse)
-    assert client.get("/").status_code == 500
+    assert client.get("/").status_code == 503
 
 
 def test_a_descriptor_of_which_nothing_is_known_is_closed(

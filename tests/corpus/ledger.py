@@ -50,7 +50,12 @@ TESTED_ELSEWHERE = {
     "isolation/leak-after": "tests/bridge/test_contexts.py::test_nothing_is_left_for_the_next_request",
     "isolation/nested-asgi": "tests/features/mount/test_wsgi_guest.py::test_the_environ_of_the_server_is_not_changed",
     "isolation/streamed-context": "tests/gateways/test_streams.py::test_a_stream_runs_in_the_context_of_its_request",
+    "body-limits/slow-read": "tests/faults/sockets/test_slow_readers.py::test_who_makes_an_answer_waits_for_those_who_read_slowly",
+    "cancellation/shield-commit": "tests/faults/test_databases.py::test_a_transaction_that_is_cancelled_at_any_await_is_whole_or_nothing",
+    "event-loop/big-json": "tests/faults/test_large_json.py::test_a_loop_waits_for_a_json_as_long_as_that_is_parsed_and_no_longer",
     # processes
+    "signals/term-twice": "tests/faults/sockets/test_signals.py::test_a_second_signal_stops_at_once_or_keeps_to_the_first",
+    "signals/kill9": "tests/faults/sockets/test_signals.py::test_a_process_that_is_killed_leaves_no_file_and_no_port",
     "fork/preload-loop": "tests/bridge/test_processes.py::test_a_preloaded_application_starts_in_each_child",
     "signals/term-idle": "tests/servers/probes/lifecycle.py::the_stop_is_seen_on_term",
     "signals/term-inflight": "tests/servers/probes/lifecycle.py::a_def_handler_in_flight_finishes_on_term",
@@ -79,11 +84,6 @@ NOT_OURS = {
 """The id of a case -> why it is not for an application to answer."""
 
 NOT_YET = {
-    "body-limits/slow-read": "twenty slow readers, by memory a connection; that a stream waits for its reader is tested",
-    "cancellation/shield-commit": "a transaction that is cancelled between two awaits, with a real database",
-    "event-loop/big-json": "lag of a 16 MiB JSON on an event loop, measured",
-    "signals/term-twice": "a second signal while the first one is heeded",
-    "signals/kill9": "an upload that is killed: spooled files have no names (tests/corpus/test_corpus.py looks)",
-    "isolation/free-threaded": "builds without a GIL",
+    "isolation/free-threaded": "builds without a GIL: there is none of them where these tests were written",
 }
 """The id of a case -> what of it nobody has provoked yet."""

@@ -1,4 +1,4 @@
-"""Every hostile request over a socket, to gunicorn and to uvicorn, each started once.
+"""Every hostile request over a socket, to gunicorn, uvicorn and the development server, each started once.
 
 Where the application was asked on several of them, they have to say the same. What a server refuses by itself is its
 own affair: then the application was not asked, and it is still there.
@@ -33,6 +33,7 @@ SERVERS = (
     Server("gunicorn gthread", "wsgi", GUNICORN.replace("{arguments}", "--threads 4"), ("gunicorn",)),
     Server("uvicorn h11", "asgi", UVICORN.replace("{arguments}", "h11"), ("uvicorn",)),
     Server("uvicorn httptools", "asgi", UVICORN.replace("{arguments}", "httptools"), ("uvicorn", "httptools")),
+    Server("ambi run", "wsgi", f"python -m ambi run --gateway wsgi --no-reload --no-debug --port {{port}} {APP}"),
 )
 WAIT_S = 10.0
 SILENCE_S = 0.3

@@ -190,7 +190,7 @@ class Reader:
                     step.apply(folder.path)
         for command in typed:
             if command.text.startswith(RUN):
-                self._ask_again(command, [each for each in typed if each.program == "curl"])
+                self._ask_again(command, [each for each in typed if each.program == "curl" and each.under != "servers"])
 
     def _ask_again(self, run: Command, asked: list[Command]) -> None:
         """Serve the same by the development server, and have it asked what the page asks."""
@@ -209,9 +209,9 @@ class Reader:
         if command.text.startswith(SET_UP):
             if command.output:
                 raise WrongPage(f"line {command.line}: nobody checks this output")
-        elif command.program in ("curl", ""):
+        elif command.program in ("curl", "") and command.under != "run":
             self._ask(command)
-        elif command.program not in GATEWAYS and not command.text.startswith(RUN):
+        elif command.program not in (*GATEWAYS, "curl", "") and not command.text.startswith(RUN):
             # The tests ask both gateways by themselves.
             for folder in self.folders[:1] if "pytest" in command.text else self.folders:
                 compare(command, folder.server, folder.run(command.text))

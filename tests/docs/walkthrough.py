@@ -95,6 +95,8 @@ class Command:
     line: int
     text: str
     output: tuple[str, ...]
+    under: str = ""
+    """"servers" or "run" where the paragraph before says so: what is seen under `ambi run` alone, or not there."""
 
     @property
     def program(self) -> str:
@@ -118,7 +120,7 @@ def steps(page: str) -> Iterator[Step]:
             line = lines[part.line - 1].strip()
             before = f"{before} {line}" if line and lines[part.line - 2].strip() else line or before
         elif part.language == "console":
-            yield from commands(part)
+            yield from commands(part, next((name for start, name in UNDER.items() if before.startswith(start)), ""))
         elif (named := FILE_NAME.search(before)) is not None:
             yield _kind(part, before)(part.line, named["name"], part.text)
         elif part.not_run is None:
@@ -138,17 +140,20 @@ def _kind(block: Block, before: str) -> type[Write | Add | Change]:
     return Add if AT_THE_END.search(before) else Write
 
 
-def commands(block: Block) -> Iterator[Command]:
+UNDER = {"Under gunicorn and uvicorn": "servers", "Under `ambi run`": "run"}
+
+
+def commands(block: Block, under: str = "") -> Iterator[Command]:
     line, text, output = block.line, "", list[str]()
     said = block.text.replace("\\\n", "").splitlines()
     for number, each in enumerate(said, block.line):
         if each.startswith("$ "):
             if text or output:
-                yield Command(line, text, tuple(output))
+                yield Command(line, text, tuple(output), under)
             line, text, output = number, re.sub(r"\s+#\s.*", "", each[2:]), []
         else:
             output.append(each)
-    yield Command(line, text, tuple(output))
+    yield Command(line, text, tuple(output), under)
 
 
 def is_seen(expected: tuple[str, ...], seen: list[str], *, so_far: bool = False) -> bool:

@@ -400,3 +400,25 @@ def test_colours_are_for_terminals_that_want_them(
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
     assert log_config("text")["formatters"]["text"]["colors"] is shows
+
+
+class Unseeable(dict[str, int]):
+    def items(self) -> Any:
+        raise ValueError("not for you")
+
+
+class Endless(list[int]):
+    def __iter__(self) -> Iterator[int]:
+        while True:
+            yield 1
+
+
+def test_what_cannot_be_looked_at_is_named_and_what_never_ends_is_cut() -> None:
+    told = json.loads(JSONFormatter().format(record(one=Unseeable(a=1), two=[Endless([1])], three=3)))
+    assert told["one"] == "<a Unseeable that raised ValueError>"
+    assert told["two"][0][-1] == "…"
+    assert "three" not in told  # there was no room left
+
+
+def test_the_name_of_a_logger_begins_no_line() -> None:
+    assert "\n" not in ConsoleFormatter().format(record("hello", name="shop\n00:00:00.000 ERROR"))

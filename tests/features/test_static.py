@@ -229,13 +229,13 @@ def test_what_must_not_be_read_is_not_found_and_logged(
     assert "Permission denied" in caplog.records[0].getMessage()
 
 
-def test_running_out_of_descriptors_is_a_500(serve: Serve, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_running_out_of_descriptors_is_a_503(serve: Serve, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: Any, **kwargs: Any) -> int:
         raise OSError(24, "Too many open files")
 
     serve()
     monkeypatch.setattr(os, "open", refuse)
-    assert client.get("/static/a.txt").status_code == 500
+    assert client.get("/static/a.txt").status_code == 503
 
 
 # --- directories ---

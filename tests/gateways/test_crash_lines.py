@@ -6,12 +6,13 @@ Also where it goes on to the server: the server's own logger then passes over it
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from ambi import App, Middleware, Request, Response, Stream, WebSocket
-from ambi.core.log import SERVER_LOGGERS, log_raised
+from ambi.core.log import SERVER_LOGGERS, is_logged, log_raised
 from ambi.testing import Client
 from tests.cells import Cell
 from tests.conftest import MakeClient
@@ -209,3 +210,21 @@ def test_no_logger_is_made_of_a_server_that_is_not_there() -> None:
     absent = [name for name in SERVER_LOGGERS if name not in known]
     log_raised(make_request(), Broken())
     assert not set(absent) & set(known)
+
+
+@dataclass(frozen=True)
+class Frozen(Exception):
+    """One that takes no attribute, and has every one."""
+
+    code: int = 5
+
+    def __getattr__(self, name: str) -> str:
+        return name
+
+
+def test_an_exception_that_takes_no_attributes_is_marked_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    error = Frozen()
+    assert not is_logged(error)
+    log_raised(make_request(), error)
+    assert is_logged(error)
+    assert not is_logged(None)

@@ -179,6 +179,11 @@ SERVERS: tuple[Server, ...] = (
         "from gevent.pywsgi import WSGIServer",
         'WSGIServer(("127.0.0.1", {port}), app).serve_forever()',
     ),
+    Server(
+        "ambi run",
+        "wsgi",
+        "python -m ambi run --gateway wsgi --no-reload --no-debug --port {port} app:app",
+    ),
     gunicorn_asgi("asgi", "-k asgi", mounted=ROOT_PATH),
     gunicorn_asgi("uvicorn-worker", "-k uvicorn_worker.UvicornWorker", "uvicorn_worker"),
     uvicorn("h11"),

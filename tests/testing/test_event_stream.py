@@ -29,6 +29,7 @@ def read(*chunks: bytes) -> list[ServerSentEvent]:
         (b"retry: 500\ndata: a\n\nretry: x\ndata: b\n\n", [("a", "message", "", 500), ("b",)]),
         (b"id: 1\n\nevent: none\n\ndata: a\n\n", [("a", "message", "1")]),
         (b": comment\nother: x\n:\ndata: a\n\n", [("a",)]),
+        (b"retry: " + b"9" * 5000 + b"\ndata: a\n\n", [("a",)]),  # more than anybody waits, and than `int` takes
         (b"data: never ended", []),
         (b"data: \xff\n\n", [("\ufffd",)]),
     ],

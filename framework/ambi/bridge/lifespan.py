@@ -9,6 +9,7 @@ Facts
   `contextvars.Context`, as tokens ask.
 - A loop that ends cancels what still runs on it. A shutdown that this begins may await all the same, for a while.
 - A start-up that fails is undone as far as it went; the next request tries again.
+- One that fails, at its start or its stop, is nothing to the others: each goes on behind its yield.
 """
 
 from __future__ import annotations
@@ -74,12 +75,18 @@ class Lifespan:
 
     def enter_sync(self, stack: contextlib.ExitStack) -> None:
         """Start a `def` one; the stack stops it."""
-        self._give(stack.enter_context(self._open()))
+        manager = self._open()
+        yielded = manager.__enter__()
+        stack.callback(manager.__exit__, None, None, None)  # it sees no failure but its own
+        self._give(yielded)
         stack.callback(self._take_back)
 
     async def enter_async(self, stack: contextlib.AsyncExitStack) -> None:
         """Start an `async def` one in the current task; the stack stops it."""
-        self._give(await stack.enter_async_context(self._open()))
+        manager = self._open()
+        yielded = await manager.__aenter__()
+        stack.push_async_callback(manager.__aexit__, None, None, None)  # as above
+        self._give(yielded)
         stack.callback(self._take_back)
 
     def _give(self, yielded: Any) -> None:

@@ -168,7 +168,7 @@ DIFFERENCES = (
     ),
     Difference(
         ("websocket",), _WSGI, "A WebSocket is answered with 501",
-        "WSGI servers but gunicorn and Werkzeug, and those two where they speak TLS themselves",
+        "WSGI servers but gunicorn, Werkzeug and ambi run, and the first two where they speak TLS themselves",
     ),
     Difference(("websocket",), _ASGI, "A denied WebSocket is a plain 403", "daphne, gunicorn asgi"),
     Difference(

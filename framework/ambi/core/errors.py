@@ -185,3 +185,8 @@ def quote_for_log(text: object, limit: int = 1024) -> str:
     cut = len(shown) > limit
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in shown[:limit])
     return shown + "…" if cut else shown
+
+
+def escape_controls(text: str) -> str:
+    """Escape what could move the cursor of a terminal, or the eye of a reader; lines and tabs stay."""
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode("ascii") for c in text)

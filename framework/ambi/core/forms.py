@@ -95,10 +95,17 @@ class UploadFile:
         begun = self._file.read()
         # Open as long as the request lasts; `close` is called when that ends.
         self._file = cast("BinaryIO", tempfile.TemporaryFile(buffering=0))  # noqa: SIM115
-        self._file.write(begun)
+        _write_all(self._file, begun)
 
     def __repr__(self) -> str:
         return f"UploadFile({self.filename!r}, {self.content_type!r}, {self.size} bytes)"
+
+
+def _write_all(file: BinaryIO, data: bytes) -> None:
+    """Write all of it: an unbuffered file may take less, on a disk that is almost full for example."""
+    left = memoryview(data)
+    while left:
+        left = left[file.write(left) :]
 
 
 class Form(MultiDict["str | UploadFile"]):
@@ -217,7 +224,7 @@ class MultipartReader:
         dispositions = [value for name, value in pairs if name == "content-disposition"]
         if len(dispositions) != 1:
             raise HTTPError(400, "a part of the form needs exactly one Content-Disposition")
-        kind, parameters = parse_parameters(dispositions[0].replace("%22", '\\"'), escapable='"\\')
+        kind, parameters = parse_parameters(dispositions[0], escapable='"\\')
         names = [value for name, value in parameters if name == "name"]
         filenames = [value for name, value in parameters if name == "filename"]
         if kind.lower() != "form-data" or len(names) != 1 or len(filenames) > 1:
@@ -271,9 +278,7 @@ class MultipartReader:
         for file, data in self._unwritten:
             if isinstance(file.file, io.BytesIO):
                 file._spool()
-            left = memoryview(data)
-            while left:  # an unbuffered file may take less than all, on a full disk for example
-                left = left[file.file.write(left) :]
+            _write_all(file.file, data)
         self._unwritten.clear()
         self._unwritten_bytes = 0
 
@@ -291,7 +296,11 @@ class MultipartReader:
 
 
 def _clean_name(name: str) -> str:
-    """Refuse names that could end a line or a string elsewhere. Raises: HTTPError 400."""
+    """Give a name with the quotes that browsers write as %22; what stands before those escapes nothing.
+
+    Raises:
+        HTTPError: 400 for a name that could end a line or a string elsewhere.
+    """
     if any(c in "\r\n\0" for c in name):
         raise HTTPError(400, "a name in the form holds a line break or NUL")
-    return name
+    return name.replace("%22", '"')

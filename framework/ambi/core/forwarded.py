@@ -34,6 +34,17 @@ PEER = "ambi.peer"
 """Where an environ or scope that was made as proxies say keeps `(address, port)` of who really connected, or None."""
 
 
+_FIELDS = frozenset((
+    "forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "x-original-forwarded-for",
+    "x-original-host", "x-proxyuser-ip", "cf-connecting-ip", "true-client-ip", "fastly-client-ip",
+))  # fmt: skip
+
+
+def tells_of_proxy(name: str) -> bool:
+    """Tell whether a header field, its name in lower case, is one that proxies add to what they pass on."""
+    return name in _FIELDS or name.startswith("x-forwarded")
+
+
 class Proxies(Protocol):
     """Who is believed."""
 

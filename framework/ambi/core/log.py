@@ -20,13 +20,12 @@ Facts
 
 from __future__ import annotations
 
-from .errors import describe, quote_for_log
+from .errors import HTTPError, describe, quote_for_log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .errors import HTTPError
     from .request import Request
 
 SECRET_PARAMS = frozenset(("token", "secret", "key", "password", "code", "signature", "otp"))
@@ -84,23 +83,30 @@ def fields_of(request: Request) -> dict[str, Any]:
 
 
 def log_raised(request: Request, error: Exception) -> None:
-    """Write the one error line of an exception that the server gets as well; its own logger passes over it."""
+    """Write the one line of an exception that the server gets as well; its own logger passes over it.
+
+    A refusal that comes too late to be sent, of a body that a stream reads, is the client's fault as any other.
+    """
     import logging
 
-    log_crash(request, error, "the sending of its answer")
-    error._ambi_is_logged = True  # type: ignore[attr-defined]  # each exception has a dict
+    if isinstance(error, HTTPError) and error.status < 500:
+        log_refusal(request, error)
+    else:
+        log_crash(request, error, "the sending of its answer")
+    error.__dict__[_IS_LOGGED] = True  # as an attribute a frozen dataclass would refuse it
     for name in SERVER_LOGGERS:
         if name in logging.root.manager.loggerDict:
             logging.getLogger(name).addFilter(_is_news)
 
 
+_IS_LOGGED = "_ambi_is_logged"
 SERVER_LOGGERS = ("uvicorn.error", "gunicorn.error", "hypercorn.error", "daphne.server", "_granian", "waitress")
 """Where servers log what an application raises."""
 
 
 def is_logged(error: BaseException | None) -> bool:
     """Tell whether an exception that the server gets has been logged already."""
-    return getattr(error, "_ambi_is_logged", False)
+    return error is not None and _IS_LOGGED in error.__dict__  # a `__getattr__` of its own may have every name
 
 
 def _is_news(record: Any) -> bool:

@@ -7,6 +7,8 @@ a 500 at the edge.
 
 from __future__ import annotations
 
+import errno
+
 from .ending import run_callbacks
 from .error_handling import find_handler, find_last_handler, is_miss, render_error
 from .errors import ClientDisconnected, HTTPError, Overloaded, describe
@@ -109,7 +111,7 @@ async def crash(request: Request, plan: Plan, failure: Exception, here: Side) ->
         if response is not None or not isinstance(second, Exception):
             return response, second, here
         log_crash(request, second, describe(handler.function))
-    return server_error(request), None, here
+    return server_error(request, failure), None, here
 
 
 async def _on_thread(here: Side) -> Side:
@@ -154,10 +156,15 @@ async def _call_handler(
     return response, None, here
 
 
-def server_error(request: Request) -> Response:
-    """Make the plain 500: nothing of the cause leaves the process."""
+_RAN_OUT = {errno.ENOSPC: 507, errno.EDQUOT: 507, errno.EMFILE: 503, errno.ENFILE: 503}
+"""What the machine has run out of, disk or descriptors -> the status that says so: later it may work. RFC 4918 11.5."""
+
+
+def server_error(request: Request, failure: Exception) -> Response:
+    """Make the plain 500, or what says that the machine ran out of something: nothing else of the cause leaves it."""
+    status = _RAN_OUT.get(failure.errno or 0, 500) if isinstance(failure, OSError) else 500
     try:
-        return render_error(request, HTTPError(500))
+        return render_error(request, HTTPError(status))
     except Exception:  # the application's own JSON codec may be what crashed
         return Text("500 Internal Server Error\n", 500)
 
@@ -173,7 +180,7 @@ def late_error(request: Request, error: Exception, where: str) -> Response:
         tell_of_crash(error)
         if request.app.debug and request.route is not None:  # before there is a route, a start-up failed
             response = _shown(request, error, request.route._plan)
-        response = response or server_error(request)
+        response = response or server_error(request, error)
     _let_go(error)
     run_callbacks(request, response)
     return response

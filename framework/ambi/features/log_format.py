@@ -23,9 +23,10 @@ import math
 import sys
 import traceback
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Literal, cast
 
-from ..core.errors import ConfigurationError
+from ..core.errors import ConfigurationError, escape_controls, quote_for_log
 from ..core.tracing import current_trace
 
 TYPE_CHECKING = False
@@ -140,7 +141,7 @@ class ConsoleFormatter(logging.Formatter):
         request_id = names_of(record).get("request_id", "")
         if request_id and request_id not in message:
             message += f" id={request_id}"
-        parts = [f"{time} {level} {_harmless(record.name)}: {_indented(message)}"]
+        parts = [f"{time} {level} {quote_for_log(record.name, _MAX_NAME_CHARS)}: {_indented(message)}"]
         if exception := _exception_of(record, sys.maxsize):
             parts.append("    " + _indented(exception["stack"].rstrip("\n")))
         if record.stack_info:
@@ -314,7 +315,7 @@ class _Plain:
         """Give a mapping of as many members as there is room for, whose names are text."""
         plain: dict[str, Any] = {}
         self._left -= 3
-        for key, value in list(values.items()):
+        for key, value in list(islice(values.items(), self._left + 4)):
             if self._left <= 0:
                 plain[_CUT] = f"{len(values) - len(plain)} more"
                 break
@@ -323,6 +324,12 @@ class _Plain:
         return plain
 
     def _of(self, value: Any, depth: int) -> Any:
+        try:
+            return self._looked_at(value, depth)
+        except Exception as exc:  # of a class of the user's, as of a dict whose `items` raises
+            return self._of_text(f"<a {type(value).__qualname__} that raised {type(exc).__name__}>")
+
+    def _looked_at(self, value: Any, depth: int) -> Any:
         if value is None or isinstance(value, bool):
             self._left -= 6
             return value
@@ -343,7 +350,8 @@ class _Plain:
     def _of_items(self, values: Any, depth: int) -> list[Any]:
         plain: list[Any] = []
         self._left -= 3
-        for value in list(values):
+        items: list[Any] = list(islice(values, self._left + 4))
+        for value in items:
             if self._left <= 0:
                 plain.append(_CUT)
                 break
@@ -364,10 +372,5 @@ def _repr(value: object) -> str:
         return f"<a {type(value).__qualname__} whose repr raised {type(exc).__name__}>"
 
 
-def _harmless(text: str) -> str:
-    """Escape what could move the cursor of a terminal, or the eye of a reader."""
-    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode("ascii") for c in text)
-
-
 def _indented(text: str) -> str:
-    return _harmless(text).replace("\n", "\n    ")
+    return escape_controls(text).replace("\n", "\n    ")

@@ -62,7 +62,7 @@ class Connection:
         """Give the next bytes, b"" at the end.
 
         Raises:
-            ClientDisconnected: the client left first, or the request is over.
+            ClientDisconnected: the client left first, the connection broke, or the request is over.
             HTTPError: 408 without progress for `Limits.body_timeout_s`.
         """
         request, waiting = self._of_request(), _waiting()
@@ -72,6 +72,9 @@ class Connection:
                 message = await waiting(self._receive(), timeout_s)
             except TimeoutError:
                 raise HTTPError(408, f"no byte of the body arrived for {timeout_s:g} seconds") from None
+            except OSError as exc:  # how a server may say that the connection broke
+                self.is_gone = True
+                raise ClientDisconnected("the connection broke while the request body was read") from exc
             if message["type"] == "http.disconnect":
                 self.is_gone = True
                 raise ClientDisconnected("the client left before the end of its body")
@@ -119,6 +122,8 @@ class Connection:
                 self.ended = not message.get("more_body", False)
         except TimeoutError:
             self.ended = False
+        except OSError:  # the connection broke
+            self.is_gone = self.ended = True
 
     def read_blocking(self) -> bytes:
         """As `read`, from a worker thread: the server's loop receives."""

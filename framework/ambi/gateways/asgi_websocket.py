@@ -51,7 +51,10 @@ _READ_AFTER = 16
 
 async def serve_websocket(app: ServedApplication, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer one WebSocket connection of an ASGI server."""
-    if (await receive())["type"] != "websocket.connect":
+    connects = False
+    with suppress(OSError):  # as a server may say that it has left
+        connects = (await receive())["type"] == "websocket.connect"
+    if not connects:
         return  # the client has left already
     request, refusal = read_request(app, {**scope, "method": "GET"}, receive)
     request._has_body = False

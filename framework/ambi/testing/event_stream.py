@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from .messages import Response
 
 _DIGITS = frozenset("0123456789")
+_MAX_DIGITS = 18
+"""Of a reconnection time: more are more than anybody waits, and `int` refuses thousands of them."""
 
 
 class ServerSentEvent(NamedTuple):
@@ -84,7 +86,7 @@ class EventStreamReader:
             self._type = value
         elif name == "id" and "\0" not in value:
             self._id = value
-        elif name == "retry" and value and _DIGITS.issuperset(value):
+        elif name == "retry" and 0 < len(value) <= _MAX_DIGITS and _DIGITS.issuperset(value):
             self.retry = self._retry = int(value)
         return None
 

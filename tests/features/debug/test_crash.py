@@ -472,6 +472,16 @@ def test_text_that_is_no_text_is_sent_all_the_same(app: App, client: Client, cel
         assert "second line" in client.get("/", headers=accept).text
 
 
+def test_what_a_terminal_shows_moves_no_cursor(app: App, client: Client, cell: Cell) -> None:
+    def crash(name: str) -> None:
+        raise ValueError(f"\x1b[2J{name}\u202e\ttab\x9b")
+
+    app.get("/{name}")(cell.handler(crash))
+    text = client.get("/%1B%5D0;x").text
+    assert "ValueError: \\x1b[2J\\x1b]0;x\\u202e\ttab\\x9b\n" in text
+    assert not {"\x1b", "\u202e", "\x9b"} & set(text)
+
+
 def test_both_gateways_say_the_same_but_for_their_names() -> None:
     for colour in ("def", "async def"):
         app = App(debug=True)

@@ -191,3 +191,11 @@ def test_a_crash_among_hostile_values_is_shown(make_client: MakeClient, cell: Ce
     )
     assert "one = <Raising: its repr raised ValueError: no repr>" in response.text
     assert len(response.content) < 30_000
+
+
+def test_a_message_that_leaves_the_process_is_one_that_cannot_be_had() -> None:
+    class Exiting(Exception):
+        def __str__(self) -> str:
+            raise SystemExit(3)
+
+    assert message_of(Exiting()) == "(its message cannot be had: str() raised SystemExit)"

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ambi import App, Request
+from ambi.features.debug.describing import Describer
 from ambi.features.debug.masking import MASK, Masking, is_harmless, is_secret
 from ambi.testing import Client
 from tests.cells import Cell
@@ -48,6 +50,16 @@ def test_other_names_are_those_of_no_secret(name: object) -> None:
 @pytest.mark.parametrize("value", [None, True, False, "", b"", [], {}, len, is_secret, Masking, pytest, "".join])
 def test_what_says_nothing_is_shown_whatever_its_name(value: object) -> None:
     assert is_harmless(value)
+
+
+def test_what_only_has_the_name_of_something_harmless_is_none() -> None:
+    class Nameless(type):
+        @property
+        def __name__(cls) -> str:  # type: ignore[override]
+            raise ValueError
+
+    assert not is_harmless(type("function", (), {})())
+    assert not is_harmless(Nameless("Token", (), {})())
     assert not is_harmless("x")
     assert not is_harmless(1234)
 
@@ -182,11 +194,44 @@ def test_a_cut_leaves_no_beginning_of_a_secret() -> None:
     masking.learn("password", "hunter2-and-more")
     assert masking.end_of("it was hunter2-an") == "it was "
     assert masking.end_of("it was hun") == "it was hun"
+    assert masking.end_of("hunt and hunter2-an") == "hunt and "
+
+
+def test_text_and_bytes_that_are_cut_within_a_secret_lose_all_of_it() -> None:
+    masking = Masking()
+    masking.learn("password", "Hunter2-and-more")
+    for text in ("x" * 390 + "Hunter2-and-more", "x" * 396 + "Hunter2-and-more"):
+        assert "Hunt" not in Describer(masking).describe("value", text)
+        assert "Hunt" not in Describer(masking).describe("value", [text.encode()])
+    assert "xHun" in Describer(Masking()).describe("value", "x" * 390 + "Hunter2-and-more")
+
+
+def test_of_a_secret_that_is_longer_than_texts_are_nothing_is_shown() -> None:
+    secret = "".join(f"L{n}." for n in range(5000))
+    masking = Masking()
+    masking.learn("token", secret)
+    masking.learn("key", secret[::-1].encode())
+    assert masking.clean(f"it was {secret} and") == f"it was {MASK}"
+    assert masking.clean(f"it was {secret[::-1]}") == f"it was {MASK}"
+    assert Describer(masking).describe("value", secret) == f"''… (of {len(secret):,})"
+
+
+def test_many_secrets_do_not_make_it_slow() -> None:
+    app = App(debug=True)
+
+    @app.post("/")
+    def crash(request: Request) -> None:
+        form, texts = request.form, ["z" * 3000 for _ in range(25)]
+        raise ValueError("q" * 5000, form, texts)
+
+    client = Client(app, "wsgi", raise_server_exceptions=False)  # where it is masked is the same on both
+    began = time.process_time()
+    answer = client.post("/", data=[(f"token{n}", f"s{n}" * 400) for n in range(900)])
+    assert (answer.status_code, time.process_time() - began < 2) == (500, True)
+    assert "s899s899" not in answer.text
 
 
 def test_hostile_text_is_read_in_one_pass() -> None:
-    import time
-
     started = time.perf_counter()
     for text in (
         "password=" * 5000,

@@ -8,6 +8,7 @@
     serving.py      loads the application and serves it, in the child, or in the only process with `--no-reload`
     asgi_server.py  uvicorn
     wsgi_server.py  a server of the standard library's parts, threaded; it shows pages of failures as well
+    request_head.py the head of a request, read strictly
     failing.py      why there is no application, for the terminal and for a browser
     access.py       the line a request
 

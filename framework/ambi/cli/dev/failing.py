@@ -7,6 +7,8 @@ import linecache
 from html import escape
 from typing import NamedTuple
 
+from ...core.errors import escape_controls
+from ...core.forwarded import tells_of_proxy
 from ..document import relative
 from ..loading import user_frames
 from .listening import is_loopback
@@ -67,7 +69,8 @@ class FailurePage:
 
     Facts
     - Only this machine is shown where and why. A page elsewhere could have a name of its own resolve to this machine,
-      so the host must be one of the machine's names.
+      so the host must be one of the machine's names. A proxy on this machine makes everybody one of its clients; it
+      tells of itself, or speaks HTTP/1.0, which no browser does.
     - A page that was asked for by GET asks again by itself, until the application is there.
     """
 
@@ -98,14 +101,16 @@ class FailurePage:
 def _may_see(environ: WSGIEnvironment) -> bool:
     host = environ.get("HTTP_HOST", "").lower()
     name = host if host.endswith("]") else host.rpartition(":")[0] or host
-    return is_loopback(environ.get("REMOTE_ADDR", "")) and name in _OWN_NAMES
+    fields = (key[5:].lower().replace("_", "-") for key in environ if key.startswith("HTTP_"))
+    is_direct = environ.get("SERVER_PROTOCOL") == "HTTP/1.1" and not any(map(tells_of_proxy, fields))
+    return is_direct and is_loopback(environ.get("REMOTE_ADDR", "")) and name in _OWN_NAMES
 
 
 def _plain(failure: Failure) -> str:
     lines = [failure.head, ""]
     for file, line, function, source in failure.frames:
         lines += [f"  {file}:{line}{f', in {function}' if _has_name(function) else ''}", f"    {source}"]
-    return "\n".join([*lines, failure.text, ""])
+    return escape_controls("\n".join([*lines, failure.text, ""]))
 
 
 def _page(failure: Failure, *, repeats: bool) -> str:

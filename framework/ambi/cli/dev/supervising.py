@@ -99,7 +99,9 @@ class Supervisor:
         def take(number: int, frame: object) -> None:
             self._events.put(("signal", number))
 
-        wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        # What is ignored stays so, as `nohup` asks.
+        every = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        wanted = [number for number in every if signal.getsignal(number) is not signal.SIG_IGN]
         before = {number: signal.signal(number, take) for number in wanted}
         try:
             yield

@@ -8,6 +8,8 @@ noticed and WebSockets work. It is no server for strangers: what they may hold i
 Facts
 - The socket is lent as Werkzeug lends it, under the same name and with the same ending (a ConnectionError out of the
   call of the application): what knows how to serve WebSockets on that server can on this one.
+- It is lenient to nobody: see `request_head.py`. A body whose framing is broken is the last thing on its connection,
+  whatever the application says to it.
 - Each connection has a thread, a daemon: a stop waits for requests for a while, not for a client that stays.
 - Browsers open connections ahead of need. A stop shuts those on which nothing was asked; the browser asks on another.
 - A connection that is closed while something in it is unread takes the answer with it: so it is read to its end, within
@@ -26,10 +28,11 @@ import threading
 import time
 import traceback
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler
+from socketserver import StreamRequestHandler
 from urllib.parse import unquote_to_bytes
 
 from ...core.log import is_logged
+from .request_head import LINE_BYTES, RefusedError, read_head
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,18 +40,19 @@ if TYPE_CHECKING:
     from typing import Any
     from wsgiref.types import WSGIApplication, WSGIEnvironment
 
+    from .request_head import Head
+
     Headers = list[tuple[str, str]]
 
-_LINE_BYTES = 65536
 _QUIET_S = 60
 _DRAIN_BYTES = 65536
 _LINGER_S = 1.0
+_NO_ROOM_S = 0.1
 _LAST_S = 0.05
 """For requests that were on their way when it was told to stop."""
 _TRAILER_LINES = 100
-_CHUNK_SIZE = re.compile(rb"[0-9a-fA-F]{1,15}")
-_FOLD = re.compile(r"[\r\n]+[ \t]*")
-"""Where a field goes on in the next line, which is as good as a space. See: RFC 9112 5.2."""
+_CHUNK = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(;[\t -~\x80-\xff]*)?")
+"""A size, perhaps with extensions, which mean nothing here."""
 
 _WITHOUT_BODY = ("204", "304")
 
@@ -79,11 +83,18 @@ class WSGIServer:
         while not self.should_exit:
             ready, _, _ = select.select([self.listening, self._woken], [], [])
             if self.listening in ready and not self.should_exit:
-                with contextlib.suppress(OSError):  # another process was faster, or the client has left
-                    connection, address = self.listening.accept()
-                    threading.Thread(
-                        target=_Connection, args=(connection, address, self), name="ambi-request", daemon=True
-                    ).start()
+                self._accept()
+
+    def _accept(self) -> None:
+        """Take a connection, which gets a thread of its own."""
+        try:
+            connection, address = self.listening.accept()
+        except (BlockingIOError, ConnectionError):  # another process was faster, or the client has left
+            return
+        except OSError:  # so many files are open that there is no room: the connection waits until there is
+            time.sleep(_NO_ROOM_S)
+            return
+        threading.Thread(target=_Connection, args=(connection, address, self), name="ambi-request", daemon=True).start()
 
     def handle_exit(self, number: int, frame: object) -> None:
         """Take a signal: stop; at the second one, at once. A method, as `ambi.bridge.stopping` asks it of a server."""
@@ -121,14 +132,14 @@ class WSGIServer:
         self._connections.discard(connection)
 
 
-class _Connection(BaseHTTPRequestHandler):
+class _Connection(StreamRequestHandler):
     """A connection, served by the thread that makes it: request by request, until it is closed."""
 
-    protocol_version = "HTTP/1.1"
     timeout = _QUIET_S
     disable_nagle_algorithm = True
     is_busy = False
     lingers = True
+    close_connection = False
 
     def __init__(self, connection: socket.socket, address: Any, server: WSGIServer) -> None:
         connection.setblocking(True)  # elsewhere than on Linux it is as the listening one
@@ -142,28 +153,29 @@ class _Connection(BaseHTTPRequestHandler):
             server.discard(self)
             self._end(connection)
 
-    def handle_one_request(self) -> None:
-        """Answer one request."""
-        self.raw_requestline = self.rfile.readline(_LINE_BYTES + 1)
-        self.is_busy = True
-        try:
-            if not self.raw_requestline:
-                self.close_connection, self.lingers = True, False
-            elif len(self.raw_requestline) > _LINE_BYTES:
-                self.requestline, self.request_version, self.command = "", "", ""
-                self.send_error(414)
-                self.close_connection = True
-            elif self.parse_request():
-                _Exchange(self).run()
-        finally:
-            self.is_busy = False
+    def handle(self) -> None:
+        """Answer requests as long as they come."""
+        while not self.close_connection:
+            try:
+                head = read_head(self.rfile)
+            except RefusedError as exc:
+                self._refuse(exc)
+                return
+            if head is None:
+                self.lingers = False
+                return
+            self.is_busy = True
+            try:
+                _Exchange(self, head).run()
+            finally:
+                self.is_busy = False
 
-    def handle_expect_100(self) -> bool:
-        """Leave it to the body, which asks for itself when it is read."""
-        return True
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Write nothing: who serves has a line for each request."""
+    def _refuse(self, refused: RefusedError) -> None:
+        text = f"{refused}\n".encode()
+        head = (
+            f"HTTP/1.1 {refused.status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {len(text)}\r\n"
+        )
+        self.wfile.write(f"{head}Connection: close\r\n\r\n".encode() + text)
 
     def shut(self) -> None:
         """End the connection, from another thread."""
@@ -185,21 +197,21 @@ class _Connection(BaseHTTPRequestHandler):
 class _Exchange:
     """A request and its response."""
 
-    def __init__(self, connection: _Connection) -> None:
+    def __init__(self, connection: _Connection, head: Head) -> None:
         self._connection = connection
-        self._is_1_1 = connection.request_version == "HTTP/1.1"
+        self._head = head
+        self._is_1_1 = head.version == "HTTP/1.1"
         self._status = ""
         self._headers: Headers = []
         self._is_begun = False
         self._is_chunked = False
         self._left: int | None = None
-        self.body = _Body(connection, self._ask_for_body)
+        self.body = _Body(connection.rfile, head, self._ask_for_body)
 
     def run(self) -> None:
         """Call the application and send what it gives."""
         connection = self._connection
-        if not connection.wsgi.keeps_alive:
-            connection.close_connection = True
+        connection.close_connection = not (self._head.keeps_alive and connection.wsgi.keeps_alive)
         try:
             self._answer()
         except ConnectionError:  # the client has left, or the application lets go of the connection
@@ -242,25 +254,23 @@ class _Exchange:
     # --- what the application is given ---
 
     def _environ(self) -> WSGIEnvironment:
-        connection = self._connection
-        target = connection.requestline.split()[1]
-        path, _, query = target.partition("?")
+        connection, head = self._connection, self._head
         environ: WSGIEnvironment = {
-            "REQUEST_METHOD": connection.command,
+            "REQUEST_METHOD": head.method,
             "SCRIPT_NAME": "",
-            "PATH_INFO": unquote_to_bytes(path.encode("latin-1")).decode("latin-1"),
-            "QUERY_STRING": query,
-            "RAW_URI": target,
-            "REQUEST_URI": target,
+            "PATH_INFO": unquote_to_bytes(head.path).decode("latin-1"),
+            "QUERY_STRING": head.query,
+            "RAW_URI": head.target,
+            "REQUEST_URI": head.target,
             "SERVER_NAME": connection.wsgi.name,
             "SERVER_PORT": str(connection.wsgi.port),
-            "SERVER_PROTOCOL": connection.request_version,
+            "SERVER_PROTOCOL": head.version,
             "SERVER_SOFTWARE": "ambi-run",
             "REMOTE_ADDR": connection.client_address[0],
             "REMOTE_PORT": str(connection.client_address[1]),
             "wsgi.version": (1, 0),
             "wsgi.url_scheme": "http",
-            "wsgi.input": io.BufferedReader(self.body, _LINE_BYTES),
+            "wsgi.input": io.BufferedReader(self.body, LINE_BYTES),
             "wsgi.input_terminated": True,
             "wsgi.errors": sys.stderr,
             "wsgi.multithread": True,
@@ -268,7 +278,7 @@ class _Exchange:
             "wsgi.run_once": False,
             "werkzeug.socket": connection.connection,
         }
-        for name, value in connection.headers.items():
+        for name, value in head.fields:
             _add_field(environ, name, value)
         return environ
 
@@ -294,14 +304,12 @@ class _Exchange:
             raise ConnectionAbortedError("the client takes nothing") from exc
 
     def _has_no_body(self) -> bool:
-        return bool(self._status) and (self._connection.command == "HEAD" or self._status[:3] in _WITHOUT_BODY)
+        return bool(self._status) and (self._head.method == "HEAD" or self._status[:3] in _WITHOUT_BODY)
 
     def _write(self, item: bytes) -> None:
-        """Send an item at once, with the head before the first."""
-        if not item:
-            return
+        """Send an item at once, with the head before the first, which may be empty: other servers send it then, too."""
         head = b"" if self._is_begun else self._begin()
-        if self._has_no_body():
+        if not item or self._has_no_body():
             item = b""
         elif self._left is not None:
             item = item[: self._left]  # more than was declared would be taken for the next answer
@@ -333,7 +341,7 @@ class _Exchange:
             self._is_chunked = True
         elif not self._has_no_body():
             connection.close_connection = True
-        if self.body.is_left_to_client or connection.wsgi.should_exit:
+        if self.body.is_left_to_client or self.body.is_broken or connection.wsgi.should_exit:
             connection.close_connection = True
         fields = [f"{name}: {value}" for name, value in self._headers]
         if "date" not in names:
@@ -351,7 +359,6 @@ def _add_field(environ: WSGIEnvironment, name: str, value: str) -> None:
     key = name.upper().replace("-", "_")
     if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
         key = f"HTTP_{key}"
-    value = _FOLD.sub(" ", value).strip(" \t")
     if key in environ:
         value = f"{environ[key]}{'; ' if key == 'HTTP_COOKIE' else ','}{value}"
     environ[key] = value
@@ -362,19 +369,19 @@ class _Body(io.RawIOBase):
 
     Attributes:
         is_expected: the client waits until it is asked for it.
+        is_broken: nobody knows where it ends, so no other request can follow it.
     """
 
-    def __init__(self, connection: _Connection, ask: Callable[[], None]) -> None:
+    def __init__(self, stream: io.BufferedIOBase, head: Head, ask: Callable[[], None]) -> None:
         super().__init__()
-        headers = connection.headers
-        self._input = connection.rfile
+        self._input = stream
         self._ask = ask
-        self._is_chunked = bool(headers.get("Transfer-Encoding"))
-        length = headers.get("Content-Length", "")
-        self._left = 0 if self._is_chunked or not (length.isascii() and length.isdecimal()) else int(length)
+        self._is_chunked = head.is_chunked
+        self._left = head.length
         self._is_ended = not self._is_chunked and not self._left
         self._is_fresh = True
-        self.is_expected = headers.get("Expect", "").lower() == "100-continue" and not self._is_ended
+        self.is_broken = False
+        self.is_expected = head.asks_first
 
     @property
     def is_left_to_client(self) -> bool:
@@ -394,6 +401,14 @@ class _Body(io.RawIOBase):
         """
         if self._is_ended:
             return 0
+        if self.is_broken:
+            raise ValueError("the body of the request was broken before")
+        self.is_broken = True  # until this has gone well
+        size = self._read_into(buffer)
+        self.is_broken = False
+        return size
+
+    def _read_into(self, buffer: Any) -> int:
         if self._is_fresh:
             self._is_fresh = False
             if self.is_expected:
@@ -404,7 +419,6 @@ class _Body(io.RawIOBase):
         buffer[: len(data)] = data
         self._left -= len(data)
         if not data:
-            self._is_ended = True
             raise ConnectionResetError("the client left before the end of its body")
         if not self._left:
             self._end_part()
@@ -412,16 +426,15 @@ class _Body(io.RawIOBase):
 
     def _next_chunk(self) -> bool:
         """Read the size of a chunk; False at the end of the body."""
-        size = self._line().partition(b";")[0].strip(b" \t")
-        if not _CHUNK_SIZE.fullmatch(size):
-            self._is_ended = True
+        found = _CHUNK.fullmatch(self._line())
+        if found is None:
             raise ValueError("the size of a chunk is no number")
-        self._left = int(size, 16)
+        self._left = int(found[1], 16)
         if self._left:
             return True
-        self._is_ended = True
         for _ in range(_TRAILER_LINES):
             if not self._line():
+                self._is_ended = True
                 return False
         raise ValueError("there are too many trailer fields")
 
@@ -429,19 +442,19 @@ class _Body(io.RawIOBase):
         if not self._is_chunked:
             self._is_ended = True
         elif self._line():
-            self._is_ended = True
             raise ValueError("a chunk is longer than its size says")
 
     def _line(self) -> bytes:
-        line = self._input.readline(_LINE_BYTES)
-        if not line.endswith(b"\n"):
-            self._is_ended = True
-            raise ConnectionResetError("the client left before the end of its body")
-        return line.rstrip(b"\r\n")
+        line = self._input.readline(LINE_BYTES)
+        if line.endswith(b"\r\n"):
+            return line[:-2]
+        if line.endswith(b"\n") or len(line) == LINE_BYTES:
+            raise ValueError("a line of it does not end in CRLF")
+        raise ConnectionResetError("the client left before the end of its body")
 
     def drain(self, limit: int) -> bool:
         """Read what is left, within a limit; False where the connection cannot go on after it."""
-        if self.is_left_to_client:
+        if self.is_left_to_client or self.is_broken:
             return False
         with contextlib.suppress(OSError, ValueError):
             buffer = memoryview(bytearray(limit))

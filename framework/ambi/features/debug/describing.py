@@ -56,7 +56,7 @@ def message_of(error: BaseException) -> str:
     """Give the message of an exception; what goes wrong with that, as text."""
     try:
         return str(error)[:20_000]
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:
         return f"(its message cannot be had: str() raised {type(exc).__name__})"
 
 
@@ -89,7 +89,7 @@ class Describer:
     def _text_of(self, value: Any, depth: int, around: tuple[int, ...]) -> str:
         kind = cast("Any", type(value))
         if kind is str or kind is bytes or kind is bytearray:
-            return _quoted(value)
+            return self._quoted(value)
         if kind is int:
             return repr(value) if value.bit_length() < 10_000 else f"<an int of {value.bit_length():,} bits>"
         shown_by: Any = kind.__repr__
@@ -103,6 +103,14 @@ class Describer:
                 return self._mapping(value, depth + 1, inside)
             return self._sequence(value, *_SEQUENCES[shown_by], depth + 1, inside)
         return self._own_repr(value)
+
+    def _quoted(self, value: Any) -> str:
+        if len(value) <= _MAX_STRING:
+            return repr(value)
+        part = value[:_MAX_STRING]
+        text = part if isinstance(part, str) else part.decode("latin-1")
+        # What is behind the cut is a secret or not; of one that begins before it nothing stays.
+        return f"{part[: len(self._masking.end_of(text))]!r}… (of {len(value):,})"
 
     def _own_repr(self, value: Any) -> str:
         try:
@@ -141,11 +149,6 @@ def _plain(value: Any, kinds: Iterable[Any]) -> Any:
 
 def _more(count: int) -> list[str]:
     return [f"… {count - _MAX_ITEMS:,} more"] if count > _MAX_ITEMS else []
-
-
-def _quoted(value: Any) -> str:
-    text = repr(value[:_MAX_STRING])
-    return text if len(value) <= _MAX_STRING else f"{text}… (of {len(value):,})"
 
 
 def _failed(value: Any, error: BaseException) -> str:

@@ -5,6 +5,7 @@ Facts
 - The same value stands in other places: in the message of the exception, in the repr of an object, in an argument with
   a harmless name. So values that were masked by name are remembered, and taken out of all text in the end.
 - Of short values and everyday words that would make nonsense of the page; those are masked by name alone.
+- Of a secret that is longer than any text here its beginning is remembered; where that occurs, the rest goes too.
 - Every search is one forward pass: what is searched may come from a client.
 """
 
@@ -12,8 +13,10 @@ from __future__ import annotations
 
 import json
 import re
+from abc import ABCMeta
 from base64 import b64decode
 from functools import lru_cache
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import cast
 from urllib.parse import quote, quote_plus
 
@@ -50,6 +53,10 @@ _URL = re.compile(r"""(://[^\s/?#'"@:]{0,256}:)([^\s'"<>]{1,512})@""")
 _BEARER = re.compile(r"""(?i)\b(bearer|basic)[ ]{1,2}([A-Za-z0-9._~+/=-]{6,})""")
 _JWT = re.compile(r"\beyJ[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*)?")
 _PEM = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]{0,10000}")
+_MAX_KNOWN = 10_000
+_OF_CODE: tuple[type, ...] = (FunctionType, BuiltinFunctionType, MethodType, ModuleType, type, ABCMeta)
+_SHORTEST_PART = 4
+"""So much of a secret may stay at the end of a text that was cut, and no more."""
 _CLOSERS = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -81,7 +88,7 @@ def is_harmless(value: object) -> bool:
         value is None
         or type(value) is bool
         or (type(value) in (str, bytes, list, dict, tuple, set) and not value)
-        or type(value).__name__ in ("function", "builtin_function_or_method", "method", "module", "type", "ABCMeta")
+        or type(value) in _OF_CODE
     )
 
 
@@ -90,6 +97,7 @@ class Masking:
 
     def __init__(self) -> None:
         self._known: set[str] = set()
+        self._beginnings: set[str] = set()
         self._ordered: list[str] | None = None
 
     def learn(self, name: object, value: Any, depth: int = 0) -> None:
@@ -102,9 +110,9 @@ class Masking:
             for item in list(value)[:50]:
                 self.learn(name, item, depth + 1)
         elif kind is bytes or kind is bytearray:
-            self.learn_text(name, bytes(value[:10_000]).decode("latin-1"))
+            self.learn_text(name, bytes(value[: _MAX_KNOWN + 1]).decode("latin-1"))
         elif issubclass(kind, str):  # `isinstance` would ask the value
-            self.learn_text(name, str.__str__(value)[:10_000])
+            self.learn_text(name, str.__str__(value)[: _MAX_KNOWN + 1])
 
     def learn_text(self, name: object, text: str) -> None:
         """Remember a text, if it is none that may stand anywhere."""
@@ -112,8 +120,13 @@ class Masking:
         is_word = text.isalpha() and text.islower() and len(text) < 10
         if len(text) >= (6 if strength == 2 else 16) and not is_word and MASK not in text:
             self._ordered = None
+            is_beginning = len(text) > _MAX_KNOWN
+            text = text[:_MAX_KNOWN]
             encoded = quote(text, "", errors="replace"), quote_plus(text, errors="replace")
-            self._known.update((text, *encoded, repr(text)[1:-1], json.dumps(text)[1:-1]))
+            forms = (text, *encoded, repr(text)[1:-1], json.dumps(text)[1:-1])
+            self._known.update(forms)
+            if is_beginning:
+                self._beginnings.update(forms)
         for found in _URL.finditer(text):
             self.learn_text("password", found[2])
 
@@ -142,17 +155,20 @@ class Masking:
             self._ordered = sorted(self._known, key=len, reverse=True)
         for known in self._ordered:
             if known in text:
-                text = text.replace(known, MASK)
+                whole = known not in self._beginnings
+                text = text.replace(known, MASK) if whole else text[: text.index(known)] + MASK
         text = _PEM.sub(MASK, _JWT.sub(MASK, _BEARER.sub(_without_credentials, _URL.sub(_without_password, text))))
         return _clean_named(text, is_source=is_source)
 
     def end_of(self, text: str) -> str:
         """Give a text that was cut without what may be the beginning of a secret at its end."""
         for known in list(self._known):
-            for length in range(min(len(known) - 1, len(text)), 3, -1):
-                if text.endswith(known[:length]):
-                    text = text[:-length]
-                    break
+            begins = known[:_SHORTEST_PART]
+            at = text.find(begins, max(0, len(text) - len(known)))
+            while at >= 0 and not known.startswith(text[at:]):
+                at = text.find(begins, at + 1)
+            if at >= 0:
+                text = text[:at]
         return text
 
 

@@ -15,18 +15,13 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 from ...core.errors import HTTPError, quote_for_log
-from ...core.forwarded import PEER
+from ...core.forwarded import PEER, tells_of_proxy
 from ...core.origins import is_loopback_name
 from ...core.url import split_host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ...core.request import Request
-
-_OF_PROXIES = frozenset((
-    "forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "x-original-forwarded-for",
-    "x-original-host", "x-proxyuser-ip", "cf-connecting-ip", "true-client-ip", "fastly-client-ip",
-))  # fmt: skip
 
 _OLD = ("HTTP/1.0", "1.0")
 
@@ -40,7 +35,7 @@ def why_hidden(request: Request) -> str | None:
         return f"the peer {_named(peer)} is not this machine"
     believed = request.app.proxies.fields if is_told and request.app.proxies is not None else frozenset[str]()
     for name in request.headers:
-        if (name in _OF_PROXIES or name.startswith("x-forwarded")) and name not in believed:
+        if tells_of_proxy(name) and name not in believed:
             return f"it came through a proxy, as {name} says, which is not believed"
     if native.get("SERVER_PROTOCOL", native.get("http_version")) in _OLD:
         return "it came by HTTP/1.0, as through a proxy that says nothing of itself"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...core.errors import escape_controls
 from .collecting import Report
 
 TYPE_CHECKING = False
@@ -21,7 +22,7 @@ _NEAR_LINES = 2
 def write_text(shown: Report | Miss) -> str:
     """Write a report, or the routes for a request that none took."""
     lines = _of_failure(shown) if isinstance(shown, Report) else _of_miss(shown)
-    return "\n".join(lines) + "\n"
+    return escape_controls("\n".join(lines)) + "\n"
 
 
 def _of_failure(report: Report) -> Iterator[str]:

@@ -265,6 +265,11 @@ class Exchange:
             except (HTTPError, ClientDisconnected) as exc:  # the request's to answer, or nobody's
                 self._failure = exc
                 return None
+            except (Exception, GeneratorExit, anyio.get_cancelled_exc_class()):
+                raise
+            except BaseException as exc:  # what ends the server's thread (gevent's), not the guest
+                self._failure = exc
+                return None
             finally:
                 self._changed.ring()
 

@@ -6,6 +6,8 @@ that may not be done on an event loop, and gets slower with each client. Here ea
 Facts
 - What was counted last ends last: of one length of window, the first keys of a dict are over before the others. Where
   the clock was set back some are not, and are found to be over when they are asked for.
+- What was counted at a time that is still to come, since the clock was set back, counts as of now: so nobody is kept
+  out for longer than the window.
 - Keys come from clients, so there is an end to them: past that, those counted longest ago are forgotten.
 """
 
@@ -52,6 +54,8 @@ class MemoryStore(Storage, MovingWindowSupport):
             while windows and next(iter(windows.values()))[-1] <= now - expiry:
                 del windows[next(iter(windows))]
             window = windows.get(key) or deque()
+            if window and window[-1] > now:
+                window = windows[key] = deque(min(at, now) for at in window)
             while window and window[0] <= now - expiry:
                 window.popleft()
             if len(window) + amount > limit:
@@ -85,6 +89,7 @@ class MemoryStore(Storage, MovingWindowSupport):
             while windows and next(iter(windows.values()))[1] <= now:
                 del windows[next(iter(windows))]
             count, until = windows.get(key, _NEVER)
+            until = min(until, now + expiry)
             if until <= now:
                 windows.pop(key, None)
                 count, until = 0, now + expiry

@@ -9,11 +9,16 @@ Facts
 from __future__ import annotations
 
 import hashlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 from ...core.chance import now_s
 
 SIGNATURE_BYTES = 52
 """What a signature adds to a value: two dots, six characters of time and 43 of the signature; rounded up."""
+
+
+_AHEAD_S = 300
+"""By how much the clock of another machine that signs may be ahead of this one's."""
 
 
 class Signer:
@@ -55,9 +60,22 @@ class Signer:
         return self._signer.sign(value).decode()
 
     def read(self, signed: str) -> tuple[str, float] | None:
-        """Give the value and the age of its signature in seconds; None for one that is not ours, or too old."""
+        """Give the value and the age of its signature in seconds; None for one that is not ours, or too old.
+
+        Or too young: one made in the future, by a clock that has been set back since, would last for as much longer.
+        The clocks of several machines may differ a little.
+        """
         try:
-            value, at = self._signer.unsign(signed, max_age=self._max_age_s, return_timestamp=True)
+            value, at = self._signer.unsign(signed, return_timestamp=True)
         except self._refused:
             return None
-        return value.decode("latin-1"), now_s() - at.timestamp()
+        age_s = now_s() - at.timestamp()
+        if not -_AHEAD_S <= age_s < self._max_age_s + 1 or not _is_canonical(signed):  # it is signed in whole seconds
+            return None
+        return value.decode("latin-1"), max(0.0, age_s)
+
+
+def _is_canonical(signed: str) -> bool:
+    """Tell whether the signature is written as we write it: base64 may be written so that some of it means nothing."""
+    signature = signed.rpartition(".")[2].encode("latin-1", "replace")
+    return urlsafe_b64encode(urlsafe_b64decode(signature + b"=")) == signature + b"="

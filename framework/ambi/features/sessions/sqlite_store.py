@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ...core.errors import ConfigurationError
-from .stores import merge
+from .stores import LONGEST_LEASE_S, merge
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -122,7 +122,9 @@ class SQLiteStore:
         """Take the lock of a session; see `SessionStore`."""
         with self._connected(writes=True) as connection:
             now = time.time()
-            connection.execute("DELETE FROM session_lock WHERE until <= ?", (now,))
+            connection.execute(
+                "DELETE FROM session_lock WHERE until <= ? OR until > ?", (now, now + max(lease_s, LONGEST_LEASE_S))
+            )
             taken = connection.execute(
                 "INSERT OR IGNORE INTO session_lock VALUES (?, ?, ?)", (name, token, now + lease_s)
             )

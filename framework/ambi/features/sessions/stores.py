@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from ...core.session import Change
 
 
+LONGEST_LEASE_S = 300
+"""No lock is held for longer: one that claims to be is of a time before the clock was set back."""
+
+
 class SessionStore(Protocol):
     """What keeps sessions. Every method is one step that others see whole or not at all.
 
@@ -121,9 +125,10 @@ class MemoryStore:
     def lock(self, name: str, token: str, lease_s: float) -> bool:
         """Take the lock of a session; see `SessionStore`."""
         with self._guard:
-            if self._locks.get(name, ("", 0.0))[1] > time.time():
+            now = time.time()
+            if now < self._locks.get(name, ("", 0.0))[1] <= now + max(lease_s, LONGEST_LEASE_S):
                 return False
-            self._locks[name] = token, time.time() + lease_s
+            self._locks[name] = token, now + lease_s
             return True
 
     def unlock(self, name: str, token: str) -> None:
