@@ -1,6 +1,6 @@
 """Very many requests to one process, a fifth of them hostile: what it holds in the end is what it held in the beginning.
 
-    python -m tests.soak [--requests 200000] [--sockets 20000] [--seed 1] [--only wsgi|asgi|gthread|uvicorn ...]
+    python -m tests.soak [--requests 200000] [--sockets 25000] [--seed 1] [--only wsgi|asgi|gthread|uvicorn ...]
 
 app.py         the application: that of the corpus, with handlers of both colours, and what it lacks beside it
 traffic.py     who sends what: people, and requests of the corpus, in an order that the seed decides

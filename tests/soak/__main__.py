@@ -35,11 +35,11 @@ def soak_gateway(gateway: str, requests: int, seed: int) -> list[Sample]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--requests", type=int, default=200_000, help="in process, half of them to each gateway")
-    parser.add_argument("--sockets", type=int, help="half of them to each server; a tenth of the others by default")
+    parser.add_argument("--sockets", type=int, help="half of them to each server; an eighth of the others by default")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", nargs="*", choices=(*GATEWAYS, *SERVERS), default=(*GATEWAYS, *SERVERS))
     given = parser.parse_args()
-    sockets = given.requests // 10 if given.sockets is None else given.sockets
+    sockets = given.requests // 8 if given.sockets is None else given.sockets
     ways = {
         **{gateway: partial(soak_gateway, gateway, given.requests // 2, given.seed) for gateway in GATEWAYS},
         **{name: partial(soak_server, name, sockets // 2, given.seed) for name in SERVERS},

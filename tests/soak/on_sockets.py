@@ -33,7 +33,7 @@ SERVERS = {
         "uvicorn", "asgi", f"uvicorn --port {{port}} --no-proxy-headers --no-access-log {APP}", ("uvicorn",)
     ),
 }
-SAMPLES, WARM_UP = 20, 0.3
+SAMPLES, WARM_UP = 20, 0.6
 PEOPLE = 4
 WAIT_S = 20.0
 SILENCE_S = 0.05
