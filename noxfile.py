@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -284,6 +285,64 @@ def autobahn(session: nox.Session) -> None:
         session.run(maker, "-m", "virtualenv", "--quiet", "-p", old, str(home / "suite"), external=True)
         session.run(str(home / "suite" / "bin" / "pip"), "install", "--quiet", "autobahntestsuite", external=True)
     session.run("python", "-m", "tests.autobahn", "--wstest", str(wstest), *session.posargs)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Send 200,000 requests, a fifth of them hostile, and see that nothing grows; `-- --requests N` for fewer."""
+    install(session, "test", "demo", extras=True)
+    session.run("python", "-m", "tests.soak", *session.posargs)
+
+
+MODES = {
+    "": {},
+    "-O": {},
+    "-OO": {},
+    "-W error": {},
+    "-X dev -W error": {"PYTHONASYNCIODEBUG": "1"},
+}
+"""Ways to start an interpreter: options -> variables."""
+
+
+@nox.session
+@nox.parametrize(
+    "python,version",
+    [nox.param(python or False, version, id=version) for version, python in INTERPRETERS.items()],
+)
+def interpreters(session: nox.Session, version: str) -> None:
+    """Replay what people and attackers send on every Python, in every way to start it; `-- --quick` for one way."""
+    if INTERPRETERS[version] is None:
+        session.skip(f"no Python {version} that runs was found on PATH or under pyenv")
+    install(session, "test", "demo", extras=True)
+    quick = "--quick" in session.posargs
+    for options, variables in MODES.items():
+        if not quick or options == "-O":
+            session.run("python", *options.split(), "-m", "tests.interpreters", env=variables)
+    # The children of what is started have the variables, too: both servers run without asserts.
+    session.run("python", "-m", "tests.demo", "--once", env={"PYTHONOPTIMIZE": "1"})
+    if not quick:
+        folders = ["tests/gateways", "tests/bridge"]
+        session.run("pytest", *folders, env={"AMBI_CELLS": "matching", "PYTHONASYNCIODEBUG": "1"})
+
+
+def lowest_versions() -> list[str]:
+    """Give the lowest versions that pyproject.toml allows of what the framework requires, extras included."""
+    optional = PYPROJECT["project"]["optional-dependencies"]
+    required = [*PYPROJECT["project"]["dependencies"], *(each for name in optional for each in optional[name])]
+    found = [re.match(r"([\w.-]+)>=([\d.]+)", requirement) for requirement in required]
+    return [f"{match[1]}=={match[2]}" for match in found if match]
+
+
+@nox.session
+def lowest(session: nox.Session) -> None:
+    """Run the tests with the lowest versions that are allowed of everything the framework requires."""
+    constraints = Path(session.create_tmp(), "constraints.txt")
+    constraints.write_text("\n".join(lowest_versions()))
+    optional = [name for name in PYPROJECT["project"]["optional-dependencies"] if name != "dev"]
+    needed = nox.project.dependency_groups(PYPROJECT, "test", "demo")
+    session.install("-e", f".[{','.join(optional)}]", *needed, "--constraint", str(constraints))
+    folders = [f"tests/{name}" for name in ("core", "features", "gateways", "testing", "corpus")]
+    session.run("pytest", *(session.posargs or folders), env={"AMBI_CELLS": "matching"})
 
 
 @nox.session

@@ -5,11 +5,13 @@
     client         a client of `app` in the cell, judged by `checkers.py`
     make_client    the same for an application and a server of the test's own
 
-A test that takes `cell` (or `client`) runs with blocking calls on an event loop forbidden, and may leave nothing behind.
+A test that takes `cell` (or `client`) runs with blocking calls on an event loop forbidden. No test may leave anything
+behind: see `leaks.py`.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -24,11 +26,21 @@ from tests.leaks import nothing_left_behind
 MakeClient = Callable[..., Client]
 
 
-@pytest.fixture
-def no_leaks() -> Iterator[None]:
-    """Fail the test that leaves threads, tasks or descriptors behind."""
+@pytest.fixture(autouse=True)
+def no_leaks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fail the test that leaves threads, tasks, descriptors or temporary files behind."""
+    tmp_path_factory.getbasetemp()  # where tests have folders of theirs, which stay
     with nothing_left_behind():
         yield
+
+
+@pytest.fixture(scope="session")
+def libuv_has_its_pipe() -> None:
+    """Make the pipe that libuv makes once for all of a process, for tests of what takes its event loop where it is."""
+    if find_spec("uvloop"):
+        import uvloop
+
+        uvloop.new_event_loop().close()
 
 
 @pytest.fixture

@@ -1,17 +1,24 @@
-"""What a test may leave behind: nothing. Busy worker threads, tasks of the loop thread, and open descriptors."""
+"""What a test may leave behind: nothing. No busy or foreign thread, task, open descriptor or temporary file."""
 
 import asyncio
+import atexit
 import contextlib
+import functools
 import gc
 import os
+import shutil
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 DESCRIPTORS = Path("/proc/self/fd")
 PATIENCE_S = 2.0
+STAYING = ("ambi-loop", "ambi-worker", "ambi-slow-steps", "Trio thread ")
+"""How the names of threads begin that stay: the loop thread, of which there is one; workers, which must be idle; what
+watches steps in debug, and sleeps; and trio's idle ones, which it keeps for ten seconds."""
 
 
 def open_descriptors() -> set[str]:
@@ -63,20 +70,57 @@ def living_tasks() -> set[asyncio.Task[object]]:
     return tasks | (to_thread._tasks if to_thread else set())
 
 
+def other_threads() -> set[threading.Thread]:
+    """Give the threads that have to end."""
+    return {thread for thread in threading.enumerate() if not thread.name.startswith(STAYING)}
+
+
+@contextlib.contextmanager
+def own_temporary_folder() -> Iterator[Path]:
+    """Let temporary files be made in a folder of its own meanwhile: that of the machine is everybody's.
+
+    Descriptors tell of files that have no name.
+    """
+    before, folder = tempfile.tempdir, _folder()
+    tempfile.tempdir = folder
+    try:
+        yield Path(folder)
+    finally:
+        tempfile.tempdir = before
+
+
+@functools.cache
+def _folder() -> str:
+    """Make the folder, which goes when the process that made it ends: not with one that was forked from it."""
+    folder, owner = tempfile.mkdtemp(prefix="ambi-tests-"), os.getpid()
+    atexit.register(lambda: shutil.rmtree(folder, ignore_errors=True) if os.getpid() == owner else None)
+    return folder
+
+
 @contextlib.contextmanager
 def nothing_left_behind() -> Iterator[None]:
     """Fail when what runs inside leaves something behind that does not go away by itself within two seconds."""
     descriptors, busy, loops, tasks = open_descriptors(), busy_workers(), max(loop_threads(), 1), living_tasks()
+    threads = other_threads()
 
-    def left() -> list[str]:
-        return [
-            *(["busy worker threads"] if busy_workers() > busy else []),
-            *([f"{loop_threads()} loop threads"] if loop_threads() > loops else []),
-            *map(repr, living_tasks() - tasks),
-            *(open_descriptors() - descriptors),
-        ]
+    with own_temporary_folder() as folder:
+        files = set(folder.iterdir())
 
-    yield
+        def left() -> list[str]:
+            return [
+                *(["busy worker threads"] if busy_workers() > busy else []),
+                *([f"{loop_threads()} loop threads"] if loop_threads() > loops else []),
+                *map(repr, living_tasks() - tasks),
+                *map(repr, other_threads() - threads),
+                *(open_descriptors() - descriptors),
+                *map(str, set(folder.iterdir()) - files),
+            ]
+
+        yield
+        _await_nothing(left)
+
+
+def _await_nothing(left: Callable[[], list[str]]) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while found := left():
         if time.monotonic() > deadline:

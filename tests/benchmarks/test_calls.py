@@ -9,6 +9,7 @@ from tests.benchmarks import measure, ours, typed
 from tests.benchmarks.cases import FURTHER_ROUTES, all_cases
 from tests.benchmarks.gateways import GATEWAYS
 
+pytestmark = pytest.mark.usefixtures("libuv_has_its_pipe")
 LIMITS = [("wsgi", "plain", 26), ("asgi", "plain", 28), ("wsgi", "404", 50), ("asgi", "404", 52)]
 
 

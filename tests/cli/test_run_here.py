@@ -61,6 +61,9 @@ SHOP = """
 """
 
 
+pytestmark = pytest.mark.usefixtures("libuv_has_its_pipe")
+
+
 @pytest.fixture(autouse=True)
 def process_as_it_was():
     """Give the loggers back as the tests of others have them, and forget that a server stopped."""
@@ -229,7 +232,9 @@ def test_a_child_ends_when_the_pipe_of_its_parent_does(site: Site, monkeypatch: 
     from ambi.cli.dev.serving import Task
 
     site.write(SHOP)
-    monkeypatch.setattr(child, "_ALONE_S", 10**6)  # then it would leave this process
+    left: list[int] = []
+    monkeypatch.setattr(child, "_ALONE_S", 0)
+    monkeypatch.setattr(os, "_exit", left.append)  # at last it would leave this process
     monkeypatch.setattr("sys.argv", [])
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     reading, writing = os.pipe()
@@ -250,7 +255,11 @@ def test_a_child_ends_when_the_pipe_of_its_parent_does(site: Site, monkeypatch: 
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    for thread in threading.enumerate():
+        if thread.name == "ambi-parent":
+            thread.join(5)
     os.close(reading)
+    assert left == [1]
     assert answers == [(200, "True True")]
     assert command[-4:-1] == ["-P", "-m", "ambi.cli.dev.child"]
     assert not Path(site.folder, "report").exists()

@@ -23,6 +23,8 @@ def run_callbacks(request: Request, response: Response) -> None:
             function(response)
         except Exception as exc:
             log_crash(request, exc, "an on_response callback")
+    if response.body.__class__ is bytes:  # a stream may still fail to begin: then they are shown what is sent instead
+        request._on_response = None  # most of them hold the request
 
 
 class Sent:

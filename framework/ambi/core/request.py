@@ -152,6 +152,7 @@ class Request(Generic[StateT]):
     """
 
     __slots__ = (
+        "__weakref__",
         "_after", "_answer", "_body", "_body_source", "_content_type", "_context", "_cookies", "_csp_nonce",
         "_csrf_seed", "_distance", "_dropped", "_edge", "_form", "_has_body", "_headers", "_host", "_json", "_lines",
         "_loop_side", "_on_response", "_places", "_provided", "_query", "_receive", "_refusal", "_sent", "_session",

@@ -10,6 +10,7 @@ Facts (seen on the servers)
 from __future__ import annotations
 
 import io
+import weakref
 from contextvars import copy_context
 from functools import partial
 from typing import TypeVar
@@ -244,7 +245,7 @@ class WSGIBody:
 
     def __init__(self, request: Request) -> None:
         environ = request.native
-        self._request = request
+        self._request = weakref.ref(request)  # which holds the body: else both were there until garbage is collected
         self._read: Callable[[int], bytes] = environ["wsgi.input"].read
         self.declared: int | None = None
         self._is_ended = False
@@ -298,8 +299,11 @@ class WSGIBody:
         """
         from ..bridge.to_loop import call_in_thread
 
+        request = self._request()
+        if request is None:
+            raise ConnectionLost("the request is over")
         while not self._fetched:  # also when another took it
-            await call_in_thread(self._request, self._fetch)
+            await call_in_thread(request, self._fetch)
         return self._fetched.pop(0)
 
     def _fetch(self) -> None:

@@ -225,9 +225,8 @@ def test_a_body_that_may_be_missing_is_not_required() -> None:
 
     found = operation_of(handler, "post")["requestBody"]
     assert found["required"] is False
-    assert found["content"]["application/json"]["schema"] == {
-        "anyOf": [{"$ref": "#/components/schemas/Item"}, {"type": "null"}]
-    }
+    either = found["content"]["application/json"]["schema"]["anyOf"]
+    assert sorted(either, key=str) == [{"$ref": "#/components/schemas/Item"}, {"type": "null"}]  # in msgspec's order
 
 
 def test_bytes_and_text_are_bodies_of_their_media_type() -> None:

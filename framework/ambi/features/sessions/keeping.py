@@ -20,6 +20,7 @@ import logging
 import secrets
 import sys
 import time
+import weakref
 from typing import NamedTuple, Protocol, cast
 
 from ...core.chance import now_s, random_text
@@ -116,7 +117,7 @@ class CookieKeeper:
     def __init__(self, options: Options, request: Request, outer: Session | None) -> None:
         self.options = options
         self.outer = outer
-        self._request = request
+        self._request = weakref.ref(request)  # which has the session
         self._age_s = 0.0
         self._made_at = int(now_s())
         self._came = False
@@ -129,7 +130,8 @@ class CookieKeeper:
 
     def read(self) -> dict[str, Any]:
         """Give the values of the cookie; empty without one, with one that is not ours, and with one that is too old."""
-        signed = self._request.cookies.get(self.options.cookie)
+        request = self._request()
+        signed = None if request is None else request.cookies.get(self.options.cookie)
         found = self.options.signer.read(signed) if signed else None
         written = None if found is None else _read_written(found[0])
         if found is None or written is None:

@@ -109,9 +109,13 @@ class MsgspecShape:
         try:
             return self._decoder.decode(data)
         except msgspec.ValidationError as exc:
-            failure = exc
+            # Not kept in a variable here: its traceback holds this frame, and so the body.
+            return self._read_json_again(data, exc)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise HTTPError(400, "the body is not valid JSON") from None
+
+    def _read_json_again(self, data: bytes, failure: Exception) -> Any:
+        """Read what did not fit, or tell all that does not."""
         try:
             plain = msgspec.json.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # behind what does not fit

@@ -1,0 +1,139 @@
+"""What this process holds, and whether it grows."""
+
+import asyncio
+import ctypes
+import gc
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.leaks import busy_workers, living_tasks, other_threads
+
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+DESCRIPTORS = Path("/proc/self/fd")
+SETTINGS = {
+    "PYTHONMALLOC": "malloc",
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": "131072",
+    "MALLOC_TRIM_THRESHOLD_": "131072",
+}
+"""Variables of a process that is measured. Without them Python and the C library keep for themselves what was freed, the
+more the larger the blocks were: that is no growth of ours."""
+MANY_STRINGS = 70_000
+MOST_BYTES_A_REQUEST = 1.0
+SLACK = {"descriptors": 2, "threads": 2, "tasks": 1, "busy": 1}
+"""How many more of each may be there in the end: some of them are about to go when they are counted."""
+OBJECTS_SLACK = 200
+"""Objects of the garbage collector more at the end than at the start that are no growth: caches that hold a few
+plans more or less, and what is about to be answered."""
+
+
+@dataclass
+class Sample:
+    """What was held after so many requests."""
+
+    rss: int
+    descriptors: int
+    threads: int
+    tasks: int
+    busy: int
+    objects: int
+    kinds: Counter[str] = field(default_factory=Counter)
+    requests: int = 0
+
+
+def prepare() -> None:
+    """Let the table of interned strings grow once, to more than will be needed: the interpreter never makes it smaller.
+
+    Names come and go while requests are served, and at some point the table would double: half a megabyte, that a soak
+    would take for growth.
+    """
+    names = [sys.intern(f"a name {number}") for number in range(MANY_STRINGS)]
+    names.clear()
+
+
+def sample() -> Sample:
+    """Count it, garbage taken away."""
+    gc.collect()
+    _trim()
+    objects = gc.get_objects()
+    kinds = Counter(f"{type(each).__module__}.{type(each).__qualname__}" for each in objects)
+    count = len(objects)
+    del objects
+    return Sample(
+        rss=int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_BYTES,
+        descriptors=len(os.listdir(DESCRIPTORS)),
+        threads=len(other_threads()),
+        tasks=len(living_tasks() | _own_tasks()),
+        busy=busy_workers(),
+        objects=count,
+        kinds=kinds,
+    )
+
+
+def _trim() -> None:
+    """Have the C library give back what is free, where it knows how to (glibc)."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
+def _own_tasks() -> set[asyncio.Task[Any]]:
+    try:
+        return asyncio.all_tasks()
+    except RuntimeError:  # no loop runs here
+        return set()
+
+
+def describe(taken: Sample) -> dict[str, Any]:
+    """Give a sample as JSON."""
+    return {**vars(taken), "kinds": dict(taken.kinds)}
+
+
+def sample_of(told: dict[str, Any]) -> Sample:
+    """Read it."""
+    return Sample(**{**told, "kinds": Counter(told["kinds"])})
+
+
+def slope(points: Sequence[tuple[float, float]]) -> float:
+    """Give the slope of the line that fits best: least squares."""
+    mean_x = sum(x for x, _ in points) / len(points)
+    mean_y = sum(y for _, y in points) / len(points)
+    return sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x, _ in points)
+
+
+def faults_of(samples: Sequence[Sample], steps_bytes: int = 0) -> list[str]:
+    """Tell what grew from the first sample on, which is the first after the warm-up.
+
+    Args:
+        samples: in order.
+        steps_bytes: of memory that may be taken besides, whatever the number of requests: where many threads allocate
+            side by side, blocks lie differently each time, and too few requests are sent to see past that.
+    """
+    found = []
+    growth = slope([(each.requests, each.rss) for each in samples])
+    allowed = MOST_BYTES_A_REQUEST * (samples[-1].requests - samples[0].requests) + steps_bytes
+    if growth * (samples[-1].requests - samples[0].requests) >= allowed:
+        found.append(f"resident memory grew by {growth:.2f} bytes a request, under {MOST_BYTES_A_REQUEST} is expected")
+    for name, slack in SLACK.items():
+        first, last = getattr(samples[0], name), getattr(samples[-1], name)
+        if last > first + slack:
+            found.append(f"{name}: {first} at first, {last} at last")
+    if samples[-1].objects > samples[0].objects + OBJECTS_SLACK:
+        most = (samples[-1].kinds - samples[0].kinds).most_common(8)
+        told = ", ".join(f"{name} +{count}" for name, count in most)
+        found.append(f"objects: {samples[0].objects} at first, {samples[-1].objects} at last: {told}")
+    return found
+
+
+def line_of(samples: Sequence[Sample]) -> str:
+    """Sum it up in one line."""
+    first, last = samples[0], samples[-1]
+    parts = [f"{name} {getattr(first, name)} -> {getattr(last, name)}" for name in (*SLACK, "objects")]
+    growth = slope([(each.requests, each.rss) for each in samples])
+    memory = f"RSS {first.rss / 2**20:.1f} -> {last.rss / 2**20:.1f} MiB, {growth:+.3f} bytes a request"
+    return f"{memory}; {', '.join(parts)}"
