@@ -151,16 +151,19 @@ class _Stderr(io.StringIO):
         return len(text)
 
 
-def run_here(client: Callable[[int], None], *arguments: str) -> tuple[int, str]:
+def run_here(client: Callable[[int], None] | None, *arguments: str) -> tuple[int, str]:
     """Run the command in this process, whose main thread this is; give its exit status and what it wrote.
 
     Args:
-        client: called with the port in a thread of its own; when it is done, Ctrl+C is pressed.
+        client: called with the port in a thread of its own; when it is done, Ctrl+C is pressed. None where the command
+            ends by itself.
         arguments: of the command.
     """
     log, raised = Log(), list[BaseException]()
 
     def use() -> None:
+        if client is None:
+            return
         try:
             client(log.port())
         except BaseException as exc:

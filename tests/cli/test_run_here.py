@@ -125,7 +125,7 @@ def test_a_wrapper_is_served_by_the_gateway_that_it_speaks(site: Site, spec: str
         assert ask(port) == (200, "True True")
 
     assert run_here(client, f"shop:{spec}", "--no-reload", "--gateway", gateway)[0] == 0
-    status, said = run_here(lambda port: None, f"shop:{spec}", "--no-reload", "--gateway", other)
+    status, said = run_here(None, f"shop:{spec}", "--no-reload", "--gateway", other)
     assert status == 2
     assert f"which speaks {gateway} only: say --gateway {gateway}, or wrap one side of the App: app.{gateway} =" in said
 
@@ -195,7 +195,7 @@ def test_wrong_use_is_a_2(site: Site, arguments: list[str], said: str) -> None:
 
 
 def test_a_module_that_is_not_there_ends_it_at_once(site: Site) -> None:
-    status, said = run_here(lambda port: None, "shap:app", "--gateway", "wsgi")
+    status, said = run_here(None, "shap:app", "--gateway", "wsgi")
     assert status == 2
     assert "there is no module 'shap'" not in said  # the child says so, on the stderr of this process
 
@@ -214,7 +214,11 @@ def test_a_port_that_is_taken_is_said_with_one_that_is_free(site: Site) -> None:
 
 def test_other_machines_are_warned_of(site: Site) -> None:
     site.write(SHOP)
-    _, said = run_here(ask, "shop:app", "--no-reload", "--gateway", "wsgi", "--host", "0.0.0.0")  # type: ignore[arg-type]
+
+    def client(port: int) -> None:
+        assert ask(port) == (200, "True True")
+
+    _, said = run_here(client, "shop:app", "--no-reload", "--gateway", "wsgi", "--host", "0.0.0.0")
     assert "--host 0.0.0.0: other machines can reach this server, and debug is on" in said
     assert "http://127.0.0.1:" in said
 

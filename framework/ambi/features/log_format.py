@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    LogFormat = Literal["text", "json"]
+LogFormat = Literal["text", "json"]
 
 MAX_LINE_CHARS = 16_000
 """What a line of JSON may have; a share of it each for message, exception and extra fields."""

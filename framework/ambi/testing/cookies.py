@@ -107,7 +107,7 @@ class Cookies(MutableMapping[str, str]):
         return found[0].value if found else default
 
     def delete(self, name: str, domain: str | None = None, path: str | None = None) -> None:
-        """Forget a cookie, or all of that name; of this domain and path if they are given. Raises: KeyError for none."""
+        """Forget a cookie, or all of that name; of this domain and path if given. Raises: KeyError for none."""
         found = self._find(name, domain, path)
         if not found:
             raise KeyError(name)

@@ -166,6 +166,20 @@ def test_settings_that_may_be_none_are_none_without_a_default() -> None:
     assert load_settings(Holder, environ={}).replica is None
 
 
+def test_names_of_settings_within_settings_that_are_not_set_are_known_too() -> None:
+    @dataclass
+    class Holder:
+        outer: Database | None = None
+
+    @dataclass
+    class Whole:
+        holder: Holder = field(default_factory=Holder)
+
+    assert load_settings(Whole, prefix="S_", environ={}) == Whole()
+    with pytest.raises(ConfigurationError, match="did you mean S_HOLDER__OUTER__URL"):
+        load_settings(Whole, prefix="S_", environ={"S_HOLDER_OUTER_URL": "x"})
+
+
 def test_settings_within_a_list_are_json() -> None:
     @dataclass
     class Holder:

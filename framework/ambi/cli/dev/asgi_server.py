@@ -62,8 +62,7 @@ def serve_asgi(
     )  # fmt: skip
 
     def interrupted(number: int, frame: object) -> None:
-        if not server.should_exit:  # it has not taken over the signals yet; when it gives them back, it repeats them
-            raise KeyboardInterrupt
+        server.should_exit = True  # it has not taken over the signals yet; or it repeats them, as it gives them back
 
     before = {number: signal.signal(number, interrupted) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

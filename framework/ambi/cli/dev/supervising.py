@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 GRACE_S = 2.0
 _SHOWN = 3
+_LAST_ANSWERS_S = 0.5
 
 
 class Supervisor:
@@ -151,7 +152,7 @@ class Supervisor:
             self._page = None
             server.stop()
             thread.join()
-            server.close(0)
+            server.close(_LAST_ANSWERS_S)
         child, self._child = self._child, None
         if child is None:
             return
