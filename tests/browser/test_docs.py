@@ -20,6 +20,9 @@ PAGES = (
     "how-to/typed-handlers.html",
     "reference/app.html",
     "reference/limits.html",
+    "tutorial/4-forms.html",
+    "how-to/deploy/index.html",
+    "architecture.html",
     "parity.html",
     "source/framework/ambi/core/pipeline.py.html",
 )
