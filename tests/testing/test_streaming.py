@@ -185,21 +185,25 @@ def test_a_stream_may_be_left(app: App, client: Client, cell: Cell, events: list
     assert events == ["closed"]
 
 
-def test_an_application_does_not_run_ahead_for_ever(app: App, client: Client, cell: Cell) -> None:
-    """As it does not of a slow client of a server."""
+@pytest.mark.parametrize(("length", "most"), [(1, 3000), (1000, 3000), (1 << 20, 4)])
+def test_an_application_does_not_run_ahead_for_ever(
+    app: App, client: Client, cell: Cell, length: int, most: int
+) -> None:
+    """As it does not of a slow client of a server: what is held for it is about a mebibyte."""
     made: list[int] = []
+    chunk = "x" * length
 
     def endless() -> Iterator[str]:
         while True:
             made.append(1)
-            yield "x" * 1000
+            yield chunk
 
     app.get("/")(cell.handler(lambda: Stream(cell.handler(endless)())))
     with client.stream("GET", "/") as response:
         chunks = response.iter_bytes()
         next(chunks)
         time.sleep(0.1)
-        assert len(made) < 3000
+        assert len(made) < most
         before = len(made)
         for _ in range(before + 100):
             next(chunks)

@@ -31,8 +31,16 @@ if TYPE_CHECKING:
 WANTED = {"type": "ambi.testing.wanted"}
 """In the mailbox: the application waits for the next chunk of the request."""
 
-_AHEAD = 1024
-"""Messages that may be in the mailbox before the application has to wait, as it has to for a slow client."""
+_AHEAD = 1 << 20
+"""What may be in the mailbox before the application has to wait, as it has to for a slow client. Unit: byte."""
+
+_OF_A_MESSAGE = 1 << 10
+"""What a message counts for beside its body, so that empty ones are not without end. Unit: byte."""
+
+
+def _weight(message: Any) -> int:
+    body = message.get("body") if isinstance(message, dict) else None
+    return _OF_A_MESSAGE + (len(body) if isinstance(body, bytes) else 0)
 
 
 class Lifespan:
@@ -249,7 +257,7 @@ class _BlockingReader:
         while (message := self._get()) is WANTED:
             chunk = next(self._body, None) if self._body is not None else None
             self._portal.call(self._exchange.feed, chunk)
-        if self._exchange.take():
+        if self._exchange.take(message):
             self._portal.call(self._exchange.make_room)
         return self._exchange.checked(message)
 
@@ -327,7 +335,7 @@ class ASGIExchange:
 
     async def _send(self, message: Any) -> None:
         self._put(message)
-        self._sent += 1
+        self._sent += _weight(message)
         if message["type"] == "http.response.body" and not message.get("more_body", False):
             self._is_complete = True
             self._part()
@@ -376,9 +384,9 @@ class ASGIExchange:
 
     # --- in the thread or the task of the test ---
 
-    def take(self) -> bool:
-        """Note that a message was taken; tell whether the application waits for that."""
-        self._taken += 1
+    def take(self, message: Any) -> bool:
+        """Note that this message was taken; tell whether the application waits for that."""
+        self._taken += _weight(message)
         return self._room is not None and self._sent - self._taken <= _AHEAD // 2
 
     def checked(self, message: Any) -> Any:
@@ -506,7 +514,7 @@ class _AwaitingReader:
         while (message := await self._get()) is WANTED:
             chunk = await anext(self._body, None) if self._body is not None else None
             await self._exchange.feed(chunk)
-        if self._exchange.take():
+        if self._exchange.take(message):
             await self._exchange.make_room()
         return self._exchange.checked(message)
 
