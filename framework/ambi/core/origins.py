@@ -150,9 +150,15 @@ def _read(origin: str) -> tuple[str, str, int | None] | None:
 
 
 def _read_page(origin: str, request: Request) -> tuple[str, str, int | None] | None:
-    """Split the origin of a page that sent a request; None for one that came in clear where the request is by TLS."""
+    """Split the origin of a page that sent a request.
+
+    None for a page that came in clear where the request is by TLS, and for one that did not come by HTTP: whoever makes
+    up a scheme of his own, as applications with a browser inside do, names its hosts as he likes.
+    """
     found = _read(origin.lower())
-    return None if found is not None and found[0] == "http" and request.scheme == "https" else found
+    if found is None or found[0] not in ("http", "https"):
+        return None
+    return None if found[0] == "http" and request.scheme == "https" else found
 
 
 def _is_same_host(origin: tuple[str, str, int | None], request: Request) -> bool:

@@ -15,7 +15,7 @@ from functools import partial
 from itertools import chain
 
 from ..core.ending import CLIENT_CLOSED_REQUEST, release, run_after, tell_sent
-from ..core.errors import HTTPError
+from ..core.errors import ConnectionLost, HTTPError
 from ..core.log import log_crash, log_disconnect, log_failure, log_raised
 from ..core.pipeline import respond
 from ..core.request import Request
@@ -25,7 +25,17 @@ from ..core.url import decode_path, encode_raw_query, percent_decode, strip_root
 from ..core.watching import tell_of_crash
 from .asgi_connection import AHEAD_BYTES, Connection, connection_of
 from .counting import counted
-from .entry import OWS, check_host, headers_too_large, parse_content_length, target_too_long, watched
+from .entry import (
+    OWS,
+    check_coding,
+    check_host,
+    has_fragment,
+    headers_too_large,
+    no_host,
+    parse_content_length,
+    target_too_long,
+    watched,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,8 +99,11 @@ async def serve(  # noqa: C901, PLR0912  # each branch is for a kind of request,
                 response = await _go_on(request, coroutine, context, wanted)
         if response is None:
             return
-        if response.body.__class__ is bytes and response.status not in _CLOSING and has_unread_body(request):
-            await request._body_source.drain()  # a stream may read the rest of it by itself
+        if request._has_body:
+            if response.body.__class__ is bytes and response.status not in _CLOSING and has_unread_body(request):
+                await request._body_source.drain()  # a stream may read the rest of it by itself
+            if request._body_source.declared is None:
+                send = partial(_send_unless_refused, request, send)
         await write_response(request, response, send)
     except Exception as exc:
         log_raised(request, exc)
@@ -179,7 +192,7 @@ def read_request(  # noqa: C901, PLR0912, PLR0915  # one pass over what every re
     root_path = scope["root_path"] if "root_path" in scope else ""
     limits = app.limits
     host: str | None = None
-    raw_host = length = None
+    raw_host = length = coding = None
     has_body = is_large = False
     for name, value in scope["headers"]:
         # A slice that is not empty says "longer than" without a call, and this is asked of every line.
@@ -191,7 +204,7 @@ def read_request(  # noqa: C901, PLR0912, PLR0915  # one pass over what every re
             elif name == b"content-length":
                 length = value
             else:
-                has_body = True
+                has_body, coding = True, value if coding is None else b"twice"
     try:
         raw_path = scope["raw_path"] if "raw_path" in scope else None
         if (
@@ -205,10 +218,16 @@ def read_request(  # noqa: C901, PLR0912, PLR0915  # one pass over what every re
             path = _read_path(raw_path, path, root_path)
         if raw_host is not None:
             host = _hosts[raw_host] if raw_host in _hosts else _hosts.learn(raw_host)
-        if length is not None:
+        if not host and app.allowed_hosts and "http_version" in scope and scope["http_version"] == "1.1":
+            raise no_host()
+        if coding is not None:
+            check_coding(coding.decode("latin-1"), has_length=length is not None)
+        elif length is not None:
             has_body = parse_content_length(length.decode("latin-1")) > 0
         elif scope["method"] in _WITH_BODY or ("http_version" in scope and scope["http_version"] > "1.1"):
             has_body = True  # without saying so, as HTTP/2 may, and what is no server: Mangum, test clients
+        if "#" in query:
+            raise has_fragment()
         target = raw_path or path.encode()
         if (target + b"?" + scope["query_string"] if query else target)[limits.max_target_bytes :]:
             raise target_too_long(limits)
@@ -329,7 +348,7 @@ class _Edge:
         """Give the lines of a repeated field as one."""
         values = [value for field, value in scope["headers"] if field == key]
         lines = [value.decode("latin-1").strip(OWS) for value in values]
-        return ("; " if key == b"cookie" else ", ").join(lines).strip(OWS)
+        return ("; " if key == b"cookie" else ",").join(lines).strip(OWS)
 
     def headers(self, scope: Scope, /) -> list[Pair]:
         return [
@@ -480,7 +499,7 @@ async def write_response(request: Request, response: Response, send: Send) -> No
         headers = [_encoded[pair] for pair in pairs]
     except KeyError:
         headers = _encode(pairs)
-    if response.status in _CLOSING:
+    if response.status in _PERHAPS_CLOSING:
         headers += _connection_fields(request, response)
     start = {"type": "http.response.start", "status": response.status, "headers": headers}
     if type(body) is not bytes and response.body.__class__ is not bytes:
@@ -513,15 +532,39 @@ async def _write_stream(
         await write_response(request, instead, send)
 
 
+async def _send_unless_refused(request: Request, send: Send, message: Any) -> None:
+    """Send a message of an answer to a request whose body comes in chunks.
+
+    Where the chunks are malformed, uvicorn with h11 has answered by itself, and fails when it is given an answer.
+
+    Raises:
+        ConnectionLost: so it is; which is no crash of the application's.
+    """
+    try:
+        await send(message)
+    except OSError:
+        raise
+    except Exception as exc:
+        connection = connection_of(request)
+        await connection.drain()
+        if connection.is_gone:
+            raise ConnectionLost("the server has refused the framing of the request body") from exc
+        raise
+
+
 _CLOSING = frozenset((408, 413, 426))
+_PERHAPS_CLOSING = _CLOSING | {400, 501}
 
 
 def _connection_fields(request: Request, response: Response) -> list[tuple[bytes, bytes]]:
     """Ask the server to close the connection: what is left of a refused body is not worth reading.
 
-    A 426 names the protocol that is wanted instead. WSGI forbids both fields. See: RFC 9110 7.8 and 15.5.22.
+    Nor is what follows one whose Transfer-Encoding was refused: that may be a part of it (RFC 9112 6.1). A 426 names
+    the protocol that is wanted instead. WSGI forbids both fields. See: RFC 9110 7.8 and 15.5.22.
     """
     if request.native.get("http_version", "1.1") > "1.1":
+        return []
+    if response.status not in _CLOSING and EDGE.header(request.native, "transfer-encoding") is None:
         return []
     return [(b"connection", b"upgrade"), (b"upgrade", b"websocket")] if response.status == 426 else _CLOSE
 
