@@ -15,6 +15,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+UNENCODED = "the target of the request holds a character that must be percent-encoded"
+"""What a refusal says of a control character or a "#"."""
+
 _HEX_DIGITS = b"0123456789abcdefABCDEF"
 _HEX = {bytes((a, b)): bytes((int(bytes((a, b)), 16),)) for a in _HEX_DIGITS for b in _HEX_DIGITS}
 
@@ -61,7 +64,7 @@ def decode_path(raw: bytes) -> str:
     if raw[:1] != b"/":
         raw = path_of_absolute_form(raw)
     if b"#" in raw or any(byte < 0x20 or byte == 0x7F for byte in raw):
-        raise HTTPError(400, "the path of the request holds a character that must be percent-encoded")
+        raise HTTPError(400, UNENCODED)
     return decode_utf8_path(percent_decode(raw))
 
 

@@ -99,11 +99,8 @@ async def serve(  # noqa: C901, PLR0912  # each branch is for a kind of request,
                 response = await _go_on(request, coroutine, context, wanted)
         if response is None:
             return
-        if request._has_body:
-            if response.body.__class__ is bytes and response.status not in _CLOSING and has_unread_body(request):
-                await request._body_source.drain()  # a stream may read the rest of it by itself
-            if request._body_source.declared is None:
-                send = partial(_send_unless_refused, request, send)
+        if response.body.__class__ is bytes and response.status not in _CLOSING and has_unread_body(request):
+            await request._body_source.drain()  # a stream may read the rest of it by itself
         await write_response(request, response, send)
     except Exception as exc:
         log_raised(request, exc)
@@ -221,7 +218,7 @@ def read_request(  # noqa: C901, PLR0912, PLR0915  # one pass over what every re
         if not host and app.allowed_hosts and "http_version" in scope and scope["http_version"] == "1.1":
             raise no_host()
         if coding is not None:
-            check_coding(coding.decode("latin-1"), has_length=length is not None)
+            check_coding(coding.decode("latin-1"), f"HTTP/{scope.get('http_version')}", has_length=length is not None)
         elif length is not None:
             has_body = parse_content_length(length.decode("latin-1")) > 0
         elif scope["method"] in _WITH_BODY or ("http_version" in scope and scope["http_version"] > "1.1"):
@@ -240,7 +237,7 @@ def read_request(  # noqa: C901, PLR0912, PLR0915  # one pass over what every re
     request = Request(app, EDGE, scope, scope["method"], path, query, prefix + root_path, host, has_body)
     request._receive = receive
     if has_body:
-        request._body_source = Connection(request, receive, length, has_body=True)
+        request._body_source = Connection(request, receive, length if coding is None else None, has_body=True)
     return request, refusal
 
 
@@ -494,6 +491,8 @@ async def write_response(request: Request, response: Response, send: Send) -> No
         request.sends(response)
     if request._sent is not None:
         send = counted(request._sent, send)
+    if request._has_body and request._body_source.declared is None:
+        send = partial(_send_unless_refused, request, send)
     pairs, body = finalize(request, response)
     try:
         headers = [_encoded[pair] for pair in pairs]

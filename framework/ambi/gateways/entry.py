@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeVar, cast
 
 from ..core.errors import HTTPError
-from ..core.url import split_host
+from ..core.url import UNENCODED, split_host
 from ..core.websocket import WEBSOCKET
 
 TYPE_CHECKING = False
@@ -55,20 +55,20 @@ def has_fragment() -> HTTPError:
     Servers cut it off there, proxies do not: what one of them forbids is then another path than the one that is served.
     See: RFC 9112 3.2, CVE-2023-45539.
     """
-    return HTTPError(400, "the request target holds a '#', which must be percent-encoded")
+    return HTTPError(400, UNENCODED)
 
 
-def check_coding(coding: str, *, has_length: bool) -> None:
+def check_coding(coding: str, protocol: str, *, has_length: bool) -> None:
     """Check the Transfer-Encoding of a body that the server has taken the chunks off.
 
     Raises:
-        HTTPError: 400 where there is a Content-Length too, of which one of two who read the message may believe the
-            other one; 501 for a coding besides that of chunks, which nobody has undone.
+        HTTPError: 400 where there is a Content-Length too, or in HTTP/1.0: of two who read the message each may find
+            another end of it; 501 for a coding besides that of chunks, which nobody has undone.
 
     See: RFC 9112 6.1.
     """
-    if has_length:
-        raise HTTPError(400, "a request has a Content-Length or a Transfer-Encoding, not both")
+    if has_length or protocol == "HTTP/1.0":
+        raise HTTPError(400, "a request has a Content-Length or, from HTTP/1.1 on, a Transfer-Encoding; not both")
     if coding.strip(OWS).lower() != "chunked":
         raise HTTPError(501, "no transfer coding is understood but 'chunked'")
 

@@ -86,7 +86,9 @@ def serve(app: ServedApplication, environ: WSGIEnvironment, start_response: Star
 # --- read the request ---
 
 
-def read_request(app: Application, environ: WSGIEnvironment) -> tuple[Request, HTTPError | None]:
+def read_request(  # noqa: C901, PLR0912, PLR0915  # one pass over what every request has; each branch is one fact
+    app: Application, environ: WSGIEnvironment
+) -> tuple[Request, HTTPError | None]:
     """Make the request; an error comes beside it, to be answered through the layers of the application."""
     refusal: HTTPError | None = None
     prefix = ""
@@ -108,7 +110,8 @@ def read_request(app: Application, environ: WSGIEnvironment) -> tuple[Request, H
             raise no_host()
         if "HTTP_TRANSFER_ENCODING" in environ:
             has_body = True
-            check_coding(environ["HTTP_TRANSFER_ENCODING"], has_length=bool(environ.get("CONTENT_LENGTH")))
+            has_length = bool(environ.get("CONTENT_LENGTH"))
+            check_coding(environ["HTTP_TRANSFER_ENCODING"], environ["SERVER_PROTOCOL"], has_length=has_length)
         elif "CONTENT_LENGTH" in environ and environ["CONTENT_LENGTH"]:
             has_body = parse_content_length(environ["CONTENT_LENGTH"]) > 0
         elif environ["SERVER_PROTOCOL"] > "HTTP/1.1":
