@@ -25,6 +25,7 @@ from ambi import (
 )
 from ambi.core.forms import MultipartReader
 from ambi.testing import Client
+from ambi.testing.messages import Request as SentRequest
 from tests.cells import CELLS, Cell
 from tests.conftest import MakeClient
 from tests.gateways.taps import BodyTap
@@ -433,11 +434,55 @@ def test_a_body_that_is_not_coded_may_say_so(app: App, client: Client, cell: Cel
     assert client.post("/", content=b"x", headers={"content-encoding": coding}).content == b"x"
 
 
-@pytest.mark.parametrize("length", ["-1", "+1", "1 ", "0x1", "1,1", "a", "1.0", "\u0661".encode().decode("latin-1")])
+@pytest.mark.parametrize("length", ["-1", "+1", "1 1", "0x1", "1,1", "a", "1.0", "\u0661".encode().decode("latin-1")])
 def test_a_content_length_that_is_none_is_a_400(app: App, make_client: MakeClient, cell: Cell, length: str) -> None:
     app.post("/")(cell.handler(lambda request: request.body))
     client = make_client(app, judged=False)  # wsgiref.validate would refuse the environ itself
     assert client.post("/", content=b"x", headers={"content-length": length}).status_code == 400
+
+
+@pytest.mark.parametrize("length", ["1 ", "1\t", " 1"])
+def test_space_around_a_content_length_is_no_part_of_it(
+    app: App, make_client: MakeClient, cell: Cell, length: str
+) -> None:
+    """uvicorn with httptools leaves it there, as RFC 9110 5.5 does not."""
+    app.post("/")(cell.handler(lambda request: request.body))
+    client = make_client(app, judged=False)
+    assert client.post("/", content=b"x", headers={"content-length": length}).content == b"x"
+
+
+@pytest.mark.parametrize(
+    ("coding", "length", "status"),
+    [
+        ("chunked", None, 200),
+        ("Chunked ", None, 200),
+        ("chunked", "1", 400),
+        ("chunked", "0", 400),
+        ("gzip, chunked", None, 501),
+        ("identity", None, 501),
+        ("chunked,chunked", None, 501),
+        ("xchunked", None, 501),
+        ("chun\u212aed".encode().decode("latin-1"), None, 501),
+    ],
+)
+def test_a_body_whose_end_is_doubtful_is_refused(
+    app: App, make_client: MakeClient, cell: Cell, coding: str, length: str | None, status: int
+) -> None:
+    """RFC 9112 6.1. Two servers before us may see its end in two places: the rest would be a request of its own."""
+    app.post("/", csrf=False)(cell.handler(lambda request: request.body))
+    fields = [("host", "localhost"), ("transfer-encoding", coding), *([("content-length", length)] if length else [])]
+    asked = SentRequest("POST", "http", "localhost", "/", header_lines=fields, body=b"x")
+    answer = make_client(app, judged=False).send(asked)
+    assert answer.status_code == status
+    closes = cell.gateway == "asgi" and status != 200  # WSGI leaves that to the server
+    assert answer.headers.get("connection") == ("close" if closes else None)
+
+
+def test_two_transfer_encodings_are_not_one(app: App, make_client: MakeClient, cell: Cell) -> None:
+    app.post("/", csrf=False)(cell.handler(lambda request: request.body))
+    fields = [("host", "localhost"), ("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")]
+    asked = SentRequest("POST", "http", "localhost", "/", header_lines=fields, body=b"x")
+    assert make_client(app, judged=False).send(asked).status_code == 501
 
 
 def test_a_content_length_of_twenty_digits_is_a_413(app: App, client: Client, cell: Cell) -> None:

@@ -1,9 +1,11 @@
 """Only requests for the hosts of the site are answered."""
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 from ambi import App, Middleware, Request
 from ambi.core.origins import HostCheck
+from tests.calls import call_asgi, call_wsgi, environ_of, scope_of, sending_body
 from tests.cells import Cell
 from tests.conftest import MakeClient
 
@@ -32,7 +34,7 @@ HOSTS = {
     "good.test@example.test": 400,
     "example.test:99999": 400,
     "example.test/?x=": 400,
-    "": 200,
+    "": 400,  # HTTP/1.1 names a host (RFC 9112 3.2), and an http URL has none that is empty (RFC 9110 4.2.1)
 }
 
 
@@ -40,6 +42,17 @@ def test_hosts_of_the_site_are_answered_and_others_refused(make_client: MakeClie
     client = make_client(app_for(cell, "example.test", "*.example.test", "[::1]"))
     for _ in range(2):  # what was found good once is remembered, what was refused is not
         assert {host: client.get("/", headers={"host": host}).status_code for host in HOSTS} == HOSTS
+
+
+@pytest.mark.parametrize(("version", "status"), [("1.0", 200), ("1.1", 400), ("2", 200)])
+def test_who_names_no_host_is_let_in_only_where_the_protocol_allows_it(cell: Cell, version: str, status: int) -> None:
+    """HTTP/1.0 knows no Host; HTTP/2 has a field of its own for it, which not every server hands on as one."""
+    app = app_for(cell, "example.test")
+    if cell.gateway == "wsgi":
+        assert call_wsgi(app, environ_of(SERVER_PROTOCOL=f"HTTP/{version}"))[0] == status
+    else:
+        with start_blocking_portal(cell.backend) as portal:
+            assert portal.call(call_asgi, app, scope_of(http_version=version), sending_body(b""))[0] == status
 
 
 def test_the_refusal_names_the_host_and_passes_the_layers(make_client: MakeClient, cell: Cell) -> None:

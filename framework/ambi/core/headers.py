@@ -73,6 +73,7 @@ class Headers(Mapping[str, str]):
     __slots__ = ("_joined", "_pairs")
 
     _joined: dict[str, str]
+    _joiner: str = ","
 
     def __init__(self, pairs: Iterable[Pair] = ()) -> None:
         """Take `(name in lower case, value)` pairs."""
@@ -86,7 +87,8 @@ class Headers(Mapping[str, str]):
         lines: dict[str, list[str]] = {}
         for name, value in self._pairs:
             lines.setdefault(name, []).append(value)
-        return {name: ("; " if name == "cookie" else ",").join(values).strip(" \t") for name, values in lines.items()}
+        joiners = {"cookie": "; "}
+        return {name: joiners.get(name, self._joiner).join(values).strip(" \t") for name, values in lines.items()}
 
     def __getitem__(self, name: str) -> str:
         return self._joined[name.lower()]

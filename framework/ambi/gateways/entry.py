@@ -75,8 +75,10 @@ def check_coding(coding: str, protocol: str, *, has_length: bool) -> None:
 
 def parse_content_length(text: str) -> int:
     """Read a Content-Length. Raises: HTTPError 400 for what is no number. See: RFC 9110 8.6."""
-    text = text.strip(OWS)
     if not text or not _DIGITS.issuperset(text) or len(text) > 18:
+        bare = text.strip(OWS)
+        if bare != text:
+            return parse_content_length(bare)
         raise HTTPError(413 if len(text) > 18 and _DIGITS.issuperset(text) else 400, "the Content-Length is not valid")
     return int(text)
 
