@@ -205,7 +205,8 @@ class HostCheck:
     """Answer only requests for the hosts of this site. See: RFC 9110 7.2.
 
     A Host field is what a client says, and links, redirects and caches are made of it. A request without one is let
-    in: its host is the server's own name. Where no hosts are named, the first request for another than the machine's
+    in: its host is the server's own name. (One of HTTP/1.1 has been refused by the gateway where hosts are named, as it
+    must have one.) Where no hosts are named, the first request for another than the machine's
     own is answered, and a warning logged.
 
     Args:
