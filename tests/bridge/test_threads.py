@@ -203,6 +203,7 @@ def test_the_first_requests_may_come_at_once(hasty: None, gateway: str) -> None:
     expected = [(200, f"{path[-1]} x 2 0 1 /def/{path[-1]}".encode()) for path in paths]
     for _ in range(10):
         app = _with_all_that_is_made_late()
+        assert app.lifespans
         with contextlib.ExitStack() as stack:
             if gateway == "asgi":
                 server = stack.enter_context(start_blocking_portal())
