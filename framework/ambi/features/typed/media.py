@@ -11,6 +11,7 @@ See: RFC 9110 8.3 and 12.5.1.
 from __future__ import annotations
 
 from ...core.errors import HTTPError
+from ...core.json import check_depth
 from ...core.response import JSON_TYPE, assemble
 from ...core.url import encode_query
 from .shapes import as_texts
@@ -54,6 +55,7 @@ def body_reader(shape: Shape, lists: frozenset[str], *, is_form: bool) -> Callab
         if not body:
             raise LookupError
         if media_type == JSON or media_type.endswith("+json"):
+            check_depth(body, request.limits.max_json_depth)
             return shape.read_json(body)
         if media_type in MSGPACK:
             return shape.read_data(read_msgpack(body))
