@@ -12,7 +12,7 @@ from tests.fuzz.finding import found, of_corpus, small_body, table
 from tests.fuzz.properties import Refusal, attempt, check_work
 
 CODEC = StandardJSON()
-DEPTH = 500
+DEPTH = 400
 
 
 def check(data: bytes) -> None:
