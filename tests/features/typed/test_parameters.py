@@ -807,7 +807,7 @@ MSGPACK_TYPE = {"content-type": "application/msgpack"}
 def test_a_body_has_a_greatest_depth_in_every_media_type(app: App, client: Client, cell: Cell) -> None:
     """That of Python depends on how deep its stack is already, and what was read might be too deep to be written."""
 
-    def echo(body):  # type: ignore[no-untyped-def]
+    def echo(body):
         return body
 
     echo.__annotations__ = {"body": dict[str, Any], "return": dict[str, Any]}
