@@ -248,6 +248,7 @@ def test_no_header_breaks_the_scanner(text: str) -> None:
         ('a, "b, c', ["a", '"b, c']),
         ('a, "b\\', ["a", '"b\\']),
         ('"", ,""', ['""', '""']),
+        ('\ta\t,\t"b"\t,\tc\t', ["a", '"b"', "c"]),
     ],
 )
 def test_a_list_is_split_outside_of_quotes(text: str, parts: list[str]) -> None:
