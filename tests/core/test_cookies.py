@@ -207,5 +207,11 @@ def test_a_date_is_written_as_others_write_it(when: datetime) -> None:
     assert http_date(when.timestamp()) == format_datetime(when, usegmt=True)
 
 
+def test_every_day_and_month_has_its_name() -> None:
+    for number in range(366):
+        when = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=number)
+        assert http_date(when.timestamp()) == format_datetime(when, usegmt=True)
+
+
 def test_a_fraction_of_a_second_is_left_out() -> None:
     assert http_date(59.9) == "Thu, 01 Jan 1970 00:00:59 GMT"

@@ -230,7 +230,10 @@ class Request(Generic[StateT]):
 
     @property
     def host(self) -> str:
-        """The host as the client named it, with its port if named; checked against RFC 3986 3.2.2."""
+        """The host as the client named it, with its port if named; checked against RFC 3986 3.2.2.
+
+        Where the client named none it is the server's own, and "" where that has none either, as on a Unix socket.
+        """
         return self._host or self._edge.server(self.native)
 
     @property
