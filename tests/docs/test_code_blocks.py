@@ -15,6 +15,8 @@ from types import ModuleType
 import pytest
 
 from ambi import App
+from ambi.bridge import lifespan
+from ambi.bridge.stopping import forget_stopping
 from ambi.testing import AsyncClient, Client
 from tests.docs.markdown import PAGES, ROOT, python_blocks
 
@@ -42,8 +44,19 @@ def logging_as_before():
     root.setLevel(level)
 
 
+@pytest.fixture
+def stopped(no_leaks: None):
+    """Stop the lifespans that requests over WSGI have started, as the end of a process does."""
+    yield
+    for lifespans in list(lifespan._all):
+        lifespans.stop_in_process()
+    forget_stopping()
+
+
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: str(page.relative_to(ROOT)))
-def test_the_python_blocks_of_a_page_run(page: Path, gateway: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_python_blocks_of_a_page_run(
+    page: Path, gateway: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped: None
+):
     # A module that can be found, since dataclasses and type hints look their names up there.
     module = ModuleType("page")
     monkeypatch.setitem(sys.modules, module.__name__, module)
