@@ -305,7 +305,7 @@ def test_a_guest_that_answers_nothing_is_a_500() -> None:
 
     async def guest(scope: Any, receive: Any, send: Any) -> None:
         await no_lifespan(scope)
-        late, loop = {"type": "http.response.disconnect"}, asyncio.get_running_loop()
+        late, loop = {"type": "http.response.start", "status": 200, "headers": []}, asyncio.get_running_loop()
         release.append(lambda: asyncio.run_coroutine_threadsafe(send(late), loop).result(BOUND_S))
 
     def status_within(app: Any, seconds: float) -> int | None:
