@@ -15,9 +15,8 @@ from types import ModuleType
 import pytest
 
 from ambi import App
-from ambi.bridge import lifespan
-from ambi.bridge.stopping import forget_stopping
 from ambi.testing import AsyncClient, Client
+from tests.calls import stop_lifespans
 from tests.docs.markdown import PAGES, ROOT, python_blocks
 
 OF_ITS_OWN = {ROOT / "docs" / "errors.md", *ROOT.glob("docs/tutorial/*.md")}
@@ -46,11 +45,8 @@ def logging_as_before():
 
 @pytest.fixture
 def stopped(no_leaks: None):
-    """Stop the lifespans that requests over WSGI have started, as the end of a process does."""
     yield
-    for lifespans in list(lifespan._all):
-        lifespans.stop_in_process()
-    forget_stopping()
+    stop_lifespans()
 
 
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: str(page.relative_to(ROOT)))
