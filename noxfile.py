@@ -345,7 +345,8 @@ def lowest_versions() -> list[str]:
 @nox.session
 def lowest(session: nox.Session) -> None:
     """Run the tests with the lowest versions that are allowed of everything the framework requires."""
-    constraints = Path(session.create_tmp(), "constraints.txt")
+    # Not in the session's own folder for temporary files: tests would make theirs there, below our pyproject.toml.
+    constraints = Path(session.cache_dir, "lowest.txt")
     constraints.write_text("\n".join(lowest_versions()))
     optional = [name for name in PYPROJECT["project"]["optional-dependencies"] if name != "dev"]
     needed = nox.project.dependency_groups(PYPROJECT, "test", "demo")
