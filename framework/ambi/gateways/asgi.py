@@ -31,6 +31,7 @@ from .entry import (
     check_host,
     has_fragment,
     headers_too_large,
+    host_of_server,
     no_host,
     parse_content_length,
     target_too_long,
@@ -362,12 +363,8 @@ class _Edge:
         return _address(scope.get("client"))
 
     def server(self, scope: Scope, /) -> str:
-        address = _address(scope.get("server"))
-        if address is None:
-            return ""
-        name, port = address
-        name = f"[{name}]" if ":" in name else name  # RFC 3986 3.2.2
-        return name if port in (None, 443 if self.scheme(scope) == "https" else 80) else f"{name}:{port}"
+        name, port = _address(scope.get("server")) or ("", None)
+        return host_of_server(name, str(port or ""), self.scheme(scope))
 
     def lifespan_state(self, scope: Scope, /) -> Mapping[str, Any] | None:
         state: Mapping[str, Any] | None = scope.get("state")

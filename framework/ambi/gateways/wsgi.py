@@ -30,6 +30,7 @@ from .entry import (
     check_host,
     has_fragment,
     headers_too_large,
+    host_of_server,
     no_host,
     parse_content_length,
     target_too_long,
@@ -233,9 +234,7 @@ class _Edge:
 
     def server(self, environ: WSGIEnvironment, /) -> str:
         name, port = environ.get("SERVER_NAME", ""), str(environ.get("SERVER_PORT", ""))
-        name = f"[{name}]" if ":" in name else name  # RFC 3986 3.2.2
-        default = "443" if environ["wsgi.url_scheme"] == "https" else "80"
-        return name if port in ("", default) else f"{name}:{port}"
+        return host_of_server(name, port, environ["wsgi.url_scheme"])
 
     def lifespan_state(self, environ: WSGIEnvironment, /) -> None:
         return None
