@@ -86,7 +86,7 @@ def test_a_path_that_is_none_is_a_400(cell: Cell, changes: dict[str, Any]) -> No
         ({"client": ("1.2.3.4", 99), "server": ("inside", 8000)}, ["1.2.3.4", 99], "inside:8000"),
         # daphne gives lists, granian ports as text
         ({"client": ["1.2.3.4", "99"], "server": ["inside", "80"]}, ["1.2.3.4", 99], "inside"),
-        ({"client": ["/tmp/socket", None], "server": ("/tmp/socket", None)}, ["/tmp/socket", None], "/tmp/socket"),
+        ({"client": ["/tmp/socket", None], "server": ("/tmp/socket", None)}, ["/tmp/socket", None], ""),
         ({"client": None, "server": None}, None, ""),
         ({"client": ("", 0), "server": ("inside", 443), "scheme": "https"}, None, "inside"),
         ({"client": ("1.2.3.4",)}, ["1.2.3.4", None], ""),
