@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from .headers import Pair
     from .request import Request
 
-_MAX_TAGS = 256
-
 
 class ETags:
     """The entity tags of an If-Match or If-None-Match header; false when the request has no such header.
@@ -41,15 +39,12 @@ class ETags:
 
     def _read(self, header: str) -> None:
         """Take one tag after the other; stop at what is none. See: RFC 9110 8.8.3."""
-        position = 0
-        for _ in range(_MAX_TAGS):
-            opening = header.find('"', position)
-            closing = header.find('"', opening + 1) if opening >= 0 else -1
-            if closing < 0 or header[position:opening].strip(" \t,") not in ("", "W/"):
+        pieces = header.split('"')
+        for before, tag in zip(pieces[::2], pieces[1:-1:2], strict=False):
+            mark = before.strip(" \t,")
+            if mark not in ("", "W/"):
                 return
-            is_weak = header[position:opening].strip(" \t,") == "W/"
-            (self.weak if is_weak else self.strong).add(header[opening + 1 : closing])
-            position = closing + 1
+            (self.weak if mark else self.strong).add(tag)
 
     def matches_strong(self, etag: str) -> bool:
         """Compare an entity tag as If-Match does: both must be strong. See: RFC 9110 8.8.3.2."""

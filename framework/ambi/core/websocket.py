@@ -280,7 +280,8 @@ class WebSocket(Generic[StateT]):
         """Wait for a message of either kind and read it as JSON. Raises: WebSocketClosed; no JSON closes with 1007."""
         message = await self.receive()
         try:
-            return read_json(self.request.app.json, message.encode() if isinstance(message, str) else message)
+            data = message.encode() if isinstance(message, str) else message
+            return read_json(self.request.app.json, data, self.request.limits.max_json_depth)
         except HTTPError:
             await self._reject(1007, "a message in JSON was expected")
             raise self._closed() from None

@@ -94,6 +94,13 @@ def slow(request: Request) -> Any:
     return Stream(waiting())
 
 
+@app.get("/greedy")
+@cell.handler
+def greedy() -> str:
+    """Take memory until there is no more: 4 GiB at most, where nobody limits it."""
+    return str(len([bytearray(1 << 20) for _ in range(4096)]))
+
+
 @app.get("/stats")
 async def stats() -> dict[str, Any]:
     """Tell what this process holds, in numbers that are level when nothing is going on."""
