@@ -32,6 +32,8 @@ ENOUGH = 50_000
 """Requests after the warm-up that resident memory can be judged by to the byte: until then caches fill still, of what
 comes seldom, and what that takes is no growth."""
 FILLING_BYTES = 256 << 10
+HEAP_SLACK_BYTES = 16 << 10
+"""What may be allocated besides, whatever the number of requests: what is being answered, and what comes seldom."""
 SLACK = {"descriptors": 2, "threads": 2, "tasks": 1, "busy": 1}
 """How many more of each may be there in the end: some of them are about to go when they are counted."""
 OBJECTS_SLACK = 200
@@ -140,16 +142,13 @@ def slope(points: Sequence[tuple[float, float]]) -> float:
     return sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x, _ in points)
 
 
-def faults_of(
-    samples: Sequence[Sample], steps_bytes: int = 0, heap_bytes: float = MOST_HEAP_BYTES_A_REQUEST
-) -> list[str]:
+def faults_of(samples: Sequence[Sample], steps_bytes: int = 0) -> list[str]:
     """Tell what grew from the first sample on, which is the first after the warm-up.
 
     Args:
         samples: in order.
         steps_bytes: of memory that may be taken besides, whatever the number of requests: where many threads allocate
             side by side, blocks lie differently each time, and too few requests are sent to see past that.
-        heap_bytes: how much more may be allocated a request.
     """
     found = []
     sent = samples[-1].requests - samples[0].requests
@@ -158,8 +157,10 @@ def faults_of(
     if growth * sent >= MOST_BYTES_A_REQUEST * sent + steps_bytes:
         found.append(f"resident memory grew by {growth:.2f} bytes a request, under {MOST_BYTES_A_REQUEST} is expected")
     growth = slope([(each.requests, each.heap) for each in samples])
-    if growth >= heap_bytes:
-        found.append(f"{growth:.2f} bytes a request more were allocated, under {heap_bytes} is expected")
+    if growth * sent >= MOST_HEAP_BYTES_A_REQUEST * sent + HEAP_SLACK_BYTES:
+        found.append(
+            f"{growth:.2f} bytes a request were allocated and kept, under {MOST_HEAP_BYTES_A_REQUEST} is expected"
+        )
     for name, slack in SLACK.items():
         first, last = getattr(samples[0], name), getattr(samples[-1], name)
         if last > first + slack:
