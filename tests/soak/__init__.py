@@ -9,6 +9,6 @@ in_process.py  half of the requests each to one gateway, through a test client, 
 on_sockets.py  fewer of them to gunicorn's gthread worker and to uvicorn, whose process tells what it holds
 
 After a warm-up, in which caches fill and pools grow, samples are taken at even distances. Resident memory may grow by a
-byte a request: least squares over the samples. Descriptors, threads, tasks and the objects that the garbage collector
+byte a request, and what is allocated by less than an object: least squares over the samples. Descriptors, threads, tasks and the objects that the garbage collector
 knows stay as many as they were. It is no part of the suite: `nox -s soak`.
 """

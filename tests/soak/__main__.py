@@ -8,6 +8,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+from tests.soak.in_process import LEAST_WARM_UP
 from tests.soak.measuring import SETTINGS, Sample, faults_of, line_of, sample_of
 from tests.soak.on_sockets import SERVERS, soak_server
 
@@ -27,7 +28,7 @@ def soak_gateway(gateway: str, requests: int, seed: int) -> list[Sample]:
         stdout=subprocess.PIPE,
         text=True,
         check=True,
-        timeout=60 + requests * MOST_S_A_REQUEST,
+        timeout=60 + (LEAST_WARM_UP + requests) * MOST_S_A_REQUEST,
     )
     return [sample_of(json.loads(line)) for line in ended.stdout.splitlines()]
 

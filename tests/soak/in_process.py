@@ -22,6 +22,8 @@ from tests.soak.traffic import HOSTILE_EACH, JOURNEYS, PLAIN, Exchange, be_refus
 SAMPLES = 40
 WARM_UP = 0.25
 """The part of the requests that nothing is measured of."""
+LEAST_WARM_UP = 15_000
+"""Sent before anything is measured, however few requests were asked for."""
 REFUSED_EACH = 50
 """One of so many hostile requests is a WebSocket."""
 
@@ -32,7 +34,7 @@ def ask(client: Client, exchange: Exchange) -> None:
         exchange.method, exchange.target, headers=list(exchange.headers), content=exchange.body or None
     )
     assert answer.status_code == exchange.status, f"{exchange.target}: {answer.status_code}, {answer.text!r}"
-    assert exchange.expected is None or answer.content == exchange.expected, exchange.target
+    assert exchange.expected is None or answer.content == exchange.expected, f"{exchange.target}: {answer.content!r}"
 
 
 def steps(client: Client, gateway: str, seed: int) -> Iterator[int]:
@@ -59,12 +61,15 @@ def steps(client: Client, gateway: str, seed: int) -> Iterator[int]:
         client.cookies.clear()
 
 
-def run(gateway: Any, requests: int, seed: int, at_sample: Callable[[int], None]) -> None:
+def run(gateway: Any, requests: int, seed: int, at_sample: Callable[[int], None], least: int = LEAST_WARM_UP) -> None:
     """Send the requests; call `at_sample` at even distances, with how many there have been."""
     folder = new_tree()
     try:
         with Client(make_app(folder), gateway, base_url=f"http://{HOST}", raise_server_exceptions=False) as client:
-            sent, due, each = 0, int(requests * WARM_UP), requests * (1 - WARM_UP) / (SAMPLES - 1)
+            warm_up, measured = int(requests * WARM_UP), requests * (1 - WARM_UP)
+            warm_up = max(warm_up, least)
+            requests = warm_up + int(measured)
+            sent, due, each = 0, warm_up, measured / (SAMPLES - 1)
             for count in steps(client, gateway, seed):
                 sent += count
                 if sent >= due:
@@ -93,7 +98,7 @@ def trace(gateway: str, requests: int, seed: int) -> None:
         sample()
         taken[1:] = [tracemalloc.take_snapshot()]
 
-    run(gateway, requests, seed, at_sample)
+    run(gateway, requests, seed, at_sample, least=0)
     for difference in taken[-1].compare_to(taken[0], "traceback")[:12]:
         print(difference, *difference.traceback.format(12), sep="\n    ")
 

@@ -33,7 +33,7 @@ SERVERS = {
         "uvicorn", "asgi", f"uvicorn --port {{port}} --no-proxy-headers --no-access-log {APP}", ("uvicorn",)
     ),
 }
-SAMPLES, WARM_UP = 20, 0.6
+SAMPLES, WARM_UP, LEAST_WARM_UP = 20, 0.6, 7_500
 PEOPLE = 4
 WAIT_S = 20.0
 SILENCE_S = 0.05
@@ -174,8 +174,8 @@ def soak_server(name: str, requests: int, seed: int) -> list[Sample]:
     try:
         with running(SERVERS[name], how, ROOT) as server:
             crowd = Crowd(server, seed)
-            crowd.send(int(requests * WARM_UP))
-            sent, each = int(requests * WARM_UP), int(requests * (1 - WARM_UP)) // (SAMPLES - 1)
+            sent, each = max(int(requests * WARM_UP), LEAST_WARM_UP), int(requests * (1 - WARM_UP)) // (SAMPLES - 1)
+            crowd.send(sent)
             for _ in range(SAMPLES):
                 samples.append(_held(server))
                 samples[-1].requests = sent
