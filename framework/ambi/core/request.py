@@ -489,7 +489,7 @@ class Request(Generic[StateT]):
         """The body as JSON; cached.
 
         Raises:
-            HTTPError: 400 for what is no JSON, 415 when the content type names something else.
+            HTTPError: 400 for what is no JSON, 413 for more than `Limits.max_json_bytes`, 415 for another content type.
         """
         try:
             return self._json
@@ -497,8 +497,19 @@ class Request(Generic[StateT]):
             media_type = self.content_type[0]
             if media_type and media_type != "application/json" and not media_type.endswith("+json"):
                 raise HTTPError(415, "a JSON body was expected (content type application/json)") from None
-            self._json = read_json(self.app.json, self.body)
+            self._json = read_json(self.app.json, self.body_to_parse())
             return self._json
+
+    def body_to_parse(self) -> bytes:
+        """Give the body to what parses it in one go, while an event loop waits.
+
+        Raises:
+            HTTPError: 413 past `Limits.max_json_bytes`, or past the route's own `max_body_bytes`, if it has one.
+        """
+        body, limit = self.body, self.app.limits.max_json_bytes
+        if len(body) > limit and (self.route is None or self.route.max_body_bytes is None):
+            raise HTTPError(413, f"the request body is larger than {limit} bytes, the most that is parsed as JSON")
+        return body
 
     @property
     def form(self) -> Form:

@@ -43,7 +43,7 @@ def body_reader(shape: Shape, lists: frozenset[str], *, is_form: bool) -> Callab
         is_form: a form will do as well.
 
     The function raises LookupError where there is no body, Misfit for what does not fit, and HTTPError: 400 for what
-    cannot be read, 415 for another media type.
+    cannot be read, 413 for more than is parsed in one go, 415 for another media type.
     """
 
     def read(request: Request) -> Any:
@@ -54,9 +54,9 @@ def body_reader(shape: Shape, lists: frozenset[str], *, is_form: bool) -> Callab
         if not body:
             raise LookupError
         if media_type == JSON or media_type.endswith("+json"):
-            return shape.read_json(body)
+            return shape.read_json(request.body_to_parse())
         if media_type in MSGPACK:
-            return shape.read_data(read_msgpack(body))
+            return shape.read_data(read_msgpack(request.body_to_parse()))
         raise HTTPError(415, f"a body of type {' or '.join(BODY_TYPES + (FORM_TYPES if is_form else ()))} was expected")
 
     return read
