@@ -435,12 +435,23 @@ def test_a_multipart_form_past_a_limit_is_a_413(
     assert client.post("/", data=data[:-1] or [("a", "1")], files=files[:-1] or [("f", b"")]).status_code == 200
 
 
-@pytest.mark.parametrize("limits", [{"max_form_fields": 2}, {"max_fields_bytes": 10}], ids=str)
-def test_an_urlencoded_form_past_a_limit_is_a_413(make_client: MakeClient, cell: Cell, limits: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("limits", "last"),
+    [
+        ({"max_form_fields": 2}, ("a", "1")),
+        ({"max_fields_bytes": 10}, ("a", "1")),
+        ({"max_field_bytes": 3}, ("a", "ü")),
+    ],
+    ids=str,
+)
+def test_an_urlencoded_form_past_a_limit_is_a_413(
+    make_client: MakeClient, cell: Cell, limits: dict[str, Any], last: tuple[str, str]
+) -> None:
+    """What is counted is bytes as received."""
     app = App(limits=Limits(**limits))
     app.post("/")(cell.handler(pairs))
     client = make_client(app)
-    assert client.post("/", data=[("a", "1")] * 3).status_code == 413
+    assert client.post("/", data=[("a", "1"), ("a", "1"), last]).status_code == 413
     assert client.post("/", data=[("a", "1")] * 2).status_code == 200
 
 

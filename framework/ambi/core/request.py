@@ -497,19 +497,21 @@ class Request(Generic[StateT]):
             media_type = self.content_type[0]
             if media_type and media_type != "application/json" and not media_type.endswith("+json"):
                 raise HTTPError(415, "a JSON body was expected (content type application/json)") from None
-            self._json = read_json(self.app.json, self.body_to_parse())
+            body = self.body
+            if body[self.app.limits.max_json_bytes :]:  # a call less than `len`
+                self.check_parsed_size()
+            self._json = read_json(self.app.json, body)
             return self._json
 
-    def body_to_parse(self) -> bytes:
-        """Give the body to what parses it in one go, while an event loop waits.
+    def check_parsed_size(self) -> None:
+        """Refuse to parse the body in one go, while an event loop waits: it is larger than `Limits.max_json_bytes`.
 
         Raises:
-            HTTPError: 413 past `Limits.max_json_bytes`, or past the route's own `max_body_bytes`, if it has one.
+            HTTPError: 413, unless the route has a `max_body_bytes` of its own, which it was held to.
         """
-        body, limit = self.body, self.app.limits.max_json_bytes
-        if len(body) > limit and (self.route is None or self.route.max_body_bytes is None):
-            raise HTTPError(413, f"the request body is larger than {limit} bytes, the most that is parsed as JSON")
-        return body
+        if self.route is None or self.route.max_body_bytes is None:
+            most = self.app.limits.max_json_bytes
+            raise HTTPError(413, f"the request body is larger than {most} bytes, the most that is parsed as JSON")
 
     @property
     def form(self) -> Form:
@@ -524,7 +526,8 @@ class Request(Generic[StateT]):
             if media_type == "application/x-www-form-urlencoded":
                 if len(body) > limits.max_fields_bytes:
                     raise HTTPError(413, f"the fields of the form are larger than {limits.max_fields_bytes} bytes")
-                self._form = Form(parse_urlencoded(body.decode("latin-1"), limits.max_form_fields, 413))
+                text, most, longest = body.decode("latin-1"), limits.max_form_fields, limits.max_field_bytes
+                self._form = Form(parse_urlencoded(text, most, 413, longest))
             elif not body and media_type in ("", "multipart/form-data"):
                 self._form = Form()
             else:

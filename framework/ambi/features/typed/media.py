@@ -53,11 +53,13 @@ def body_reader(shape: Shape, lists: frozenset[str], *, is_form: bool) -> Callab
         body = request.body
         if not body:
             raise LookupError
-        if media_type == JSON or media_type.endswith("+json"):
-            return shape.read_json(request.body_to_parse())
-        if media_type in MSGPACK:
-            return shape.read_data(read_msgpack(request.body_to_parse()))
-        raise HTTPError(415, f"a body of type {' or '.join(BODY_TYPES + (FORM_TYPES if is_form else ()))} was expected")
+        is_json = media_type == JSON or media_type.endswith("+json")
+        if not is_json and media_type not in MSGPACK:
+            wanted = BODY_TYPES + (FORM_TYPES if is_form else ())
+            raise HTTPError(415, f"a body of type {' or '.join(wanted)} was expected")
+        if body[request.app.limits.max_json_bytes :]:  # a call less than `len`
+            request.check_parsed_size()
+        return shape.read_json(body) if is_json else shape.read_data(read_msgpack(body))
 
     return read
 
