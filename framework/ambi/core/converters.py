@@ -3,8 +3,8 @@
 Facts
 - A text that a converter refuses is no match: another route may match it, else the answer is 404.
 - Only ASCII digits are digits. `int()` would take "+1_0" and Arabic digits; the converters do not.
-- An integer is at most what 64 bits hold, as in databases: to bind a larger one is an error of the driver, and no row has
-  it.
+- An integer is at most what 64 bits hold, as in databases: to bind a larger one is an error of the driver, and no row
+  has it.
 - Typed converters are tried before text whatever the order of registration, in the order of their `rank`.
 """
 
