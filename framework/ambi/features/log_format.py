@@ -159,7 +159,7 @@ _COLORS = {
 
 
 def _moment_of(record: logging.LogRecord) -> datetime:
-    """Give when a record was made; the first second there is where that cannot be read: no log ends at a wrong clock."""
+    """Give when a record was made; 1970 where that cannot be read: no log ends at a wrong clock."""
     try:
         moment = datetime.fromtimestamp(record.created, UTC)
         moment.astimezone()  # a day at either end of the calendar has no place in some zones
