@@ -190,10 +190,10 @@ def test_who_is_refused_waits_until_there_is_as_much_as_the_request_takes(
         assert client.get(f"/?n={cost}").status_code == 200
 
 
-def test_a_wait_for_more_than_one_is_long_enough_over_redis(
-    app: App, client: Client, cell: Cell, redis_url: str
+def test_a_wait_for_more_than_one_is_long_enough_in_every_store(
+    app: App, client: Client, cell: Cell, storage: str
 ) -> None:
-    app.rate_limit("5/minute", storage=redis_url, cost=lambda request: int(request.query["n"]))
+    app.rate_limit("5/minute", storage=storage, cost=lambda request: int(request.query["n"]))
     app.get("/")(cell.handler(lambda: "ok"))
     assert statuses(client, "/?n=4") == [200]
     assert client.get("/?n=2").headers["retry-after"] == "60"
