@@ -242,6 +242,15 @@ def servers(session: nox.Session) -> None:
 
 
 @nox.session
+def corpus(session: nox.Session) -> None:
+    """Replay every hostile case in process, in each cell, and over sockets; words after `--` are files of more."""
+    install(session, "hardening", extras=True)
+    session.run("pytest", "tests/corpus")
+    for cases in session.posargs:
+        session.run("pytest", "tests/corpus", env={"AMBI_CORPUS": cases})
+
+
+@nox.session
 def faults(session: nox.Session) -> None:
     """Provoke every fault at every place, in process, over sockets and by signals; `-- --quick` for a part."""
     install(session, "test", "servers", extras=True)
@@ -336,13 +345,28 @@ def lowest_versions() -> list[str]:
 @nox.session
 def lowest(session: nox.Session) -> None:
     """Run the tests with the lowest versions that are allowed of everything the framework requires."""
-    constraints = Path(session.create_tmp(), "constraints.txt")
+    # Not in the session's own folder for temporary files: tests would make theirs there, below our pyproject.toml.
+    constraints = Path(session.cache_dir, "lowest.txt")
     constraints.write_text("\n".join(lowest_versions()))
     optional = [name for name in PYPROJECT["project"]["optional-dependencies"] if name != "dev"]
     needed = nox.project.dependency_groups(PYPROJECT, "test", "demo")
     session.install("-e", f".[{','.join(optional)}]", *needed, "--constraint", str(constraints))
     folders = [f"tests/{name}" for name in ("core", "features", "gateways", "testing", "corpus")]
     session.run("pytest", *(session.posargs or folders), env={"AMBI_CELLS": "matching"})
+
+
+HARDENING = (
+    "corpus", "interop", "faults", "processes", "slow", "soak", "interpreters", "lowest", "fuzz", "mutants",
+)  # fmt: skip
+
+
+@nox.session(venv_backend="none")
+def hardening(session: nox.Session) -> None:
+    """Run all that is too long for each change, one after the other: hostile input, faults, load, fuzz, mutants."""
+    for name in HARDENING:
+        versions = [f"{name}({version})" for version in SUPPORTED] if name == "interpreters" else [name]
+        for each in versions:
+            session.notify(each, posargs=[])
 
 
 @nox.session

@@ -7,6 +7,9 @@ from typing import Any
 
 import anyio
 
+from ambi.bridge import lifespan
+from ambi.bridge.stopping import forget_stopping
+
 Receive = Callable[[], Awaitable[Any]]
 
 
@@ -75,3 +78,10 @@ async def call_asgi(
     await app(scope_of(scope) if isinstance(scope, str) else scope, receive, send)
     headers = {name.decode(): value.decode("latin-1") for name, value in sent[0]["headers"]}
     return sent[0]["status"], headers, b"".join(message.get("body", b"") for message in sent[1:])
+
+
+def stop_lifespans() -> None:
+    """Stop the lifespans that requests over WSGI have started, as the end of a process does."""
+    for lifespans in list(lifespan._all):
+        lifespans.stop_in_process()
+    forget_stopping()

@@ -14,23 +14,31 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-DESCRIPTORS = Path("/proc/self/fd")
+DESCRIPTORS = "/proc/self/fd"
 PATIENCE_S = 2.0
 STAYING = ("ambi-loop", "ambi-worker", "ambi-slow-steps", "Trio thread ")
 """How the names of threads begin that stay: the loop thread, of which there is one; workers, which must be idle; what
 watches steps in debug, and sleeps; and trio's idle ones, which it keeps for ten seconds."""
+THEIRS = {
+    "bugsnag": "a timer sends what it has counted, again and again",
+    "elasticapm": "one thread sends, another asks for settings, as long as the process lives",
+    "engineio": "a ping waits for its 25 seconds, and what looks for lost clients for 20, whether or not one is there",
+    "sentry_sdk": "it counts sessions, and sends that each minute",
+    "sse_starlette": "a task looks whether uvicorn ends, as long as its loop runs",
+}
+"""Packages whose threads and tasks stay, with what they do."""
 
 
 def open_descriptors() -> set[str]:
     """Give the open descriptors with what they lead to, but those of the loop thread, which stays."""
-    if not DESCRIPTORS.is_dir():
+    if not os.path.isdir(DESCRIPTORS):
         return set()
     own = _descriptors_of_the_loop_thread()
     found = set()
     for number in os.listdir(DESCRIPTORS):
         with contextlib.suppress(OSError):  # the one that listed the directory is closed by now
             if int(number) not in own:
-                found.add(f"{number} -> {os.readlink(DESCRIPTORS / number)}")
+                found.add(f"{number} -> {os.readlink(f'{DESCRIPTORS}/{number}')}")
     return found
 
 
@@ -67,12 +75,26 @@ def living_tasks() -> set[asyncio.Task[object]]:
     loop = _current_loop()
     to_thread = sys.modules.get("ambi.bridge.to_thread")
     tasks = set() if loop is None else asyncio.all_tasks(loop)
-    return tasks | (to_thread._tasks if to_thread else set())
+    tasks |= to_thread._tasks if to_thread else set()
+    return {task for task in tasks if not _is_theirs(task.get_coro())}
 
 
 def other_threads() -> set[threading.Thread]:
     """Give the threads that have to end."""
-    return {thread for thread in threading.enumerate() if not thread.name.startswith(STAYING)}
+    others = (thread for thread in threading.enumerate() if not thread.name.startswith(STAYING))
+    return {thread for thread in others if not any(map(_is_theirs, (type(thread), *_run_by(thread))))}
+
+
+def _run_by(thread: threading.Thread) -> list[object]:
+    """Give what a thread runs, or a timer will."""
+    return [getattr(thread, name, None) for name in ("_target", "function")]
+
+
+def _is_theirs(what: object) -> bool:
+    """Tell whether a class, a function or a coroutine is of a package that keeps it."""
+    frame = getattr(what, "cr_frame", None)
+    module = getattr(what, "__module__", None) if frame is None else frame.f_globals.get("__name__")
+    return str(module).partition(".")[0] in THEIRS
 
 
 @contextlib.contextmanager
@@ -121,9 +143,14 @@ def nothing_left_behind() -> Iterator[None]:
 
 
 def _await_nothing(left: Callable[[], list[str]]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
+    """Wait: most of what is about to go goes in milliseconds. To collect garbage takes longer than most tests."""
+    began = time.monotonic()
+    collect_at = 0.1 * PATIENCE_S
     while found := left():
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > PATIENCE_S:
             raise AssertionError(f"left behind: {found}")
-        gc.collect()
-        time.sleep(0.01)
+        if waited >= collect_at:
+            gc.collect()
+            collect_at += 0.4 * PATIENCE_S
+        time.sleep(0.005)

@@ -1,12 +1,16 @@
 """The sync pieces of a request run in one thread; how many threads there are is bounded."""
 
+import contextlib
 import sqlite3
+import sys
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import anyio
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 from ambi import App, CallNext, Layer, Limits, Middleware, Request, Response, Stream
 from ambi.bridge import workers
@@ -16,7 +20,7 @@ from ambi.bridge.stopping import forget_stopping, tell_stopping
 from ambi.bridge.to_loop import LoopSide
 from ambi.bridge.to_thread import run_io
 from ambi.testing import Client
-from tests.calls import call_asgi, call_wsgi, environ_of
+from tests.calls import call_asgi, call_wsgi, environ_of, scope_of
 from tests.cells import Cell
 from tests.conftest import MakeClient
 from tests.gateways.taps import in_threads
@@ -136,6 +140,76 @@ def test_one_loop_thread_serves_many_threads(wsgi_cell: Cell) -> None:
     answers = in_threads(8, lambda _: [call_wsgi(app)[2] for _ in range(20)])
     assert answers == [[b"ambi-loop"] * 20] * 8
     assert loops == {get_loop_thread().loop}
+
+
+@pytest.fixture
+def hasty() -> Iterator[None]:
+    """Let threads change as often as they can: what is filled when it is first asked for is then asked for twice."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def _with_all_that_is_made_late() -> App:
+    """Make routes of both colours and of a mounted application, typed ones, middlewares, sessions, a lifespan."""
+    app, inner = App(), App()
+    started: list[int] = []
+
+    @app.lifespan
+    def lifespan() -> Iterator[None]:
+        started.append(1)
+        yield
+
+    def told(request: Request, count: int) -> str:
+        seen = request.session.get("seen", 0)
+        request.session["seen"] = seen + 1
+        link = request.url_for("page", number=count)
+        return f"{count} {request.query['q']} {len(request.cookies)} {seen} {len(started)} {link}"
+
+    @app.get("/def/{number:int}", name="page")
+    def page(request: Request, number: int) -> str:
+        return told(request, number)
+
+    @app.get("/async/{number:int}")
+    async def page_async(request: Request, number: int) -> str:
+        await anyio.sleep(0)
+        return told(request, number)
+
+    inner.get("/{number:int}")(lambda request, number: told(request, number))
+    app.mount("/inner", inner)
+    app.request_ids()
+    app.sessions("a secret of the tests, which is long enough", secure=False)
+    return app
+
+
+@pytest.mark.parametrize("gateway", ["wsgi", "asgi"])
+def test_the_first_requests_may_come_at_once(hasty: None, gateway: str) -> None:
+    """Nothing of a fresh application is made yet. Without a GIL this finds more; with one, threads change all the time.
+
+    No cell: each of eight threads is a server, with a loop of its own.
+    """
+    paths = [f"/{kind}/{number}" for number in range(3) for kind in ("def", "async", "inner")]
+
+    def ask(app: App, path: str) -> tuple[int, bytes]:
+        if gateway == "wsgi":
+            environ = environ_of(path, QUERY_STRING="q=x", HTTP_COOKIE="a=1; b=2", HTTP_ACCEPT="text/plain")
+            status, _, body = call_wsgi(app, environ)
+        else:
+            headers = [(b"cookie", b"a=1; b=2"), (b"accept", b"text/plain")]
+            status, _, body = anyio.run(call_asgi, app, scope_of(path, query_string=b"q=x", headers=headers))
+        return status, body
+
+    expected = [(200, f"{path[-1]} x 2 0 1 /def/{path[-1]}".encode()) for path in paths]
+    for _ in range(10):
+        app = _with_all_that_is_made_late()
+        assert app.lifespans
+        with contextlib.ExitStack() as stack:
+            if gateway == "asgi":
+                server = stack.enter_context(start_blocking_portal())
+                stack.enter_context(server.wrap_async_context_manager(app.lifespans.running()))
+            stack.callback(app.lifespans.stop_in_process)
+            assert in_threads(8, lambda _, app=app: [ask(app, path) for path in paths]) == [expected] * 8
 
 
 def test_async_handlers_of_many_threads_wait_at_once(wsgi_cell: Cell) -> None:

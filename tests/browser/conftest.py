@@ -10,6 +10,7 @@ from itertools import count
 import pytest
 
 from tests.browser.serving import SERVERS, running_redis
+from tests.leaks import nothing_left_behind
 
 if find_spec("selenium") is None:  # it is in the dependency group `browser` only
     collect_ignore_glob = ["test_*.py"]
@@ -17,6 +18,14 @@ else:
     from tests.browser.chromium import Browser, open_browser, why_missing
 
 DATABASES = count()
+
+
+@pytest.fixture(autouse=True)
+def no_leaks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fail the test that leaves threads, tasks, descriptors or temporary files behind, as everywhere."""
+    tmp_path_factory.getbasetemp()  # where tests have folders of theirs, which stay
+    with nothing_left_behind():
+        yield
 
 
 def new_browser() -> Iterator[Browser]:

@@ -63,8 +63,8 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "str": st.text(min_size=1),
     "path": st.text(min_size=1),
     "int": st.integers(0, 2**63 - 1),
-    "float": st.floats(0.001, 1e15),
-    "decimal": st.decimals(0, 10**6, places=3),
+    "float": st.floats(0, allow_infinity=False),
+    "decimal": st.decimals(0, 10**60, allow_nan=False),
     "date": st.dates(),
     "uuid": st.uuids(),
 }

@@ -1,3 +1,5 @@
+from string import ascii_letters, digits
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,6 +82,11 @@ def test_a_name_is_taken_only_if_all_of_it_are_token_characters(name: str) -> No
             check_name(name)
     elif name.lower() not in {hop.lower() for hop in HOP_BY_HOP}:
         assert check_name(name) == name.lower()
+
+
+def test_token_characters_are_those_of_rfc_9110() -> None:
+    """In 5.6.2."""
+    assert {chr(n) for n in range(0x180) if is_token(chr(n))} == {*ascii_letters, *digits, *"!#$%&'*+-.^_`|~"}
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a:", ":a", "a\r\nb", "é", "a\0", "\u212aey", "ſet-cookie", "a\u0130"])
@@ -241,6 +248,7 @@ def test_no_header_breaks_the_scanner(text: str) -> None:
         ('a, "b, c', ["a", '"b, c']),
         ('a, "b\\', ["a", '"b\\']),
         ('"", ,""', ['""', '""']),
+        ('\ta\t,\t"b"\t,\tc\t', ["a", '"b"', "c"]),
     ],
 )
 def test_a_list_is_split_outside_of_quotes(text: str, parts: list[str]) -> None:
@@ -315,6 +323,7 @@ def test_vary_is_read_whatever_white_space_stands_in_it(before: str, names: list
         ('v; n="a;"=y; m=1', [("n", "a;"), ("m", "1")]),
         (r'v; n="\a;"=y; m=1', [("n", "a;"), ("m", "1")]),
         ('v; n="a"=; m=1', [("n", "a"), ("m", "1")]),
+        ('v;n="a";m=1;o="b"', [("n", "a"), ("m", "1"), ("o", "b")]),
         (r'v; n="\"x' + "\\", [("n", '"x\\')]),
     ],
 )

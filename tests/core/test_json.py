@@ -33,21 +33,46 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 @vectors("json-refused", "text")
 def test_what_is_no_json_is_a_400(text: str) -> None:
     with pytest.raises(HTTPError, match="the body is not valid JSON") as caught:
-        read_json(CODEC, text.encode("latin-1"))
+        read_json(CODEC, text.encode("latin-1"), 500)
     assert caught.value.status == 400
 
 
 @pytest.mark.parametrize("opening", ["[", '{"a":', '[{"a":['])
 def test_deep_nesting_is_a_400(opening: str) -> None:
     with pytest.raises(HTTPError, match="JSON") as caught:
-        read_json(CODEC, opening.encode() * 100_000)
+        read_json(CODEC, opening.encode() * 100_000, 500)
     assert caught.value.status == 400
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}"), ('[0,{"[":', "}]"), ('["\\\\",', "]")])
+def test_a_document_has_a_greatest_depth(opening: str, closing: str) -> None:
+    deepest = opening * (500 // len(closing)) + "1" + closing * (500 // len(closing))
+    assert read_json(CODEC, deepest.encode(), 500)
+    with pytest.raises(HTTPError, match="nested too deeply") as caught:
+        read_json(CODEC, f"[{deepest}]".encode(), 500)
+    assert caught.value.status == 400
+
+
+def depth_of(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inner is None else 1 + max(map(depth_of, inner), default=0)
+
+
+@given(st.recursive(st.text(alphabet='[]{}"\\a'), lambda v: st.lists(v) | st.dictionaries(st.text('[]{}"\\a'), v)))
+def test_the_depth_is_that_of_the_value(value: Any) -> None:
+    depth = depth_of(value)
+    for indent in (None, 1):
+        data = json.dumps(value, indent=indent).encode()
+        assert read_json(CODEC, data, depth) == value
+        if depth:
+            with pytest.raises(HTTPError, match="nested too deeply"):
+                read_json(CODEC, data, depth - 1)
 
 
 @pytest.mark.parametrize("digits", [5_000, 500_000])
 def test_an_integer_too_long_to_convert_is_a_400(digits: int) -> None:
     with pytest.raises(HTTPError) as caught:
-        read_json(CODEC, b"[" + b"9" * digits + b"]")
+        read_json(CODEC, b"[" + b"9" * digits + b"]", 500)
     assert caught.value.status == 400
 
 
@@ -73,7 +98,7 @@ def test_white_space_and_escapes_are_read() -> None:
 def test_reading_takes_linear_time(piece: str) -> None:
     def read(data: bytes) -> None:
         with contextlib.suppress(HTTPError):
-            read_json(CODEC, data)
+            read_json(CODEC, data, 500)
 
     assert_linear(lambda n: b"[" + piece.encode() * n + b"0]", read)
     assert_linear(lambda n: b'"' + piece.encode() * n, read)

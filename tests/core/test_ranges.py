@@ -60,6 +60,31 @@ def test_a_request_without_a_range_has_none() -> None:
     assert make_request().range is None
 
 
+@pytest.mark.parametrize(
+    ("header", "part"),
+    [
+        ("bytes=0-499", (0, 500)),
+        ("bytes=500-999", (500, 500)),
+        ("bytes=-500", (9500, 500)),
+        ("bytes=9500-", (9500, 500)),
+        ("bytes=0-0", (0, 1)),
+        ("bytes=-1", (9999, 1)),
+        ("bytes=0-9998", (0, 9999)),
+        ("bytes=0-9999", (0, 10_000)),
+        ("bytes=0-10000", (0, 10_000)),
+        ("bytes=-10001", (0, 10_000)),
+        ("bytes=9999-", (9999, 1)),
+        ("bytes=10000-", None),
+        ("bytes=-0", None),
+    ],
+)
+def test_a_range_of_ten_thousand_bytes_is_the_part_of_rfc_9110(header: str, part: tuple[int, int] | None) -> None:
+    """In 14.1.2, and at both ends."""
+    found = ByteRange.parse(header)
+    assert found is not None
+    assert found.within(10_000) == part
+
+
 @given(first=POSITIONS | st.none(), last=POSITIONS | st.none(), size=st.integers(0, 30))
 def test_a_range_is_what_a_slice_of_all_positions_is(first: int | None, last: int | None, size: int) -> None:
     """Against a model that is slow and plain: of all positions, those that are asked for."""

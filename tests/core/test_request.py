@@ -265,6 +265,10 @@ def test_a_form_is_read_within_limits() -> None:
     assert status_of(lambda: with_body(b"a&b&c", FORM, limits=Limits(max_form_fields=2)).form) == 413
     assert status_of(lambda: with_body(b"a=12345", FORM, limits=Limits(max_fields_bytes=6)).form) == 413
     assert with_body(b"a=12345", FORM, limits=Limits(max_fields_bytes=7)).form["a"] == "12345"
+    one = Limits(max_field_bytes=5)
+    assert dict(with_body(b"a=12345&12345=b", FORM, limits=one).form) == {"a": "12345", "12345": "b"}
+    assert status_of(lambda: with_body(b"a=123456", FORM, limits=one).form) == 413
+    assert status_of(lambda: with_body(b"a&123456=1", FORM, limits=one).form) == 413
 
 
 @given(st.binary(max_size=50))

@@ -1,4 +1,6 @@
+import contextlib
 import re
+from string import ascii_letters, digits, hexdigits
 from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit
 
 import pytest
@@ -180,6 +182,24 @@ def test_hosts_are_those_of_the_grammar(host: str) -> None:
     else:
         with pytest.raises(HTTPError):
             split_host(host)
+
+
+def test_the_characters_of_a_host_are_those_of_rfc_3986() -> None:
+    """In 3.2.2, but for the comma, which joins the lines of a field that came twice; and of the percent sign alone."""
+
+    def taken(form: str) -> set[str]:
+        found = set()
+        for character in map(chr, range(0x180)):
+            with contextlib.suppress(HTTPError):
+                split_host(form.replace("*", character))
+                found.add(character)
+        return found
+
+    name = {*ascii_letters, *digits, *"-._~", *"!$&'()*+;="}
+    assert taken("*a") == taken("a*") - {":"} == name
+    assert taken("%*0") == taken("%0*") == {*hexdigits}
+    assert taken("a:1*") == {*digits}
+    assert taken("[::*]") == {*hexdigits}
 
 
 def test_a_host_has_255_characters_at_most() -> None:

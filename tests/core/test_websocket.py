@@ -210,7 +210,7 @@ def test_a_pattern_that_is_no_host_is_refused(pattern: str) -> None:
 
 
 def test_one_text_is_no_list_of_hosts() -> None:
-    with pytest.raises(ConfigurationError, match="allowed_hosts= takes a list"):
+    with pytest.raises(ConfigurationError, match="^allowed_hosts= takes a list"):
         App(allowed_hosts="a.example")
 
 

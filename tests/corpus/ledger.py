@@ -1,6 +1,6 @@
-"""Where every case of the corpus is tested that is no request to be replayed, and which are not, and why.
+"""Where every case of the corpus is tested that is no request to be replayed, and has no test in this folder.
 
-`test_ledger.py` holds it: a case that is in none of these is a failure, and so is a test that is named and is not there.
+`test_ledger.py` holds it: a case that is nowhere is a failure, and so is a test that is named and is not there.
 """
 
 TESTED_ELSEWHERE = {
@@ -68,22 +68,14 @@ TESTED_ELSEWHERE = {
     "lifespan/nested": "tests/gateways/test_lifespan.py::test_those_of_mounted_applications_run_inside",
     "memory/disconnect-soak": "tests/streaming/test_starvation.py::test_others_are_served_when_many_clients_of_tight_streams_have_gone",
     "memory/big-response": "tests/streaming/test_load.py::test_a_large_download_does_not_fill_the_memory",
+    # what only a server at work shows
+    "body-limits/many-idle": "tests/faults/sockets/test_crowds.py::test_connections_that_wait_hold_no_thread_and_little_memory",
+    "caching/key-collision": "tests/features/test_rate_limit.py::test_a_text_that_could_be_mistaken_is_hashed",
+    "fork/worker-oom": "tests/faults/sockets/test_crowds.py::test_a_handler_that_gets_no_memory_fails_alone",
+    "fork/master-hup": "tests/processes/scenarios.py::hang_up",
+    "isolation/free-threaded": "tests/bridge/test_threads.py::test_the_first_requests_may_come_at_once",
+    "signals/int": "tests/servers/test_run.py::test_ctrl_c_of_a_terminal_reaches_parent_and_child",
+    "signals/stop-cont": "tests/processes/scenarios.py::pause",
     "memory/logging-bound": "tests/core/test_errors.py::test_long_client_text_is_cut",
 }  # fmt: skip
 """The id of a case -> the file and the function that provokes the same."""
-
-NOT_OURS = {
-    "caching/key-collision": "there is no cache of responses; keys of rate limits are hashed where they could be mistaken"
-    " (tests/features/test_rate_limit.py), ids of sessions are random",
-    "fork/worker-oom": "starting a worker again is the server's work",
-    "fork/master-hup": "reloading is the server's work; a stop in order, which it needs, is tested",
-    "signals/int": "what is printed on Ctrl-C is the server's; that the lifespan stops then is probed on each of them",
-    "signals/stop-cont": "timers are the event loop's, which are monotonic; that of rate limits has a test of its own",
-    "body-limits/many-idle": "connections without a request are the server's",
-}
-"""The id of a case -> why it is not for an application to answer."""
-
-NOT_YET = {
-    "isolation/free-threaded": "builds without a GIL: there is none of them where these tests were written",
-}
-"""The id of a case -> what of it nobody has provoked yet."""

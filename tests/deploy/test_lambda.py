@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.calls import stop_lifespans
 from tests.deploy.pages import write
 
 ADAPTERS = {"lambda_function": "mangum", "lambda_wsgi": "apig_wsgi", "lambda_serverless": "serverless_wsgi"}
@@ -81,11 +82,13 @@ def loop() -> Iterator[None]:
     made = asyncio.new_event_loop()
     asyncio.set_event_loop(made)
     yield
-    for task in asyncio.all_tasks(made):
+    tasks = asyncio.all_tasks(made)
+    for task in tasks:
         task.cancel()
-    made.run_until_complete(asyncio.sleep(0))
+    made.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
     made.close()
     asyncio.set_event_loop(None)
+    stop_lifespans()
 
 
 def load(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, app: str = "") -> Any:

@@ -16,6 +16,7 @@ import pytest
 
 from ambi import App
 from ambi.testing import AsyncClient, Client
+from tests.calls import stop_lifespans
 from tests.docs.markdown import PAGES, ROOT, python_blocks
 
 OF_ITS_OWN = {ROOT / "docs" / "errors.md", *ROOT.glob("docs/tutorial/*.md")}
@@ -42,8 +43,16 @@ def logging_as_before():
     root.setLevel(level)
 
 
+@pytest.fixture
+def stopped(no_leaks: None):
+    yield
+    stop_lifespans()
+
+
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: str(page.relative_to(ROOT)))
-def test_the_python_blocks_of_a_page_run(page: Path, gateway: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_python_blocks_of_a_page_run(
+    page: Path, gateway: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped: None
+):
     # A module that can be found, since dataclasses and type hints look their names up there.
     module = ModuleType("page")
     monkeypatch.setitem(sys.modules, module.__name__, module)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import configparser
+import importlib
 import json
 import re
 import tomllib
 from collections.abc import Callable
 from html.parser import HTMLParser
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -156,6 +158,13 @@ def faults(text: str) -> list[str]:
     except WrongCommandError as exc:
         found.append(str(exc))
     return found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def twisted_has_its_reactor():
+    """Have daphne's reader installed: it makes an event loop when it is imported, once for all of a process."""
+    if find_spec("daphne"):
+        importlib.import_module("daphne.cli")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -20,7 +20,9 @@ COOKIE = {"cookie": "sid=1"}
 @pytest.fixture
 def changing(app: App, client: Client, cell: Cell) -> Client:
     """Give a client of an application in which POST and others change something."""
-    app.route("/", methods=["GET", "POST", "PUT", "PATCH", "DELETE", "QUERY", "PURGE"])(cell.handler(lambda: "done"))
+    app.route("/", methods=["GET", "POST", "PUT", "PATCH", "DELETE", "QUERY", "TRACE", "PURGE"])(
+        cell.handler(lambda: "done")
+    )
     return client
 
 
@@ -40,6 +42,9 @@ FROM: list[tuple[dict[str, str], int]] = [
     ({"origin": "http://localhost"}, 200),
     ({"origin": "https://localhost"}, 200),  # a proxy speaks TLS
     ({"origin": "https://localhost:443"}, 200),
+    ({"origin": "http://localhost:80"}, 200),
+    ({"origin": "HTTP://LOCALHOST"}, 200),
+    ({"origin": "http://localhost:443"}, 403),
     ({"origin": "http://localhost:8000"}, 403),
     ({"origin": "https://evil.test"}, 403),
     ({"origin": "http://localhost.evil.test"}, 403),
@@ -50,6 +55,8 @@ FROM: list[tuple[dict[str, str], int]] = [
     ({"origin": "https://evil.test", "content-type": "text/plain"}, 403),
     ({"referer": "http://localhost/page?x=1"}, 200),
     ({"referer": "http://localhost"}, 200),
+    ({"referer": "http://localhost/sign-in?next=https://evil.test/"}, 200),
+    ({"referer": "http://evil.test/?next=http://localhost/"}, 403),
     ({"referer": "http://localhost.evil.test/"}, 403),
     ({"referer": "http://evil.test?http://localhost/"}, 403),
     ({"referer": "http://localhost@evil.test/"}, 403),
@@ -73,8 +80,11 @@ def test_what_changes_nothing_may_come_from_everywhere(app: App, changing: Clien
     }
     for method in ("GET", "HEAD", "OPTIONS"):
         assert changing.request(method, "/", headers=headers).status_code in (200, 204)
-    unjudged = make_client(app, judged=False)  # wsgiref.validate knows neither of these methods
-    assert [unjudged.request(method, "/", headers=headers).status_code for method in ("QUERY", "PURGE")] == [200, 403]
+    unjudged = make_client(app, judged=False)  # wsgiref.validate knows none of these methods
+    found = {
+        method: unjudged.request(method, "/", headers=headers).status_code for method in ("QUERY", "TRACE", "PURGE")
+    }
+    assert found == {"QUERY": 200, "TRACE": 200, "PURGE": 403}
 
 
 @pytest.mark.parametrize(
@@ -83,7 +93,9 @@ def test_what_changes_nothing_may_come_from_everywhere(app: App, changing: Clien
         ({}, 200),
         ({"authorization": "Bearer abc"}, 200),
         ({"authorization": "Basic YTpi"}, 403),  # a browser adds it by itself
+        ({"authorization": "Digest username=a"}, 403),
         ({"authorization": "Negotiate abc"}, 403),
+        ({"authorization": "NTLM abc"}, 403),
         ({"cookie": "sid=1", "authorization": "Bearer abc"}, 403),
         ({"cookie": "a"}, 403),
     ],
@@ -99,7 +111,8 @@ def test_an_http_page_is_no_page_of_an_https_site(app: App, make_client: MakeCli
     app.post("/")(cell.handler(lambda: "done"))
     client = make_client(app, base_url="https://localhost")
     assert client.post("/", headers={**COOKIE, "origin": "https://localhost"}).status_code == 200
-    assert client.post("/", headers={**COOKIE, "origin": "http://localhost"}).status_code == 403
+    for origin in ("http://localhost", "HTTP://localhost"):
+        assert client.post("/", headers={**COOKIE, "origin": origin}).status_code == 403
     assert client.post("/", headers={**COOKIE, "referer": "http://localhost/"}).status_code == 403
 
 
@@ -122,6 +135,14 @@ def test_the_refusal_says_why_and_is_seen_by_the_layers_of_the_application(
     assert without.json()["detail"] == "this was sent by a page of another site, which the application does not trust"
 
 
+@pytest.mark.parametrize(("length", "shown"), [(100, "https://" + "a" * 92), (101, "https://" + "a" * 92 + "…")])
+def test_the_refusal_names_no_more_than_a_hundred_characters_of_a_page(
+    changing: Client, length: int, shown: str
+) -> None:
+    response = changing.post("/", headers={**COOKIE, "origin": "https://".ljust(length, "a")})
+    assert f"another site ({shown})," in response.json()["detail"]
+
+
 def test_nothing_is_read_of_a_body_that_is_refused(app: App, client: Client, cell: Cell) -> None:
     app.post("/", max_body_bytes=10)(cell.handler(lambda request: request.text))
 
@@ -136,7 +157,8 @@ def test_nothing_is_read_of_a_body_that_is_refused(app: App, client: Client, cel
 def test_pages_of_trusted_origins_may(app: App, changing: Client) -> None:
     app.csrf(origins=["https://Admin.example.com"])
     headers = {**COOKIE, "sec-fetch-site": "cross-site"}
-    assert changing.post("/", headers={**headers, "origin": "https://admin.example.com"}).status_code == 200
+    for origin in ("https://admin.example.com", "https://ADMIN.example.com"):
+        assert changing.post("/", headers={**headers, "origin": origin}).status_code == 200
     assert changing.post("/", headers={**headers, "origin": "https://admin.example.com.evil.test"}).status_code == 403
 
 
@@ -251,6 +273,12 @@ def test_what_shows_it_needs_no_token(tokened: Client, headers: dict[str, str]) 
     assert tokened.post("/csrf", headers=headers).text == "done"
 
 
+def test_pages_of_trusted_origins_need_no_token(app: App, tokened: Client) -> None:
+    app.csrf(origins=["https://admin.example.com"])
+    assert tokened.post("/csrf", headers={"origin": "https://admin.example.com"}).text == "done"
+    assert tokened.post("/csrf", headers={"origin": "https://www.example.com"}).status_code == 403
+
+
 def test_a_token_may_be_asked_for_always(app: App, client: Client, cell: Cell) -> None:
     app.csrf(secret=SECRET, always=True)
     app.get("/")(cell.handler(lambda request: request.csrf_token))
@@ -260,6 +288,8 @@ def test_a_token_may_be_asked_for_always(app: App, client: Client, cell: Cell) -
     assert client.post("/", headers=headers).status_code == 403
     assert client.post("/", headers={**headers, "x-csrf-token": token}).text == "done"
     assert client.post("/", headers={"authorization": "Bearer a"}).text == "done"
+    for scheme in ("Basic", "digest", "Negotiate", "NTLM"):  # which a browser adds by itself
+        assert client.post("/", headers={"authorization": f"{scheme} a"}).status_code == 403
     assert client.post("/", headers={"sec-fetch-site": "cross-site", "x-csrf-token": token}).status_code == 403
 
 
@@ -476,7 +506,7 @@ def test_without_a_secret_there_are_no_tokens(app: App, client: Client, cell: Ce
         ({"secret": SECRET, "cookie": "__Host-csrf"}, "without a prefix"),
         ({"secret": SECRET, "cookie": "a b"}, "without a prefix"),
         ({"secret": SECRET, "header": "a b"}, "is no header field name"),
-        ({"origins": "https://a.test"}, "origins= takes a list"),
+        ({"origins": "https://a.test"}, "^origins= takes a list"),
         ({"secret": SECRET, "bound_to": "user_id"}, "bound_to= is a function"),
         ({"origins": ["null"]}, "an origin is scheme and host"),
         ({"origins": ["*"]}, "an origin is scheme and host"),

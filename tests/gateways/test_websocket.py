@@ -801,6 +801,7 @@ def test_the_lifespan_has_started_and_its_state_is_there(connect: Connect) -> No
         ("://a.example", "a.example", 403),
         ("http://a.example, http://a.example", "a.example", 403),
         ("https://partner.example", "a.example", 101),
+        ("https://PARTNER.example", "a.example", 101),
         ("https://partner.example:444", "a.example", 403),
     ],
 )

@@ -12,6 +12,7 @@ from typing import Any
 
 import anyio
 import pytest
+from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
 from ambi import App, Limits, WebSocket, WebSocketClosed
@@ -291,6 +292,21 @@ def test_messages_are_deflated_both_ways(connect: Any) -> None:
     for message in ("x" * 100_000, b"y" * 10, "", "ünï" * 1000):
         peer.send(message)
         assert peer.receive() == message
+
+
+@pytest.mark.parametrize("opcode", [9, 10])
+def test_a_control_frame_that_comes_in_two_pieces_changes_nothing(opcode: int) -> None:
+    """wsproto shows the header of a frame again when the rest of it was not there yet."""
+    agreed = agree("permessage-deflate", 1000)
+    assert agreed is not None
+    connection = Connection(ConnectionType.SERVER, [agreed[0]])
+    sent = frame(opcode, b"p") + frame(1, deflate(b"hello"), rsv1=True)
+    for cut in range(1, len(sent)):
+        said: list[str] = []
+        for piece in (sent[:cut], sent[cut:]):
+            connection.receive_data(piece)
+            said += [event.data for event in connection.events() if isinstance(event, TextMessage)]
+        assert "".join(said) == "hello", cut
 
 
 def test_a_control_frame_between_deflated_fragments_changes_nothing(connect: Any) -> None:

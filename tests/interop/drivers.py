@@ -1,7 +1,9 @@
 """Servers of a few lines, which hand on each item when it is made, as a real one does and most test clients do not."""
 
+import asyncio
 import contextlib
 import json
+import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -243,3 +245,25 @@ def in_process(*apps: Any) -> Iterator[None]:
         for app in apps:
             if getattr(app, "lifespans", None) is not None:
                 app.lifespans.stop_in_process()
+
+
+@contextlib.contextmanager
+def loop_of_its_own() -> Iterator[asyncio.AbstractEventLoop]:
+    """Run an event loop in a thread, for an adapter that would start one and never stop it."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    async def cancel_all() -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    try:
+        yield loop
+    finally:
+        asyncio.run_coroutine_threadsafe(cancel_all(), loop).result(WAIT_S)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(WAIT_S)
+        loop.close()

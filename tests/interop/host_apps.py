@@ -279,7 +279,8 @@ def in_litestar(apps: Apps) -> Any:
 
         return handler
 
-    return Litestar([own, *(mounted(prefix, app) for prefix, app in apps.items())])
+    # Its logging would start a thread, which stays.
+    return Litestar([own, *(mounted(prefix, app) for prefix, app in apps.items())], logging_config=None)
 
 
 @asgi_host("ambi")

@@ -20,6 +20,7 @@ import pytest
 
 from ambi import App, Request, Text
 from tests.calls import call_asgi, call_wsgi, environ_of, scope_of, sending_body
+from tests.interop.drivers import in_process, loop_of_its_own
 from tests.interop.serving import serve
 from tests.servers.wire import NoAnswerError
 
@@ -31,13 +32,27 @@ SOON_S, BOUND_S = 0.4, 5.0
 name_of_caller: contextvars.ContextVar[str] = contextvars.ContextVar("name_of_caller", default="nobody")
 
 
+STARTED = contextlib.ExitStack()
+"""What a test has to stop: lifespans, and the loops of a2wsgi, which stops none."""
+
+
+@pytest.fixture(autouse=True)
+def stop(no_leaks: None) -> Iterator[None]:
+    yield
+    STARTED.close()
+
+
 def ours(guest: Any) -> App:
     app = App()
     app.mount("/guest", guest)
+    STARTED.enter_context(in_process(app))
     return app
 
 
-theirs_asgi: Adapter = a2wsgi.ASGIMiddleware
+def theirs_asgi(guest: Any) -> Any:
+    return a2wsgi.ASGIMiddleware(guest, loop=STARTED.enter_context(loop_of_its_own()))
+
+
 theirs_wsgi: Adapter = a2wsgi.WSGIMiddleware
 
 
@@ -286,9 +301,12 @@ def test_an_exception_midway_reaches_the_server() -> None:
 
 def test_a_guest_that_answers_nothing_is_a_500() -> None:
     """a2wsgi waits for ever for its first message, and the server's thread with it."""
+    release: list[Callable[[], Any]] = []
 
     async def guest(scope: Any, receive: Any, send: Any) -> None:
         await no_lifespan(scope)
+        late, loop = {"type": "http.response.start", "status": 200, "headers": []}, asyncio.get_running_loop()
+        release.append(lambda: asyncio.run_coroutine_threadsafe(send(late), loop).result(BOUND_S))
 
     def status_within(app: Any, seconds: float) -> int | None:
         seen: list[int] = []
@@ -299,6 +317,7 @@ def test_a_guest_that_answers_nothing_is_a_500() -> None:
 
     assert status_within(ours(guest), BOUND_S) == 500
     assert status_within(theirs_asgi(guest), 2 * SOON_S) is None
+    release[-1]()
 
 
 def test_a_scope_has_the_path_as_it_was_sent_and_the_client() -> None:

@@ -16,7 +16,7 @@ import anyio
 import pytest
 
 from ambi import Request
-from tests.interop.drivers import HOST, Site, ask_wsgi, in_process, serving
+from tests.interop.drivers import HOST, Site, ask_wsgi, in_process, loop_of_its_own, serving
 from tests.interop.ours import TEXT, Ours
 from tests.interop.passing import check_asgi
 from tests.interop.wrapping import (
@@ -803,4 +803,5 @@ def test_it_becomes_a_wsgi_application_by_a2wsgi() -> None:
     from a2wsgi import ASGIMiddleware
 
     ours = Ours()
-    assert ask_wsgi(ASGIMiddleware(ours.app), "/where/x").json()["whose"] == "ours"
+    with loop_of_its_own() as loop:
+        assert ask_wsgi(ASGIMiddleware(ours.app, loop=loop), "/where/x").json()["whose"] == "ours"

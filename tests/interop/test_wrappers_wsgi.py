@@ -5,6 +5,7 @@ Around `app` itself, and assigned to `app.wsgi`. Streams are watched item by ite
 
 import gzip
 import json
+import multiprocessing
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,9 +46,17 @@ HIDING = {"newrelic", "webob"}
 """Those that do not tell what they wrap, so that the gunicorn hook does not find the application."""
 
 
+@pytest.fixture(scope="session")
+def multiprocessing_has_its_heap() -> None:
+    """Make what values of processes are kept in, once for all of a process: Werkzeug's debugger has one."""
+    multiprocessing.Value("i")
+
+
 @pytest.mark.parametrize("side", ways("wsgi"))
 @pytest.mark.parametrize("name", WRAPPERS)
-def test_a_wrapper_does_its_work_and_lets_everything_else_pass(name: str, side: str) -> None:
+def test_a_wrapper_does_its_work_and_lets_everything_else_pass(
+    name: str, side: str, multiprocessing_has_its_heap: None
+) -> None:
     ours = Ours()
     served, effect = WRAPPERS.put(name, ours, side)
     with in_process(ours.app):
@@ -410,7 +419,15 @@ def test_webtest_and_requests_drive_it_in_process() -> None:
         requests_intercept.uninstall()
 
 
-def test_asgiref_lifts_its_wsgi_side() -> None:
+@pytest.fixture(scope="session")
+def asgiref_has_its_thread() -> None:
+    """Start the thread that asgiref starts once for all of a process."""
+    from asgiref.sync import SyncToAsync
+
+    SyncToAsync.single_thread_executor.submit(int).result()
+
+
+def test_asgiref_lifts_its_wsgi_side(asgiref_has_its_thread: None) -> None:
     """Though it is an ASGI application: what stands around one side may need it."""
     import anyio
     from asgiref.wsgi import WsgiToAsgi

@@ -32,7 +32,13 @@ MODULES: dict[str, Part] = {
     "core/headers.py": Part(("core/test_headers.py", "properties/test_header_writer.py")),
     "core/url.py": Part(("core/test_url.py",), HOSTS),
     "core/origins.py": Part(
-        ("features/test_csrf.py", "gateways/test_hosts.py", "gateways/test_websocket.py", "core/test_websocket.py")
+        (
+            "features/test_csrf.py",
+            "features/test_cors.py",
+            "gateways/test_hosts.py",
+            "gateways/test_websocket.py",
+            "core/test_websocket.py",
+        )
     ),
     "core/limits.py": Part(("core/test_limits.py",)),
     "core/body.py": Part(("core/test_body.py", "gateways/test_bodies.py")),

@@ -92,11 +92,41 @@ def test_without_itsdangerous_a_signer_says_what_to_install(monkeypatch: pytest.
         Signer([SECRET], "session", "session", 3600)
 
 
-def test_a_signature_ends_when_it_is_older_than_it_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+SIGNED_AT = 1_800_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("later_s", "read"),
+    [
+        (0, ("value", 0)),
+        (0.5, ("value", 0.5)),
+        (10, ("value", 10)),
+        (10.75, ("value", 10.75)),  # the seconds of a signature are whole
+        (11, None),
+        (-1, ("value", 0)),
+        (-300, ("value", 0)),  # the clock of who signed it is ahead
+        (-300.25, None),
+    ],
+)
+def test_a_signature_has_an_age_and_ends_when_it_is_too_old_or_of_the_future(
+    monkeypatch: pytest.MonkeyPatch, later_s: float, read: tuple[str, float] | None
+) -> None:
     signer = Signer([SECRET], "session", "session", 10)
+    monkeypatch.setattr(signing, "now_s", lambda: SIGNED_AT)
     signed = signer.sign("value")
-    began = int(signing.now_s())
-    for seconds, read in ((0, "value"), (10, "value"), (11, None)):
-        monkeypatch.setattr(signing, "now_s", lambda seconds=seconds: float(began + seconds))
-        found = signer.read(signed)
-        assert (found and found[0]) == read
+    monkeypatch.setattr(signing, "now_s", lambda: SIGNED_AT + later_s)
+    assert signer.read(signed) == read
+
+
+def test_the_first_secret_signs_and_all_verify() -> None:
+    new, old = SECRET[::-1], SECRET
+    signers = {
+        "new": Signer([new], "session", "session", 10),
+        "both": Signer([new, old], "session", "session", 10),
+        "old": Signer([old], "session", "session", 10),
+    }
+    signed = {by: signer.sign("value") for by, signer in signers.items()}
+    read = {(by, of) for by, signer in signers.items() for of, text in signed.items() if signer.read(text)}
+    assert read == {
+        ("new", "new"), ("new", "both"), ("both", "new"), ("both", "both"), ("both", "old"), ("old", "old"),
+    }  # fmt: skip

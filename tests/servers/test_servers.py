@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.leaks import nothing_left_behind
 from tests.servers.catalogue import QUICK, SERVERS, Server
 from tests.servers.differences import DIFFERENCES, Difference
 from tests.servers.judging import AS_ASKED, Session
@@ -41,8 +42,16 @@ class OneAtATime:
             self.session.close()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_leaks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Hold all tests together to leave nothing: they share servers."""
+    tmp_path_factory.getbasetemp()  # which stays
+    with nothing_left_behind():
+        yield
+
+
 @pytest.fixture(scope="module")
-def sessions() -> Iterator[OneAtATime]:
+def sessions(no_leaks: None) -> Iterator[OneAtATime]:
     kept = OneAtATime()
     yield kept
     kept.close()

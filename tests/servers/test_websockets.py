@@ -159,7 +159,7 @@ def test_a_handler_that_only_sends_finds_out_that_the_client_left(server: Runnin
     client = connect(server, "/feed?name=feed").__enter__()
     client.recv(timeout=10)
     client.socket.shutdown(socket.SHUT_RDWR)
-    client.socket.close()
+    client.recv_events_thread.join(10)  # which closes it; one closed under its hands would be waited for without end
     assert "feed ended" in events(server, "feed ended")
 
 

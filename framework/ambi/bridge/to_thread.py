@@ -13,6 +13,7 @@ Facts
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 import weakref
 from contextvars import copy_context
@@ -87,7 +88,7 @@ def loop_of_caller() -> object:
     if token is None:
         try:
             token = current_token()
-        except anyio.NoEventLoopError:
+        except RuntimeError:  # NoEventLoopError, or sniffio's own before AnyIO 4.12
             return None
     return None if is_loop_thread(token.native_token) else token.native_token
 
@@ -185,7 +186,7 @@ async def _acquire(
 ) -> anyio.CapacityLimiter:
     try:
         limiter.acquire_on_behalf_of_nowait(borrower)
-    except anyio.WouldBlock:
+    except _would_block():
         pass
     else:
         return limiter
@@ -193,6 +194,12 @@ async def _acquire(
         await limiter.acquire_on_behalf_of(borrower)
         return limiter
     raise Overloaded(timeout_s or 0)
+
+
+def _would_block() -> tuple[type[Exception], ...]:
+    """Give what a limiter raises that has none left: up to AnyIO 4.14.0 that of trio is trio's own."""
+    trio = sys.modules.get("trio")
+    return (anyio.WouldBlock,) if trio is None else (anyio.WouldBlock, trio.WouldBlock)
 
 
 class Errand:

@@ -79,6 +79,16 @@ def _decimal(text: str) -> Any:
     return Decimal(_number(text))
 
 
+def _digits(value: Any) -> str:
+    """Write a number without an exponent, which the converters do not read."""
+    text = str(value)
+    if "e" not in text.lower():
+        return text
+    from decimal import Decimal
+
+    return format(Decimal(text), "f")
+
+
 def _uuid(text: str) -> Any:
     from uuid import UUID
 
@@ -110,8 +120,8 @@ CONVERTERS: Mapping[str, Converter] = {
         Converter("int", _int, rank=1),
         Converter("date", _date, rank=2),
         Converter("uuid", _uuid, rank=3),
-        Converter("float", _float, rank=4),
-        Converter("decimal", _decimal, rank=5),
+        Converter("float", _float, _digits, rank=4),
+        Converter("decimal", _decimal, _digits, rank=5),
     )
 }
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 
-from .headers import check_value, is_token
+from .headers import is_token
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 _OCTETS = frozenset("!#$%&'()*+-./0123456789:<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_`abcdefghijklmnopqrstuvwxyz{|}~")
-_ATTRIBUTE_ENDS = frozenset(";\r\n\0")
 MAX_COOKIE_BYTES = 4096
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -164,9 +163,9 @@ class SetCookie:
 
 
 def _attribute(name: str, value: str) -> str:
-    if _ATTRIBUTE_ENDS.intersection(value) or not value.isascii():
-        raise ValueError(f"cookie {name} {value!r} holds a character that would end it")
-    return check_value(value)
+    if ";" in value or not (value.isascii() and value.isprintable()):
+        raise ValueError(f"cookie {name} {value!r}: printable ASCII without a semicolon was expected (RFC 6265 4.1.1)")
+    return value
 
 
 def http_date(timestamp: float) -> str:

@@ -253,10 +253,7 @@ class MultipartReader:
         if file is None:
             self._field_bytes += len(data)
             self._fields_bytes += len(data)
-            if self._field_bytes > self._limits.max_field_bytes:
-                raise HTTPError(413, f"a field of the form is larger than {self._limits.max_field_bytes} bytes")
-            if self._fields_bytes > self._limits.max_fields_bytes:
-                raise HTTPError(413, f"the fields of the form are larger than {self._limits.max_fields_bytes} bytes")
+            _check_sizes(self._field_bytes, self._fields_bytes, self._limits)
             self._text.append(data)
             return
         file.size += len(data)
@@ -293,6 +290,25 @@ class MultipartReader:
     def close(self) -> None:
         """Close all files; the body was refused."""
         Form(self._pairs).close()
+
+
+def check_field_sizes(body: bytes, limits: Limits) -> None:
+    """See that no field of a urlencoded form is larger than one may be, nor all of them together; as they were sent.
+
+    Raises:
+        HTTPError: 413.
+    """
+    _check_sizes(0, len(body), limits)
+    if body.count(b"&") < limits.max_form_fields:  # more are refused before they are looked at
+        sizes = [len(text) for field in body.split(b"&") for text in field.split(b"=", 1)]
+        _check_sizes(max(sizes), len(body), limits)
+
+
+def _check_sizes(field_bytes: int, fields_bytes: int, limits: Limits) -> None:
+    if field_bytes > limits.max_field_bytes:
+        raise HTTPError(413, f"a field of the form is larger than {limits.max_field_bytes} bytes")
+    if fields_bytes > limits.max_fields_bytes:
+        raise HTTPError(413, f"the fields of the form are larger than {limits.max_fields_bytes} bytes")
 
 
 def _clean_name(name: str) -> str:

@@ -210,7 +210,7 @@ def _quoted_string(text: str, start: int, escapable: str) -> tuple[str, int]:
     """Give the content of the quoted string that opens before `start`, and the index behind it."""
     close = text.find('"', start)
     if close < 0:
-        return text[start:], len(text)
+        close = len(text)
     if "\\" not in text[start:close]:
         return text[start:close], close + 1
     content: list[str] = []

@@ -26,6 +26,8 @@ class Limits:
         spool_bytes: a file larger than this goes to disk.
         max_part_headers, max_part_header_bytes: header lines of one part, and bytes of one such line; 400.
         max_query_fields: arguments of a query string; 400.
+        max_json_depth: lists and objects inside of each other in a body of JSON or MessagePack; 400. Where Python's own
+            limits end is twice as deep, and depends on where one stands.
         max_cookies, max_cookie_bytes: cookies read, and bytes of the header read; the rest is ignored.
         max_header_lines, max_header_bytes: header lines and their bytes together; 431.
         max_target_bytes: path and query as sent; 414.
@@ -65,6 +67,7 @@ class Limits:
     max_part_headers: int = 8
     max_part_header_bytes: int = 4 * KIB
     max_query_fields: int = 1000
+    max_json_depth: int = 400
     max_cookies: int = 200
     max_cookie_bytes: int = 32 * KIB
     max_header_lines: int = 100

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS", "QUERY", "TRACE"))
 """Methods that change nothing. See: RFC 9110 9.2.1; QUERY is as safe as GET."""
 
-_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_PORTS = {"http": 80, "https": 443}
 _BY_ITSELF = frozenset(("basic", "digest", "negotiate", "ntlm"))
 """Schemes of Authorization that a browser answers by itself once the user has signed in."""
 
@@ -108,7 +108,7 @@ class CrossSiteCheck:
             if referrer is None:
                 return None
             scheme, _, rest = referrer.partition("://")
-            origin = f"{scheme}://{rest.replace('?', '/').replace('#', '/').partition('/')[0]}"
+            origin = f"{scheme}://{rest.partition('/')[0]}"
         found = _read_page(origin, request)
         return found is not None and _is_same_host(found, request)
 
@@ -139,14 +139,12 @@ def check_origins(origins: Iterable[str], also: Iterable[str] = ()) -> frozenset
 
 def _read(origin: str) -> tuple[str, str, int | None] | None:
     """Split `scheme://host:port` into scheme, host, and a port that is not the scheme's own; None for anything else."""
-    scheme, separator, host = origin.partition("://")
+    scheme, _, host = origin.partition("://")
     try:
         name, port = split_host(host)
     except HTTPError:
         return None
-    if not separator or not scheme:
-        return None
-    return scheme, name, None if port == _PORTS.get(scheme) else port
+    return (scheme, name, None if port == _PORTS.get(scheme) else port) if scheme else None
 
 
 def _read_page(origin: str, request: Request) -> tuple[str, str, int | None] | None:
@@ -157,7 +155,9 @@ def _read_page(origin: str, request: Request) -> tuple[str, str, int | None] | N
 
 def _is_same_host(origin: tuple[str, str, int | None], request: Request) -> bool:
     scheme, name, port = origin
-    own_name, own_port = split_host(request.host) if request.host else ("", None)
+    if not request.host:  # the server is on a Unix socket, and who asks names none
+        return False
+    own_name, own_port = split_host(request.host)
     return (name, port) == (own_name, None if own_port == _PORTS.get(scheme) else own_port)
 
 
@@ -218,7 +218,7 @@ class HostCheck:
 
     def check(self, request: Request) -> HTTPError | None:
         """Give the refusal of a request whose host is not known; None where it is good."""
-        host = request._host or ""
+        host = request.host
         name = split_host(host)[0]
         is_own = is_loopback_name(name)
         if self.patterns and not is_allowed(name, self.patterns) and not (is_own and request.app.debug):

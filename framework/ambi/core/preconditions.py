@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from .headers import Pair
     from .request import Request
 
-_MAX_TAGS = 256
-
 
 class ETags:
     """The entity tags of an If-Match or If-None-Match header; false when the request has no such header.
@@ -27,8 +25,8 @@ class ETags:
 
     Attributes:
         any: the header is `*`.
-        strong, weak: the opaque tags, without quotes and `W/`; of more than 256 the first.
-        is_whole: those are all that it says; not so where it is malformed, or has more.
+        strong, weak: the opaque tags, without quotes and `W/`.
+        is_whole: those are all that it says; not so where it is malformed, and says nothing.
     """
 
     __slots__ = ("_is_given", "any", "is_whole", "strong", "weak")
@@ -42,22 +40,20 @@ class ETags:
 
     def _read(self, header: str) -> bool:
         """Take one tag after the other; tell whether that was all. See: RFC 9110 5.6.1.2, 8.8.3."""
-        position = 0
-        for _ in range(_MAX_TAGS):
-            opening = header.find('"', position)
-            closing = header.find('"', opening + 1) if opening >= 0 else -1
-            gap = header[position:opening] if closing >= 0 else header[position:]
-            is_weak = closing >= 0 and gap.endswith("W/")
-            gap = gap[:-2] if is_weak else gap
-            if gap.strip(" \t,") or (closing >= 0 and position > 0 and "," not in gap):
-                self.strong.clear()
-                self.weak.clear()
-                return False
-            if closing < 0:
-                return position > 0
-            (self.weak if is_weak else self.strong).add(header[opening + 1 : closing])
-            position = closing + 1
-        return not header[position:].strip(" \t,")
+        pieces = header.split('"')
+        for index, tag in enumerate(pieces[1:-1:2]):
+            gap = pieces[2 * index]
+            mark = "W/" if gap.endswith("W/") else ""
+            gap = gap.removesuffix(mark)
+            if gap.strip(" \t,") or (index > 0 and "," not in gap):
+                break
+            (self.weak if mark else self.strong).add(tag)
+        else:
+            if len(pieces) > 1 and len(pieces) % 2 and not pieces[-1].strip(" \t,"):
+                return True
+        self.strong.clear()
+        self.weak.clear()
+        return False
 
     def matches_strong(self, etag: str) -> bool:
         """Compare an entity tag as If-Match does: both must be strong. See: RFC 9110 8.8.3.2."""

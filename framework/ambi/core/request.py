@@ -12,7 +12,7 @@ from typing import Protocol
 from .chance import random_text
 from .cookies import parse_cookies
 from .errors import HTTPError
-from .forms import Form
+from .forms import Form, check_field_sizes
 from .headers import Headers, parse_parameters
 from .json import read_json
 from .log import log_ignored_cookies
@@ -230,7 +230,10 @@ class Request(Generic[StateT]):
 
     @property
     def host(self) -> str:
-        """The host as the client named it, with its port if named; checked against RFC 3986 3.2.2."""
+        """The host as the client named it, with its port if named; checked against RFC 3986 3.2.2.
+
+        Where the client named none it is the server's own, and "" where that has none either, as on a Unix socket.
+        """
         return self._host or self._edge.server(self.native)
 
     @property
@@ -497,10 +500,10 @@ class Request(Generic[StateT]):
             media_type = self.content_type[0]
             if media_type and media_type != "application/json" and not media_type.endswith("+json"):
                 raise HTTPError(415, "a JSON body was expected (content type application/json)") from None
-            body = self.body
-            if body[self.app.limits.max_json_bytes :]:  # a call less than `len`
+            body, limits = self.body, self.app.limits
+            if body[limits.max_json_bytes :]:  # a call less than `len`
                 self.check_parsed_size()
-            self._json = read_json(self.app.json, body)
+            self._json = read_json(self.app.json, body, limits.max_json_depth)
             return self._json
 
     def check_parsed_size(self) -> None:
@@ -524,10 +527,9 @@ class Request(Generic[StateT]):
             limits, media_type = self.app.limits, self.content_type[0]
             body = self.body
             if media_type == "application/x-www-form-urlencoded":
-                if len(body) > limits.max_fields_bytes:
-                    raise HTTPError(413, f"the fields of the form are larger than {limits.max_fields_bytes} bytes")
-                text, most, longest = body.decode("latin-1"), limits.max_form_fields, limits.max_field_bytes
-                self._form = Form(parse_urlencoded(text, most, 413, longest))
+                if len(body) > min(limits.max_field_bytes, limits.max_fields_bytes):
+                    check_field_sizes(body, limits)
+                self._form = Form(parse_urlencoded(body.decode("latin-1"), limits.max_form_fields, 413))
             elif not body and media_type in ("", "multipart/form-data"):
                 self._form = Form()
             else:

@@ -93,19 +93,16 @@ def strip_root(path: str, root_path: str) -> str:
     return path or "/"
 
 
-def parse_urlencoded(
-    text: str, max_fields: int, status: int = 400, max_field_bytes: int | None = None
-) -> list[tuple[str, str]]:
+def parse_urlencoded(text: str, max_fields: int, status: int = 400) -> list[tuple[str, str]]:
     """Parse `a=1&b=2` into pairs, in order.
 
     Args:
         text: the latin-1 reading of the bytes received.
         max_fields: more pairs than this are refused.
         status: of the refusal.
-        max_field_bytes: longer values, as received, are refused.
 
     Raises:
-        HTTPError: too many pairs, or a value that is too long.
+        HTTPError: too many pairs.
 
     See: WHATWG URL 5.1.
     """
@@ -116,8 +113,6 @@ def parse_urlencoded(
     for part in text.split("&"):
         if part:
             name, _, value = part.partition("=")
-            if max_field_bytes is not None and len(value) > max_field_bytes:
-                raise HTTPError(status, f"a field of the form is larger than {max_field_bytes} bytes")
             pairs.append((name, value) if plain else (_decode_field(name), _decode_field(value)))
     return pairs
 

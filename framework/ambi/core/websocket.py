@@ -289,7 +289,7 @@ class WebSocket(Generic[StateT]):
             await self._reject(1009, f"a message in JSON has {limit} bytes at most")
             raise self._closed()
         try:
-            return read_json(self.request.app.json, data)
+            return read_json(self.request.app.json, data, self.request.limits.max_json_depth)
         except HTTPError:
             await self._reject(1007, "a message in JSON was expected")
             raise self._closed() from None

@@ -25,7 +25,7 @@ from ..core.url import decode_path, encode_raw_query, percent_decode, strip_root
 from ..core.watching import tell_of_crash
 from .asgi_connection import AHEAD_BYTES, Connection, connection_of
 from .counting import counted
-from .entry import OWS, check_host, headers_too_large, parse_content_length, target_too_long, watched
+from .entry import OWS, check_host, headers_too_large, host_of_server, parse_content_length, target_too_long, watched
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -346,12 +346,8 @@ class _Edge:
         return _address(scope.get("client"))
 
     def server(self, scope: Scope, /) -> str:
-        address = _address(scope.get("server"))
-        if address is None:
-            return ""
-        name, port = address
-        name = f"[{name}]" if ":" in name else name  # RFC 3986 3.2.2
-        return name if port in (None, 443 if self.scheme(scope) == "https" else 80) else f"{name}:{port}"
+        name, port = _address(scope.get("server")) or ("", None)
+        return host_of_server(name, str(port or ""), self.scheme(scope))
 
     def lifespan_state(self, scope: Scope, /) -> Mapping[str, Any] | None:
         state: Mapping[str, Any] | None = scope.get("state")

@@ -59,14 +59,15 @@ class BoundedDeflate(PerMessageDeflate):
         super().__init__()
         self._bound = max_message_bytes
         self._inflater: _Inflater | None = None
+        self._is_aside = False
         self._set_aside: bool | None = None
 
     def frame_inbound_header(
         self, proto: FrameDecoder | FrameProtocol, opcode: Opcode, rsv: RsvBits, payload_length: int
     ) -> CloseReason | RsvBits:
-        """See which kind of frame begins."""
-        if opcode.iscontrol():
-            self._set_aside = self._inbound_compressed
+        """See which kind of frame begins; called again for the same one when its mask was not there yet."""
+        if opcode.iscontrol() and not self._is_aside:
+            self._is_aside, self._set_aside = True, self._inbound_compressed
         result = super().frame_inbound_header(proto, opcode, rsv, payload_length)
         decompressor: Any = self._decompressor
         if decompressor is not None and decompressor is not self._inflater:
@@ -85,7 +86,7 @@ class BoundedDeflate(PerMessageDeflate):
         is_control = not self._inbound_is_compressible
         result = super().frame_inbound_complete(proto, fin)
         if is_control:
-            self._inbound_compressed = self._set_aside
+            self._is_aside, self._inbound_compressed = False, self._set_aside
         return result if result is None else self._judged(result)
 
     def _judged(self, result: bytes | CloseReason) -> bytes | CloseReason:

@@ -41,6 +41,17 @@ def check_host(host: str) -> None:
         split_host(host)
 
 
+def host_of_server(name: str, port: str, scheme: str) -> str:
+    """Give the host that a server says it is; "" where that is none, as a path. See: RFC 3986 3.2.2."""
+    name = f"[{name}]" if ":" in name else name
+    host = name if port in ("", "443" if scheme == "https" else "80") else f"{name}:{port}"
+    try:
+        split_host(host)
+    except HTTPError:
+        return ""
+    return host
+
+
 def parse_content_length(text: str) -> int:
     """Read a Content-Length. Raises: HTTPError 400 for what is no number. See: RFC 9110 8.6."""
     if not text or not _DIGITS.issuperset(text) or len(text) > 18:

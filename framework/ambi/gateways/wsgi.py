@@ -24,7 +24,7 @@ from ..core.request import Request
 from ..core.response import WITHOUT_BODY, Response, finalize
 from ..core.sides import SYNC
 from ..core.url import decode_path, decode_utf8_path, encode_raw_query, path_of_absolute_form, percent_decode
-from .entry import OWS, check_host, headers_too_large, parse_content_length, target_too_long, watched
+from .entry import OWS, check_host, headers_too_large, host_of_server, parse_content_length, target_too_long, watched
 from .wsgi_connection import client_has_left
 
 TYPE_CHECKING = False
@@ -209,9 +209,7 @@ class _Edge:
 
     def server(self, environ: WSGIEnvironment, /) -> str:
         name, port = environ.get("SERVER_NAME", ""), str(environ.get("SERVER_PORT", ""))
-        name = f"[{name}]" if ":" in name else name  # RFC 3986 3.2.2
-        default = "443" if environ["wsgi.url_scheme"] == "https" else "80"
-        return name if port in ("", default) else f"{name}:{port}"
+        return host_of_server(name, port, environ["wsgi.url_scheme"])
 
     def lifespan_state(self, environ: WSGIEnvironment, /) -> None:
         return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+from typing import cast
 
 from ..bridge.background import settled_on_loop
 from ..bridge.to_thread import spawn
@@ -39,7 +40,7 @@ _OF_A_MESSAGE = 1 << 10
 
 
 def _weight(message: Any) -> int:
-    body = message.get("body") if isinstance(message, dict) else None
+    body = cast("dict[str, object]", message).get("body") if isinstance(message, dict) else None
     return _OF_A_MESSAGE + (len(body) if isinstance(body, bytes) else 0)
 
 

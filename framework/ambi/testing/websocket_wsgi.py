@@ -174,8 +174,8 @@ class SocketWire:
                 self._parts.append(event.data)
                 if event.message_finished:
                     parts, self._parts = self._parts, []
-                    whole: Message = type(parts[0])().join(parts)
-                    return whole
+                    # wsproto gives parts of bytes as `bytearray` before its version 1.3.
+                    return "".join(parts) if isinstance(parts[0], str) else b"".join(parts)
         raise WebSocketClosed(self._closed.code, self._closed.reason)
 
     def close(self, code: int, reason: str) -> None:

@@ -22,13 +22,21 @@ from examples.conduit.settings import Settings
 from tests.examples.conduit.api import Person
 from tests.examples.conduit.conftest import person_of
 from tests.examples.conduit.flows import FLOWS
+from tests.leaks import nothing_left_behind
 from tests.servers.processes import free_port
 
 PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 STARTS_WITHIN_S = 15
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
+def no_leaks(environment: None) -> Iterator[None]:
+    """Hold all tests together to leave nothing: they share a database, whose connections are kept."""
+    with nothing_left_behind():
+        yield
+
+
+@pytest.fixture(scope="session")
 def database() -> Iterator[str]:
     """Give the URL of an empty database of a server of our own. Skips: where there is no PostgreSQL."""
     if not PROGRAMS or find_spec("psycopg") is None:
@@ -66,7 +74,9 @@ def await_postgresql(question: list[Any]) -> None:
 
 
 @pytest.fixture(scope="module", params=["wsgi", "asgi"])
-def api(request: pytest.FixtureRequest, database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
+def api(
+    request: pytest.FixtureRequest, no_leaks: None, database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Person]:
     gateway: Any = request.param
     settings = Settings.in_folder(tmp_path_factory.mktemp(gateway), {"CONDUIT_DATABASE": database})
     with Client(make_api(settings), gateway) as client:

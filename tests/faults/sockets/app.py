@@ -94,10 +94,17 @@ def slow(request: Request) -> Any:
     return Stream(waiting())
 
 
+@app.get("/greedy")
+@cell.handler
+def greedy() -> str:
+    """Take memory until there is no more: 4 GiB at most, where nobody limits it."""
+    return str(len([bytearray(1 << 20) for _ in range(4096)]))
+
+
 @app.get("/stats")
 async def stats() -> dict[str, Any]:
     """Tell what this process holds, in numbers that are level when nothing is going on."""
-    links = [os.readlink(f"/proc/self/fd/{number}") for number in _descriptors()]
+    links = _descriptors()
     return {
         "pid": os.getpid(),
         "tasks": len(asyncio.all_tasks()),
@@ -115,11 +122,11 @@ async def stats() -> dict[str, Any]:
 
 
 def _descriptors() -> list[str]:
+    """Give what each leads to; those that other threads close meanwhile are none."""
     found = []
     for number in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):
-            os.readlink(f"/proc/self/fd/{number}")
-            found.append(number)
+            found.append(os.readlink(f"/proc/self/fd/{number}"))
     return found
 
 

@@ -141,6 +141,7 @@ def test_what_somebody_else_wrote_into_the_store_begins_anew(serve: Serve, text:
     """It is deleted with the next answer, and what is set is another session."""
     store = MemoryStore()
     client = serve(store=store)
+    answer = client.get("/")
     for unsafe in (False, True):
         client.cookies = {}
         first = client.post("/")

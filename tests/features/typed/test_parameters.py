@@ -630,6 +630,8 @@ class Nest(msgspec.Struct):
 
 
 def test_what_does_not_fit_is_refused_however_deep_it_is(app: App, client: Client, cell: Cell) -> None:
+    app.limits = Limits(max_json_depth=5000)  # more than Python itself can do
+
     @app.post("/")
     @cell.handler
     def handler(nest: Nest) -> None: ...
@@ -883,9 +885,27 @@ def test_a_whole_number_is_one_however_it_is_written(make_client: Any, cell: Cel
             assert (path, number, response.status_code) == (path, number, status)
     response = client.post("/struct", content='{"count": 1.0, "parts": [2.0, "x"]}', headers=JSON_TYPE)
     assert [name for _, name, _ in errors(response)] == ["#/parts/1"]
+    app.limits = Limits(max_json_depth=5000)
     deep = '{"count": 1.0, "x": ' + "[" * 900 + "]" * 900 + ', "parts": ["x"]}'
     assert client.post("/struct", content=deep, headers=JSON_TYPE).status_code in (400, 422)
     assert client.post("/model", content=deep, headers=JSON_TYPE).status_code in (200, 400)
 
 
 JSON_TYPE = {"content-type": "application/json"}
+MSGPACK_TYPE = {"content-type": "application/msgpack"}
+
+
+def test_a_body_has_a_greatest_depth_in_every_media_type(app: App, client: Client, cell: Cell) -> None:
+    """That of Python depends on how deep its stack is already, and what was read might be too deep to be written."""
+
+    def echo(body):
+        return body
+
+    echo.__annotations__ = {"body": dict[str, Any], "return": dict[str, Any]}
+    app.post("/")(cell.handler(echo))
+    for depth, status in ((400, 200), (401, 400), (970, 400), (975, 400), (980, 400), (985, 400)):
+        for inner in ("{}", "[]"):
+            text = '{"a":' * (depth - 1) + inner + "}" * (depth - 1)
+            packed = b"\x81\xa1a" * (depth - 1) + (b"\x80" if inner == "{}" else b"\x90")
+            assert client.post("/", content=text, headers=JSON_TYPE).status_code == status
+            assert client.post("/", content=packed, headers=MSGPACK_TYPE).status_code == status

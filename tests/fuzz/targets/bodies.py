@@ -12,11 +12,12 @@ from tests.fuzz.finding import found, of_corpus, small_body, table
 from tests.fuzz.properties import Refusal, attempt, check_work
 
 CODEC = StandardJSON()
+DEPTH = 400
 
 
 def check(data: bytes) -> None:
     """Check one body, and the credentials of Basic."""
-    value = attempt(read_json, CODEC, data)
+    value = attempt(read_json, CODEC, data, DEPTH)
     if not isinstance(value, Refusal):
         assert json.loads(data) == value
         assert CODEC.loads(CODEC.dumps(value)) == value
@@ -26,7 +27,7 @@ def check(data: bytes) -> None:
             assert ":" not in pair[0]
             assert not any(c < " " or c == "\x7f" for c in pair[0] + pair[1])
             assert _decode_basic(b64encode(":".join(pair).encode()).decode()) == pair
-    check_work(data, lambda large: attempt(read_json, CODEC, large))
+    check_work(data, lambda large: attempt(read_json, CODEC, large, DEPTH))
 
 
 def seeds() -> Iterator[bytes]:

@@ -11,9 +11,10 @@ See: RFC 9110 8.3 and 12.5.1.
 from __future__ import annotations
 
 from ...core.errors import HTTPError
+from ...core.json import check_depth
 from ...core.response import JSON_TYPE, assemble
 from ...core.url import encode_query
-from .shapes import as_texts
+from .shapes import as_texts, too_deep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ URLENCODED = "application/x-www-form-urlencoded"
 FORM_TYPES = (URLENCODED, "multipart/form-data")
 BODY_TYPES = (JSON, MSGPACK[0])
 _OFFERS = (JSON, *MSGPACK, URLENCODED)
+_CONTAINERS = (list, dict)
 _VARY: Pair = ("vary", "accept")
 
 
@@ -57,21 +59,41 @@ def body_reader(shape: Shape, lists: frozenset[str], *, is_form: bool) -> Callab
         if not is_json and media_type not in MSGPACK:
             wanted = BODY_TYPES + (FORM_TYPES if is_form else ())
             raise HTTPError(415, f"a body of type {' or '.join(wanted)} was expected")
-        if body[request.app.limits.max_json_bytes :]:  # a call less than `len`
+        limits = request.app.limits
+        if body[limits.max_json_bytes :]:  # a call less than `len`
             request.check_parsed_size()
-        return shape.read_json(body) if is_json else shape.read_data(read_msgpack(body))
+        max_depth = limits.max_json_depth
+        if not is_json:
+            return shape.read_data(read_msgpack(body, max_depth))
+        if body[max_depth + max_depth :]:  # a level takes two bytes at least; a slice asks for that without a call
+            check_depth(body, max_depth)
+        return shape.read_json(body)
 
     return read
 
 
-def read_msgpack(data: bytes) -> Any:
-    """Read MessagePack. Raises: HTTPError 400 for what is none."""
+def read_msgpack(data: bytes, max_depth: int) -> Any:
+    """Read MessagePack. Raises: HTTPError 400 for what is none, or nested more deeply than JSON may be."""
     from msgspec import DecodeError, msgpack
 
     try:
-        return msgpack.decode(data)
+        value = msgpack.decode(data)
     except (DecodeError, UnicodeDecodeError, RecursionError):
         raise HTTPError(400, "the body is not valid MessagePack") from None
+    if len(data) > max_depth and _is_deeper(value, max_depth):  # a level takes one byte at least
+        raise too_deep()
+    return value
+
+
+def _is_deeper(value: Any, max_depth: int) -> bool:
+    """Tell whether more than so many lists and dicts are inside of each other."""
+    level = [value] if value.__class__ in _CONTAINERS else []
+    for _ in range(max_depth):
+        inside = (outer.values() if outer.__class__ is dict else outer for outer in level)
+        level = [part for parts in inside for part in parts if part.__class__ in _CONTAINERS]
+        if not level:
+            break
+    return bool(level)
 
 
 def write(request: Request, shape: Shape, value: Any, status: int) -> Response:
