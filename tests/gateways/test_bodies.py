@@ -375,6 +375,30 @@ def test_a_route_has_a_limit_of_its_own(make_client: MakeClient, cell: Cell) -> 
     assert statuses == [200, 413, 200, 413]
 
 
+def test_what_is_parsed_as_json_has_a_limit_of_its_own(make_client: MakeClient, cell: Cell) -> None:
+    """Nothing else runs on an event loop while it is. The bytes may be as many as those of any body."""
+    app = App(limits=Limits(max_json_bytes=10))
+    app.post("/")(cell.handler(lambda request: str(request.json())))
+    app.post("/own", max_body_bytes=11)(cell.handler(lambda request: str(request.json())))
+    app.post("/raw")(cell.handler(lambda request: request.text))
+    client = make_client(app)
+    sent = {"headers": {"content-type": "application/json"}}
+    statuses = {
+        (path, size): client.post(path, content=b'"' + b"x" * (size - 2) + b'"', **sent).status_code
+        for path in ("/", "/own", "/raw")
+        for size in (10, 11, 12)
+    }
+    refused = {("/", 11): 413, ("/", 12): 413, ("/own", 12): 413}
+    assert statuses == dict.fromkeys(statuses, 200) | refused
+    assert "larger than 10 bytes, the most that is parsed as JSON" in client.post("/", content=b"1" * 11, **sent).text
+
+
+def test_a_json_of_a_mebibyte_is_parsed_and_a_larger_one_is_not(app: App, client: Client, cell: Cell) -> None:
+    app.post("/")(cell.handler(lambda request: str(len(request.json()))))
+    for size, status in ((1 << 20, 200), ((1 << 20) + 1, 413)):
+        assert client.post("/", content=b'"' + b"x" * (size - 2) + b'"').status_code == status
+
+
 def test_a_body_that_declares_too_much_is_not_read(make_client: MakeClient, cell: Cell) -> None:
     app = App(limits=Limits(max_body_bytes=10))
     app.post("/")(cell.handler(lambda request: request.body))
@@ -412,12 +436,23 @@ def test_a_multipart_form_past_a_limit_is_a_413(
     assert client.post("/", data=data[:-1] or [("a", "1")], files=files[:-1] or [("f", b"")]).status_code == 200
 
 
-@pytest.mark.parametrize("limits", [{"max_form_fields": 2}, {"max_fields_bytes": 10}], ids=str)
-def test_an_urlencoded_form_past_a_limit_is_a_413(make_client: MakeClient, cell: Cell, limits: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("limits", "last"),
+    [
+        ({"max_form_fields": 2}, ("a", "1")),
+        ({"max_fields_bytes": 10}, ("a", "1")),
+        ({"max_field_bytes": 3}, ("a", "ü")),
+    ],
+    ids=str,
+)
+def test_an_urlencoded_form_past_a_limit_is_a_413(
+    make_client: MakeClient, cell: Cell, limits: dict[str, Any], last: tuple[str, str]
+) -> None:
+    """What is counted is bytes as received."""
     app = App(limits=Limits(**limits))
     app.post("/")(cell.handler(pairs))
     client = make_client(app)
-    assert client.post("/", data=[("a", "1")] * 3).status_code == 413
+    assert client.post("/", data=[("a", "1"), ("a", "1"), last]).status_code == 413
     assert client.post("/", data=[("a", "1")] * 2).status_code == 200
 
 
