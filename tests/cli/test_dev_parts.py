@@ -195,6 +195,24 @@ def test_a_failure_goes_to_the_parent_and_comes_back() -> None:
     assert loads(FAILURE.dumps()) == FAILURE
 
 
+@pytest.mark.parametrize("text", ["", FAILURE.dumps()[:20], FAILURE.dumps()[:-1], "{}", "[]", "1", "null"])
+def test_half_a_failure_is_told_apart(text: str) -> None:
+    """A child may be killed while it writes."""
+    with pytest.raises(ValueError):  # noqa: PT011
+        loads(text)
+
+
+def test_a_report_that_cannot_be_read_is_none(tmp_path: Path) -> None:
+    supervisor = Supervisor.__new__(Supervisor)
+    supervisor._report = tmp_path / "failure.json"
+    assert supervisor._reported() is None
+    for text in (b"", b'["a", "b"', b"\xff"):
+        supervisor._report.write_bytes(text)
+        assert supervisor._reported() is None
+    supervisor._report.write_text(FAILURE.dumps(), encoding="utf-8")
+    assert supervisor._reported() == FAILURE
+
+
 def test_an_exception_without_words_is_named() -> None:
     try:
         raise LookupError

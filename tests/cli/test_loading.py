@@ -2,13 +2,15 @@
 
 import subprocess
 import sys
+import types
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import ambi
 from ambi.cli import COMMANDS, main
-from ambi.cli.loading import split_spec
+from ambi.cli.loading import WrongUseError, default_spec, split_spec
 from tests.children import environment
 from tests.cli.conftest import Site
 
@@ -152,6 +154,42 @@ def test_pyproject_names_the_application(site: Site) -> None:
     site.write('[tool.ambi]\napp = "shop:create"', "pyproject.toml")
     assert site.check("--json").document["app"] == "shop:create"
     assert [route["path"] for route in site.check("--json").document["routes"]] == ["/created"]
+
+
+def test_pyproject_of_another_user_above_is_not_run(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in /tmp, where everybody may write one."""
+    site.write("raise SystemExit('run')", "evil.py")
+    path = site.folder / "pyproject.toml"
+    site.write('[tool.ambi]\napp = "evil:app"', "pyproject.toml")
+    site.write("", "mine/inner/notes.txt")
+    monkeypatch.chdir(site.folder / "mine" / "inner")
+    really = Path.lstat
+
+    def owned_by_another(self: Path) -> Any:
+        found = really(self)
+        return types.SimpleNamespace(st_uid=found.st_uid + 4711) if self == path else found
+
+    assert default_spec().spec == "evil:app"
+    monkeypatch.setattr(Path, "lstat", owned_by_another)
+    with pytest.raises(WrongUseError, match="no application was named"):
+        default_spec()
+
+
+@pytest.mark.parametrize("border", [".git", "home"])
+def test_pyproject_above_a_repository_or_the_home_directory_is_not_looked_at(
+    site: Site, monkeypatch: pytest.MonkeyPatch, border: str
+) -> None:
+    site.write('[tool.ambi]\napp = "other:app"', "pyproject.toml")
+    site.write("", "mine/inner/notes.txt")
+    monkeypatch.chdir(site.folder / "mine" / "inner")
+    if border == "home":
+        monkeypatch.setenv("HOME", str(site.folder / "mine"))
+    else:
+        site.write("", "mine/.git/HEAD")
+    with pytest.raises(WrongUseError, match="no application was named"):
+        default_spec()
+    site.write('[tool.ambi]\napp = "shop:app"', "mine/pyproject.toml")
+    assert default_spec().root == site.folder / "mine"
 
 
 @pytest.mark.parametrize("spec", ["shop:app", "shop.py:app", "sites/inner.py:app", "sites.inner:app"])

@@ -24,6 +24,8 @@ from tests.core.vectors import vectors
         ("int", "0", 0),
         ("int", "42", 42),
         ("int", "007", 7),
+        ("int", "9223372036854775807", 9223372036854775807),
+        ("int", "0" * 30 + "7", 7),
         ("float", "1", 1.0),
         ("float", "1.50", 1.5),
         ("decimal", "1.50", Decimal("1.50")),
@@ -45,6 +47,12 @@ def test_text_of_another_form_is_no_match(name: str, text: str) -> None:
         CONVERTERS[name].convert(text)
 
 
+@pytest.mark.parametrize("text", ["9223372036854775808", "18446744073709551615", "9" * 20, "1" + "0" * 40])
+def test_an_integer_that_no_database_holds_is_no_match(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011
+        CONVERTERS["int"].convert(text)
+
+
 @pytest.mark.parametrize(("name", "digits"), [("int", 5000), ("float", 400)])
 def test_a_number_too_long_to_convert_is_no_match(name: str, digits: int) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
@@ -54,7 +62,7 @@ def test_a_number_too_long_to_convert_is_no_match(name: str, digits: int) -> Non
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "str": st.text(min_size=1),
     "path": st.text(min_size=1),
-    "int": st.integers(0, 10**40),
+    "int": st.integers(0, 2**63 - 1),
     "float": st.floats(0, allow_infinity=False),
     "decimal": st.decimals(0, 10**60, allow_nan=False),
     "date": st.dates(),

@@ -11,8 +11,9 @@ KIB, MIB = 1024, 1024 * 1024
 
 DEFAULTS = {
     "max_body_bytes": 16 * MIB, "max_form_fields": 1000, "max_form_files": 100, "max_form_parts": 1100, "max_field_bytes": MIB,
-    "max_fields_bytes": 2 * MIB, "spool_bytes": 64 * KIB, "max_part_headers": 8, "max_part_header_bytes": 4 * KIB,
-    "max_query_fields": 1000, "max_json_depth": 400, "max_cookies": 200, "max_cookie_bytes": 32 * KIB, "max_header_lines": 100,
+    "max_fields_bytes": 2 * MIB, "max_json_bytes": MIB, "spool_bytes": 64 * KIB, "max_part_headers": 8,
+    "max_part_header_bytes": 4 * KIB, "max_query_fields": 1000, "max_json_depth": 400, "max_cookies": 200,
+    "max_cookie_bytes": 32 * KIB, "max_header_lines": 100,
     "max_header_bytes": 64 * KIB, "max_target_bytes": 8 * KIB, "body_timeout_s": 60, "threads": 40, "io_threads": 8,
     "stream_threads": 100, "queue_timeout_s": 30, "graceful_stop_s": 30, "slow_step_s": 0.1, "max_message_bytes": 16 * MIB,
     "max_websockets": 100, "websocket_ping_s": 20, "websocket_pong_s": 20, "websocket_idle_s": 3600,

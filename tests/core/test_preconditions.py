@@ -69,6 +69,17 @@ def test_tags_are_compared_strongly_and_weakly(header: str, etag: str, strong: b
         '"2", x"1"',
         '"2"; "1"',
         '"2" W/ x"1"',
+        '"1" junk',
+        '"1", junk',
+        'junk, "1"',
+        '"1" "2"',
+        '"1""2"',
+        '"2", "1',
+        '"1", W/',
+        'W/ "1"',
+        'W/,"1"',
+        '"1", *',
+        ",",
     ],
 )
 def test_what_is_no_tag_matches_nothing(header: str) -> None:
@@ -76,6 +87,22 @@ def test_what_is_no_tag_matches_nothing(header: str) -> None:
     assert not etags.matches_strong('"1"')
     assert not etags.matches_weak('"1"')
     assert not etags.any
+
+
+@pytest.mark.parametrize("header", ['"1" junk', '"2"; "3"', "garbage", '"1', "*, *"])
+def test_a_condition_that_cannot_be_read_changes_nothing_and_sends_all(header: str) -> None:
+    """What is asked for with `If-None-Match: "1" junk` may be in order; what is to be written is not."""
+    for name in ("if-match", "if-none-match"):
+        for method, wanted in (("GET", 412 if name == "if-match" else 200), ("PUT", 412)):
+            assert evaluate(make_request({name: header}, method=method), '"1"', "") == wanted
+            assert evaluate(make_request({name: header}, method=method), "", "") == wanted
+    assert evaluate(make_request({"if-none-match": header}, method="PUT"), "", "", exists=False) == 200
+
+
+def test_a_write_is_not_let_pass_by_a_tag_past_the_last_that_is_read() -> None:
+    request = make_request({"if-none-match": '"x", ' * 256 + '"1"'}, method="PUT")
+    assert evaluate(request, '"1"', "") == 412
+    assert evaluate(make_request({"if-none-match": '"x", ' * 256}, method="PUT"), '"1"', "") == 200
 
 
 @pytest.mark.parametrize("header", ["garbage", "1", "W/", '"'])
@@ -221,6 +248,12 @@ def test_what_has_neither_tag_nor_date_meets_no_tag_and_no_date(fields: dict[str
         ('"v2"', False),
         ('W/"v1"', False),
         ('"v1", "v2"', False),
+        ('"v1","v1"', False),
+        (',"v1"', False),
+        ('"v1",', False),
+        ('"v1" junk', False),
+        ('"v1', False),
+        ('v1"', False),
         ("*", False),
         ("v1", False),
         (DATE, True),

@@ -141,6 +141,11 @@ def nothing_is_believed(answer: Answer, ask: Ask) -> None:
     assert (told["host"], told["scheme"], told["root_path"]) == (HOST, "http", "")
 
 
+@of("headers/repeated")
+def joined_in_order(answer: Answer, ask: Ask) -> None:
+    assert dict(answer.json()["headers"])["x-a"] == "1,,3"
+
+
 @of("headers/underscore")
 def no_alias(answer: Answer, ask: Ask) -> None:
     assert "x-auth-user" not in dict(answer.json()["headers"])
@@ -329,7 +334,12 @@ def no_listing(answer: Answer, ask: Ask) -> None:
 # --- pages of other sites ---
 
 
-@of("cors/suffix", "cors/regex-dot", "cors/prefix", "cors/case", "cors/path-rule")
+@of("redirect/dot-segment")
+def not_gone_to(answer: Answer, ask: Ask) -> None:
+    assert answer.get("location") == "/echo"
+
+
+@of("cors/suffix", "cors/regex-dot", "cors/prefix", "cors/case", "cors/path-rule", "cors/two-origins")
 def may_not_read(answer: Answer, ask: Ask) -> None:
     assert answer.get("access-control-allow-origin") is None
     allowed = ask("GET", "/api", [("Origin", "https://www.example.test")])

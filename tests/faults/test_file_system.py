@@ -9,6 +9,7 @@ import errno
 import os
 import resource
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -20,8 +21,8 @@ from typing import Any
 import anyio
 import pytest
 
-from ambi import App, File, Limits, Request, UploadFile
-from ambi.features.sessions import SQLiteStore
+from ambi import App, File, Limits, Middleware, Request, UploadFile
+from ambi.features.sessions import SQLiteStore, Unavailable
 from ambi.testing import Client
 from tests.cells import GATEWAYS, Cell
 from tests.conftest import MakeClient
@@ -331,7 +332,7 @@ def test_a_session_that_finds_the_disk_full_is_an_error_and_the_next_one_is_kept
 
     client = make_client(app)
     assert client.post("/", content="small").text == "kept"
-    assert client.post("/", content="x" * 100_000).status_code == 500
+    assert client.post("/", content="x" * 100_000).status_code == 507
     told = lines()
     assert len(told) == 1
     assert "full" in told[0]
@@ -342,6 +343,101 @@ def test_a_session_that_finds_the_disk_full_is_an_error_and_the_next_one_is_kept
     assert time.monotonic() - started < 2, "no lock is left"
     assert lines() == []
     store.close()
+
+
+def keeping(cell: Cell, store: SQLiteStore) -> App:
+    app = App(csrf=False)
+    app.sessions(secret=SECRET, store=store)
+
+    @app.post("/")
+    @cell.handler
+    def keep(request: Request) -> str:
+        request.session["text"] = request.body.decode()
+        return "kept"
+
+    return app
+
+
+def test_a_session_on_a_disk_of_one_mebibyte(make_client: MakeClient, cell: Cell, tmp_path: Path, lines: Lines) -> None:
+    with small_disk(tmp_path):
+        store = SQLiteStore(tmp_path / "sessions.db")
+        client = make_client(keeping(cell, store))
+        assert client.post("/", content="small").text == "kept"
+        filling = tmp_path / "filling"
+        with filling.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(b"x" * 4096)
+        answered = client.post("/", content="x" * 100_000)
+        assert (answered.status_code, answered.headers.get("retry-after")) == (507, None)
+        assert "sessions.db" not in answered.text
+        [line] = lines()
+        assert "database or disk is full" in line
+        filling.unlink()
+        assert client.post("/", content="x" * 100_000).text == "kept"
+        assert lines() == []
+        store.close()
+
+
+def test_a_session_that_somebody_else_has_locked_is_a_503(
+    make_client: MakeClient, cell: Cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: Lines
+) -> None:
+    monkeypatch.setattr("ambi.features.sessions.sqlite_store._BUSY_S", 0.05)
+    store = SQLiteStore(tmp_path / "sessions.db")
+    client = make_client(keeping(cell, store))
+    assert client.post("/", content="1").text == "kept"
+    with contextlib.closing(sqlite3.connect(tmp_path / "sessions.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        answered = client.post("/", content="2")
+    assert (answered.status_code, answered.headers["retry-after"]) == (503, "5")
+    assert len(lines()) == 1
+    assert client.post("/", content="3").text == "kept"
+    assert lines() == []
+    store.close()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="descriptors are counted by /proc")
+def test_a_session_for_which_there_is_no_descriptor_is_a_503(
+    make_client: MakeClient, cell: Cell, tmp_path: Path, lines: Lines
+) -> None:
+    store = SQLiteStore(tmp_path / "sessions.db")
+    client = make_client(keeping(cell, store))
+    assert client.post("/", content="1").text == "kept"
+    store.close()
+    with no_descriptors():
+        answered = client.post("/", content="2")
+    assert answered.status_code == 503
+    assert len(lines()) == 1
+    assert client.post("/", content="3").text == "kept"
+    store.close()
+
+
+@pytest.mark.parametrize("status", [503, 507])
+def test_what_is_away_is_logged_once_and_passes_the_layers_as_a_crash(
+    app: App, client: Client, cell: Cell, status: int, lines: Lines
+) -> None:
+    seen: list[str] = []
+
+    @app.middleware
+    def watch(request: Request) -> Middleware:
+        try:
+            yield
+        except Unavailable as exc:
+            seen.append(str(exc))
+            raise
+
+    @app.get("/")
+    @cell.handler
+    def handler() -> None:
+        raise Unavailable("the host of the queue", status)
+
+    answered = client.get("/", headers={"accept": "application/json"})
+    assert (answered.status_code, answered.json()["status"]) == (status, status)
+    assert answered.headers.get("retry-after") == ("5" if status == 503 else None)
+    assert "queue" not in answered.text
+    assert seen == ["the host of the queue"]
+    assert len(lines()) == 1
+    app.error(500)(cell.handler(lambda request, error: f"sorry: {error}"))
+    assert client.get("/").text == "sorry: the host of the queue"
 
 
 def test_a_loop_goes_on_while_a_slow_disk_writes(tmp_path: Path) -> None:

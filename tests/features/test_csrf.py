@@ -61,6 +61,9 @@ FROM: list[tuple[dict[str, str], int]] = [
     ({"referer": "http://evil.test?http://localhost/"}, 403),
     ({"referer": "http://localhost@evil.test/"}, 403),
     ({"referer": "about:blank"}, 403),
+    ({"origin": "app://localhost"}, 403),  # whoever makes up a scheme names its hosts as he likes
+    ({"origin": "ws://localhost"}, 403),
+    ({"referer": "data:,http://localhost/"}, 403),
 ]
 
 

@@ -422,3 +422,14 @@ def test_what_cannot_be_looked_at_is_named_and_what_never_ends_is_cut() -> None:
 
 def test_the_name_of_a_logger_begins_no_line() -> None:
     assert "\n" not in ConsoleFormatter().format(record("hello", name="shop\n00:00:00.000 ERROR"))
+
+
+@pytest.mark.parametrize(
+    "created", [-1e18, 1e18, float("nan"), float("inf"), -62135596800.0, 253402300799.0, None, "x"]
+)
+def test_a_record_of_no_time_is_written_all_the_same(created: Any) -> None:
+    record = logging.makeLogRecord({"name": "shop", "levelname": "INFO", "msg": "sold", "created": created})
+    line = json.loads(JSONFormatter().format(record))
+    assert line["message"] == "sold"
+    assert line["time"].endswith("+00:00")
+    assert ConsoleFormatter().format(record).endswith("shop: sold")

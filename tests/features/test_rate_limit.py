@@ -166,6 +166,39 @@ def test_a_request_may_cost_more_or_nothing(app: App, client: Client, cell: Cell
     assert statuses(client, "/?n=6", "/?n=5", "/?n=4", "/?n=1", "/?n=0") == [200, 429, 200, 429, 200]
 
 
+def test_who_is_refused_waits_until_there_is_as_much_as_the_request_takes(
+    app: App, client: Client, cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One unit is there earlier."""
+    now = time.time()
+    clock = [now]
+    monkeypatch.setattr(time, "time", lambda: clock[0])
+    app.rate_limit("5/minute", cost=lambda request: int(request.query["n"]))
+    app.get("/")(cell.handler(lambda: "ok"))
+    for after, cost in ((0, 1), (10, 1), (20, 3)):
+        clock[0] = now + after
+        assert client.get(f"/?n={cost}").status_code == 200
+    clock[0] = now + 30
+    waits = {}
+    for cost in (1, 2, 3, 5):
+        refused = client.get(f"/?n={cost}")
+        assert refused.status_code == 429
+        waits[cost] = int(refused.headers["retry-after"])
+    assert waits == {1: 30, 2: 40, 3: 50, 5: 50}
+    for cost in (2, 3):
+        clock[0] = now + 30 + waits[cost]
+        assert client.get(f"/?n={cost}").status_code == 200
+
+
+def test_a_wait_for_more_than_one_is_long_enough_in_every_store(
+    app: App, client: Client, cell: Cell, storage: str
+) -> None:
+    app.rate_limit("5/minute", storage=storage, cost=lambda request: int(request.query["n"]))
+    app.get("/")(cell.handler(lambda: "ok"))
+    assert statuses(client, "/?n=4") == [200]
+    assert client.get("/?n=2").headers["retry-after"] == "60"
+
+
 @pytest.mark.parametrize("strategy", ["moving-window", "fixed-window"])
 def test_what_costs_more_than_a_limit_ever_has_is_refused_for_good_and_takes_nothing(
     app: App, client: Client, cell: Cell, storage: str, strategy: Any

@@ -8,7 +8,7 @@ import anyio
 import pytest
 from anyio.from_thread import start_blocking_portal
 
-from ambi import App, Request, Stream
+from ambi import App, BodyStream, Request, Stream
 from tests.calls import Receive, call_asgi, nothing_comes, scope_of, sending_body
 from tests.cells import CELLS, Cell
 from tests.checkers import CheckedASGI
@@ -86,7 +86,7 @@ def test_a_path_that_is_none_is_a_400(cell: Cell, changes: dict[str, Any]) -> No
         ({"client": ("1.2.3.4", 99), "server": ("inside", 8000)}, ["1.2.3.4", 99], "inside:8000"),
         # daphne gives lists, granian ports as text
         ({"client": ["1.2.3.4", "99"], "server": ["inside", "80"]}, ["1.2.3.4", 99], "inside"),
-        ({"client": ["/tmp/socket", None], "server": ("/tmp/socket", None)}, ["/tmp/socket", None], "/tmp/socket"),
+        ({"client": ["/tmp/socket", None], "server": ("/tmp/socket", None)}, ["/tmp/socket", None], ""),
         ({"client": None, "server": None}, None, ""),
         ({"client": ("", 0), "server": ("inside", 443), "scheme": "https"}, None, "inside"),
         ({"client": ("1.2.3.4",)}, ["1.2.3.4", None], ""),
@@ -250,3 +250,33 @@ def test_a_disconnect_that_send_reports_of_a_whole_answer_is_no_error(
         portal.call(app, scope_of(), nothing_comes, send)
     assert after == [1]
     assert [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
+
+
+@pytest.mark.parametrize("has_left", [True, False])
+def test_a_server_that_has_refused_a_body_is_given_no_answer_and_that_is_no_crash(
+    cell: Cell, caplog: pytest.LogCaptureFixture, has_left: bool
+) -> None:
+    """uvicorn with h11 answers malformed chunks by itself, closes, and raises an error of h11's for an answer of ours."""
+    app = App()
+
+    @app.post("/", csrf=False)
+    @cell.handler
+    def handler(stream: BodyStream) -> str:
+        return "I did not look"
+
+    async def receive() -> Any:
+        if has_left:
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        raise LookupError("this state machine is elsewhere")
+
+    scope = scope_of(method="POST", headers=[(b"transfer-encoding", b"chunked")])
+    with start_blocking_portal(cell.backend) as portal:
+        if has_left:
+            portal.call(app, scope, receive, send)
+        else:
+            with pytest.raises(LookupError):
+                portal.call(app, scope, receive, send)
+    assert any(record.levelname == "ERROR" for record in caplog.records) is not has_left

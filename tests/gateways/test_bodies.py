@@ -25,6 +25,7 @@ from ambi import (
 )
 from ambi.core.forms import MultipartReader
 from ambi.testing import Client
+from ambi.testing.messages import Request as SentRequest
 from tests.cells import CELLS, Cell
 from tests.conftest import MakeClient
 from tests.gateways.taps import BodyTap
@@ -374,6 +375,30 @@ def test_a_route_has_a_limit_of_its_own(make_client: MakeClient, cell: Cell) -> 
     assert statuses == [200, 413, 200, 413]
 
 
+def test_what_is_parsed_as_json_has_a_limit_of_its_own(make_client: MakeClient, cell: Cell) -> None:
+    """Nothing else runs on an event loop while it is. The bytes may be as many as those of any body."""
+    app = App(limits=Limits(max_json_bytes=10))
+    app.post("/")(cell.handler(lambda request: str(request.json())))
+    app.post("/own", max_body_bytes=11)(cell.handler(lambda request: str(request.json())))
+    app.post("/raw")(cell.handler(lambda request: request.text))
+    client = make_client(app)
+    sent = {"headers": {"content-type": "application/json"}}
+    statuses = {
+        (path, size): client.post(path, content=b'"' + b"x" * (size - 2) + b'"', **sent).status_code
+        for path in ("/", "/own", "/raw")
+        for size in (10, 11, 12)
+    }
+    refused = {("/", 11): 413, ("/", 12): 413, ("/own", 12): 413}
+    assert statuses == dict.fromkeys(statuses, 200) | refused
+    assert "larger than 10 bytes, the most that is parsed as JSON" in client.post("/", content=b"1" * 11, **sent).text
+
+
+def test_a_json_of_a_mebibyte_is_parsed_and_a_larger_one_is_not(app: App, client: Client, cell: Cell) -> None:
+    app.post("/")(cell.handler(lambda request: str(len(request.json()))))
+    for size, status in ((1 << 20, 200), ((1 << 20) + 1, 413)):
+        assert client.post("/", content=b'"' + b"x" * (size - 2) + b'"').status_code == status
+
+
 def test_a_body_that_declares_too_much_is_not_read(make_client: MakeClient, cell: Cell) -> None:
     app = App(limits=Limits(max_body_bytes=10))
     app.post("/")(cell.handler(lambda request: request.body))
@@ -411,12 +436,23 @@ def test_a_multipart_form_past_a_limit_is_a_413(
     assert client.post("/", data=data[:-1] or [("a", "1")], files=files[:-1] or [("f", b"")]).status_code == 200
 
 
-@pytest.mark.parametrize("limits", [{"max_form_fields": 2}, {"max_fields_bytes": 10}], ids=str)
-def test_an_urlencoded_form_past_a_limit_is_a_413(make_client: MakeClient, cell: Cell, limits: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("limits", "last"),
+    [
+        ({"max_form_fields": 2}, ("a", "1")),
+        ({"max_fields_bytes": 10}, ("a", "1")),
+        ({"max_field_bytes": 3}, ("a", "ü")),
+    ],
+    ids=str,
+)
+def test_an_urlencoded_form_past_a_limit_is_a_413(
+    make_client: MakeClient, cell: Cell, limits: dict[str, Any], last: tuple[str, str]
+) -> None:
+    """What is counted is bytes as received."""
     app = App(limits=Limits(**limits))
     app.post("/")(cell.handler(pairs))
     client = make_client(app)
-    assert client.post("/", data=[("a", "1")] * 3).status_code == 413
+    assert client.post("/", data=[("a", "1"), ("a", "1"), last]).status_code == 413
     assert client.post("/", data=[("a", "1")] * 2).status_code == 200
 
 
@@ -433,11 +469,55 @@ def test_a_body_that_is_not_coded_may_say_so(app: App, client: Client, cell: Cel
     assert client.post("/", content=b"x", headers={"content-encoding": coding}).content == b"x"
 
 
-@pytest.mark.parametrize("length", ["-1", "+1", "1 ", "0x1", "1,1", "a", "1.0", "\u0661".encode().decode("latin-1")])
+@pytest.mark.parametrize("length", ["-1", "+1", "1 1", "0x1", "1,1", "a", "1.0", "\u0661".encode().decode("latin-1")])
 def test_a_content_length_that_is_none_is_a_400(app: App, make_client: MakeClient, cell: Cell, length: str) -> None:
     app.post("/")(cell.handler(lambda request: request.body))
     client = make_client(app, judged=False)  # wsgiref.validate would refuse the environ itself
     assert client.post("/", content=b"x", headers={"content-length": length}).status_code == 400
+
+
+@pytest.mark.parametrize("length", ["1 ", "1\t", " 1"])
+def test_space_around_a_content_length_is_no_part_of_it(
+    app: App, make_client: MakeClient, cell: Cell, length: str
+) -> None:
+    """uvicorn with httptools leaves it there, as RFC 9110 5.5 does not."""
+    app.post("/")(cell.handler(lambda request: request.body))
+    client = make_client(app, judged=False)
+    assert client.post("/", content=b"x", headers={"content-length": length}).content == b"x"
+
+
+@pytest.mark.parametrize(
+    ("coding", "length", "status"),
+    [
+        ("chunked", None, 200),
+        ("Chunked ", None, 200),
+        ("chunked", "1", 400),
+        ("chunked", "0", 400),
+        ("gzip, chunked", None, 501),
+        ("identity", None, 501),
+        ("chunked,chunked", None, 501),
+        ("xchunked", None, 501),
+        ("chun\u212aed".encode().decode("latin-1"), None, 501),
+    ],
+)
+def test_a_body_whose_end_is_doubtful_is_refused(
+    app: App, make_client: MakeClient, cell: Cell, coding: str, length: str | None, status: int
+) -> None:
+    """RFC 9112 6.1. Two servers before us may see its end in two places: the rest would be a request of its own."""
+    app.post("/", csrf=False)(cell.handler(lambda request: request.body))
+    fields = [("host", "localhost"), ("transfer-encoding", coding), *([("content-length", length)] if length else [])]
+    asked = SentRequest("POST", "http", "localhost", "/", header_lines=fields, body=b"x")
+    answer = make_client(app, judged=False).send(asked)
+    assert answer.status_code == status
+    closes = cell.gateway == "asgi" and status != 200  # WSGI leaves that to the server
+    assert answer.headers.get("connection") == ("close" if closes else None)
+
+
+def test_two_transfer_encodings_are_not_one(app: App, make_client: MakeClient, cell: Cell) -> None:
+    app.post("/", csrf=False)(cell.handler(lambda request: request.body))
+    fields = [("host", "localhost"), ("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")]
+    asked = SentRequest("POST", "http", "localhost", "/", header_lines=fields, body=b"x")
+    assert make_client(app, judged=False).send(asked).status_code == 501
 
 
 def test_a_content_length_of_twenty_digits_is_a_413(app: App, client: Client, cell: Cell) -> None:

@@ -2,6 +2,7 @@
 
 import anyio
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 from ambi import App, Middleware, Request
 from ambi.core.origins import HostCheck
@@ -34,7 +35,7 @@ HOSTS = {
     "good.test@example.test": 400,
     "example.test:99999": 400,
     "example.test/?x=": 400,
-    "": 200,
+    "": 400,  # HTTP/1.1 names a host (RFC 9112 3.2), and an http URL has none that is empty (RFC 9110 4.2.1)
 }
 
 
@@ -42,6 +43,17 @@ def test_hosts_of_the_site_are_answered_and_others_refused(make_client: MakeClie
     client = make_client(app_for(cell, "example.test", "*.example.test", "[::1]"))
     for _ in range(2):  # what was found good once is remembered, what was refused is not
         assert {host: client.get("/", headers={"host": host}).status_code for host in HOSTS} == HOSTS
+
+
+@pytest.mark.parametrize(("version", "status"), [("1.0", 200), ("1.1", 400), ("2", 200)])
+def test_who_names_no_host_is_let_in_only_where_the_protocol_allows_it(cell: Cell, version: str, status: int) -> None:
+    """HTTP/1.0 knows no Host; HTTP/2 has a field of its own for it, which not every server hands on as one."""
+    app = app_for(cell, "example.test")
+    if cell.gateway == "wsgi":
+        assert call_wsgi(app, environ_of(SERVER_PROTOCOL=f"HTTP/{version}"))[0] == status
+    else:
+        with start_blocking_portal(cell.backend) as portal:
+            assert portal.call(call_asgi, app, scope_of(http_version=version), sending_body(b""))[0] == status
 
 
 def test_the_refusal_names_the_host_and_passes_the_layers(make_client: MakeClient, cell: Cell) -> None:
@@ -117,7 +129,7 @@ def test_256_hosts_are_remembered(make_client: MakeClient, cell: Cell) -> None:
         assert client.get("/", headers={"host": f"h{number}.example.test"}).status_code == 200
         sizes.append(len(app._host_check.known))
     assert max(sizes) == 256
-    assert client.get("/", headers={"host": ""}).status_code == 200  # none at all is known ever after
+    assert app._host_check.known >= {None, ""}, "none at all is known ever after"
 
 
 def test_nothing_is_known_before_a_request() -> None:

@@ -1,6 +1,7 @@
 """Which handler answers, whatever the order of registration, in every cell."""
 
 import itertools
+import struct
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
@@ -101,6 +102,23 @@ def test_an_annotation_chooses_the_converter(
 def test_a_path_names_its_converter(app: App, client: Client, cell: Cell, template: str, path: str, value: Any) -> None:
     app.get(template)(cell.handler(lambda item: {"value": item}))
     assert client.get(path).json() == {"value": value}
+
+
+def test_an_integer_larger_than_databases_hold_is_a_404_or_a_text(app: App, client: Client, cell: Cell) -> None:
+    """Bound to a statement it would be an error of the driver, a 500."""
+    app.get("/items/{id}")(cell.handler(as_drivers_do))
+    app.get("/things/{id:int}")(cell.handler(as_drivers_do))
+    app.get("/things/{name}")(cell.handler(lambda name: f"named {name}"))
+    largest = 2**63 - 1
+    assert client.get(f"/items/{largest}").text == str(largest)
+    assert client.get(f"/items/{largest + 1}").status_code == 404
+    assert client.get(f"/items/{'9' * 20}").status_code == 404
+    assert client.get(f"/things/{largest}").text == str(largest)
+    assert client.get(f"/things/{largest + 1}").text == f"named {largest + 1}"
+
+
+def as_drivers_do(id: int) -> str:
+    return str(struct.unpack("q", struct.pack("q", id))[0])
 
 
 def test_an_application_adds_converters(app: App, client: Client, cell: Cell) -> None:

@@ -561,6 +561,24 @@ def test_the_limit_of_the_application_holds_without_one_of_the_route(connect: Co
     assert closed(peer)[0] == 1009
 
 
+def test_a_message_that_is_too_large_to_be_parsed_as_json_closes_with_1009(connect: Connect) -> None:
+    app = App(limits=Limits(max_json_bytes=10))
+
+    async def handler(ws: WebSocket) -> None:
+        while True:
+            await ws.send_json(await ws.receive_json())
+
+    app.websocket("/")(handler)
+    app.websocket("/own", max_message_bytes=12)(handler)
+    for path, largest in (("/", 10), ("/own", 12)):
+        peer = connect(app, path)
+        peer.send('"' + "x" * (largest - 2) + '"')
+        assert peer.receive() == '"' + "x" * (largest - 2) + '"'
+        peer.send('"' + "ü" * (largest // 2) + '"')
+        reason = "a message in JSON has 10 bytes at most" if path == "/" else "a message has 12 bytes at most"
+        assert closed(peer) == (1009, reason)
+
+
 # --- a server that stops ---
 
 

@@ -10,7 +10,8 @@
 The current directory comes first on the import path, as with servers; with a file, the directory of its top package.
 
 Where the command line names nothing, `[tool.ambi] app = "shop:app"` in a pyproject.toml does, of the current directory
-or of the nearest one above it: that directory is then imported from. Else the one file that is there and looks like it.
+or of the nearest one above it, up to that of the repository or the home directory, unless the file is another user's:
+that directory is then imported from. Else the one file that is there and looks like it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import importlib
+import os
 import re
 import sys
 from pathlib import Path
@@ -97,7 +99,7 @@ def default_spec() -> Named:
         WrongUseError: none is there, more than one is, or pyproject.toml cannot be read.
     """
     here = Path.cwd()
-    for folder in (here, *here.parents):
+    for folder in _trusted_from(here):
         spec = _configured(folder / "pyproject.toml")
         if spec is not None:
             return Named(spec, folder)
@@ -117,6 +119,36 @@ def default_spec() -> Named:
         f"no application was named, and {what}; name one, as {example}, or write it into pyproject.toml:"
         f' [tool.ambi] app = "{example}"'
     )
+
+
+def _trusted_from(here: Path) -> Iterator[Path]:
+    """Give a directory and those above it, up to that of a repository, or the user's home.
+
+    And none in which the file is somebody else's: what it names is run. In /tmp everybody may write one.
+    """
+    yield here
+    if _is_border(here):
+        return
+    users = _users(here)
+    for folder in here.parents:
+        try:
+            owner = (folder / "pyproject.toml").lstat().st_uid
+        except OSError:
+            owner = None
+        if owner is not None and users and owner not in users:
+            return
+        yield folder
+        if _is_border(folder):
+            return
+
+
+def _is_border(folder: Path) -> bool:
+    return (folder / ".git").exists() or folder == Path(os.path.expanduser("~"))  # noqa: PTH111  # it may be unknown
+
+
+def _users(here: Path) -> set[int]:
+    """Give whose files are run: this user's, and those of who owns the directory; empty where files have no owners."""
+    return {os.getuid(), here.stat().st_uid} if hasattr(os, "getuid") else set()
 
 
 def _project_below(folder: Path) -> Path | None:

@@ -3,6 +3,8 @@
 Facts
 - A text that a converter refuses is no match: another route may match it, else the answer is 404.
 - Only ASCII digits are digits. `int()` would take "+1_0" and Arabic digits; the converters do not.
+- An integer is at most what 64 bits hold, as in databases: to bind a larger one is an error of the driver, and no row
+  has it.
 - Typed converters are tried before text whatever the order of registration, in the order of their `rank`.
 """
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 _DIGITS = frozenset("0123456789")
 _HEX = frozenset("0123456789abcdefABCDEF-")
+LARGEST_INT = (1 << 63) - 1
 
 
 class Converter:
@@ -51,9 +54,9 @@ class Converter:
 
 
 def _int(text: str) -> int:
-    if not text or not _DIGITS.issuperset(text):
+    if not text or not _DIGITS.issuperset(text) or (value := int(text)) > LARGEST_INT:
         raise ValueError(text)
-    return int(text)
+    return value
 
 
 def _number(text: str) -> str:

@@ -4,6 +4,7 @@
     ├── ConfigurationError    the application is put together wrongly; raised at registration or start-up
     ├── HTTPError             an answer that is not a success; raised by handlers, middlewares and the framework
     │   └── Overloaded        no worker thread came free in time; 503
+    ├── Unavailable           what a request needs is away or full, a store for example; a crash that later may be none
     └── ClientDisconnected    the client left before its request was complete
         ├── ConnectionLost    the same, for a WSGI server to see
         └── WebSocketClosed   a WebSocket is closed, by whichever side (in `websocket.py`)
@@ -128,6 +129,22 @@ class Overloaded(HTTPError):
     def __init__(self, waited_s: float) -> None:
         retry_after = {"retry-after": str(max(1, round(waited_s)))}
         super().__init__(503, "the server is busy; come again later", headers=retry_after)
+
+
+class Unavailable(AmbiError):
+    """Say that what a request needs is away, or full: a store that does not answer, for example.
+
+    Unlike an `HTTPError` it is a crash, which is logged with its traceback and goes through the layers as an exception;
+    its text is for the log alone.
+
+    Args:
+        text: what is away, for the log.
+        status: of the answer where no error handler makes another one: 503, or 507 for what is full.
+    """
+
+    def __init__(self, text: str, status: int = 503) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 def describe(function: object) -> str:

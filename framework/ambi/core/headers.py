@@ -2,8 +2,9 @@
 
 Facts
 - Field names are tokens and have no case (RFC 9110 5.1); here they are lower case.
-- WSGI joins the lines of a repeated field with a comma, ASGI gives them singly. Both are seen here joined with
-  ", " ("; " for Cookie), so that an application cannot tell the gateways apart.
+- WSGI joins the lines of a repeated field with a comma, ASGI gives them singly. Both are seen here joined with ","
+  ("; " for Cookie), so that an application cannot tell the gateways apart. A space behind the comma would look
+  better (RFC 9110 5.3), but gunicorn, Werkzeug, wsgiref and gevent add none, and nobody can tell afterwards.
 - WSGI cannot tell `X-A_B` from `X-A-B`: fields whose name has an underscore are dropped on both gateways.
 - A value with CR, LF or NUL would end the line it stands in (RFC 9110 5.5): refused when set.
 - Hop-by-hop fields belong to the server (PEP 3333, "Other HTTP Features"): refused when set.
@@ -66,12 +67,13 @@ def check_value(value: str) -> str:
 class Headers(Mapping[str, str]):
     """The header fields of a request: immutable, without case, in the order received.
 
-    `headers["name"]` gives the lines of a repeated field joined with ", ".
+    `headers["name"]` gives the lines of a repeated field joined with ",".
     """
 
     __slots__ = ("_joined", "_pairs")
 
     _joined: dict[str, str]
+    _joiner: str = ","
 
     def __init__(self, pairs: Iterable[Pair] = ()) -> None:
         """Take `(name in lower case, value)` pairs."""
@@ -85,7 +87,8 @@ class Headers(Mapping[str, str]):
         lines: dict[str, list[str]] = {}
         for name, value in self._pairs:
             lines.setdefault(name, []).append(value)
-        return {name: ("; " if name == "cookie" else ", ").join(values).strip(" \t") for name, values in lines.items()}
+        joiners = {"cookie": "; "}
+        return {name: joiners.get(name, self._joiner).join(values).strip(" \t") for name, values in lines.items()}
 
     def __getitem__(self, name: str) -> str:
         return self._joined[name.lower()]

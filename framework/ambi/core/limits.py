@@ -20,6 +20,9 @@ class Limits:
         max_body_bytes: a whole request body; past it 413. A route may have its own.
         max_form_fields, max_form_files, max_form_parts: how many text fields, files, and both together; 413.
         max_field_bytes, max_fields_bytes: one text field, all text fields of a form together; 413.
+        max_json_bytes: a body or WebSocket message that is parsed as JSON (or MessagePack) in one go, in which nothing
+            else runs on the event loop; 413, or closed with 1009. A route that has its own `max_body_bytes` or
+            `max_message_bytes` has that instead.
         spool_bytes: a file larger than this goes to disk.
         max_part_headers, max_part_header_bytes: header lines of one part, and bytes of one such line; 400.
         max_query_fields: arguments of a query string; 400.
@@ -59,6 +62,7 @@ class Limits:
     max_form_parts: int = 1100
     max_field_bytes: int = 1 * MIB
     max_fields_bytes: int = 2 * MIB
+    max_json_bytes: int = 1 * MIB
     spool_bytes: int = 64 * KIB
     max_part_headers: int = 8
     max_part_header_bytes: int = 4 * KIB

@@ -3,6 +3,7 @@
     ambi.error      crashes, at error level, with traceback; what was left behind when the server stopped
     ambi.request    refused requests, at info level; clients that left, at debug level
     ambi.access     a line a request          (features/access_log.py)
+    ambi.sessions   what became of a session, that nobody has asked for
     ambi.slow       what held the event loop  (bridge/slow_steps.py)
 
 These names stay. `logging` is loaded with the first line written: an application that never fails never pays for it.
@@ -237,3 +238,10 @@ def log_failure(what: str, error: BaseException) -> None:
     import logging
 
     logging.getLogger("ambi.error").error(what, exc_info=(type(error), error, error.__traceback__))
+
+
+def log_begun_anew(why: Exception) -> None:
+    """Warn that what is kept of a session is not what sessions write, though it was signed with their key."""
+    import logging
+
+    logging.getLogger("ambi.sessions").warning("a session cannot be read, and begins anew: %s", quote_for_log(why))

@@ -148,9 +148,15 @@ def _read(origin: str) -> tuple[str, str, int | None] | None:
 
 
 def _read_page(origin: str, request: Request) -> tuple[str, str, int | None] | None:
-    """Split the origin of a page that sent a request; None for one that came in clear where the request is by TLS."""
+    """Split the origin of a page that sent a request.
+
+    None for a page that came in clear where the request is by TLS, and for one that did not come by HTTP: whoever makes
+    up a scheme of his own, as applications with a browser inside do, names its hosts as he likes.
+    """
     found = _read(origin.lower())
-    return None if found is not None and found[0] == "http" and request.scheme == "https" else found
+    if found is None or found[0] not in ("http", "https"):
+        return None
+    return None if found[0] == "http" and request.scheme == "https" else found
 
 
 def _is_same_host(origin: tuple[str, str, int | None], request: Request) -> bool:
@@ -199,7 +205,8 @@ class HostCheck:
     """Answer only requests for the hosts of this site. See: RFC 9110 7.2.
 
     A Host field is what a client says, and links, redirects and caches are made of it. A request without one is let
-    in: its host is the server's own name. Where no hosts are named, the first request for another than the machine's
+    in: its host is the server's own name. (One of HTTP/1.1 has been refused by the gateway where hosts are named, as it
+    must have one.) Where no hosts are named, the first request for another than the machine's
     own is answered, and a warning logged.
 
     Args:

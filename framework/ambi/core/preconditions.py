@@ -20,31 +20,40 @@ if TYPE_CHECKING:
 class ETags:
     """The entity tags of an If-Match or If-None-Match header; false when the request has no such header.
 
-    One that cannot be read is a condition that nothing meets, so that a malformed If-Match lets no write pass.
+    One that cannot be read, from its first character to its last, is a condition that nothing meets, so that a
+    malformed If-Match lets no write pass. Empty members are none; lines of one name are one list (RFC 9110 5.3).
 
     Attributes:
         any: the header is `*`.
         strong, weak: the opaque tags, without quotes and `W/`.
+        is_whole: those are all that it says; not so where it is malformed, and says nothing.
     """
 
-    __slots__ = ("_is_given", "any", "strong", "weak")
+    __slots__ = ("_is_given", "any", "is_whole", "strong", "weak")
 
     def __init__(self, header: str) -> None:
         self._is_given = header.strip(" \t") != ""
         self.any = header.strip(" \t") == "*"
         self.strong: set[str] = set()
         self.weak: set[str] = set()
-        if not self.any:
-            self._read(header)
+        self.is_whole = self.any or not self._is_given or self._read(header)
 
-    def _read(self, header: str) -> None:
-        """Take one tag after the other; stop at what is none. See: RFC 9110 8.8.3."""
+    def _read(self, header: str) -> bool:
+        """Take one tag after the other; tell whether that was all. See: RFC 9110 5.6.1.2, 8.8.3."""
         pieces = header.split('"')
-        for before, tag in zip(pieces[::2], pieces[1:-1:2], strict=False):
-            mark = before.strip(" \t,")
-            if mark not in ("", "W/"):
-                return
+        for index, tag in enumerate(pieces[1:-1:2]):
+            gap = pieces[2 * index]
+            mark = "W/" if gap.endswith("W/") else ""
+            gap = gap.removesuffix(mark)
+            if gap.strip(" \t,") or (index > 0 and "," not in gap):
+                break
             (self.weak if mark else self.strong).add(tag)
+        else:
+            if len(pieces) > 1 and len(pieces) % 2 and not pieces[-1].strip(" \t,"):
+                return True
+        self.strong.clear()
+        self.weak.clear()
+        return False
 
     def matches_strong(self, etag: str) -> bool:
         """Compare an entity tag as If-Match does: both must be strong. See: RFC 9110 8.8.3.2."""
@@ -81,7 +90,8 @@ def evaluate(request: Request, etag: str, last_modified: str, *, exists: bool = 
         if modified is not None and modified > date:
             return 412
     if tags := request.if_none_match:
-        if exists and (tags.any or (etag and tags.matches_weak(etag))):
+        is_met = not tags.any and not (etag and tags.matches_weak(etag))
+        if exists and not (is_met and (is_safe or tags.is_whole)):  # what was not read may have named it
             return 304 if is_safe else 412
     elif is_safe and (date := request.if_modified_since) is not None:
         modified = parse_http_date(last_modified)
@@ -147,9 +157,8 @@ def holds_if_range(header: str, etag: str, last_modified: str, now: float) -> bo
     header = header.strip(" \t")
     if not header:
         return True
-    if header.endswith('"'):
-        tags = ETags(header)  # one tag, compared strongly
-        return etag != "" and not tags.any and len(tags.strong) == 1 and not tags.weak and tags.matches_strong(etag)
+    if '"' in header:
+        return header == etag and etag.startswith('"')  # one tag, no list, compared strongly
     date = parse_http_date(header)
     return date is not None and date == parse_http_date(last_modified) and now - date.timestamp() >= 1
 

@@ -11,7 +11,7 @@ import errno
 
 from .ending import run_callbacks
 from .error_handling import find_handler, find_last_handler, is_miss, render_error
-from .errors import ClientDisconnected, HTTPError, Overloaded, describe
+from .errors import ClientDisconnected, HTTPError, Overloaded, Unavailable, describe
 from .log import log_crash, log_disconnect, log_failure, log_refusal
 from .response import Response, Text, make_response
 from .sides import ASYNC, SYNC
@@ -156,15 +156,22 @@ async def _call_handler(
     return response, None, here
 
 
+_RETRY_AFTER_S = "5"
 _RAN_OUT = {errno.ENOSPC: 507, errno.EDQUOT: 507, errno.EMFILE: 503, errno.ENFILE: 503}
 """What the machine has run out of, disk or descriptors -> the status that says so: later it may work. RFC 4918 11.5."""
 
 
 def server_error(request: Request, failure: Exception) -> Response:
-    """Make the plain 500, or what says that the machine ran out of something: nothing else of the cause leaves it."""
-    status = _RAN_OUT.get(failure.errno or 0, 500) if isinstance(failure, OSError) else 500
+    """Make the plain 500, or what says that something is away or full: nothing else of the cause leaves it."""
+    status = 500
+    if isinstance(failure, OSError):
+        status = _RAN_OUT.get(failure.errno or 0, 500)
+    elif isinstance(failure, Unavailable):
+        status = failure.status
     try:
-        return render_error(request, HTTPError(status))
+        return render_error(
+            request, HTTPError(status, headers={"retry-after": _RETRY_AFTER_S} if status == 503 else None)
+        )
     except Exception:  # the application's own JSON codec may be what crashed
         return Text("500 Internal Server Error\n", 500)
 

@@ -492,7 +492,7 @@ class Request(Generic[StateT]):
         """The body as JSON; cached.
 
         Raises:
-            HTTPError: 400 for what is no JSON, 415 when the content type names something else.
+            HTTPError: 400 for what is no JSON, 413 for more than `Limits.max_json_bytes`, 415 for another content type.
         """
         try:
             return self._json
@@ -500,8 +500,21 @@ class Request(Generic[StateT]):
             media_type = self.content_type[0]
             if media_type and media_type != "application/json" and not media_type.endswith("+json"):
                 raise HTTPError(415, "a JSON body was expected (content type application/json)") from None
-            self._json = read_json(self.app.json, self.body, self.app.limits.max_json_depth)
+            body, limits = self.body, self.app.limits
+            if body[limits.max_json_bytes :]:  # a call less than `len`
+                self.check_parsed_size()
+            self._json = read_json(self.app.json, body, limits.max_json_depth)
             return self._json
+
+    def check_parsed_size(self) -> None:
+        """Refuse to parse the body in one go, while an event loop waits: it is larger than `Limits.max_json_bytes`.
+
+        Raises:
+            HTTPError: 413, unless the route has a `max_body_bytes` of its own, which it was held to.
+        """
+        if self.route is None or self.route.max_body_bytes is None:
+            most = self.app.limits.max_json_bytes
+            raise HTTPError(413, f"the request body is larger than {most} bytes, the most that is parsed as JSON")
 
     @property
     def form(self) -> Form:

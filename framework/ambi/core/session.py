@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import MutableMapping
+from itertools import islice
 from typing import Any, NamedTuple, Protocol, cast
 
 from .chance import now_s
+from .log import log_begun_anew
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     Change = tuple[str | None, str | None]
     """The JSON of a value before and after; None where there is none."""
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 _FLASH = "_flash:"
 _to_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _MOST_VALUES = 100_000
+_DEEPEST = 100
+"""How deep lists and dicts may be within each other: what one stack can write another must be able to read."""
 _PLAIN = (str, int, float, type(None))  # bool is an int
 
 
@@ -32,11 +36,19 @@ class Flash(NamedTuple):
     category: str
 
 
+class UnreadableSession(ValueError):
+    """What is kept is nothing that a session has written."""
+
+
 class Keeper(Protocol):
     """Where a session is kept."""
 
     def read(self) -> dict[str, Any]:
-        """Give what is kept; empty for a new session. It may block where handlers may."""
+        """Give what is kept; empty for a new session. It may block where handlers may.
+
+        Raises:
+            UnreadableSession: it is not what a session holds.
+        """
         ...
 
     def check(self, data: dict[str, Any], key: str) -> None:
@@ -52,7 +64,8 @@ class Session(MutableMapping[str, Any]):
 
     Raises:
         TypeError: on setting a value of a type that JSON does not have.
-        ValueError: on setting one that JSON cannot say, as NaN, or for which the cookie has no room.
+        ValueError: on setting one that JSON cannot say, as NaN, that is nested too deeply, or for which the cookie has
+            no room.
         RuntimeError: on a change that comes too late: behind the response, or in a WebSocket.
 
     Example:
@@ -81,10 +94,19 @@ class Session(MutableMapping[str, Any]):
                     "the session is read for the first time behind the response: read it in the handler, before it"
                     " returns"
                 )
-            self._data = self.keeper.read()
+            self._read()
             self.is_touched = True
-            self._before = {key: _to_json(value) for key, value in self._data.items()}
         return self._data
+
+    def _read(self) -> None:
+        """Read what is kept; where nobody of us can have written it, whoever has the key, the session begins anew."""
+        try:
+            data = self.keeper.read()
+            self._before = check_values(data)
+            self._data = data
+        except UnreadableSession as exc:
+            log_begun_anew(exc)
+            self.is_cleared = True
 
     def _changing(self) -> dict[str, Any]:
         if self._sealed is not None:
@@ -101,6 +123,8 @@ class Session(MutableMapping[str, Any]):
         data = self._changing()
         if not isinstance(key, str):
             raise TypeError(f"the key {key!r} of a session must be a str")
+        if any("\ud800" <= char <= "\udfff" for char in key):
+            raise ValueError(f"the key {key!r} of a session holds a lone surrogate, which no store can keep")
         _encode(key, value)
         self.keeper.check({**data, key: value}, key)
         data[key] = value
@@ -159,7 +183,8 @@ class Session(MutableMapping[str, Any]):
     def flashes(self) -> list[Flash]:
         """Take the messages that were left, oldest first; a second call finds none."""
         keys = sorted(key for key in self._opened() if key.startswith(_FLASH))
-        return [Flash(*self.pop(key)) for key in keys]
+        left: list[Any] = [self.pop(key) for key in keys]
+        return [Flash(*pair) for pair in left if _is_flash(pair)]
 
     # --- for who keeps it ---
 
@@ -193,6 +218,19 @@ class Session(MutableMapping[str, Any]):
         return {key: _encode(key, value) for key, value in self._data.items()}
 
 
+def _is_flash(pair: Any) -> bool:
+    """Tell whether a value is a message that was left; keys like theirs may be in what others have written."""
+    return isinstance(pair, (list, tuple)) and [*map(type, cast("list[Any]", pair))] == [str, str]
+
+
+def check_values(data: dict[str, Any]) -> dict[str, str]:
+    """Give the JSON of values that were read. Raises: UnreadableSession for what could not be written again."""
+    try:
+        return {key: _encode(key, value) for key, value in data.items()}
+    except (TypeError, ValueError) as exc:
+        raise UnreadableSession(str(exc)) from None
+
+
 def _encode(key: str, value: object) -> str:
     """Give the JSON of a value. Raises: TypeError and ValueError for what it cannot say."""
     _check_value(key, value)
@@ -204,22 +242,30 @@ def _encode(key: str, value: object) -> str:
 
 def _check_value(key: str, value: object) -> None:
     """Raise TypeError for what JSON cannot say, or would say differently; ValueError for what has no end."""
-    waiting: list[Any] = [value]
+    level: list[object] = [value]
     left = _MOST_VALUES
-    while waiting:
-        found: Any = waiting.pop()
-        left -= 1
+    for _ in range(_DEEPEST + 1):
+        left -= len(level)
         if left < 0:
             raise ValueError(f"session[{key!r}] holds itself, or more than {_MOST_VALUES} values")
-        if isinstance(found, dict):
-            items: dict[object, object] = cast("Any", found)
-            if not all(isinstance(name, str) for name in items):
-                raise TypeError(f"session[{key!r}] holds a dict with keys that are no str, which JSON does not have")
-            waiting.extend(items.values())
-        elif isinstance(found, (list, tuple)):
-            waiting.extend(cast("list[Any]", found))
-        elif not isinstance(found, _PLAIN):
-            raise TypeError(
-                f"session[{key!r}] holds a {type(found).__name__}, which JSON does not have: keep a str, a number,"
-                " a bool, None, or a list or dict of such"
-            )
+        level = list(islice((inner for found in level for inner in _within(key, found)), left + 1))
+        if not level:
+            return
+    raise ValueError(f"session[{key!r}] holds itself, or lists and dicts nested more than {_DEEPEST} deep")
+
+
+def _within(key: str, found: object) -> Iterable[object]:
+    """Give what a list or dict holds; nothing of other values. Raises: TypeError for what JSON does not have."""
+    if isinstance(found, _PLAIN):
+        return ()
+    if isinstance(found, (list, tuple)):
+        return cast("Iterable[object]", found)
+    if not isinstance(found, dict):
+        raise TypeError(
+            f"session[{key!r}] holds a {type(found).__name__}, which JSON does not have: keep a str, a number,"
+            " a bool, None, or a list or dict of such"
+        )
+    items: dict[object, object] = cast("Any", found)
+    if not all(isinstance(name, str) for name in items):
+        raise TypeError(f"session[{key!r}] holds a dict with keys that are no str, which JSON does not have")
+    return items.values()

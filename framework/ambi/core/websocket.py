@@ -277,10 +277,18 @@ class WebSocket(Generic[StateT]):
         return message
 
     async def receive_json(self) -> Any:
-        """Wait for a message of either kind and read it as JSON. Raises: WebSocketClosed; no JSON closes with 1007."""
+        """Wait for a message of either kind and read it as JSON.
+
+        Raises:
+            WebSocketClosed: no JSON closes with 1007; more than `Limits.max_json_bytes`, where the route has no
+                `max_message_bytes` of its own, with 1009.
+        """
         message = await self.receive()
+        data, limit = message.encode() if isinstance(message, str) else message, self.request.limits.max_json_bytes
+        if len(data) > limit and self._rules.max_message_bytes is None:
+            await self._reject(1009, f"a message in JSON has {limit} bytes at most")
+            raise self._closed()
         try:
-            data = message.encode() if isinstance(message, str) else message
             return read_json(self.request.app.json, data, self.request.limits.max_json_depth)
         except HTTPError:
             await self._reject(1007, "a message in JSON was expected")

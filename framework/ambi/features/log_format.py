@@ -46,6 +46,7 @@ _MAX_NAME_CHARS = 120
 _MAX_DEPTH = 5
 _MAX_INT_BITS = 256
 _NONE = "-"
+_NO_TIME = datetime.fromtimestamp(0, UTC)
 _CUT = "…"
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -91,7 +92,7 @@ class JSONFormatter(logging.Formatter):
         """Give the line, without a line break in it or behind it."""
         limits = {name: int(self._max_chars * share) for name, share in _SHARES.items()}
         fields: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "time": _moment_of(record).isoformat(timespec="milliseconds"),
             "level": _cut(record.levelname, _MAX_NAME_CHARS),
             "logger": _cut(record.name, _MAX_NAME_CHARS),
             "message": _cut(message_of(record), limits["message"]),
@@ -133,7 +134,7 @@ class ConsoleFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Give the lines of the record, without a line break behind the last."""
-        time = datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds")[11:23]
+        time = _moment_of(record).astimezone().isoformat(timespec="milliseconds")[11:23]
         level = f"{record.levelname:<8}"
         if self._colors:
             level = f"{_COLORS.get(record.levelname, '')}{level}\x1b[0m"
@@ -155,6 +156,16 @@ _COLORS = {
 
 
 # --- for whoever starts the process ---
+
+
+def _moment_of(record: logging.LogRecord) -> datetime:
+    """Give when a record was made; 1970 where that cannot be read: no log ends at a wrong clock."""
+    try:
+        moment = datetime.fromtimestamp(record.created, UTC)
+        moment.astimezone()  # a day at either end of the calendar has no place in some zones
+    except (ValueError, OverflowError, OSError, TypeError):
+        return _NO_TIME
+    return moment
 
 
 def configure(format: LogFormat = "text", level: int | str = "INFO") -> None:

@@ -15,7 +15,7 @@ from functools import partial
 from itertools import chain
 
 from ..core.ending import CLIENT_CLOSED_REQUEST, release, run_after, tell_sent
-from ..core.errors import HTTPError
+from ..core.errors import ConnectionLost, HTTPError
 from ..core.log import log_crash, log_disconnect, log_failure, log_raised
 from ..core.pipeline import respond
 from ..core.request import Request
@@ -25,7 +25,18 @@ from ..core.url import decode_path, encode_raw_query, percent_decode, strip_root
 from ..core.watching import tell_of_crash
 from .asgi_connection import AHEAD_BYTES, Connection, connection_of
 from .counting import counted
-from .entry import OWS, check_host, headers_too_large, host_of_server, parse_content_length, target_too_long, watched
+from .entry import (
+    OWS,
+    check_coding,
+    check_host,
+    has_fragment,
+    headers_too_large,
+    host_of_server,
+    no_host,
+    parse_content_length,
+    target_too_long,
+    watched,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -179,7 +190,7 @@ def read_request(  # noqa: C901, PLR0912, PLR0915  # one pass over what every re
     root_path = scope["root_path"] if "root_path" in scope else ""
     limits = app.limits
     host: str | None = None
-    raw_host = length = None
+    raw_host = length = coding = None
     has_body = is_large = False
     for name, value in scope["headers"]:
         # A slice that is not empty says "longer than" without a call, and this is asked of every line.
@@ -191,7 +202,7 @@ def read_request(  # noqa: C901, PLR0912, PLR0915  # one pass over what every re
             elif name == b"content-length":
                 length = value
             else:
-                has_body = True
+                has_body, coding = True, value if coding is None else b"twice"
     try:
         raw_path = scope["raw_path"] if "raw_path" in scope else None
         if (
@@ -205,10 +216,16 @@ def read_request(  # noqa: C901, PLR0912, PLR0915  # one pass over what every re
             path = _read_path(raw_path, path, root_path)
         if raw_host is not None:
             host = _hosts[raw_host] if raw_host in _hosts else _hosts.learn(raw_host)
-        if length is not None:
+        if not host and app.allowed_hosts and "http_version" in scope and scope["http_version"] == "1.1":
+            raise no_host()
+        if coding is not None:
+            check_coding(coding.decode("latin-1"), f"HTTP/{scope.get('http_version')}", has_length=length is not None)
+        elif length is not None:
             has_body = parse_content_length(length.decode("latin-1")) > 0
         elif scope["method"] in _WITH_BODY or ("http_version" in scope and scope["http_version"] > "1.1"):
             has_body = True  # without saying so, as HTTP/2 may, and what is no server: Mangum, test clients
+        if "#" in query:
+            raise has_fragment()
         target = raw_path or path.encode()
         if (target + b"?" + scope["query_string"] if query else target)[limits.max_target_bytes :]:
             raise target_too_long(limits)
@@ -221,7 +238,7 @@ def read_request(  # noqa: C901, PLR0912, PLR0915  # one pass over what every re
     request = Request(app, EDGE, scope, scope["method"], path, query, prefix + root_path, host, has_body)
     request._receive = receive
     if has_body:
-        request._body_source = Connection(request, receive, length, has_body=True)
+        request._body_source = Connection(request, receive, length if coding is None else None, has_body=True)
     return request, refusal
 
 
@@ -329,7 +346,7 @@ class _Edge:
         """Give the lines of a repeated field as one."""
         values = [value for field, value in scope["headers"] if field == key]
         lines = [value.decode("latin-1").strip(OWS) for value in values]
-        return ("; " if key == b"cookie" else ", ").join(lines).strip(OWS)
+        return ("; " if key == b"cookie" else ",").join(lines).strip(OWS)
 
     def headers(self, scope: Scope, /) -> list[Pair]:
         return [
@@ -471,12 +488,14 @@ async def write_response(request: Request, response: Response, send: Send) -> No
         request.sends(response)
     if request._sent is not None:
         send = counted(request._sent, send)
+    if request._has_body and request._body_source.declared is None:
+        send = partial(_send_unless_refused, request, send)
     pairs, body = finalize(request, response)
     try:
         headers = [_encoded[pair] for pair in pairs]
     except KeyError:
         headers = _encode(pairs)
-    if response.status in _CLOSING:
+    if response.status in _PERHAPS_CLOSING:
         headers += _connection_fields(request, response)
     start = {"type": "http.response.start", "status": response.status, "headers": headers}
     if type(body) is not bytes and response.body.__class__ is not bytes:
@@ -509,15 +528,39 @@ async def _write_stream(
         await write_response(request, instead, send)
 
 
+async def _send_unless_refused(request: Request, send: Send, message: Any) -> None:
+    """Send a message of an answer to a request whose body comes in chunks.
+
+    Where the chunks are malformed, uvicorn with h11 has answered by itself, and fails when it is given an answer.
+
+    Raises:
+        ConnectionLost: so it is; which is no crash of the application's.
+    """
+    try:
+        await send(message)
+    except OSError:
+        raise
+    except Exception as exc:
+        connection = connection_of(request)
+        await connection.drain()
+        if connection.is_gone:
+            raise ConnectionLost("the server has refused the framing of the request body") from exc
+        raise
+
+
 _CLOSING = frozenset((408, 413, 426))
+_PERHAPS_CLOSING = _CLOSING | {400, 501}
 
 
 def _connection_fields(request: Request, response: Response) -> list[tuple[bytes, bytes]]:
     """Ask the server to close the connection: what is left of a refused body is not worth reading.
 
-    A 426 names the protocol that is wanted instead. WSGI forbids both fields. See: RFC 9110 7.8 and 15.5.22.
+    Nor is what follows one whose Transfer-Encoding was refused: that may be a part of it (RFC 9112 6.1). A 426 names
+    the protocol that is wanted instead. WSGI forbids both fields. See: RFC 9110 7.8 and 15.5.22.
     """
     if request.native.get("http_version", "1.1") > "1.1":
+        return []
+    if response.status not in _CLOSING and EDGE.header(request.native, "transfer-encoding") is None:
         return []
     return [(b"connection", b"upgrade"), (b"upgrade", b"websocket")] if response.status == 426 else _CLOSE
 

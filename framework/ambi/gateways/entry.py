@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeVar, cast
 
 from ..core.errors import HTTPError
-from ..core.url import split_host
+from ..core.url import UNENCODED, split_host
 from ..core.websocket import WEBSOCKET
 
 TYPE_CHECKING = False
@@ -41,6 +41,38 @@ def check_host(host: str) -> None:
         split_host(host)
 
 
+def no_host() -> HTTPError:
+    """Make the refusal of a request of HTTP/1.1 that names no host, where only some hosts are answered for.
+
+    Servers leave that to us. See: RFC 9112 3.2, and RFC 9110 4.2.1 for a host that is empty.
+    """
+    return HTTPError(400, "a request of HTTP/1.1 names its host")
+
+
+def has_fragment() -> HTTPError:
+    """Make the refusal of a target with a "#" in it.
+
+    Servers cut it off there, proxies do not: what one of them forbids is then another path than the one that is served.
+    See: RFC 9112 3.2, CVE-2023-45539.
+    """
+    return HTTPError(400, UNENCODED)
+
+
+def check_coding(coding: str, protocol: str, *, has_length: bool) -> None:
+    """Check the Transfer-Encoding of a body that the server has taken the chunks off.
+
+    Raises:
+        HTTPError: 400 where there is a Content-Length too, or in HTTP/1.0: of two who read the message each may find
+            another end of it; 501 for a coding besides that of chunks, which nobody has undone.
+
+    See: RFC 9112 6.1.
+    """
+    if has_length or protocol == "HTTP/1.0":
+        raise HTTPError(400, "a request has a Content-Length or, from HTTP/1.1 on, a Transfer-Encoding; not both")
+    if coding.strip(OWS).lower() != "chunked":
+        raise HTTPError(501, "no transfer coding is understood but 'chunked'")
+
+
 def host_of_server(name: str, port: str, scheme: str) -> str:
     """Give the host that a server says it is; "" where that is none, as a path. See: RFC 3986 3.2.2."""
     name = f"[{name}]" if ":" in name else name
@@ -55,6 +87,9 @@ def host_of_server(name: str, port: str, scheme: str) -> str:
 def parse_content_length(text: str) -> int:
     """Read a Content-Length. Raises: HTTPError 400 for what is no number. See: RFC 9110 8.6."""
     if not text or not _DIGITS.issuperset(text) or len(text) > 18:
+        bare = text.strip(OWS)
+        if bare != text:
+            return parse_content_length(bare)
         raise HTTPError(413 if len(text) > 18 and _DIGITS.issuperset(text) else 400, "the Content-Length is not valid")
     return int(text)
 

@@ -24,7 +24,18 @@ from ..core.request import Request
 from ..core.response import WITHOUT_BODY, Response, finalize
 from ..core.sides import SYNC
 from ..core.url import decode_path, decode_utf8_path, encode_raw_query, path_of_absolute_form, percent_decode
-from .entry import OWS, check_host, headers_too_large, host_of_server, parse_content_length, target_too_long, watched
+from .entry import (
+    OWS,
+    check_coding,
+    check_host,
+    has_fragment,
+    headers_too_large,
+    host_of_server,
+    no_host,
+    parse_content_length,
+    target_too_long,
+    watched,
+)
 from .wsgi_connection import client_has_left
 
 TYPE_CHECKING = False
@@ -76,7 +87,9 @@ def serve(app: ServedApplication, environ: WSGIEnvironment, start_response: Star
 # --- read the request ---
 
 
-def read_request(app: Application, environ: WSGIEnvironment) -> tuple[Request, HTTPError | None]:
+def read_request(  # noqa: C901, PLR0912, PLR0915  # one pass over what every request has; each branch is one fact
+    app: Application, environ: WSGIEnvironment
+) -> tuple[Request, HTTPError | None]:
     """Make the request; an error comes beside it, to be answered through the layers of the application."""
     refusal: HTTPError | None = None
     prefix = ""
@@ -94,12 +107,24 @@ def read_request(app: Application, environ: WSGIEnvironment) -> tuple[Request, H
         if root_path or path[:1] != "/" or "%" in path or not path.isascii():
             path, root_path = _read_path(environ, path, root_path)
         host = named if named in _hosts else _learn(named)
-        if "CONTENT_LENGTH" in environ and environ["CONTENT_LENGTH"]:
+        if not host and app.allowed_hosts and environ["SERVER_PROTOCOL"] == "HTTP/1.1":
+            raise no_host()
+        if "HTTP_TRANSFER_ENCODING" in environ:
+            has_body = True
+            has_length = bool(environ.get("CONTENT_LENGTH"))
+            check_coding(environ["HTTP_TRANSFER_ENCODING"], environ["SERVER_PROTOCOL"], has_length=has_length)
+        elif "CONTENT_LENGTH" in environ and environ["CONTENT_LENGTH"]:
             has_body = parse_content_length(environ["CONTENT_LENGTH"]) > 0
-        elif "HTTP_TRANSFER_ENCODING" in environ or environ["SERVER_PROTOCOL"] > "HTTP/1.1":
+        elif environ["SERVER_PROTOCOL"] > "HTTP/1.1":
             has_body = True  # HTTP/2 may have a body without saying so
         limits = app.limits
-        target = environ["RAW_URI"] if "RAW_URI" in environ else f"{path}?{query}" if query else path
+        named = "RAW_URI" if "RAW_URI" in environ else "REQUEST_URI"
+        if named in environ:
+            target = environ[named]
+            if "#" in target:
+                raise has_fragment()
+        else:
+            target = f"{path}?{query}" if query else path
         if target[limits.max_target_bytes :]:
             raise target_too_long(limits)
         # All text of the environ is more than all header fields; joining it is the cheapest way to weigh it.

@@ -105,9 +105,11 @@ class Request:
 
 
 class Fields(Headers):
-    """The header fields of a response, with what httpx calls the ways to their lines."""
+    """The header fields of a response, with what httpx calls the ways to their lines; joined as there, by ", "."""
 
     __slots__ = ()
+
+    _joiner = ", "
 
     def get_list(self, name: str) -> list[str]:
         """Give the lines of one field, in order."""

@@ -94,7 +94,7 @@ class WSGITransport:
                 continue
             key = field.upper().replace("-", "_")
             key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key
-            joiner = "; " if field == "cookie" else ", "
+            joiner = "; " if field == "cookie" else ","
             environ[key] = environ[key] + joiner + value if key in environ else value
         return environ
 

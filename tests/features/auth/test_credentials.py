@@ -293,6 +293,9 @@ def test_what_a_guard_found_is_asked_for_inside_of_it_only(make_client: Any, cel
         ("YQA6Yg==", None),  # a control character
         ("dGVzdDoxMjOj", None),  # latin-1
         ("dTpw, Basic YTph", None),
+        ("dTpw=", None),  # more at its end than there has to be
+        ("dTpw====", None),
+        ("Oh==", None),  # another way to write ":"
         ("", None),
         ("é", None),
         ("Y" * 65536, None),

@@ -91,6 +91,84 @@ def test_a_signed_value_of_another_form_is_an_empty_session(payload: bytes) -> N
     assert Client(app, gateway="wsgi", cookies={"session": signer.sign(value)}).get("/").text == "{}"
 
 
+UNWRITABLE = {
+    "nan": b"NaN", "infinity": b"-Infinity", "beyond doubles": b"1e999", "within": b'[{"b": [1, NaN]}]',
+    "nested": b"[" * 500 + b"]" * 500, "nested dicts": b'{"b":' * 101 + b"0" + b"}" * 101,
+    "a number without end": b"9" * 4_301,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", UNWRITABLE.values(), ids=UNWRITABLE)
+def test_a_signed_value_that_could_not_be_written_again_begins_anew(
+    serve: Serve, text: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever has the key has signed what `json.loads` takes."""
+    payload = b'[%d,{"n":1,"a":%s}]' % (int(time.time()), text)
+    signer = Signer([SECRET.encode()], "session", "session", 1000)
+    signed = signer.sign(base64.urlsafe_b64encode(payload).decode())
+    client = serve()
+    client.cookies = {"session": signed}
+    assert client.get("/").text == "None"
+    client.cookies = {"session": signed}
+    answer = client.post("/")
+    assert answer.text == "1"
+    client.cookies = {"session": cookie_of(answer) or ""}
+    assert client.post("/").text == "2"
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize("made_at", ["1e3", "-1", "9" * 400, str(1 << 60), "NaN"])
+def test_a_session_made_at_no_time_is_an_empty_one(serve: Serve, made_at: str) -> None:
+    payload = base64.urlsafe_b64encode(f'[{made_at},{{"n":7}}]'.encode()).decode()
+    client = serve(sliding=False)
+    client.cookies = {"session": Signer([SECRET.encode()], "session", "session", 1000).sign(payload)}
+    assert client.get("/").text == "None"
+    assert client.post("/").text == "1"
+
+
+def test_a_text_with_half_a_character_is_kept(serve: Serve) -> None:
+    payload = base64.urlsafe_b64encode(b'[%d,{"n":2,"\\ud800":"\\udfff"}]' % int(time.time())).decode()
+    client = serve()
+    client.cookies = {"session": Signer([SECRET.encode()], "session", "session", 1000).sign(payload)}
+    answer = client.post("/")
+    assert answer.text == "3"
+    client.cookies = {"session": cookie_of(answer) or ""}
+    assert client.get("/").text == "3"
+
+
+@pytest.mark.parametrize("text", ["NaN", "[", "", "[" * 5000], ids=["nan", "half", "empty", "nested"])
+def test_what_somebody_else_wrote_into_the_store_begins_anew(serve: Serve, text: str) -> None:
+    """It is deleted with the next answer, and what is set is another session."""
+    store = MemoryStore()
+    client = serve(store=store)
+    answer = client.get("/")
+    for unsafe in (False, True):
+        client.cookies = {}
+        first = client.post("/")
+        (name,) = store._kept
+        store.save(name, {"a": (None, text)}, ttl_s=None, new=False)
+        client.cookies = {"session": cookie_of(first) or ""}
+        answer = client.post("/") if unsafe else client.get("/")
+        assert answer.text == ("1" if unsafe else "None")
+        assert store.load(name) is None
+    client.cookies = {"session": cookie_of(answer) or ""}
+    assert client.post("/").text == "2"
+
+
+@pytest.mark.parametrize("value", ["1", '"ab"', '["a"]', '["a", 1]', "null", '{"a": 1, "b": 2}'])
+def test_what_only_looks_like_a_flash_is_none(make_client: MakeClient, cell: Cell, value: str) -> None:
+    app = App()
+    app.sessions(SECRET)
+    app.get("/")(cell.handler(lambda request: [flash.text for flash in request.session.flashes()]))
+    client = make_client(app)
+    payload = f'[{int(time.time())},{{"_flash:1":{value},"_flash:2":["b","info"]}}]'
+    signed = Signer([SECRET.encode()], "session", "session", 1000).sign(
+        base64.urlsafe_b64encode(payload.encode()).decode()
+    )
+    client.cookies = {"session": signed}
+    assert client.get("/").json() == ["b"]
+
+
 def test_the_first_secret_signs_and_all_verify(serve: Serve, kept: SessionStore | None) -> None:
     old, new = SECRET, SECRET[::-1]
     before = cookie_of(serve(old, store=kept).post("/"))

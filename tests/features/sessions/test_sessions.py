@@ -140,8 +140,16 @@ def nested(depth: int) -> list[Any]:
 
 @pytest.mark.parametrize(
     ("value", "error"),
-    [({1}, "TypeError"), (float("nan"), "ValueError"), (float("-inf"), "ValueError"), (nested(50_000), "ValueError")],
-    ids=["set", "nan", "infinity", "nested"],
+    [
+        ({1}, "TypeError"),
+        (float("nan"), "ValueError"),
+        (float("-inf"), "ValueError"),
+        (nested(50_000), "ValueError"),
+        (nested(101), "ValueError"),
+        (10**4300, "ValueError"),
+        ([[0] * 50_000] * 50_000, "ValueError"),
+    ],
+    ids=["set", "nan", "infinity", "nested", "nested too deeply", "number", "large"],
 )
 def test_what_json_cannot_say_is_an_error_where_it_is_set(visit: Callable[..., Any], value: Any, error: str) -> None:
     def change(session: Any) -> str:
@@ -160,6 +168,16 @@ def test_a_value_that_holds_itself_is_an_error(visit: Callable[..., Any], caplog
     endless.append(endless)
     assert visit(lambda s: s.update(a=endless)).status_code == 500
     assert "holds itself" in caplog.text
+
+
+def test_what_is_nested_less_deeply_is_kept(visit: Callable[..., Any]) -> None:
+    assert visit(lambda s: s.update(a=nested(100))).status_code == 200
+    assert visit(lambda s: s["a"]).json() == {"got": nested(100)}
+
+
+def test_a_key_is_a_text_that_can_be_kept(visit: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> None:
+    assert visit(lambda s: s.__setitem__("\ud800", 2)).status_code == 500
+    assert "the key '\\ud800' of a session holds a lone surrogate" in caplog.text
 
 
 def test_a_key_is_a_text(visit: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from ambi import App, ConfigurationError, Request, WebSocket
-from ambi.features.sessions import MemoryStore, RedisStore, SessionStore, SQLiteStore
+from ambi.features.sessions import MemoryStore, RedisStore, SessionStore, SQLiteStore, Unavailable
 from ambi.testing import Client
 from tests.blocking import blocking_calls_forbidden
 from tests.cells import Cell
@@ -197,7 +197,7 @@ def test_a_file_that_stays_locked_is_an_error(tmp_path: Path, no_leaks: None, mo
     monkeypatch.setattr("ambi.features.sessions.sqlite_store._BUSY_S", 0.05)
     other = sqlite3.connect(tmp_path / "sessions.db", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    with pytest.raises(sqlite3.OperationalError, match="locked"):
+    with pytest.raises(Unavailable, match="locked"):
         SQLiteStore(tmp_path / "sessions.db").load("a")
     other.close()
 
@@ -531,9 +531,35 @@ def test_a_redis_that_is_away_fails_only_who_asks(passing_redis: RedisServer) ->
     assert client.post("/").text == "1"
     passing_redis.stop()
     assert client.get("/untouched").text == "fine"
-    assert client.post("/").status_code == 500
+    answer = client.post("/")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     passing_redis.start()
     assert client.post("/").text == "1"
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "back", "status"), [("maxmemory", "1", "0", 507), ("replicaof", "127.0.0.1 1", "no one", 503)]
+)
+def test_a_redis_that_takes_nothing_says_so(
+    passing_redis: RedisServer, setting: str, value: str, back: str, status: int
+) -> None:
+    """Its memory is full, or it has become a copy of another one."""
+    store = RedisStore(passing_redis.url)
+
+    def put(value: str) -> None:
+        if setting == "replicaof":
+            store._client.execute_command("REPLICAOF", *value.split(" "))
+        else:
+            store._client.config_set(setting, value)
+
+    assert store.save("a", {"k": (None, "1")}, ttl_s=60, new=True) == []
+    put(value)
+    with pytest.raises(Unavailable) as caught:
+        store.save("a", {"k": ("1", "2")}, ttl_s=60, new=False)
+    assert caught.value.status == status
+    put(back)
+    assert store.load("a") == {"k": "1"}
     store.close()
 
 

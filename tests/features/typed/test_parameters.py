@@ -1,6 +1,7 @@
 """Values from signatures: where each comes from, what it may be, and what is told when it does not fit."""
 
 import enum
+import json
 import sys
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -15,6 +16,8 @@ import pytest
 
 from ambi import App, BodyStream, ConfigurationError, Limits, Request, UploadFile, WebSocket
 from ambi.features.typed import Body, Cookie, FileField, Form, Header, Query
+from ambi.features.typed.faults import Fault, Misfit
+from ambi.features.typed.msgspec_shape import MsgspecShape
 from ambi.testing import Client, WebSocketRefused
 from tests.cells import Cell
 
@@ -672,6 +675,94 @@ def test_no_more_faults_are_told_than_a_hundred(app: App, client: Client, cell: 
     app.put("/")(cell.handler(body))
     assert len(errors(client.put("/", json=["x"] * 1000))) == 100
     assert len(errors(client.post("/", params=[("items", "x")] * 50 + [("other", "y")]))) == 50
+
+
+MISFITS: dict[str, tuple[Any, bytes, tuple[str, str, str]]] = {
+    "late": (list[int], b"[" + b"1," * 100_000 + b'""]', ("body", "#/100000", "Expected `int`, got `str`")),
+    "late in models": (list[Item], b'[{"name":"a","price":1}' + b',{"name":"a","price":1}' * 20_000 + b',{"name":1}]',
+                       ("body", "#/20001/name", "Expected `str`, got `int`")),
+    "late in a dict": (dict[str, int], json.dumps({str(n): n for n in range(50_000)} | {"x": ""}).encode(),
+                       ("body", "#/...", "Expected `int`, got `str`")),
+    "not there": (list[Item], b'[{"name":"a","price":1}' + b',{"name":"a","price":1}' * 20_000 + b',[]]',
+                  ("body", "#/20001", "Expected `object`, got `array`")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISFITS)
+def test_a_fault_behind_many_places_is_told_by_itself(app: App, client: Client, cell: Cell, name: str) -> None:
+    """What went through all of them would hold an event loop for seconds."""
+    kind, content, wanted = MISFITS[name]
+
+    def handler(items) -> None: ...
+
+    handler.__annotations__["items"] = Annotated[kind, Body()]
+    app.post("/")(cell.handler(handler))
+    assert errors(client.post("/", content=content, headers=JSON_TYPE)) == [wanted]
+
+
+def test_faults_before_many_places_are_told(app: App, client: Client, cell: Cell) -> None:
+    @app.post("/")
+    @cell.handler
+    def handler(items: Annotated[list[int], Body()]) -> None: ...
+
+    content = b'["", "",' + b"1," * 100_000 + b'""]'
+    assert [place for _, place, _ in errors(client.post("/", content=content, headers=JSON_TYPE))] == ["#/0", "#/1"]
+
+
+def test_to_refuse_a_list_costs_little_more_than_to_read_it() -> None:
+    """No gateway is involved. It has been a second for each mebibyte."""
+    shape = MsgspecShape(list[int])
+    content = b"[" + b"1," * 250_000 + b'""]'
+    calls: list[str] = []
+    sys.setprofile(lambda _frame, event, _arg: calls.append(event) if event == "call" else None)
+    try:
+        with pytest.raises(Misfit) as caught:
+            shape.read_json(content)
+    finally:
+        sys.setprofile(None)
+    assert caught.value.faults == [Fault((250_000,), "Expected `int`, got `str`")]
+    assert len(calls) < 60_000
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "application/x+json", "application/msgpack"])
+def test_a_body_that_is_parsed_has_a_largest_size(make_client: Any, cell: Cell, media_type: str) -> None:
+    app = App(limits=Limits(max_json_bytes=10))
+
+    def handler(body: Annotated[list[str], Body()]) -> list[str]:
+        return body
+
+    app.post("/")(cell.handler(handler))
+    app.post("/own", max_body_bytes=12)(cell.handler(handler))
+    client = make_client(app)
+    encode = msgspec.msgpack.encode if "msgpack" in media_type else msgspec.json.encode
+    for path, largest in (("/", 10), ("/own", 12)):
+        for size in (largest, largest + 1):
+            content = encode(["x" * (size - len(encode([""])))])
+            response = client.post(path, content=content, headers={"content-type": media_type})
+            assert response.status_code == (200 if size == largest else 413)
+    assert client.post("/", content=b"x" * 11, headers={"content-type": "image/png"}).status_code == 415
+
+
+def test_of_more_faults_than_pydantic_can_describe_the_number_is_told(app: App, client: Client, cell: Cell) -> None:
+    class Model(pydantic.BaseModel):
+        many: list[int]
+
+    def handler(body) -> None: ...
+
+    handler.__annotations__["body"] = Model
+    app.post("/")(cell.handler(handler))
+    response = client.post("/", json={"many": ["x"] * 5001})
+    assert errors(response) == [("body", "#", "5001 values in it are not what was expected")]
+    assert len(errors(client.post("/", json={"many": ["x"] * 5000}))) == 100
+
+
+@pytest.mark.parametrize("kind", [list[int], dict[str, int]])
+def test_a_number_beyond_all_floats_is_a_400(app: App, client: Client, cell: Cell, kind: Any) -> None:
+    def handler(items) -> None: ...
+
+    handler.__annotations__["items"] = Annotated[kind, Body()]
+    app.post("/")(cell.handler(handler))
+    assert client.post("/", content=b'["", 1e999]', headers=JSON_TYPE).status_code == 400
 
 
 def test_without_msgspec_a_typed_handler_is_refused_with_the_line_that_installs_it(

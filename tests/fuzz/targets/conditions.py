@@ -26,7 +26,7 @@ CONTENT = b"0123456789"
 MODIFIED = 784_111_777
 THEN = "Sun, 06 Nov 1994 08:49:37 GMT"
 _RANGE = re.compile(r"(?i:bytes)=[ \t,]*([0-9]*)-([0-9]*)[ \t,]*")
-_TAGS = re.compile(r'[ \t]*(?:W/)?"[^"]*"(?:[ \t]*,[ \t]*(?:W/)?"[^"]*")*[ \t]*')
+_TAGS = re.compile(r'[ \t,]*(?:W/)?"[^"]*"(?:[ \t]*,[ \t,]*(?:W/)?"[^"]*")*[ \t,]*')
 _TAG = re.compile(r'(W/)?"([^"]*)"')
 _FIXDATE = re.compile(
     r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT"
@@ -87,8 +87,9 @@ def _check_tags(text: str) -> None:
     tags = ETags(text)
     assert bool(tags) == bool(text.strip(" \t"))
     assert tags.any == (text.strip(" \t") == "*")
-    if len(text) < 500 and _TAGS.fullmatch(text):
-        wanted = _TAG.findall(text)
+    if len(text) < 500:
+        wanted = _TAG.findall(text) if _TAGS.fullmatch(text) else []
+        assert tags.is_whole == bool(wanted or tags.any or not tags)
         assert tags.strong == {opaque for weak, opaque in wanted if not weak}
         assert tags.weak == {opaque for weak, opaque in wanted if weak}
     for opaque in tags.strong | tags.weak:

@@ -64,7 +64,9 @@ def main(argument: str) -> int:
     sys.argv = ["ambi", "run", Task(*task).spec]
 
     def write_report(failure: Failure) -> None:
-        Path(report).write_text(failure.dumps(), encoding="utf-8")
+        begun = Path(f"{report}.{os.getpid()}")
+        begun.write_text(failure.dumps(), encoding="utf-8")
+        begun.replace(report)  # all of it is there, or nothing, whenever this process ends
 
     try:
         with socket.socket(fileno=listening) as inherited:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import linecache
 from html import escape
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ...core.errors import escape_controls
 from ...core.forwarded import tells_of_proxy
@@ -51,8 +51,13 @@ class Failure(NamedTuple):
 
 
 def loads(text: str) -> Failure:
-    """Read what `dumps` gave."""
-    head, why, frames = json.loads(text)
+    """Read what `dumps` gave. Raises: ValueError for half of it, or something else."""
+    found: Any = json.loads(text)
+    match found:
+        case [str(head), str(why), [*frames]]:
+            pass
+        case _:
+            raise ValueError("it describes no failure")
     return Failure(head, why, tuple((file, line, function, source) for file, line, function, source in frames))
 
 

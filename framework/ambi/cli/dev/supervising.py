@@ -166,14 +166,21 @@ class Supervisor:
             child.wait()
         self._restore_terminal()
 
+    def _reported(self) -> Failure | None:
+        """Give what the child has written of its end; None where it wrote nothing, or what cannot be read."""
+        try:
+            return loads(self._report.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+
     def _mourn(self, child: subprocess.Popen[bytes]) -> bool:
         """Say why the child ended by itself, there and to browsers; False where nothing can come of waiting."""
         self._child = None
         self._restore_terminal()
-        if self._report.exists():
+        failure = self._reported()
+        if failure is not None:
             if child.returncode == WRONG_USE and not self._has_changed:
                 return False
-            failure = loads(self._report.read_text(encoding="utf-8"))
         else:
             failure = Failure(f"the process of {self._task.spec} ended", _ending(child.returncode))
             self._terminal.say(f"{failure.head}: {failure.text}", RED, level="ERROR")

@@ -15,7 +15,7 @@ See: RFC 9110 11, RFC 7617, RFC 6750.
 from __future__ import annotations
 
 import binascii
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from hashlib import sha256
 from hmac import compare_digest
@@ -397,9 +397,13 @@ def _is_token(text: str) -> bool:
 
 
 def _decode_basic(credentials: str) -> tuple[str, str] | None:
+    """Decode name and password from the one way to write them in base64. See: RFC 7617 2, RFC 4648 3.5 and 4."""
     try:
-        text = b64decode(credentials, validate=True).decode("utf-8")
+        data = b64decode(credentials, validate=True)
+        text = data.decode("utf-8")
     except (binascii.Error, ValueError):
+        return None
+    if b64encode(data).decode("ascii") != credentials:
         return None
     name, colon, password = text.partition(":")
     return (name, password) if colon and not _has_control(text) else None

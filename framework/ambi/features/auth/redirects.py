@@ -4,6 +4,7 @@ Facts
 - Browsers read a target by the URL standard, not by RFC 3986: they drop tabs and line breaks wherever they stand,
   trim what is below a space, take `\` for `/`, and need no slashes behind `https:`. So `/\evil.test`,
   `/<tab>/evil.test` and `https:evil.test` are other hosts. See: https://url.spec.whatwg.org, 4.4.
+- What follows a redirect may take dots out of a path before it looks whether two slashes are at its beginning.
 - A host may be written in other characters that mean the same to a browser, percent-encoded or full-width. So a host
   is compared only when it is plain ASCII by the grammar of RFC 3986.
 - Whether it is allowed is told by a list of what is, never of what is not.
@@ -63,7 +64,7 @@ def is_safe_target(request: Request, target: str, *, allowed_hosts: Iterable[str
     if not 0 < len(target) <= MAX_TARGET_CHARS or any(map(_is_misread, target)):
         return False
     if target[0] == "/":
-        return target[1:2] != "/"
+        return target[1:2] != "/" and not _has_dot_segment(target)
     scheme, separator, rest = target.partition("://")
     scheme = scheme.lower()
     if not separator or scheme not in _PORTS or (scheme == "http" and request.scheme == "https"):
@@ -74,6 +75,15 @@ def is_safe_target(request: Request, target: str, *, allowed_hosts: Iterable[str
 def _is_misread(character: str) -> bool:
     r"""Tell of a character that browsers drop, trim, or take for another: controls, spaces and `\`."""
     return character <= " " or character == "\\" or "\x7f" <= character <= "\xa0" or "\ud800" <= character <= "\udfff"
+
+
+def _has_dot_segment(target: str) -> bool:
+    """Tell of a path that is another one when its dots are taken out: `/.//evil.test` is one with a host then.
+
+    Browsers take them out before they send a path, so none comes from there. See: RFC 3986 5.2.4.
+    """
+    path = target.partition("?")[0].partition("#")[0]
+    return any(segment.lower().replace("%2e", ".") in (".", "..") for segment in path.split("/"))
 
 
 def _authority(rest: str) -> str:

@@ -26,6 +26,7 @@ class Verdict(NamedTuple):
         quota: how much it allows within `window_s` seconds.
         remaining: what is left of that.
         reset_s: seconds until there is more again.
+        wait_s: seconds until there is as much as this request takes, where it was refused.
     """
 
     policy: str
@@ -34,6 +35,7 @@ class Verdict(NamedTuple):
     remaining: int
     reset_s: int
     is_exceeded: bool
+    wait_s: int = 0
 
 
 class Fields:

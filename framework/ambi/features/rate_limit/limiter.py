@@ -82,6 +82,7 @@ class Limiter:
             self._check_cost(cost)
         self._storage = _open(storage)
         self._strategy = _counting(strategy, self._storage)
+        self._name_of_strategy = strategy
         self._failures: tuple[type[Exception], ...] = (StorageError, OSError, *_as_tuple(self._storage.base_exceptions))
         self._is_down = False
         self._down_until_s = 0.0
@@ -175,11 +176,24 @@ class Limiter:
             window_s = item.get_expiry()
             after_s = min(max(0, ceil(reset_s - time.time())), window_s)
             verdicts.append(
-                Verdict(self._label(window_s), item.amount, window_s, max(0, remaining), after_s, not is_admitted)
-            )
+                Verdict(
+                    self._label(window_s), item.amount, window_s, max(0, remaining), after_s, not is_admitted,
+                    0 if is_admitted else self._wait_s(item, (counted, client), cost, after_s),
+                )
+            )  # fmt: skip
             if not is_admitted:
                 break
         return verdicts
+
+    def _wait_s(self, item: RateLimitItem, asked: tuple[str, str], cost: int, after_s: int) -> int:
+        """Give the seconds after which a request of this cost is let in: one unit may be there earlier than all."""
+        window_s: int = item.get_expiry()
+        if cost == 1 or self._name_of_strategy == "fixed-window":
+            return after_s
+        if not isinstance(self._storage, MemoryStore):
+            return window_s  # stores over the network tell of the first unit alone
+        free_at_s = self._storage.free_at(item.key_for(*asked), item.amount, window_s, cost)
+        return min(max(0, ceil(free_at_s - time.time())), window_s)
 
     def _fail(self, error: Exception) -> None:
         if not self._is_down:
@@ -199,7 +213,7 @@ class Limiter:
         Fields.of(request).verdicts += verdicts
         last = verdicts[-1]
         if last.is_exceeded:
-            wait_s = max(1, last.reset_s)
+            wait_s = max(1, last.wait_s)
             raise HTTPError(
                 429,
                 f"more than {last.quota} requests within {last.window_s} s; come again in {wait_s} s",

@@ -79,6 +79,14 @@ class MemoryStore(Storage, MovingWindowSupport):
                     return at, len(window) - over
         return now, 0
 
+    def free_at(self, key: str, limit: int, expiry: int, amount: int) -> float:
+        """Give when there is room for so many within the window."""
+        now = time.time()
+        with self._lock:
+            window = self._moving.get(expiry, {}).get(key, ())
+            last_in_the_way = len(window) + amount - limit - 1
+            return window[last_in_the_way] + expiry if 0 <= last_in_the_way < len(window) else now
+
     # --- fixed windows ---
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:

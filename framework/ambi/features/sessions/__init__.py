@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from ...core.arguments import check_whole
 from ...core.cookies import SetCookie
-from ...core.errors import ConfigurationError
+from ...core.errors import ConfigurationError, Unavailable
 from ...core.middleware import Layer
 from ...core.secrets import check_secrets
 from ...core.session import Flash, Session
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from ...core.request import Request
     from ...core.routing import Router
 
-__all__ = ["Flash", "MemoryStore", "RedisStore", "SQLiteStore", "Session", "SessionStore", "Sessions", "setup"]
+__all__ = [
+    "Flash", "MemoryStore", "RedisStore", "SQLiteStore", "Session", "SessionStore", "Sessions", "Unavailable", "setup"
+]  # fmt: skip
 
 
 def setup(

@@ -28,7 +28,8 @@ from ...core.cookies import MAX_COOKIE_BYTES
 from ...core.errors import HTTPError
 from ...core.headers import is_private
 from ...core.origins import SAFE_METHODS
-from .signing import SIGNATURE_BYTES
+from ...core.session import UnreadableSession
+from .signing import AHEAD_S, SIGNATURE_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ def _read_written(payload: str) -> tuple[int, dict[str, Any]] | None:
     except (ValueError, RecursionError):
         return None
     match written:
-        case [int(made_at), dict()]:
+        case [int(made_at), dict()] if 0 <= made_at <= now_s() + AHEAD_S:
             values: dict[str, Any] = cast("Any", written)[1]
             return made_at, values
         case _:
@@ -207,7 +208,7 @@ class StoreKeeper:
         self.is_open = False
         self._locked: str | None = None
         self._has_looked = False
-        self._read: dict[str, Any] = {}
+        self._read: dict[str, str] = {}
         self._failure: Exception | None = None
 
     # --- before the handler, or when it asks ---
@@ -236,13 +237,14 @@ class StoreKeeper:
 
         Raises:
             HTTPError: 503 when other requests have the session all the time.
+            UnreadableSession: the store has something else.
             Exception: what the store raised.
         """
         if self._failure is not None:
             raise self._failure
         if self.must_wait_to_read():
             self._look(locks=self._locks and not _is_on_a_loop())
-        return self._read
+        return _decoded(self._read)
 
     def _look(self, *, locks: bool) -> None:
         if locks:
@@ -253,7 +255,7 @@ class StoreKeeper:
             self.release()
             self._id = None
         else:
-            self._read = {key: json.loads(text) for key, text in texts.items()}
+            self._read = texts
 
     def _lock(self) -> None:
         self._token = secrets.token_hex(16)
@@ -332,6 +334,13 @@ class StoreKeeper:
         except Exception as exc:
             _log.warning("the lock of a session could not be given back, and lapses in %g s: %r", LEASE_S, exc)
         self._locked = None
+
+
+def _decoded(texts: dict[str, str]) -> dict[str, Any]:
+    try:
+        return {key: json.loads(text) for key, text in texts.items()}
+    except (ValueError, RecursionError) as exc:
+        raise UnreadableSession(f"what the store has is no JSON: {exc}") from None
 
 
 def name_of(id: str) -> str:

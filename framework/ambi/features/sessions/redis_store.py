@@ -8,9 +8,13 @@ Facts
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
+from ...core.errors import Unavailable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
     from ...core.session import Change
@@ -38,7 +42,7 @@ class RedisStore:
     """Keep sessions in Redis (or Valkey), for any number of processes and machines.
 
     Nothing is connected before the first session; a connection that does not answer within 5 s is an error of the
-    request.
+    request, which is answered with 503.
 
     Args:
         url: "redis://host:port/db", "rediss://..." or "unix://...".
@@ -47,6 +51,7 @@ class RedisStore:
     Raises:
         ImportError: redis-py is missing.
         ValueError: the URL is none.
+        Unavailable: while a request is served: Redis is away, or its memory full (507).
 
     Example:
         app.sessions(secret=SECRET, store=RedisStore("redis://localhost:6379/0"))
@@ -55,8 +60,8 @@ class RedisStore:
     def __init__(self, url: str, *, prefix: str = "ambi:session:") -> None:
         try:
             import redis
+            from redis import exceptions
             from redis.backoff import NoBackoff
-            from redis.exceptions import ConnectionError as Disconnected
             from redis.retry import Retry
         except ImportError as exc:
             raise ImportError("RedisStore needs redis-py: pip install 'ambi[redis]'") from exc
@@ -64,14 +69,27 @@ class RedisStore:
         self._prefix = prefix
         self._client: Any = redis_py.Redis.from_url(
             url, decode_responses=True, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S,
-            socket_keepalive=True, retry=Retry(NoBackoff(), 1, (Disconnected,)),
+            socket_keepalive=True, retry=Retry(NoBackoff(), 1, (exceptions.ConnectionError,)),
         )  # fmt: skip  # a connection that went stale is tried once more; a time-out is one
         self._save: Any = self._client.register_script(_SAVE)
         self._unlock: Any = self._client.register_script(_UNLOCK)
+        self._full: Any = exceptions.OutOfMemoryError
+        self._away: Any = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.ReadOnlyError)
+
+    @contextmanager
+    def _asked(self) -> Iterator[None]:
+        """Say of errors that may be over later that they are such."""
+        try:
+            yield
+        except self._full as exc:
+            raise Unavailable(f"Redis takes no sessions: {exc}", 507) from exc
+        except self._away as exc:
+            raise Unavailable(f"the sessions in Redis: {exc}") from exc
 
     def load(self, name: str) -> dict[str, str] | None:
         """Give the texts of a session; see `SessionStore`."""
-        fields: dict[str, str] = self._client.hgetall(self._prefix + name)
+        with self._asked():
+            fields: dict[str, str] = self._client.hgetall(self._prefix + name)
         return {field[1:]: text for field, text in fields.items() if field[0] == "."} if fields else None
 
     def save(self, name: str, changes: Mapping[str, Change], *, ttl_s: float | None, new: bool) -> list[str] | None:
@@ -79,20 +97,24 @@ class RedisStore:
         arguments = ["" if ttl_s is None else str(int(ttl_s * 1000)), "1" if new else "0"]
         for key, (before, after) in changes.items():
             arguments += ["." + key, before or "", after or ""]
-        conflicts: list[str] | None = self._save(keys=[self._prefix + name], args=arguments)
+        with self._asked():
+            conflicts: list[str] | None = self._save(keys=[self._prefix + name], args=arguments)
         return None if conflicts is None else [field[1:] for field in conflicts]
 
     def delete(self, name: str) -> bool:
         """Delete a session; see `SessionStore`."""
-        return bool(self._client.delete(self._prefix + name))
+        with self._asked():
+            return bool(self._client.delete(self._prefix + name))
 
     def lock(self, name: str, token: str, lease_s: float) -> bool:
         """Take the lock of a session; see `SessionStore`."""
-        return bool(self._client.set(f"{self._prefix}lock:{name}", token, nx=True, px=int(lease_s * 1000)))
+        with self._asked():
+            return bool(self._client.set(f"{self._prefix}lock:{name}", token, nx=True, px=int(lease_s * 1000)))
 
     def unlock(self, name: str, token: str) -> None:
         """Give the lock back; see `SessionStore`."""
-        self._unlock(keys=[f"{self._prefix}lock:{name}"], args=[token])
+        with self._asked():
+            self._unlock(keys=[f"{self._prefix}lock:{name}"], args=[token])
 
     def close(self) -> None:
         """Close the connections; the next use opens new ones."""

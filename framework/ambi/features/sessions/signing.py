@@ -16,8 +16,7 @@ from ...core.chance import now_s
 SIGNATURE_BYTES = 52
 """What a signature adds to a value: two dots, six characters of time and 43 of the signature; rounded up."""
 
-
-_AHEAD_S = 300
+AHEAD_S = 300
 """By how much the clock of another machine that signs may be ahead of this one's."""
 
 
@@ -70,7 +69,7 @@ class Signer:
         except self._refused:
             return None
         age_s = now_s() - at.timestamp()
-        if not -_AHEAD_S <= age_s < self._max_age_s + 1 or not _is_canonical(signed):  # it is signed in whole seconds
+        if not -AHEAD_S <= age_s < self._max_age_s + 1 or not _is_canonical(signed):  # it is signed in whole seconds
             return None
         return value.decode("latin-1"), max(0.0, age_s)
 

@@ -17,7 +17,7 @@ import weakref
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ...core.errors import ConfigurationError
+from ...core.errors import ConfigurationError, Unavailable
 from .stores import LONGEST_LEASE_S, merge
 
 TYPE_CHECKING = False
@@ -43,6 +43,8 @@ class SQLiteStore:
 
     Raises:
         ConfigurationError: the folder does not exist.
+        Unavailable: while a request is served: the file is locked by somebody else for 10 s or cannot be opened (503),
+            or the disk is full (507).
 
     Example:
         app.sessions(secret=SECRET, store=SQLiteStore("/var/lib/shop/sessions.db"))
@@ -64,15 +66,21 @@ class SQLiteStore:
     @contextmanager
     def _connected(self, *, writes: bool = False) -> Iterator[sqlite3.Connection]:
         """Give a connection; what is written with it is committed at the end, or nothing of it."""
-        connection = self._idle.take() or self._connect()
+        import sqlite3
+
+        connection = self._idle.take()
         try:
+            connection = connection or self._connect()
             if writes:
                 connection.execute("BEGIN IMMEDIATE")
             yield connection
             if writes:
                 connection.execute("COMMIT")
-        except BaseException:
-            connection.close()  # which rolls back
+        except BaseException as exc:
+            if connection is not None:
+                connection.close()  # which rolls back
+            if isinstance(exc, sqlite3.Error) and (status := _status_of(exc)):
+                raise Unavailable(f"the sessions in {str(self._path)!r}: {exc}", status) from exc
             raise
         self._idle.give_back(connection)
 
@@ -142,6 +150,15 @@ def _load(connection: sqlite3.Connection, name: str) -> dict[str, str] | None:
         return None
     texts: dict[str, str] = json.loads(row[0])
     return texts
+
+
+def _status_of(error: sqlite3.Error) -> int | None:
+    """Give the status that an error of SQLite is answered with, if it is one that may be over later."""
+    import sqlite3
+
+    away = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_CANTOPEN)
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest of it is details
+    return 507 if code == sqlite3.SQLITE_FULL else 503 if code in away else None
 
 
 class _Idle:

@@ -25,6 +25,10 @@ class SessionStore(Protocol):
     """What keeps sessions. Every method is one step that others see whole or not at all.
 
     `name` is a text of 64 hexadecimal digits; what is kept under it gives no cookie away.
+
+    Raises:
+        Unavailable: from any method, when the store is away or full; the answer is a 503 or 507. Of other exceptions it
+            is a 500.
     """
 
     def load(self, name: str) -> dict[str, str] | None:

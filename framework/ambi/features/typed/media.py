@@ -45,7 +45,7 @@ def body_reader(shape: Shape, lists: frozenset[str], *, is_form: bool) -> Callab
         is_form: a form will do as well.
 
     The function raises LookupError where there is no body, Misfit for what does not fit, and HTTPError: 400 for what
-    cannot be read, 415 for another media type.
+    cannot be read, 413 for more than is parsed in one go, 415 for another media type.
     """
 
     def read(request: Request) -> Any:
@@ -55,14 +55,19 @@ def body_reader(shape: Shape, lists: frozenset[str], *, is_form: bool) -> Callab
         body = request.body
         if not body:
             raise LookupError
-        if media_type == JSON or media_type.endswith("+json"):
-            max_depth = request.app.limits.max_json_depth
-            if body[max_depth + max_depth :]:  # a level takes two bytes at least; a slice asks for that without a call
-                check_depth(body, max_depth)
-            return shape.read_json(body)
-        if media_type in MSGPACK:
-            return shape.read_data(read_msgpack(body, request.limits.max_json_depth))
-        raise HTTPError(415, f"a body of type {' or '.join(BODY_TYPES + (FORM_TYPES if is_form else ()))} was expected")
+        is_json = media_type == JSON or media_type.endswith("+json")
+        if not is_json and media_type not in MSGPACK:
+            wanted = BODY_TYPES + (FORM_TYPES if is_form else ())
+            raise HTTPError(415, f"a body of type {' or '.join(wanted)} was expected")
+        limits = request.app.limits
+        if body[limits.max_json_bytes :]:  # a call less than `len`
+            request.check_parsed_size()
+        max_depth = limits.max_json_depth
+        if not is_json:
+            return shape.read_data(read_msgpack(body, max_depth))
+        if body[max_depth + max_depth :]:  # a level takes two bytes at least; a slice asks for that without a call
+            check_depth(body, max_depth)
+        return shape.read_json(body)
 
     return read
 

@@ -2,7 +2,7 @@
 
 Facts
 - msgspec stops at the first fault. So where a value does not fit it is gone through again, field by field, to tell all
-  of them; nobody waits for that but whoever sent it.
+  of them; on an event loop everybody waits for that, so it ends after so many places.
 - `convert` leaves an instance of the wanted Struct as it is, with whatever stands in its fields, be it of a subclass
   or of another class: where it is not seen to be of just the classes that are wanted, it is written and read again,
   so that no field of those slips through.
@@ -26,7 +26,7 @@ import msgspec
 
 from ...core.errors import HTTPError
 from .faults import MAX_FAULTS, Fault, Misfit
-from .shapes import Field, too_deep, walk, with_whole_numbers, without_none
+from .shapes import Field, WholeNumbers, too_deep, walk, without_none
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     Check = Callable[[list[Any]], bool]
 
+_MOST_PLACES = 5000
+"""How many are looked at for faults; some ten milliseconds."""
 _PLACE = re.compile(r" - at `\$(.*)`$")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _NO_NUMBER = re.compile(r"[+-]?(nan|inf|infinity)", re.ASCII | re.IGNORECASE)
@@ -116,13 +118,13 @@ class MsgspecShape:
 
     def _read_json_again(self, data: bytes, failure: Exception) -> Any:
         """Read what did not fit, or tell all that does not."""
+        numbers = WholeNumbers()
         try:
-            plain = msgspec.json.decode(data)
+            plain = msgspec.json.Decoder(float_hook=numbers.read).decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # behind what does not fit
             raise HTTPError(400, "the body is not valid JSON") from None
-        data_again, has_some = with_whole_numbers(plain)
-        if has_some:
-            return self.read_data(data_again)
+        if numbers.has_some:
+            return self.read_data(plain)
         raise Misfit(self._faults(plain, failure, lax=False))
 
     def _read(self, data: Any, annotation: Any, *, lax: bool) -> Any:
@@ -134,10 +136,14 @@ class MsgspecShape:
             raise too_deep() from None
 
     def _faults(self, data: Any, failure: Exception, *, lax: bool) -> list[Fault]:
-        """Tell all that does not fit; what shows itself only as a whole is told as msgspec tells it."""
+        """Tell what does not fit; what shows itself only as a whole, or late, is told as msgspec tells it."""
         kind = self._without_none if data is not None else self.annotation
+        found: list[Fault] = []
         try:
-            found = list(islice(_find(kind, data, (), lax), MAX_FAULTS))
+            for fault in islice(_find(kind, data, (), lax, iter(range(_MOST_PLACES))), MAX_FAULTS):
+                found.append(fault)  # noqa: PERF402  # those found so far are told
+        except _EnoughError:
+            return found or [_fault_of(failure, ())]
         except RecursionError:
             raise too_deep() from None
         return found or [_fault_of(failure, ())]
@@ -313,25 +319,31 @@ def _is_anything(_values: list[Any]) -> bool:
     return True
 
 
-def _find(annotation: Any, data: Any, path: tuple[str | int, ...], lax: bool) -> Iterator[Fault]:
-    """Go through a value that does not fit, and tell what does not."""
+class _EnoughError(Exception):
+    """So many places were looked at; an event loop may wait."""
+
+
+def _find(annotation: Any, data: Any, path: tuple[str | int, ...], lax: bool, places: Iterator[int]) -> Iterator[Fault]:
+    """Go through a value that does not fit, and tell what does not, place by place while there are `places` left."""
+    if next(places, None) is None:
+        raise _EnoughError
     bare = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
     fields, kind = fields_of(bare), data.__class__
     if fields is not None and kind is dict:
         for field in fields:
             if field.name in data:
-                yield from _find(field.annotation, data[field.name], (*path, field.name), lax)
+                yield from _find(field.annotation, data[field.name], (*path, field.name), lax, places)
             elif field.required:
                 yield Fault((*path, field.name), "It is missing")
         return
     args = get_args(bare)
     if get_origin(bare) is list and kind is list:
         for index, item in enumerate(data):
-            yield from _find(args[0], item, (*path, index), lax)
+            yield from _find(args[0], item, (*path, index), lax, places)
         return
     if get_origin(bare) is dict and kind is dict:
         for name, item in data.items():
-            yield from _find(args[1], item, (*path, str(name)), lax)
+            yield from _find(args[1], item, (*path, str(name)), lax, places)
         return
     try:
         msgspec.convert(data, annotation, strict=not lax)

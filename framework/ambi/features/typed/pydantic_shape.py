@@ -9,7 +9,7 @@ from pydantic import BaseModel, PydanticSchemaGenerationError, PydanticUserError
 
 from ...core.errors import HTTPError
 from .faults import MAX_FAULTS, Fault, Misfit
-from .shapes import Field, with_whole_numbers
+from .shapes import Field, WholeNumbers
 
 
 class PydanticShape:
@@ -44,10 +44,11 @@ class PydanticShape:
         try:
             return self.adapter.validate_json(data)
         except ValidationError as exc:
-            if any(error["type"] == "json_invalid" for error in exc.errors(include_url=False, include_context=False)):
+            if exc.error_count() == 1 and exc.errors(include_url=False)[0]["type"] == "json_invalid":
                 raise HTTPError(400, "the body is not valid JSON") from None
-            plain, has_some = with_whole_numbers(json.loads(data))
-            if has_some:  # a strict model takes them for something else
+            numbers = WholeNumbers()
+            plain = json.loads(data, parse_float=numbers.read)
+            if numbers.has_some:  # a strict model takes them for something else
                 return self._read_again(json.dumps(plain).encode())
             raise _misfit(exc) from None
 
@@ -93,7 +94,13 @@ def _wire_name(name: str, info: Any) -> str:
     return alias if isinstance(alias, str) else name
 
 
+_MOST_ERRORS = 5000
+"""Of more, only their number is told: pydantic describes all or none, which takes some ten milliseconds for so many."""
+
+
 def _misfit(failure: ValidationError) -> Misfit:
+    if failure.error_count() > _MOST_ERRORS:
+        return Misfit([Fault((), f"{failure.error_count()} values in it are not what was expected")])
     errors = failure.errors(include_url=False, include_input=False)
     return Misfit(Fault(error["loc"], _message(error)) for error in errors[:MAX_FAULTS])
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from types import NoneType, UnionType
-from typing import Annotated, NamedTuple, Protocol, Union, cast, get_args, get_origin
+from typing import Annotated, NamedTuple, Protocol, Union, get_args, get_origin
 
 from ...core.errors import ConfigurationError, HTTPError, describe
 from ...core.multidict import MultiDict
@@ -149,35 +149,32 @@ def walk(annotation: Any) -> Iterable[Any]:
             yield from walk(part)
 
 
-def with_whole_numbers(data: Any) -> tuple[Any, bool]:
-    """Give plain data with integers for numbers as 1.0, which JSON does not tell apart; and whether there were any.
+class WholeNumbers:
+    """Read numbers of JSON: as integers also those written as 1.0, which JSON does not tell apart.
 
-    Raises:
-        HTTPError: 400, for data that is nested too deeply.
+    Attributes:
+        has_some: there were such.
 
     See: JSON Schema 2020-12, core, 4.2.1.
     """
-    try:
-        return _with_whole_numbers(data)
-    except RecursionError:
-        raise too_deep() from None
+
+    def __init__(self) -> None:
+        self.has_some = False
+
+    def read(self, text: str) -> float:
+        """Read one that has a point or an exponent. Raises: ValueError when it is larger than floats are."""
+        number = float(text)
+        if number.is_integer():
+            self.has_some = True
+            return int(number)
+        if number - number != 0:
+            raise ValueError("the number is too large")
+        return number
 
 
 def too_deep() -> HTTPError:
     """Make the refusal of a body that is nested more deeply than Python calls go."""
     return HTTPError(400, "the body is nested too deeply")
-
-
-def _with_whole_numbers(data: Any) -> tuple[Any, bool]:
-    if isinstance(data, float) and data.is_integer():
-        return int(data), True
-    if isinstance(data, dict):
-        pairs = {key: _with_whole_numbers(value) for key, value in cast("dict[str, Any]", data).items()}
-        return {key: value for key, (value, _) in pairs.items()}, any(found for _, found in pairs.values())
-    if isinstance(data, list):
-        items = [_with_whole_numbers(item) for item in cast("list[object]", data)]
-        return [item for item, _ in items], any(found for _, found in items)
-    return data, False
 
 
 def as_texts(given: Mapping[str, Any], lists: frozenset[str]) -> dict[str, Any]:
