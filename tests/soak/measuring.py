@@ -32,8 +32,9 @@ ENOUGH = 50_000
 """Requests after the warm-up that resident memory can be judged by to the byte: until then caches fill still, of what
 comes seldom, and what that takes is no growth."""
 FILLING_BYTES = 256 << 10
-HEAP_SLACK_BYTES = 16 << 10
-"""What may be allocated besides, whatever the number of requests: what is being answered, and what comes seldom."""
+HEAP_SLACK_BYTES = 64 << 10
+"""What may be allocated besides, whatever the number of requests: a connection that is open still is
+30 KiB."""
 SLACK = {"descriptors": 2, "threads": 2, "tasks": 1, "busy": 1}
 """How many more of each may be there in the end: some of them are about to go when they are counted."""
 OBJECTS_SLACK = 200

@@ -33,7 +33,9 @@ SERVERS = {
         "uvicorn", "asgi", f"uvicorn --port {{port}} --no-proxy-headers --no-access-log {APP}", ("uvicorn",)
     ),
 }
-SAMPLES, WARM_UP, LEAST_WARM_UP = 20, 0.6, 7_500
+SAMPLES, WARM_UP = 20, 0.6
+LEAST_WARM_UP, LEAST_MEASURED = 7_500, 5_000
+"""However few requests were asked for."""
 PEOPLE = 4
 WAIT_S = 20.0
 SILENCE_S = 0.05
@@ -174,7 +176,8 @@ def soak_server(name: str, requests: int, seed: int) -> list[Sample]:
     try:
         with running(SERVERS[name], how, ROOT) as server:
             crowd = Crowd(server, seed)
-            sent, each = max(int(requests * WARM_UP), LEAST_WARM_UP), int(requests * (1 - WARM_UP)) // (SAMPLES - 1)
+            sent = max(int(requests * WARM_UP), LEAST_WARM_UP)
+            each = max(int(requests * (1 - WARM_UP)), LEAST_MEASURED) // (SAMPLES - 1)
             crowd.send(sent)
             for _ in range(SAMPLES):
                 samples.append(_held(server))
