@@ -59,7 +59,7 @@ def test_fields_come_in_the_order_received_and_each_name_once() -> None:
     headers = Headers([("b", "1"), ("a", "2"), ("b", "3")])
     assert list(headers.items()) == [("b", "1,3"), ("a", "2")]
     assert len(headers) == 2
-    assert repr(headers) == "Headers([('b', '1, 3'), ('a', '2')])"
+    assert repr(headers) == "Headers([('b', '1,3'), ('a', '2')])"
 
 
 def test_what_a_client_sent_cannot_be_changed() -> None:
@@ -289,7 +289,7 @@ def test_a_tab_and_a_space_inside_a_value_are_part_of_it(value: str) -> None:
 
 @pytest.mark.parametrize(
     ("values", "joined"),
-    [(["", "x", ""], ", x,"), (["", ""], ","), (["\tx", "y"], "x, y"), (["x", "y\t"], "x, y"), ([" x", "y "], "x, y")],
+    [(["", "x", ""], ",x,"), (["", ""], ","), (["\tx", "y"], "x,y"), (["x", "y\t"], "x,y"), ([" x", "y "], "x,y")],
     ids=repr,
 )
 def test_joined_lines_have_no_white_space_around_them(values: list[str], joined: str) -> None:
