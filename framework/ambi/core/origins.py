@@ -129,12 +129,21 @@ def proves_itself(request: Request) -> bool:
 
 
 def check_origins(origins: Iterable[str], also: Iterable[str] = ()) -> frozenset[str]:
-    """Give origins in lower case. Raises: ConfigurationError for what is none, nor one of `also`."""
-    checked = frozenset(origin.lower() for origin in check_texts("origins", origins))
+    """Give origins as browsers write them: in lower case, without the port that the scheme has by itself.
+
+    Raises:
+        ConfigurationError: what is none, nor one of `also`.
+    """
+    checked = frozenset(_as_sent(origin.lower()) for origin in check_texts("origins", origins))
     for origin in checked:
         if origin not in also and _read(origin) is None:
             raise ConfigurationError(f"an origin is scheme and host, as 'https://app.example.com', not {origin!r}")
     return checked
+
+
+def _as_sent(origin: str) -> str:
+    scheme = origin.partition("://")[0]
+    return origin.removesuffix(f":{_PORTS[scheme]}") if scheme in _PORTS else origin
 
 
 def _read(origin: str) -> tuple[str, str, int | None] | None:
