@@ -45,24 +45,6 @@ def test_a_page_of_an_allowed_origin_may_read(shared: Client) -> None:
     assert response.headers["vary"] == "Origin"
 
 
-@pytest.mark.parametrize(
-    ("named", "sent"),
-    [
-        ("https://A.test:443", "https://a.test"),
-        ("http://a.test:80", "http://a.test"),
-        ("http://a.test:443", "http://a.test:443"),
-        ("https://[::443]", "https://[::443]"),
-    ],
-)
-def test_origins_may_be_named_with_the_port_that_browsers_leave_out(
-    app: App, client: Client, named: str, sent: str
-) -> None:
-    app.cors(origins=[named])
-    app.get("/")(lambda: "read")
-    assert cors_of(client.get("/", headers={"origin": sent})) == {"allow-origin": sent}
-    assert cors_of(client.get("/", headers={"origin": "https://b.test"})) == {}
-
-
 OTHERS = (
     "https://evilexample.test", "https://wwwXexample.test", "https://example.test.evil.test", "https://evil.test",
     "HTTPS://EXAMPLE.test:443", "https://example.test:8443", "http://example.test", "null", "https://example.test/",

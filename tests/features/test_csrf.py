@@ -165,6 +165,24 @@ def test_pages_of_trusted_origins_may(app: App, changing: Client) -> None:
     assert changing.post("/", headers={**headers, "origin": "https://admin.example.com.evil.test"}).status_code == 403
 
 
+@pytest.mark.parametrize(
+    ("named", "sent", "status"),
+    [
+        ("https://A.test:443", "https://a.test", 200),
+        ("http://a.test:80", "http://a.test", 200),
+        ("http://a.test:443", "http://a.test:443", 200),
+        ("http://a.test:443", "http://a.test", 403),
+        ("https://[::443]", "https://[::443]", 200),
+    ],
+)
+def test_origins_may_be_named_with_the_port_that_browsers_leave_out(
+    app: App, changing: Client, named: str, sent: str, status: int
+) -> None:
+    app.csrf(origins=[named])
+    headers = {**COOKIE, "sec-fetch-site": "cross-site", "origin": sent}
+    assert changing.post("/", headers=headers).status_code == status
+
+
 def test_a_route_may_be_for_every_page(app: App, client: Client, cell: Cell) -> None:
     app.post("/webhook", csrf=False)(cell.handler(lambda: "done"))
     app.route("/hook", methods=["POST"], csrf=False)(cell.handler(lambda: "done"))
