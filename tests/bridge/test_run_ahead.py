@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from contextvars import copy_context
 from typing import Any
 
@@ -40,6 +41,42 @@ def test_a_taker_that_waits_is_woken_once_by_the_next_chunk() -> None:
     ahead.put(b"a")
     ahead.put(b"b")
     assert taker.rung == 1
+
+
+class MeanwhileLock:
+    """A lock between whose release and what follows it another thread does something, once."""
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        self._lock = threading.Lock()
+        self._meanwhile: Callable[[], None] | None = meanwhile
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+        meanwhile, self._meanwhile = self._meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+
+
+@pytest.mark.parametrize("failure", [None, KeyError("late")])
+def test_a_stream_that_is_made_whole_while_the_taker_finds_nothing_is_taken(failure: Exception | None) -> None:
+    ahead, _, taker = make()
+
+    def make_all() -> None:
+        ahead.put(b"a")
+        ahead.finish(failure)
+
+    ahead._lock = MeanwhileLock(make_all)  # type: ignore[assignment]
+    assert ahead.take() == []
+    assert taker.rung == 1
+    assert ahead.take() == [b"a"]
+    if failure is None:
+        assert ahead.take() is None
+    else:
+        with pytest.raises(KeyError, match="late"):
+            ahead.take()
 
 
 @pytest.mark.parametrize(("size", "count"), [(1, MAX_CHUNKS), (MAX_BYTES, 1), (MAX_BYTES // 4, 4)])

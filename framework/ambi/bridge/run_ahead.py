@@ -185,10 +185,11 @@ class RunAhead:
             chunks, self._chunks = self._chunks, []
             self._bytes = 0
             wakes, self._maker_waits = self._maker_waits, False
-            self._taker_waits = not chunks and not self._ended
+            is_over = self._ended and not chunks
+            self._taker_waits = not chunks and not is_over  # told in here: a whole stream may be made meanwhile
         if wakes:
             self._maker.ring()
-        if chunks or not self._ended:
+        if not is_over:
             return chunks
         if self.failure is not None:
             failure, self.failure = self.failure, None
