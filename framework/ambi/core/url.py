@@ -11,19 +11,18 @@ Facts
 
 from __future__ import annotations
 
-import re
 from binascii import a2b_qp
+from functools import cache
 
 from .errors import HTTPError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterable
 
 UNENCODED = "the target of the request holds a character that must be percent-encoded"
 """What a refusal says of a control character or a "#"."""
-
-_STRAY_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 _UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 _SEGMENT_SAFE = frozenset((_UNRESERVED + "!$&'()*+,;=:@").encode())
@@ -38,7 +37,14 @@ def percent_decode(data: bytes) -> bytes:
     """Decode every `%XX` once; what is no such triplet stays as it is. See: RFC 3986 2.1."""
     if b"%" not in data:
         return data
-    return a2b_qp(_STRAY_PERCENT.sub(b"%25", data).replace(b"=", b"%3D").replace(b"%", b"="))
+    return a2b_qp(_stray_percent().sub(b"%25", data).replace(b"=", b"%3D").replace(b"%", b"="))
+
+
+@cache
+def _stray_percent() -> re.Pattern[bytes]:
+    import re  # loaded with the first "%" of a request
+
+    return re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 def percent_encode(text: str, safe: frozenset[int] = _SEGMENT_SAFE) -> str:
@@ -161,7 +167,7 @@ def split_host(host: str) -> tuple[str, int | None]:
 
 
 def _has_only_triplets(name: str) -> bool:
-    return _STRAY_PERCENT.search(name.encode("ascii")) is None
+    return _stray_percent().search(name.encode("ascii")) is None
 
 
 def _is_ipv6(text: str) -> bool:
