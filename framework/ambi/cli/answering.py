@@ -55,7 +55,8 @@ def find_answer(
     environ: dict[str, Any] = {
         "REQUEST_METHOD": method, "SCRIPT_NAME": "", "PATH_INFO": percent_decode(path.encode()).decode("latin-1"),
         "RAW_URI": path, "QUERY_STRING": "", "SERVER_NAME": "localhost", "SERVER_PORT": "80",
-        "REMOTE_ADDR": "127.0.0.1", "SERVER_PROTOCOL": "HTTP/1.1", "wsgi.url_scheme": "http", "wsgi.input": BytesIO(),
+        "REMOTE_ADDR": "127.0.0.1", "wsgi.url_scheme": "http", "wsgi.input": BytesIO(),
+        "SERVER_PROTOCOL": "HTTP/1.1" if host else "HTTP/1.0",  # which may name none, whichever hosts are allowed
     }  # fmt: skip
     if host:
         environ["HTTP_HOST"] = host
