@@ -308,9 +308,12 @@ def test_a_guest_that_answers_nothing_is_a_500() -> None:
         late, loop = {"type": "http.response.start", "status": 200, "headers": []}, asyncio.get_running_loop()
         release.append(lambda: asyncio.run_coroutine_threadsafe(send(late), loop).result(BOUND_S))
 
+    threads: list[threading.Thread] = []
+
     def status_within(app: Any, seconds: float) -> int | None:
         seen: list[int] = []
         thread = threading.Thread(target=lambda: seen.append(call_wsgi(app, environ())[0]), daemon=True)
+        threads.append(thread)
         thread.start()
         thread.join(seconds)
         return seen[0] if seen else None
@@ -318,6 +321,7 @@ def test_a_guest_that_answers_nothing_is_a_500() -> None:
     assert status_within(ours(guest), BOUND_S) == 500
     assert status_within(theirs_asgi(guest), 2 * SOON_S) is None
     release[-1]()
+    threads[-1].join(BOUND_S)  # it needs the loop, which is stopped behind the test
 
 
 def test_a_scope_has_the_path_as_it_was_sent_and_the_client() -> None:
