@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 DESCRIPTORS = "/proc/self/fd"
-PATIENCE_S = 2.0
+PATIENCE_S = 10.0
 STAYING = ("ambi-loop", "ambi-worker", "ambi-slow-steps", "Trio thread ")
 """How the names of threads begin that stay: the loop thread, of which there is one; workers, which must be idle; what
 watches steps in debug, and sleeps; and trio's idle ones, which it keeps for ten seconds."""
@@ -121,7 +121,7 @@ def _folder() -> str:
 
 @contextlib.contextmanager
 def nothing_left_behind() -> Iterator[None]:
-    """Fail when what runs inside leaves something behind that does not go away by itself within two seconds."""
+    """Fail when what runs inside leaves something behind that does not go away by itself within ten seconds."""
     descriptors, busy, loops, tasks = open_descriptors(), busy_workers(), max(loop_threads(), 1), living_tasks()
     threads = other_threads()
 
@@ -145,12 +145,12 @@ def nothing_left_behind() -> Iterator[None]:
 def _await_nothing(left: Callable[[], list[str]]) -> None:
     """Wait: most of what is about to go goes in milliseconds. To collect garbage takes longer than most tests."""
     began = time.monotonic()
-    collect_at = 0.1 * PATIENCE_S
+    collect_at = 0.02 * PATIENCE_S
     while found := left():
         waited = time.monotonic() - began
         if waited > PATIENCE_S:
             raise AssertionError(f"left behind: {found}")
         if waited >= collect_at:
             gc.collect()
-            collect_at += 0.4 * PATIENCE_S
+            collect_at += 0.08 * PATIENCE_S
         time.sleep(0.005)

@@ -149,7 +149,7 @@ def test_a_client_that_vanishes_ends_the_handler(server: Running) -> None:
     assert client.recv(timeout=10) == "x"
     client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.socket.shutdown(socket.SHUT_RDWR)
-    client.socket.close()
+    client.recv_events_thread.join(10)  # which closes it; one closed under its hands would be waited for without end
     assert any(
         line.startswith("vanisher 100") for line in [*events(server, "vanisher 1006"), *events(server, "vanisher 1005")]
     )
@@ -159,7 +159,7 @@ def test_a_handler_that_only_sends_finds_out_that_the_client_left(server: Runnin
     client = connect(server, "/feed?name=feed").__enter__()
     client.recv(timeout=10)
     client.socket.shutdown(socket.SHUT_RDWR)
-    client.recv_events_thread.join(10)  # which closes it; one closed under its hands would be waited for without end
+    client.recv_events_thread.join(10)
     assert "feed ended" in events(server, "feed ended")
 
 
