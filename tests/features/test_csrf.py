@@ -531,6 +531,7 @@ def test_without_a_secret_there_are_no_tokens(app: App, client: Client, cell: Ce
         ({"secret": SECRET, "bound_to": "user_id"}, "bound_to= is a function"),
         ({"origins": ["null"]}, "an origin is scheme and host"),
         ({"origins": ["*"]}, "an origin is scheme and host"),
+        ({"origins": ["https://a.test://b.test"]}, "an origin is scheme and host"),
     ],
 )
 def test_wrong_arguments_are_refused_at_once(options: dict[str, Any], message: str) -> None:
