@@ -95,15 +95,20 @@ def test_the_order_of_registration_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("path", "kind", "schema"),
     [
-        ("/{x}", str, {"type": "string"}), ("/{x}", int, {"type": "integer", "minimum": 0}),
-        ("/{x:int}", None, {"type": "integer", "minimum": 0}), ("/{x}", float, {"type": "number", "minimum": 0}),
+        ("/{x}", str, {"type": "string"}),
+        ("/{x}", int, {"type": "integer", "format": "int64", "minimum": 0}),
+        ("/{x:int}", None, {"type": "integer", "format": "int64", "minimum": 0}),
+        ("/{x}", float, {"type": "number", "minimum": 0}),
         ("/{x:path}", None, {"type": "string"}), ("/{x}", UUID, {"type": "string", "format": "uuid"}),
         ("/{x}", date, {"type": "string", "format": "date"}),
         ("/{x}", Decimal, {"type": "string", "format": "decimal", "pattern": r"^\d+(\.\d+)?$"}),
         ("/{x}", Colour, {"type": "string", "enum": ["red", "blue"]}), ("/{x}", Size, {"enum": [1, 2]}),
         ("/{x}", Literal["a", "b"], {"type": "string", "enum": ["a", "b"]}),
-        ("/{x}", Annotated[int, msgspec.Meta(ge=1, le=9)], {"type": "integer", "minimum": 1, "maximum": 9}),
-        ("/{x}", Annotated[int, pydantic.Field(gt=3)], {"type": "integer", "minimum": 0, "exclusiveMinimum": 3}),
+        ("/{x}", Annotated[int, msgspec.Meta(ge=1, le=9)], {"type": "integer", "format": "int64", "minimum": 1, "maximum": 9}),
+        (
+            "/{x}", Annotated[int, pydantic.Field(gt=3)],
+            {"type": "integer", "format": "int64", "minimum": 0, "exclusiveMinimum": 3},
+        ),
         ("/{x:two}", None, {"type": "string"}),
     ],
 )  # fmt: skip

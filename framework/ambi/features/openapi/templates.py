@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ...core.routing import Route
 
 _SCHEMAS: dict[str, dict[str, Any]] = {
-    "int": {"type": "integer", "minimum": 0},
+    "int": {"type": "integer", "format": "int64", "minimum": 0},
     "float": {"type": "number", "minimum": 0},
     "decimal": {"type": "string", "format": "decimal", "pattern": r"^\d+(\.\d+)?$"},
     "uuid": {"type": "string", "format": "uuid"},
