@@ -503,6 +503,15 @@ def test_a_get_has_no_body(annotation: Any) -> None:
         App().get("/")(handler)
 
 
+@pytest.mark.parametrize("annotation", [Item, Annotated[str, Form()], UploadFile, Annotated[bytes, Body()]])
+def test_a_websocket_has_no_body(annotation: Any) -> None:
+    async def handler(ws: WebSocket, x) -> None: ...
+
+    handler.__annotations__["x"] = annotation
+    with pytest.raises(ConfigurationError, match=r"would be read from the body, which a WebSocket has not"):
+        App().websocket("/")(handler)
+
+
 class Deep(msgspec.Struct):
     prices: dict[str, float]
     either: int | list[int] = 0

@@ -24,6 +24,7 @@ from ...core.contract import REQUIRED, Taken, TakenBody
 from ...core.errors import ConfigurationError, HTTPError
 from ...core.forms import UploadFile
 from ...core.multidict import MultiDict
+from ...core.websocket import WEBSOCKET
 from .faults import Fault, Misfit
 from .marks import Body, FileField, Form, Place, Provide, Query, Status
 from .media import BODY_TYPES, FORM_TYPES, body_reader
@@ -351,6 +352,7 @@ def _raw_body(parameter: Parameter, where: Body, kind: type) -> tuple[Getter, Ta
 
 def _refuse_bodiless(parameter: Parameter, methods: Sequence[str]) -> None:
     """Raise for what would be read of a body where there is none."""
-    if set(methods) <= {"GET", "HEAD", "websocket"}:
+    if set(methods) <= {"GET", "HEAD", WEBSOCKET}:
+        kinds = " or ".join("WebSocket" if method == WEBSOCKET else method for method in sorted(methods))
         hint = "" if parameter.marks else ": mark it Query() to take its fields from there"
-        raise parameter.wrong(f"would be read from the body, which a {' or '.join(sorted(methods))} has not{hint}")
+        raise parameter.wrong(f"would be read from the body, which a {kinds} has not{hint}")
