@@ -458,16 +458,29 @@ def _from_json(value: JSON, codec: JSONCodec, source: HasFunction) -> Response:
     return value
 
 
-def _from_tuple(value: tuple[Any, ...], codec: JSONCodec, source: HasFunction) -> Response:
+def split_answer(value: tuple[Any, ...]) -> tuple[Any, int, Mapping[str, str]] | None:
+    """Split `(value, status)` or `(value, status, headers)` into the three; None for a tuple of another form.
+
+    Raises:
+        ValueError: the status is none that a response can have.
+    """
     if not (len(value) in (2, 3) and isinstance(value[1], int)):
+        return None
+    return value[0], check_status(value[1]), value[2] if len(value) == 3 else {}
+
+
+def _from_tuple(value: tuple[Any, ...], codec: JSONCodec, source: HasFunction) -> Response:
+    parts = split_answer(value)
+    if parts is None:
         raise TypeError(
             f"{describe(source.function)} returned a tuple of {len(value)};"
             " (value, status) or (value, status, headers) was expected"
         )
-    response = make_response(value[0], codec, source)
-    response.status = check_status(value[1])
-    if len(value) == 3:
-        response.headers.update(value[2])
+    content, status, headers = parts
+    response = make_response(content, codec, source)
+    response.status = status
+    if headers:
+        response.headers.update(headers)
     return response
 
 
