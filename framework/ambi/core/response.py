@@ -249,8 +249,10 @@ class HTML(Response):
     __slots__ = ()
 
     def __init__(self, markup: str, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(markup, status, headers)
-        self._pairs[0] = HTML_TYPE
+        super().__init__(markup, status)
+        self._pairs = [HTML_TYPE]
+        if headers:
+            self.headers.update(headers)
 
 
 class JSON(Response[T_co]):
@@ -350,8 +352,7 @@ class Stream(Response):
                 f"{type(self).__name__} takes an iterable or async iterable of items,"
                 f" not {type(cast('object', iterable)).__name__}"
             )
-        super().__init__(b"", status, headers)
-        self._pairs[0] = ("content-type", check_value(content_type))
+        super().__init__(b"", status, headers, content_type)
         self.body = iterable
         self.ends_at_stop = ends_at_stop
 
