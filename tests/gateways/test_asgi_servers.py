@@ -72,6 +72,9 @@ def test_a_path_is_the_same_whatever_the_server_makes_of_it(cell: Cell, changes:
     [
         {"path": "/\ufffd", "raw_path": b"/%FF"}, {"path": "/a\x00", "raw_path": b"/a\x00"}, {"path": "/a#b", "raw_path": b"/a#b"},
         {"path": "a", "raw_path": b"a"}, {"path": "ftp://x/", "raw_path": b"ftp://x/"},
+        # halves of a character: what was no UTF-8, decoded with "surrogateescape"; and what no bytes stand for
+        {"path": "/\udcff", "raw_path": b"/%FF"}, {"path": "/\udcff", "raw_path": None}, {"path": "/\udcff", "raw_path": b"/a"},
+        {"path": "/\ud800", "raw_path": b"/a"}, {"path": "/\ud800", "raw_path": None}, {"path": "/\ud83d\ude00", "raw_path": None},
     ],
 )  # fmt: skip
 def test_a_path_that_is_none_is_a_400(cell: Cell, changes: dict[str, Any]) -> None:
