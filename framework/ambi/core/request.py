@@ -627,12 +627,7 @@ class Request(Generic[StateT]):
         It learns the status, the number of bytes and whether those were all. It runs in the request's context and must
         not block: before functions given to `after`, and for a WebSocket when the connection is over.
         """
-        if self._sent is None:
-            from .ending import Sent
-
-            self._sent = Sent()
-            self.has_end = True
-        self._sent.functions.append(function)
+        self.count_sent().functions.append(function)
 
     def after(self, function: Callable[..., Any], *args: Any) -> None:
         """Run a function when the client has its whole answer and its connection is free.
@@ -729,6 +724,15 @@ class Request(Generic[StateT]):
         """Take a form parsed while it arrived; its files are closed when the request ends."""
         self._form = form
         self.has_end = True
+
+    def count_sent(self) -> Sent:
+        """Give what counts what is sent. A stream is counted always: it may ask for that, or for `after`, on its way."""
+        if self._sent is None:
+            from .ending import Sent
+
+            self._sent = Sent()
+            self.has_end = True
+        return self._sent
 
     def drop(self, response: Response | None) -> None:
         """Take note of a response that will not be sent, if it has a stream that somebody must close."""

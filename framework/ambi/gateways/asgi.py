@@ -525,7 +525,7 @@ async def _write_stream(
     if messages is not None:
         await send_file(request, response.body, [start, *messages], send)
         return
-    instead = await send_stream(request, response, start, pairs, send)
+    instead = await send_stream(request, response, start, pairs, counted(request.count_sent(), send))
     if instead is not None:
         await write_response(request, instead, send)
 
