@@ -726,7 +726,7 @@ class Request(Generic[StateT]):
         self.has_end = True
 
     def count_sent(self) -> Sent:
-        """Give what counts what is sent. A stream is counted always: it may ask for that, or for `after`, on its way."""
+        """Give what counts what is sent. A stream always is: on its way it may ask for that, or for `after`."""
         if self._sent is None:
             from .ending import Sent
 
