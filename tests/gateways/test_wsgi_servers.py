@@ -105,7 +105,10 @@ def test_a_body_is_read_as_far_as_the_server_says(
 
 
 @pytest.mark.parametrize("is_touched", [False, True], ids=["left alone", "touched"])
-def test_the_layers_see_the_refusal_of_a_body_that_the_server_cannot_give(cell: Cell, is_touched: bool) -> None:
+@pytest.mark.parametrize(("length", "refusal"), [(None, 411), ("3", 400)])
+def test_the_layers_see_the_refusal_of_a_body_that_the_server_cannot_give(
+    cell: Cell, is_touched: bool, length: str | None, refusal: int
+) -> None:
     seen: list[Any] = []
     app = App()
 
@@ -120,11 +123,11 @@ def test_the_layers_see_the_refusal_of_a_body_that_the_server_cannot_give(cell: 
             request.json()
         yield
 
-    app.error(411)(cell.handler(lambda request, error: "no length"))
+    app.error(refusal)(cell.handler(lambda request, error: "refused"))
     app.post("/")(cell.handler(lambda request: request.body))
-    changes = {"REQUEST_METHOD": "POST", "HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_TYPE": "application/json"}
-    status, _, body = call(app, changes)
-    assert (status, body, seen) == (411, b"no length", [411])
+    changes = {"REQUEST_METHOD": "POST", "HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": length}
+    status, _, body = call(app, {**changes, "CONTENT_TYPE": "application/json"})
+    assert (status, body, seen) == (refusal, b"refused", [refusal])
 
 
 @pytest.mark.parametrize(
