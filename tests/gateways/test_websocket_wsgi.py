@@ -17,7 +17,7 @@ from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessag
 
 from ambi import App, Limits, WebSocket, WebSocketClosed
 from ambi.bridge.inbox import MAX_MESSAGES
-from ambi.gateways import wsgi_websocket
+from ambi.gateways import socket_link, wsgi_websocket
 from ambi.gateways.deflate import agree
 from tests.calls import call_wsgi, environ_of
 from tests.cells import GATEWAYS, Cell
@@ -490,7 +490,7 @@ def test_a_ping_is_answered_while_a_large_message_is_written(connect: Any) -> No
 @pytest.mark.parametrize("offer_deflate", [False, True], ids=["plain", "deflated"])
 @pytest.mark.parametrize("then", ["a message", "a ping", "nothing", "the end"])
 def test_what_a_cancelled_send_has_begun_is_finished(connect: Any, offer_deflate: bool, then: str) -> None:
-    app, noise, cancelled = App(), os.urandom(5_000_000), threading.Event()
+    app, noise, cancelled = App(), os.urandom(2_000_000), threading.Event()
 
     @app.websocket("/")
     async def handler(ws: WebSocket) -> None:
@@ -517,7 +517,7 @@ def test_what_a_cancelled_send_has_begun_is_finished(connect: Any, offer_deflate
 
 
 def test_a_send_that_is_cancelled_behind_another_one_has_begun_nothing(connect: Any) -> None:
-    app, noise, cancelled = App(), os.urandom(5_000_000), threading.Event()
+    app, noise, cancelled = App(), os.urandom(2_000_000), threading.Event()
 
     @app.websocket("/")
     async def handler(ws: WebSocket) -> None:
@@ -533,7 +533,10 @@ def test_a_send_that_is_cancelled_behind_another_one_has_begun_nothing(connect: 
     assert peer.receive() == "last"
 
 
-def test_the_rest_of_a_cancelled_send_is_given_up_where_the_client_takes_nothing(connect: Any) -> None:
+def test_the_rest_of_a_cancelled_send_is_given_up_where_the_client_takes_nothing(
+    connect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket_link, "_LINGER_S", 0.1)
     app, seen = App(limits=Limits(websocket_pong_s=0.2)), []
 
     @app.websocket("/")
@@ -549,8 +552,11 @@ def test_the_rest_of_a_cancelled_send_is_given_up_where_the_client_takes_nothing
     assert seen == [1006]
 
 
-def test_a_client_that_takes_the_rest_of_a_cancelled_send_slowly_does_not_hold_the_end(connect: Any) -> None:
-    app = App(limits=Limits(websocket_pong_s=0.5, websocket_close_s=0.1))
+def test_a_client_that_takes_the_rest_of_a_cancelled_send_slowly_does_not_hold_the_end(
+    connect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket_link, "_LINGER_S", 0.1)
+    app = App(limits=Limits(websocket_pong_s=0.3, websocket_close_s=0.1))
 
     @app.websocket("/")
     async def handler(ws: WebSocket) -> None:
@@ -564,7 +570,7 @@ def test_a_client_that_takes_the_rest_of_a_cancelled_send_slowly_does_not_hold_t
             peer.socket.recv(100_000)
             time.sleep(0.05)
     peer.ended()
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 4  # the whole of it would take 25 seconds
 
 
 def parts_of(peer: SocketPeer) -> Iterator[bytes]:

@@ -625,8 +625,8 @@ class Request(Generic[StateT]):
         """Call `function(sent)` when the server has taken the last byte, or nobody is there to send it to.
 
         It learns the status, the number of bytes and whether those were all. It runs in the request's context and must
-        not block: before functions given to `after`, and for a WebSocket when the connection is over. A stream may ask for
-        it on its way.
+        not block: before functions given to `after`, and for a WebSocket when the connection is over. A stream may ask
+        for it on its way.
         """
         self.count_sent().functions.append(function)
 
@@ -634,8 +634,9 @@ class Request(Generic[StateT]):
         """Run a function when the client has its whole answer and its connection is free.
 
         It runs whatever became of the response, in the context of the request, the files of its form still open;
-        several run in the order asked for. A stream may ask for it on its way. A failure is logged, and the next one runs.
-        A stop of the server waits for it within `Limits.graceful_stop_s`; what a killed process had not run is lost.
+        several run in the order asked for. A stream may ask for it on its way. A failure is logged, and the next one
+        runs. A stop of the server waits for it within `Limits.graceful_stop_s`; what a killed process had not run is
+        lost.
 
         Args:
             function: an `async def`, or a `def`, which runs in a worker thread: under WSGI not the handler's.
