@@ -8,7 +8,8 @@ import anyio
 import pytest
 from anyio.from_thread import start_blocking_portal
 
-from ambi import App, BodyStream, Request, Stream
+from ambi import App, BodyStream, Middleware, Request, Stream
+from ambi.gateways import asgi_connection
 from tests.calls import Receive, call_asgi, nothing_comes, scope_of, sending_body
 from tests.cells import CELLS, Cell
 from tests.checkers import CheckedASGI
@@ -77,6 +78,22 @@ def test_a_path_that_is_none_is_a_400(cell: Cell, changes: dict[str, Any]) -> No
     app = App()
     app.get("/{rest:path}")(cell.handler(lambda rest: rest))
     assert call(app, cell, changes)[0] == 400
+
+
+@pytest.mark.parametrize("half", [0xDCFF, 0xD800], ids=["of bad bytes by surrogateescape", "of no bytes"])
+@pytest.mark.parametrize("raw_path", [None, b"/%FF", b"/a"])
+def test_a_path_with_half_of_a_character_in_it_is_a_400(cell: Cell, half: int, raw_path: bytes | None) -> None:
+    app = App()
+    seen: list[str] = []
+
+    @app.middleware
+    def layer(request: Request) -> Middleware:
+        seen.append(str(request.url))
+        yield
+
+    app.get("/{rest:path}")(cell.handler(lambda rest: rest))
+    assert call(app, cell, {"path": f"/a{chr(half)}", "raw_path": raw_path})[0] == 400
+    assert seen == ["http:///a%3F"]
 
 
 @pytest.mark.parametrize(
@@ -152,6 +169,22 @@ def test_a_scope_that_is_not_served_says_so(cell: Cell, kind: str) -> None:
     with pytest.raises(RuntimeError, match=f"'{kind}' is not served"), start_blocking_portal(cell.backend) as portal:
         app: Any = App()
         portal.call(app, {"type": kind}, nothing_comes, nothing_comes)
+
+
+def test_a_body_that_nobody_wants_is_waited_for_once_not_for_each_piece(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asgi_connection, "_DRAIN_S", 0.1)
+    read = 0
+
+    async def receive() -> Any:
+        nonlocal read
+        read += 1
+        await anyio.sleep(0.05)
+        return {"type": "http.request", "body": b"x", "more_body": read < 40}
+
+    assert call(App(), cell, {"method": "POST", "headers": [(b"content-length", b"40")]}, receive)[0] == 404
+    assert read < 10
 
 
 def test_an_error_that_leaves_before_the_body_was_read_closes_the_connection(cell: Cell) -> None:

@@ -12,7 +12,7 @@ from unittest.mock import ANY
 
 import pytest
 
-from ambi import App, BodyStream, HTTPError, Request, Stream
+from ambi import App, BodyStream, HTTPError, Middleware, Request, Stream
 from ambi.bridge import run_ahead
 from ambi.bridge.background import settle_in_process
 from ambi.bridge.run_ahead import RunAhead
@@ -102,6 +102,32 @@ def test_a_body_is_read_as_far_as_the_server_says(
     assert found == status
     if body is not None:
         assert answer == body
+
+
+@pytest.mark.parametrize("is_touched", [False, True], ids=["left alone", "touched"])
+@pytest.mark.parametrize(("length", "refusal"), [(None, 411), ("3", 400)])
+def test_the_layers_see_the_refusal_of_a_body_that_the_server_cannot_give(
+    cell: Cell, is_touched: bool, length: str | None, refusal: int
+) -> None:
+    seen: list[Any] = []
+    app = App()
+
+    @app.middleware
+    def outer(request: Request) -> Middleware:
+        response = yield
+        seen.append(response.status)
+
+    @app.middleware(body=True)
+    def inner(request: Request) -> Middleware:
+        if is_touched:
+            request.json()
+        yield
+
+    app.error(refusal)(cell.handler(lambda request, error: "refused"))
+    app.post("/")(cell.handler(lambda request: request.body))
+    changes = {"REQUEST_METHOD": "POST", "HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": length}
+    status, _, body = call(app, {**changes, "CONTENT_TYPE": "application/json"})
+    assert (status, body, seen) == (refusal, b"refused", [refusal])
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,12 @@ def decode_utf8_path(data: bytes) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        raise HTTPError(400, "the path of the request is not valid UTF-8") from None
+        raise no_utf8() from None
+
+
+def no_utf8() -> HTTPError:
+    """Make the refusal of a path whose bytes are no UTF-8."""
+    return HTTPError(400, "the path of the request is not valid UTF-8")
 
 
 def path_of_absolute_form(raw: bytes) -> bytes:

@@ -21,7 +21,7 @@ from ..core.pipeline import respond
 from ..core.request import Request
 from ..core.response import finalize, take_body
 from ..core.sides import ASYNC
-from ..core.url import HTTP_SCHEMES, decode_path, encode_raw_query, percent_decode, strip_root
+from ..core.url import HTTP_SCHEMES, decode_path, encode_raw_query, no_utf8, percent_decode, strip_root
 from ..core.watching import tell_of_crash
 from .asgi_connection import AHEAD_BYTES, Connection, connection_of
 from .counting import counted
@@ -233,6 +233,8 @@ def read_request(  # noqa: C901, PLR0912, PLR0915  # one pass over what every re
             _check_fields(limits, scope["headers"])
     except HTTPError as exc:
         refusal = exc
+    except UnicodeEncodeError:  # half of a character, which a server or what rewrites a path has decoded of bad bytes
+        refusal, path = no_utf8(), path.encode("utf-8", "replace").decode()
     if query and not query.isascii():
         query = encode_raw_query(query)
     request = Request(app, EDGE, scope, scope["method"], path, query, prefix + root_path, host, has_body)
@@ -520,7 +522,7 @@ async def _write_stream(
     if messages is not None:
         await send_file(request, response.body, [start, *messages], send)
         return
-    instead = await send_stream(request, response, start, pairs, send)
+    instead = await send_stream(request, response, start, pairs, counted(request.count_sent(), send))
     if instead is not None:
         await write_response(request, instead, send)
 

@@ -434,6 +434,7 @@ def _begin(request: Request, response: Response, pairs: list[Pair], context: Con
     wrapped = wrap_file(request, pairs, response.body)
     if wrapped is not None:
         return wrapped
+    request.count_sent()
     stream = StreamedBody(request, response, pairs, context)
     if stream.has_items:
         return stream
