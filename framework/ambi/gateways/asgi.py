@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from contextvars import Context
     from typing import Any, Literal, Protocol
 
+    from ..bridge.to_thread import SyncSide
     from ..core.headers import Pair
     from ..core.limits import Limits
     from ..core.plan import Plan
@@ -100,6 +101,8 @@ async def serve(  # noqa: C901, PLR0912  # each branch is for a kind of request,
                 response = await _go_on(request, coroutine, context, wanted)
         if response is None:
             return
+        if request._sync_side is not None:
+            leave_place(request, response)
         if response.body.__class__ is bytes and response.status not in _CLOSING and has_unread_body(request):
             await request._body_source.drain()  # a stream may read the rest of it by itself
         await write_response(request, response, send)
@@ -113,6 +116,19 @@ async def serve(  # noqa: C901, PLR0912  # each branch is for a kind of request,
             await _finish(request)
         elif request._sync_side is not None:
             request._sync_side.release()
+
+
+def leave_place(request: Request, response: Response) -> None:
+    """Leave the place among the busy workers to others: a client may take as long as it likes over its response.
+
+    The worker is kept where it may be needed again: for the items of a `def` generator, which may use what the handler
+    has made, and for what runs after the response.
+    """
+    side: SyncSide = request._sync_side
+    if request.has_end or not (response.body.__class__ is bytes or hasattr(response.body, "__aiter__")):
+        side.step_out()
+    else:
+        side.release()
 
 
 async def _finish(request: Request) -> None:
