@@ -16,6 +16,7 @@ ANSWER_S = 6.0
 PAUSE_S = 0.02
 SPOOLED = 80 * 1024
 """Bytes of a file that is spooled to disk: `Limits.spool_bytes` are 64 KiB."""
+SHOWN = 3
 BOUNDARY = "a-boundary-of-the-ledger"
 
 
@@ -50,7 +51,7 @@ class Ledger:
         ]
 
     def refusals(self, server_may_refuse: bool) -> list[str]:
-        """Tell what was refused though nothing is wrong with it.
+        """Tell what was refused though nothing is wrong with it, the first few of it.
 
         Whatever is done to the server, the application has no reason for that: who waits for a thread or for the
         database gives up before it does.
@@ -66,7 +67,8 @@ class Ledger:
         if not server_may_refuse:
             pages = sorted(number for number, what in self.unanswered.items() if what == ServerPageError.__name__)
             found += [f"{number} was answered by the server itself" for number in pages]
-        return found
+        more = len(found) - SHOWN
+        return found if more <= 0 else [*found[:SHOWN], f"and {more} more"]
 
     def failures(self) -> Counter[str]:
         """Count what was neither acknowledged nor meant to be refused, by what was seen."""

@@ -128,7 +128,7 @@ def treat_server(choice: str, options: Options) -> int:
         lag = json.loads(asyncio.run(ask(server.port, "/lag")))
         left = sorted(path.name for path in temporary.iterdir())
     found = [*too_late(lag), *([f"files are left: {left}"] if left else [])]
-    in_time = "in time" if can_be_judged(lag) else "too few values to say whether it is in time"
+    in_time = "in time" if can_be_judged(lag) else "too short to say whether it is in time"
     print(f"    loop lag in ms, in the application: {lag}\n    of a loop that does nothing:        {beside.summary}")
     print(f"    {'; '.join(found) or f'{in_time}, no file left'}", flush=True)
     return bad + len(found)
