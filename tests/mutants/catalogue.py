@@ -36,7 +36,10 @@ JOIN = frozenset((
 ))  # fmt: skip
 
 PARTS_OF_FILES = frozenset(("File._answer", "File._heed", "FileBody.__init__", "FileBody.read"))
-AT_THE_DOOR = ("gateways/test_limits.py", "gateways/test_hosts.py", "gateways/test_requests.py", "gateways/test_bodies.py")
+AT_THE_DOOR = (
+    "gateways/test_entry.py", "gateways/test_limits.py", "gateways/test_hosts.py", "gateways/test_requests.py",
+    "gateways/test_bodies.py",
+)  # fmt: skip
 
 MODULES: dict[str, Part] = {
     "core/secrets.py": Part(("core/test_secrets.py",)),
@@ -57,8 +60,8 @@ MODULES: dict[str, Part] = {
     "core/files.py": Part(("core/test_files.py",), PARTS_OF_FILES),
     "core/request.py": Part(("core/test_request.py", *AT_THE_DOOR), ASKED),
     "gateways/entry.py": Part(AT_THE_DOOR, ENTRY),
-    "gateways/asgi.py": Part(AT_THE_DOOR, ASGI),
-    "gateways/wsgi.py": Part(AT_THE_DOOR, WSGI),
+    "gateways/asgi.py": Part((*AT_THE_DOOR, "gateways/test_asgi_servers.py"), ASGI),
+    "gateways/wsgi.py": Part((*AT_THE_DOOR, "gateways/test_wsgi_servers.py"), WSGI),
     "core/limits.py": Part(("core/test_limits.py",)),
     "core/body.py": Part(("core/test_body.py", "gateways/test_bodies.py")),
     "core/forms.py": Part(("core/test_forms.py",), FORMS),
