@@ -156,7 +156,11 @@ def test_parsers_read_text_with_nothing_that_takes_more_than_the_grammar() -> No
     ],
 )  # fmt: skip
 def test_a_call_that_takes_too_much_is_found(line: str) -> None:
-    for source in (f"def f(text):\n    return {line}", f"class C:\n    async def f(self, text):\n        x = [{line}]", line):
+    for source in (
+        f"def f(text):\n    return {line}",
+        f"class C:\n    async def f(self, text):\n        x = [{line}]",
+        line,
+    ):
         assert len(list(doubtful_calls(ast.parse(source)))) == 1
 
 

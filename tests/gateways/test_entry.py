@@ -18,7 +18,15 @@ def refusal_of(function: Callable[..., Any], *args: Any, **options: Any) -> int:
 
 @pytest.mark.parametrize(
     ("text", "length"),
-    [("0", 0), ("007", 7), ("1048576", 1 << 20), ("9" * 17, 10**17 - 1), ("9" * 18, 10**18 - 1), (" 5\t", 5), ("\t 5", 5)],
+    [
+        ("0", 0),
+        ("007", 7),
+        ("1048576", 1 << 20),
+        ("9" * 17, 10**17 - 1),
+        ("9" * 18, 10**18 - 1),
+        (" 5\t", 5),
+        ("\t 5", 5),
+    ],
 )
 def test_a_content_length_of_18_digits_at_most_is_read(text: str, length: int) -> None:
     assert parse_content_length(text) == length

@@ -160,6 +160,17 @@ def test_a_path_that_is_none_is_a_400(cell: Cell, path: str) -> None:
     assert call(app, {"PATH_INFO": path})[0] == 400
 
 
+@pytest.mark.parametrize("key", ["RAW_URI", "REQUEST_URI"])
+@pytest.mark.parametrize("target", ["/ad\tmin", "/ad\tmin?x", "/%61d\tmin", "/admin\x01"])
+def test_a_control_byte_that_the_server_left_out_of_the_path_is_a_400(cell: Cell, key: str, target: str) -> None:
+    """waitress leaves out tabs: what a proxy before it has read is another path."""
+    app = App()
+    app.get("/admin")(cell.handler(lambda: "secret"))
+    assert call(app, {"PATH_INFO": "/admin", key: target})[0] == 400
+    for harmless in ("/admin", "/%61dmin", "/old?x=\xc3\xbc", "/\xc2\xa0"):
+        assert call(app, {"PATH_INFO": "/admin", key: harmless})[0] == 200
+
+
 @pytest.mark.parametrize(
     ("changes", "client"),
     [

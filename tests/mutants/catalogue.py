@@ -20,7 +20,7 @@ URLS = frozenset((
     "parse_urlencoded", "_decode_field",
 ))  # fmt: skip
 ENTRY = frozenset((
-    "_DIGITS", "OWS", "check_host", "no_host", "has_fragment", "check_coding", "host_of_server", "parse_content_length",
+    "_DIGITS", "OWS", "check_host", "no_host", "has_unencoded", "check_coding", "host_of_server", "parse_content_length",
     "target_too_long", "headers_too_large",
 ))  # fmt: skip
 ASGI = frozenset(("read_request", "_ASKED_FOR", "_WITH_BODY", "_check_fields", "_Hosts.learn"))
