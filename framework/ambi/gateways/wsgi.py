@@ -13,6 +13,7 @@ import io
 import weakref
 from contextvars import copy_context
 from functools import partial
+from itertools import chain
 from typing import TypeVar
 
 from ..core.ending import CLIENT_CLOSED_REQUEST, release, run_after, tell_sent
@@ -129,7 +130,7 @@ def read_request(  # noqa: C901, PLR0915  # one pass over what every request has
         if target[limits.max_target_bytes :]:
             raise target_too_long(limits)
         # All text of the environ is more than all header fields; joining it is the cheapest way to weigh it.
-        text = "".join([value for value in environ.values() if value.__class__ is str])
+        text = "".join([*environ, *[value for value in environ.values() if value.__class__ is str]])
         if text[limits.max_header_bytes :] or len(environ) > limits.max_header_lines:
             _check_fields(limits, environ)
     except HTTPError as exc:
@@ -196,9 +197,9 @@ def _learn(host: str | None) -> str:
 
 
 def _check_fields(limits: Limits, environ: WSGIEnvironment) -> None:
-    """Weigh the header fields alone. Raises: HTTPError 431."""
-    sizes = [len(name) + len(value) for name, value in environ.items() if name[:5] == "HTTP_"]
-    if len(sizes) > limits.max_header_lines or sum(sizes) > limits.max_header_bytes:
+    """Weigh the header fields alone, as they were sent. Raises: HTTPError 431."""
+    pairs = EDGE.headers(environ)
+    if len(pairs) > limits.max_header_lines or sum(map(len, chain.from_iterable(pairs))) > limits.max_header_bytes:
         raise headers_too_large(limits)
 
 
