@@ -74,6 +74,20 @@ def test_names_and_values_of_header_fields_are_weighed_to_the_byte(
     assert client_within(make_client, cell, max_header_bytes=1000).send(asked).status_code == status
 
 
+@pytest.mark.parametrize(("count", "status"), [(8, 200), (9, 431)])
+def test_as_many_lines_as_allowed_may_be_large(make_client: MakeClient, cell: Cell, count: int, status: int) -> None:
+    lines = [("x-large", "v" * 30_000), ("host", "localhost"), *((f"x-{n}", "1") for n in range(count))]
+    asked = SentRequest("GET", "http", "localhost", "/", header_lines=lines)
+    assert client_within(make_client, cell, max_header_lines=10).send(asked).status_code == status
+
+
+def test_a_large_line_is_large_before_the_host_and_behind_it(make_client: MakeClient, cell: Cell) -> None:
+    host, large = ("host", "localhost"), ("x-large", "v" * 2000)
+    for lines in ([host, large], [large, host]):
+        asked = SentRequest("GET", "http", "localhost", "/", header_lines=lines)
+        assert client_within(make_client, cell, max_header_bytes=1000).send(asked).status_code == 431
+
+
 def test_names_alone_can_pass_the_limit_of_bytes(make_client: MakeClient, cell: Cell) -> None:
     lines = [(f"x{n}".ljust(7000, "a"), "v") for n in range(10)]
     assert client_within(make_client, cell).get("/", headers=lines).status_code == 431

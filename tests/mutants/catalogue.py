@@ -25,6 +25,7 @@ ENTRY = frozenset((
 ))  # fmt: skip
 ASGI = frozenset(("read_request", "_ASKED_FOR", "_WITH_BODY", "_check_fields", "_Hosts.learn"))
 WSGI = frozenset(("read_request", "_check_fields", "_learn"))
+JSON = frozenset(("_refuse_constant", "_finite", "read_json", "_STEPS", "_NO_BRACKETS", "check_depth", "too_deep"))
 ASKED = frozenset(("Request.host", "Request.query", "Request.json", "Request.check_parsed_size", "Request.form"))
 FORMS = frozenset((
     "boundary_of", "MultipartReader.__init__", "MultipartReader._begin_part", "MultipartReader._check_counts",
@@ -59,6 +60,7 @@ MODULES: dict[str, Part] = {
     "core/preconditions.py": Part(("core/test_preconditions.py", "core/test_files.py"), frozenset(("holds_if_range",))),
     "core/files.py": Part(("core/test_files.py",), PARTS_OF_FILES),
     "core/request.py": Part(("core/test_request.py", *AT_THE_DOOR), ASKED),
+    "core/json.py": Part(("core/test_json.py",), JSON),
     "gateways/entry.py": Part(AT_THE_DOOR, ENTRY),
     "gateways/asgi.py": Part((*AT_THE_DOOR, "gateways/test_asgi_servers.py"), ASGI),
     "gateways/wsgi.py": Part((*AT_THE_DOOR, "gateways/test_wsgi_servers.py"), WSGI),
