@@ -7,6 +7,7 @@ protocol does. With each of them two who read one message can find another meani
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -134,9 +135,14 @@ def receiver_of(call: ast.Call) -> str:
     return ast.unparse(call.func.value) if isinstance(call.func, ast.Attribute) else ""
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def found_in(path: Path) -> set[str]:
     name = path.relative_to(PACKAGE).as_posix()
-    return {f"{name}: {call}" for call in doubtful_calls(ast.parse(path.read_text(encoding="utf-8")))}
+    return {f"{name}: {call}" for call in doubtful_calls(tree_of(path))}
 
 
 def test_parsers_read_text_with_nothing_that_takes_more_than_the_grammar() -> None:
@@ -180,7 +186,7 @@ def test_no_parser_is_one_that_is_known_to_be_slow_or_to_run_what_it_reads() -> 
     """`http.cookies` takes seconds for a hostile header, `pickle` and its like make calls; `-O` leaves out an assert."""
     refused = {"http.cookies", "cgi", "pickle", "marshal", "shelve", "dill"}
     for path in FILES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree_of(path)):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             assert refused.isdisjoint(names), path
