@@ -108,8 +108,8 @@ def calls_in(scope: ast.AST) -> Iterator[ast.Call]:
 
 
 def is_check_of_digits(call: ast.Call) -> bool:
-    """Tell whether it asks if a text has only digits: `_DIGITS.issuperset(text)`."""
-    return name_of(call) == "issuperset" and receiver_of(call) == "_DIGITS"
+    """Tell whether it asks if a text has only digits: `DIGITS.issuperset(text)`."""
+    return name_of(call) == "issuperset" and receiver_of(call) == "DIGITS"
 
 
 def is_check_of_number(call: ast.Call) -> bool:
@@ -159,7 +159,7 @@ def test_parsers_read_text_with_nothing_that_takes_more_than_the_grammar() -> No
     [
         "int(text)", "float(text)", "text.strip()", "text.lstrip()", "text.split()", "text.isdigit()", "text.isdecimal()",
         "text.splitlines()", "text.splitlines(True)", "int(text, 16)", "_LETTERS.issuperset(text) and int(text)",
-        "other.isascii() and text.isdecimal()", "_DIGITS.issuperset(other) and int(text)",
+        "other.isascii() and text.isdecimal()", "DIGITS.issuperset(other) and int(text)",
     ],
 )  # fmt: skip
 def test_a_call_that_takes_too_much_is_found(line: str) -> None:
@@ -174,7 +174,7 @@ def test_a_call_that_takes_too_much_is_found(line: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "text.strip(' \\t')", "text.split(',')", "_DIGITS.issuperset(text) and int(text)", "text.partition(' ')",
+        "text.strip(' \\t')", "text.split(',')", "DIGITS.issuperset(text) and int(text)", "text.partition(' ')",
         "text.isascii() and text.isdecimal() and int(text)", "int.from_bytes(text)",
         "float('inf')", "isinstance(text, int) and int(text)",
     ],

@@ -16,11 +16,11 @@ class Part(NamedTuple):
 
 
 URLS = frozenset((
-    "_HOST_SAFE", "_DIGITS", "_IP_LITERAL", "split_host", "_has_only_triplets", "_is_ipv6",
+    "_HOST_SAFE", "DIGITS", "_IP_LITERAL", "split_host", "_has_only_triplets", "_is_ipv6",
     "parse_urlencoded", "_decode_field",
 ))  # fmt: skip
 ENTRY = frozenset((
-    "_DIGITS", "OWS", "check_host", "no_host", "has_unencoded", "check_coding", "host_of_server", "parse_content_length",
+    "OWS", "check_host", "no_host", "has_unencoded", "check_coding", "host_of_server", "parse_content_length",
     "target_too_long", "headers_too_large",
 ))  # fmt: skip
 ASGI = frozenset(("read_request", "_ASKED_FOR", "_WITH_BODY", "_check_fields", "_Hosts.learn"))
