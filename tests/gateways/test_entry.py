@@ -64,7 +64,7 @@ def test_a_coding_is_for_http_1_1_alone_and_beside_no_length(
         ("inside", "80", "http", "inside"), ("inside", "443", "https", "inside"), ("inside", "443", "http", "inside:443"),
         ("inside", "80", "https", "inside:80"), ("inside", "8000", "http", "inside:8000"), ("inside", "", "http", "inside"),
         ("inside", "", "https", "inside"), ("::1", "80", "http", "[::1]"), ("::1", "81", "http", "[::1]:81"),
-        ("/run/shop.sock", "", "http", ""), ("", "80", "http", ""), ("inside", "x", "http", ""),
+        ("/run/shop.sock", "", "http", ""), ("", "80", "http", ""), ("inside", "80", "other", "inside"), ("inside", "x", "http", ""),
     ],
 )  # fmt: skip
 def test_the_host_of_a_server_has_the_port_that_the_scheme_does_not_say(
