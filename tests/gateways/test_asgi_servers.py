@@ -9,7 +9,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from ambi import App, BodyStream, Middleware, Request, Stream
-from ambi.gateways import asgi_connection
+from ambi.gateways import asgi, asgi_connection
 from tests.calls import Receive, call_asgi, nothing_comes, scope_of, sending_body
 from tests.cells import CELLS, Cell
 from tests.checkers import CheckedASGI
@@ -125,9 +125,10 @@ def test_header_fields_may_be_lists_or_tuples(cell: Cell, headers: Any) -> None:
     assert call(app, cell, {"headers": headers})[2] == b"b"
 
 
-def test_http_2_may_have_a_body_without_saying_so(cell: Cell) -> None:
+@pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
+def test_http_2_may_have_a_body_without_saying_so(cell: Cell, method: str) -> None:
     app = App()
-    app.post("/")(cell.handler(lambda request: request.body))
+    app.route("/", methods=(method,))(cell.handler(lambda request: request.body))
     messages = [
         {"type": "http.request", "body": b"a", "more_body": True},
         {"type": "http.request", "more_body": True},
@@ -137,17 +138,18 @@ def test_http_2_may_have_a_body_without_saying_so(cell: Cell) -> None:
     async def receive() -> Any:
         return messages.pop(0)
 
-    assert call(app, cell, {"method": "POST", "http_version": "2"}, receive)[2] == b"ab"
+    assert call(app, cell, {"method": method, "http_version": "2"}, receive)[2] == b"ab"
 
 
 @pytest.mark.parametrize("body", [b"abc", b""])
-def test_a_post_may_have_a_body_without_saying_so(cell: Cell, body: bytes) -> None:
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "QUERY"])
+def test_a_post_may_have_a_body_without_saying_so(cell: Cell, method: str, body: bytes) -> None:
     """Events of a cloud's gateway, which Mangum brings, and some test clients have none of the fields that tell."""
     app = App()
-    app.post("/")(cell.handler(lambda request: request.body))
+    app.route("/", methods=(method,))(cell.handler(lambda request: request.body))
 
     async def main() -> tuple[int, dict[str, str], bytes]:
-        return await call_asgi(app, scope_of(method="POST"), sending_body(body))
+        return await call_asgi(app, scope_of(method=method), sending_body(body))
 
     assert anyio.run(main, backend=cell.backend)[::2] == (200, body)
 
@@ -162,6 +164,48 @@ def test_an_asgi_middleware_may_wrap_one_side(cell: Cell) -> None:
 
     app.asgi = proxied
     assert call(app, cell, {})[2] == b"https"
+
+
+def test_a_version_of_http_need_not_be_told(cell: Cell) -> None:
+    app = App(allowed_hosts=["shop.example"])
+    app.get("/")(cell.handler(lambda request: request.method))
+
+    async def main() -> tuple[int, dict[str, str], bytes]:
+        return await call_asgi(app, scope_of(http_version=None))
+
+    assert anyio.run(main, backend=cell.backend)[::2] == (200, b"GET")
+
+
+@pytest.mark.parametrize(("version", "status"), [("1.0", 400), ("1.1", 200)])
+def test_chunks_are_of_http_1_1(cell: Cell, version: str, status: int) -> None:
+    app = App()
+    app.post("/", csrf=False)(cell.handler(lambda request: request.body))
+    changes = {"method": "POST", "http_version": version, "headers": [(b"transfer-encoding", b"chunked")]}
+    assert call(app, cell, changes, sending_body(b"abc"))[0] == status
+
+
+def test_what_is_no_ascii_in_a_query_is_encoded(cell: Cell) -> None:
+    app = App()
+    app.get("/a")(cell.handler(lambda request: [request.query_string, request.root_path, str(request.url)]))
+    changes = {"path": "/a", "query_string": b"b=\xc3\xbc\x7f", "server": ("inside", 80)}
+    assert json.loads(call(app, cell, changes)[2]) == ["b=%C3%BC\x7f", "", "http://inside/a?b=%C3%BC%7F"]
+
+
+def test_256_hosts_are_remembered_at_most(cell: Cell) -> None:
+    app = App()
+    app.get("/")(cell.handler(lambda: ""))
+    known, sizes = asgi._hosts, []
+
+    async def main() -> None:
+        for number in range(600):
+            host = f"h{number}.example".encode()
+            assert (await call_asgi(app, scope_of(headers=[(b"host", host)])))[0] == 200
+            assert (await call_asgi(app, scope_of(headers=[(b"host", b"a b")])))[0] == 400
+            assert known[host] == host.decode()
+            sizes.append(len(known))
+
+    anyio.run(main, backend=cell.backend)
+    assert (max(sizes), min(sizes[300:])) == (256, 1)
 
 
 @pytest.mark.parametrize("kind", ["webtransport", ""])

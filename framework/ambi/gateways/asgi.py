@@ -29,7 +29,7 @@ from .entry import (
     OWS,
     check_coding,
     check_host,
-    has_fragment,
+    has_unencoded,
     headers_too_large,
     host_of_server,
     no_host,
@@ -241,7 +241,7 @@ def read_request(  # noqa: C901, PLR0912, PLR0915  # one pass over what every re
         elif scope["method"] in _WITH_BODY or ("http_version" in scope and scope["http_version"] > "1.1"):
             has_body = True  # without saying so, as HTTP/2 may, and what is no server: Mangum, test clients
         if "#" in query:
-            raise has_fragment()
+            raise has_unencoded()
         target = raw_path or path.encode()
         if (target + b"?" + scope["query_string"] if query else target)[limits.max_target_bytes :]:
             raise target_too_long(limits)
