@@ -67,6 +67,8 @@ class Point:
         (JSON("text", 201), 201, DATA, b'"text"'),
         (Response(), 200, TEXT, b""),
         (Response(b"x"), 200, BYTES, b"x"),
+        (Response(bytearray(b"a")), 200, BYTES, b"a"),
+        (Response(memoryview(b"m")), 200, BYTES, b"m"),
         (Response("ü"), 200, TEXT, "ü".encode()),
         (Response(b"x", 203, content_type="a/b"), 203, "a/b", b"x"),
         (Response("x", headers={"content-type": "a/b"}), 200, "a/b", b"x"),

@@ -100,7 +100,7 @@ class Response(Generic[T_co]):
 
     def __init__(
         self,
-        body: Body | str = b"",
+        body: Body | str | bytearray | memoryview = b"",
         status: int = 200,
         headers: Mapping[str, str] | None = None,
         content_type: str | None = None,
@@ -111,8 +111,10 @@ class Response(Generic[T_co]):
             body = body.encode("utf-8", "replace")
             self._pairs = [TEXT_TYPE]
         else:
+            if isinstance(body, (bytes, bytearray, memoryview)):
+                body = bytes(body)
             self._pairs = [BYTES_TYPE if body and isinstance(body, bytes) else TEXT_TYPE]
-        self.body: Body = bytes(body) if isinstance(body, bytes) else body
+        self.body: Body = body
         if content_type is not None:
             self._pairs = [("content-type", check_value(content_type))]
         if headers:
@@ -169,14 +171,14 @@ class Response(Generic[T_co]):
         samesite: str = "lax",
         partitioned: bool = False,
     ) -> None:
-        """Set a cookie; arguments and errors as for `SetCookie`."""
+        """Set a cookie, in place of one of the same name, domain and path; arguments and errors as for `SetCookie`."""
         cookie = SetCookie(
             name, value, max_age=max_age, expires=expires, path=path, domain=domain,
             secure=secure, httponly=httponly, samesite=samesite, partitioned=partitioned,
         )  # fmt: skip
         if self._cookies is None:
             self._cookies = []
-        self._cookies = [c for c in self._cookies if c.name != name] + [cookie]
+        self._cookies = [other for other in self._cookies if other.key != cookie.key] + [cookie]
 
     def delete_cookie(
         self,
