@@ -186,6 +186,35 @@ def test_a_multipart_form_has_fields_and_files(app: App, client: Client, cell: C
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("declared", [False, True], ids=["chunked", "declared"])
+@pytest.mark.parametrize(
+    ("content_type", "body", "expected"),
+    [
+        (FORM, b"a=%C3%BC&b=+&&a", [["a", "ü"], ["b", " "], ["a", ""]]),
+        (
+            "multipart/form-data; boundary=b",
+            b'--b\r\ncontent-disposition: form-data; name="f"; filename="n"\r\n\r\n\r\n--\r\n--b--\r\n',
+            [["f", ["n", "\r\n--"]]],
+        ),
+    ],
+    ids=["urlencoded", "multipart"],
+)
+def test_a_form_that_comes_in_two_pieces_is_the_same_wherever_it_was_cut(
+    app: App, client: Client, cell: Cell, content_type: str, body: bytes, expected: list[Any], declared: bool
+) -> None:
+    app.post("/")(
+        cell.handler(
+            lambda request: [
+                [name, value if isinstance(value, str) else [value.filename, value.read().decode()]]
+                for name, value in request.form.pairs()
+            ]
+        )
+    )
+    headers = {"content-type": content_type} | ({"content-length": str(len(body))} if declared else {})
+    read = [client.post("/", content=[body[:at], body[at:]], headers=headers).json() for at in range(1, len(body))]
+    assert read == [expected] * (len(body) - 1)
+
+
 def test_no_body_is_an_empty_form(app: App, client: Client, cell: Cell) -> None:
     app.post("/")(cell.handler(lambda request: len(request.form) == 0 and "empty"))
     assert client.post("/").text == "empty"
