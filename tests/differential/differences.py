@@ -28,6 +28,7 @@ class Difference(NamedTuple):
         what: what ambi does, as a sentence.
         why: the reason, with who decides it.
         holds: whether a difference is this one: of what was sent, our answer, and theirs.
+        told: of which fields, where the rule is of what is said about the same content.
     """
 
     subjects: tuple[str, ...]
@@ -36,6 +37,7 @@ class Difference(NamedTuple):
     what: str
     why: str
     holds: Callable[[Sent, Seen, Seen], bool]
+    told: tuple[str, ...] = ()
 
 
 # --- what a request has ---
@@ -529,9 +531,16 @@ def _ends_before_it_begins(text: str) -> bool:
 
 
 def explained(subject: str, peer: str, sent: Sent, ours: Seen, theirs: Seen) -> list[Difference]:
-    """Give the rules that a difference follows; none for one that nobody has explained."""
-    return [
+    """Give the rules that a difference follows; none for one that nobody has explained.
+
+    Where it is only in what is said of the content, each field of it needs a rule that names it.
+    """
+    about_fields = ours.decides_as(theirs)
+    rules = [
         rule
         for rule in DIFFERENCES
-        if subject in rule.subjects and peer in rule.peers and rule.holds(sent, ours, theirs)
-    ]
+        if subject in rule.subjects and peer in rule.peers and bool(rule.told) == about_fields
+        and rule.holds(sent, ours, theirs)
+    ]  # fmt: skip
+    unexplained = ours.tells_else_than(theirs) - {name for rule in rules for name in rule.told}
+    return [] if about_fields and unexplained else rules

@@ -221,6 +221,41 @@ def test_no_body_is_an_empty_form(app: App, client: Client, cell: Cell) -> None:
 
 
 @pytest.mark.parametrize(
+    "headers",
+    [
+        {"content-type": "multipart/form-data; boundary=b"},
+        {"content-type": "multipart/form-data"},
+        {"content-type": "multipart/form-data; boundary=b", "content-encoding": "gzip"},
+        {"content-type": FORM, "content-encoding": "gzip"},
+    ],
+    ids=["multipart", "no boundary", "coded", "coded urlencoded"],
+)
+@pytest.mark.parametrize("has_length", [True, False], ids=["length 0", "no length"])
+def test_no_body_is_an_empty_form_whatever_was_said_of_it(
+    app: App, make_client: MakeClient, cell: Cell, headers: dict[str, str], has_length: bool
+) -> None:
+    """Without a length nothing tells beforehand that there is no body: under ASGI an empty one comes."""
+    app.post("/")(cell.handler(lambda request: len(request.form) == 0 and "empty"))
+    served = app if has_length else without_length(app, cell.gateway)
+    client = make_client(served, judged=has_length)  # the judge is told of a length, and the application is not
+    assert client.post("/", headers=headers).text == "empty"
+
+
+def without_length(app: App, gateway: str) -> Any:
+    """Give the application to a client that always sends a length."""
+
+    def wsgi(environ: dict[str, Any], start_response: Any) -> Any:
+        environ.pop("CONTENT_LENGTH", None)
+        return app(environ, start_response)
+
+    async def asgi(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        lines = [line for line in scope.get("headers", ()) if line[0] != b"content-length"]
+        await app({**scope, "headers": lines}, receive, send)
+
+    return wsgi if gateway == "wsgi" else asgi
+
+
+@pytest.mark.parametrize(
     "ask",
     [
         lambda form: form.field("file"),
