@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -20,7 +21,7 @@ from tests.differential.inputs import GENERATED, known
 PEERS = ("Werkzeug", "Starlette")
 GATEWAYS = ("wsgi", "asgi")
 _DECIDED = ("content-range", "location")
-_TOLD = ("content-length", "content-type", "etag", "last-modified")
+_TOLD = ("content-encoding", "content-length", "content-type", "etag", "last-modified")
 
 
 class Seen(NamedTuple):
@@ -80,9 +81,7 @@ class Panel:
 
     def ours(self, sent: Sent, gateway: str = "wsgi") -> Seen:
         """Ask ambi."""
-        return seen(
-            ask_wsgi(self._ours, sent) if gateway == "wsgi" else self._runner.run(ask_asgi(self._ours, sent))
-        )
+        return seen(ask_wsgi(self._ours, sent) if gateway == "wsgi" else self._runner.run(ask_asgi(self._ours, sent)))
 
     def theirs(self, peer: str, sent: Sent) -> Seen:
         """Ask one of the others; an exception is its 500."""
@@ -101,7 +100,8 @@ def panel() -> Iterator[Panel]:
         yield Panel(Path(folder), runner)
 
 
-def inputs_of(subject: str, generated: int = 100) -> list[Sent]:
+@cache
+def inputs_of(subject: str, generated: int = 100) -> tuple[Sent, ...]:
     """Give the requests of a subject, the same ones on each run."""
     found = dict.fromkeys(known(subject))
 
@@ -114,4 +114,4 @@ def inputs_of(subject: str, generated: int = 100) -> list[Sent]:
         found[sent] = None
 
     collect()
-    return list(found)
+    return tuple(found)
