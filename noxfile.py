@@ -366,7 +366,10 @@ def lowest(session: nox.Session) -> None:
     optional = [name for name in PYPROJECT["project"]["optional-dependencies"] if name != "dev"]
     needed = nox.project.dependency_groups(PYPROJECT, "test", "demo")
     session.install("-e", f".[{','.join(optional)}]", *needed, "--constraint", str(constraints))
-    folders = [f"tests/{name}" for name in ("core", "features", "gateways", "testing", "corpus")]
+    folders = [
+        f"tests/{name}"
+        for name in ("core", "bridge", "gateways", "features", "testing", "properties", "corpus", "faults")
+    ]
     session.run("pytest", *(session.posargs or folders), env={"AMBI_CELLS": "matching"})
 
 
