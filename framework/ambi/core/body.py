@@ -103,7 +103,9 @@ async def load_body_first(request: Request, source: BodySource, max_bytes: int, 
         request.refuse_body(exc)
 
 
-def load_body(request: Request, source: BodySource, max_bytes: int, *, raw: bool = False) -> Awaitable[None]:
+def load_body(
+    request: Request, source: BodySource, max_bytes: int, *, raw: bool = False, first: bytes = b""
+) -> Awaitable[None]:
     """Read the whole body into the request: as bytes, or as a form that is parsed while it arrives.
 
     Args:
@@ -111,6 +113,7 @@ def load_body(request: Request, source: BodySource, max_bytes: int, *, raw: bool
         source: where it comes from.
         max_bytes: of the whole body.
         raw: it is another application's to understand, and stays bytes as it was sent.
+        first: what was read of it already.
 
     Raises:
         HTTPError: 413 past a limit, 415 for a coded body, 400 for a malformed form.
@@ -119,9 +122,18 @@ def load_body(request: Request, source: BodySource, max_bytes: int, *, raw: bool
         raise too_large(max_bytes)
     if raw:
         return _load_bytes(request, source, max_bytes)
-    if source.declared is None and request._edge.field(request, "transfer-encoding") is None:
+    if source.declared is None and not first and request._edge.field(request, "transfer-encoding") is None:
         return _load_unannounced(request, source, max_bytes)
-    return _load(request, source, max_bytes)
+    coding = request._edge.field(request, "content-encoding")
+    if coding is not None and coding.strip(" \t").lower() not in ("", "identity"):
+        raise HTTPError(
+            415,
+            "request bodies with a content coding are not accepted",
+            headers={"accept-encoding": "identity"},
+        )
+    if request.content_type[0] == MULTIPART:
+        return _load_form(request, source, max_bytes, first)
+    return _load_bytes(request, source, max_bytes, first)
 
 
 async def _load_unannounced(request: Request, source: BodySource, max_bytes: int) -> None:
@@ -133,23 +145,9 @@ async def _load_unannounced(request: Request, source: BodySource, max_bytes: int
     while not (first or source.ended):
         first = await source.read()
     if first:
-        await _load(request, source, max_bytes, first)
+        await load_body(request, source, max_bytes, first=first)
     else:
         request.loaded_body(first)
-
-
-def _load(request: Request, source: BodySource, max_bytes: int, first: bytes = b"") -> Awaitable[None]:
-    """Do as `load_body`, when there is a body; `first` was read of it."""
-    coding = request._edge.field(request, "content-encoding")
-    if coding is not None and coding.strip(" \t").lower() not in ("", "identity"):
-        raise HTTPError(
-            415,
-            "request bodies with a content coding are not accepted",
-            headers={"accept-encoding": "identity"},
-        )
-    if request.content_type[0] == MULTIPART:
-        return _load_form(request, source, max_bytes, first)
-    return _load_bytes(request, source, max_bytes, first)
 
 
 async def _load_bytes(request: Request, source: BodySource, max_bytes: int, first: bytes = b"") -> None:
