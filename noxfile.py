@@ -172,7 +172,8 @@ THOROUGH = {"HYPOTHESIS_PROFILE": "thorough"}
 def properties(session: nox.Session) -> None:
     """Try each property with thousands of examples, others each time; words after `--` are files of some."""
     install(session, "test", extras=True)
-    session.run("pytest", "-m", "hypothesis", *(session.posargs or ["tests", *ELSEWHERE]), env=THOROUGH)
+    patient = ["-o", "faulthandler_timeout=1800"]  # some take minutes, and do not hang
+    session.run("pytest", "-m", "hypothesis", *patient, *(session.posargs or ["tests", *ELSEWHERE]), env=THOROUGH)
 
 
 @nox.session
