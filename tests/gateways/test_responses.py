@@ -437,12 +437,17 @@ def test_a_cookie_is_secure_but_on_loopback_http(
     assert line.endswith("; Secure") is secure
 
 
+@pytest.mark.parametrize("status", [200, 204, 205, 304, 404])
 @pytest.mark.parametrize("cache_control", [None, "no-store"])
-def test_an_answer_with_a_cookie_is_private(app: App, client: Client, cell: Cell, cache_control: str | None) -> None:
+def test_an_answer_with_a_cookie_is_private(
+    app: App, client: Client, cell: Cell, cache_control: str | None, status: int
+) -> None:
+    """One without a body, too: a 204 may be stored, and a 304 brings what is stored up to date (RFC 9111 3.2, 4.2.2)."""
+
     @app.get("/")
     @cell.handler
     def handler() -> Text:
-        response = Text("x")
+        response = Text("x", status)
         response.set_cookie("a", "1")
         if cache_control:
             response.headers["cache-control"] = cache_control

@@ -549,8 +549,7 @@ def finalize(request: Request, response: Response) -> tuple[list[Pair], Body | N
     is_usual = not (pairs[1:] or (pairs and pairs[0][0] != "content-type"))
     if not is_usual and not _HARMLESS.issuperset([name for name, _ in pairs]):  # the application set some itself
         pairs = [p for p in pairs if p[0] != NOSNIFF[0] and not (is_bytes and p[0] == "content-length")]
-        if any(name == "set-cookie" for name, _ in pairs) and not any(name == "cache-control" for name, _ in pairs):
-            pairs.append(("cache-control", "private"))  # what one user is given is no one else's
+        pairs = _private_with_cookie(pairs)
     if type(body) is bytes:
         length = len(body)
         if not length and request.method == "HEAD":
@@ -603,8 +602,17 @@ WITHOUT_BODY = frozenset((204, 205, 304))
 def _without_body(pairs: list[Pair], status: int) -> list[Pair]:
     """Give the header fields where there must be no body. See: RFC 9110 15.3.5, 15.3.6, 15.4.5."""
     left_out = ("content-length", NOSNIFF[0]) if status == 205 else ("content-length", "content-type", NOSNIFF[0])
-    kept = [NOSNIFF, *(pair for pair in pairs if pair[0] not in left_out)]
+    kept = _private_with_cookie([NOSNIFF, *(pair for pair in pairs if pair[0] not in left_out)])
     return [*kept, ("content-length", "0")] if status == 205 else kept
+
+
+def _private_with_cookie(pairs: list[Pair]) -> list[Pair]:
+    """Give the header fields of what a cookie is set with: what one user is given is no one else's.
+
+    Without a body, too: a 204 may be stored, and a 304 brings what is stored up to date. See: RFC 9111 3.2, 4.2.2.
+    """
+    names = [name for name, _ in pairs]
+    return [*pairs, ("cache-control", "private")] if "set-cookie" in names and "cache-control" not in names else pairs
 
 
 def _with_cookies(request: Request, response: Response) -> list[Pair]:
