@@ -3,17 +3,23 @@
 `test_ledger.py` holds it: a case that is nowhere is a failure, and so is a test that is named and is not there.
 """
 
-TESTED_ELSEWHERE = {
+TESTED_ELSEWHERE: dict[str, str | tuple[str, ...]] = {
     # connections of servers
     "disconnect/half-close": "tests/corpus/test_sockets.py::test_a_client_that_has_sent_all_still_gets_its_answer",
     "isolation/keepalive-users": "tests/corpus/test_sockets.py::test_nothing_of_one_user_is_seen_by_the_next_on_a_connection",
     "concurrency/pipelined-order": "tests/corpus/test_sockets.py::test_a_fast_answer_waits_for_the_slow_one_before_it",
-    "websocket/bad-utf8": "tests/corpus/test_sockets.py::test_frames_that_may_not_be_close_the_connection",
-    "websocket/rsv": "tests/corpus/test_sockets.py::test_frames_that_may_not_be_close_the_connection",
-    "websocket/fragment-flood": "tests/corpus/test_sockets.py::test_frames_that_may_not_be_close_the_connection",
+    "websocket/bad-utf8": "tests/corpus/test_sockets.py::test_a_hostile_websocket_gets_what_it_may_and_leaves_nothing",
+    "websocket/rsv": "tests/corpus/test_sockets.py::test_a_hostile_websocket_gets_what_it_may_and_leaves_nothing",
+    "websocket/fragment-flood": "tests/corpus/test_sockets.py::test_a_hostile_websocket_gets_what_it_may_and_leaves_nothing",
     # what is sent and received in pieces
-    "websocket/idle": "tests/gateways/test_websocket_wsgi.py::test_a_client_that_answers_no_ping_is_given_up",
-    "websocket/slow-reader": "tests/gateways/test_websocket_wsgi.py::test_a_client_that_takes_nothing_is_left",
+    "websocket/idle": (
+        "tests/gateways/test_websocket_wsgi.py::test_a_client_that_answers_no_ping_is_given_up",
+        "tests/corpus/test_sockets.py::test_a_client_that_answers_no_ping_is_closed_by_the_server",
+    ),
+    "websocket/slow-reader": (
+        "tests/gateways/test_websocket_wsgi.py::test_a_client_that_takes_nothing_is_left",
+        "tests/corpus/test_sockets.py::test_a_client_that_takes_nothing_makes_the_handler_wait",
+    ),
     "multipart/error-closes-files": "tests/core/test_forms.py::test_the_files_of_a_refused_body_are_closed",
     "multipart/handler-ignores-files": "tests/gateways/test_bodies.py::test_files_are_closed_when_something_fails",
     "range/file-shrinks": "tests/core/test_files.py::test_a_file_that_is_cut_breaks_the_connection",
@@ -78,4 +84,8 @@ TESTED_ELSEWHERE = {
     "signals/stop-cont": "tests/processes/scenarios.py::pause",
     "memory/logging-bound": "tests/core/test_errors.py::test_long_client_text_is_cut",
 }  # fmt: skip
-"""The id of a case -> the file and the function that provokes the same."""
+"""The id of a case -> the file and the function that provokes the same; several where each gateway has its own."""
+
+PLACES = [
+    (case, place) for case, told in TESTED_ELSEWHERE.items() for place in ([told] if isinstance(told, str) else told)
+]

@@ -13,10 +13,11 @@ Those of our own cases stand here. A case of a foreign file is read from its wor
 What is not understood is said, not guessed.
 """
 
+import contextlib
 import re
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -144,15 +145,15 @@ def _with_step(session: Session, step: str) -> Session:
 def _handshake(session: Session, words: str) -> Session:
     fields: list[Field] = []
     path = re.search(r"(?:^| )(/\S*)", words)
-    if re.search(r"\bforeign origin\b", words, re.I):
+    if re.search(r"\bforeign origin\b", words, re.IGNORECASE):
         fields.append(("Origin", FOREIGN))
-    elif found := re.search(r"\borigin:? (null|https?://\S+)", words, re.I):
+    elif found := re.search(r"\borigin:? (null|https?://\S+)", words, re.IGNORECASE):
         fields.append(("Origin", found[1]))
-    elif "origin" in words.lower() and not re.search(r"\b(without|no) origin\b", words, re.I):
+    elif "origin" in words.lower() and not re.search(r"\b(without|no) origin\b", words, re.IGNORECASE):
         raise NotUnderstoodError(f"a handshake is not understood: {words!r}")
-    if re.search(r"\bcookie\b", words, re.I):
+    if re.search(r"\bcookie\b", words, re.IGNORECASE):
         fields.append(COOKIE)
-    if found := re.search(r"\bsubprotocols? (.+)", words, re.I):
+    if found := re.search(r"\bsubprotocols? (.+)", words, re.IGNORECASE):
         fields.append(("Sec-WebSocket-Protocol", found[1]))
     return replace(session, target=path[1] if path else "/ws", fields=tuple(fields))
 
@@ -195,6 +196,15 @@ def _with_ends(session: Session, outcomes: list[Any]) -> Session:
 
 
 # --- holding one ---
+
+
+@contextlib.contextmanager
+def open_websocket(replay: Replay, target: str) -> Iterator["Frames"]:
+    """Open a WebSocket, and break it off."""
+    with replay.running.connect(WAIT_S) as connection:
+        connection.send(request_bytes("GET", target, HANDSHAKE, host=HOST))
+        assert connection.read_head().status == 101
+        yield Frames(connection)
 
 
 class Frames:

@@ -6,6 +6,7 @@ own affair: then the application was not asked, and it is still there.
 
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -14,8 +15,8 @@ import pytest
 
 from tests.corpus.cases import HOST, Answer, Case, cases_of
 from tests.corpus.checks import check_always, check_own, comparable
-from tests.corpus.serving import MOST_LINES, SERVERS, WAIT_S, Replay, replaying
-from tests.corpus.sessions import NotUnderstoodError, hold, sessions_of
+from tests.corpus.serving import APP, MOST_LINES, SERVERS, WAIT_S, Replay, replaying
+from tests.corpus.sessions import OPCODES, NotUnderstoodError, hold, open_websocket, sessions_of
 from tests.servers.catalogue import Server
 from tests.servers.processes import why_missing
 from tests.servers.wire import request_bytes
@@ -180,3 +181,45 @@ def test_a_hostile_websocket_gets_what_it_may_and_leaves_nothing(case: Case, rep
         return Outcome(replay.server, Answer(0, (), b""), 1)
 
     on_all(replays, replay_case)
+
+
+PING_S = 0.5
+PINGING = Server(
+    "uvicorn", "asgi",
+    f"uvicorn --port {{port}} --no-access-log --ws-ping-interval {PING_S} --ws-ping-timeout {PING_S} {APP}", ("uvicorn",),
+)  # fmt: skip
+GROWS_BYTES = 8 << 20
+"""By how much a server may grow for a client that takes nothing, where a gibibyte is to be sent to it."""
+
+
+@pytest.fixture(scope="module")
+def pinging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replay]:
+    """Give a server of ASGI that soon misses the answers to its pings. Those of WSGI are ours: `tests/gateways`."""
+    if reason := why_missing(PINGING):
+        pytest.skip(reason)
+    with replaying([PINGING], tmp_path_factory.mktemp("pinging")) as replays:
+        yield replays[0]
+
+
+def test_a_client_that_answers_no_ping_is_closed_by_the_server(pinging: Replay) -> None:
+    """websocket/idle."""
+    log_size = pinging.running.log_size()
+    with open_websocket(pinging, "/ws") as frames:
+        assert (came := frames.next()) is not None
+        assert came[0] == OPCODES["ping"]
+        assert (came := frames.next()) is not None
+        assert (came[0], int.from_bytes(came[1][:2])) == (OPCODES["close"], 1011)
+        assert frames.is_over()
+        pinging.check_alive(log_size)
+
+
+def test_a_client_that_takes_nothing_makes_the_handler_wait(pinging: Replay) -> None:
+    """websocket/slow-reader. Until it leaves: uvicorn ends a connection when all that it has written was taken."""
+    log_size, before = pinging.running.log_size(), pinging.held()
+    with open_websocket(pinging, "/ws-flood"):
+        time.sleep(4 * PING_S)
+        assert pinging.held()["resident"] - before["resident"] < GROWS_BYTES
+        assert pinging.ask("GET", "/ws-told").json() == [], "it is still at it"
+    pinging.check_alive(log_size)
+    [sent] = pinging.ask("GET", "/ws-told").json()
+    assert sent < GROWS_BYTES
