@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.corpus import test_faults, test_scaling, test_websockets
+from tests.corpus import test_faults, test_memory, test_scaling, test_websockets
 from tests.corpus.cases import CASES, Case
 from tests.corpus.checks import CHECKS
 from tests.corpus.ledger import PLACES, TESTED_ELSEWHERE
@@ -16,7 +16,7 @@ from tests.corpus.test_calls import COVERED
 ROOT = Path(__file__).parents[2]
 REPLAYED = ("http", "raw")
 
-PROVOKING = (test_faults, test_scaling, test_websockets)
+PROVOKING = (test_faults, test_memory, test_scaling, test_websockets)
 """They note what they cover when they are imported."""
 
 
