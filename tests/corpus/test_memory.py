@@ -168,4 +168,5 @@ def test_failing_requests_leave_memory_where_it_was(cell: Cell) -> None:
         grown = min(blocks_after(count) - full for _ in range(2))
     finally:
         logging.disable(logging.NOTSET)
-    assert grown < 200, "not a block stays of each"
+    print("grown", grown)
+    assert grown < count // 16, "not a block stays of each, of whatever kind"
