@@ -168,5 +168,4 @@ def test_failing_requests_leave_memory_where_it_was(cell: Cell) -> None:
         grown = min(blocks_after(count) - full for _ in range(2))
     finally:
         logging.disable(logging.NOTSET)
-    print("grown", grown)
     assert grown < count // 16, "not a block stays of each, of whatever kind"
