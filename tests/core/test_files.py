@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from ambi import App, File, HTTPError, Middleware, Request, Response
 from ambi.core import files
-from ambi.core.files import CHUNK_BYTES, SMALL_BYTES, FileBody, content_disposition, format_etag
+from ambi.core.files import CHUNK_BYTES, SMALL_BYTES, FileBody, content_disposition
 from ambi.core.headers import parse_parameters
+from ambi.core.preconditions import format_etag
 from ambi.core.url import percent_decode
 from ambi.testing import Client
 from tests.cells import Cell
@@ -134,8 +135,11 @@ def test_a_date_that_all_versions_have_tells_none_apart(
 def test_a_file_from_the_future_was_modified_now(serve: Serve, client: Client, path: Path) -> None:
     serve(path)
     os.utime(path, (time.time() + 86400, time.time() + 86400))
-    sent = datetime.strptime(client.get("/").headers["last-modified"], "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
-    assert abs(sent.timestamp() - time.time()) < 60
+    assert abs(date_of(client.get("/")).timestamp() - time.time()) < 60
+
+
+def date_of(response: Any) -> datetime:
+    return datetime.strptime(response.headers["last-modified"], "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
 
 
 # --- one range of it ---
@@ -319,6 +323,17 @@ def test_header_fields_of_ones_own_come_first(serve: Serve, client: Client, path
 def test_a_date_may_be_seconds(serve: Serve, client: Client, path: Path) -> None:
     serve(path, last_modified=0)
     assert client.get("/").headers["last-modified"] == "Thu, 01 Jan 1970 00:00:00 GMT"
+
+
+def test_a_date_of_ones_own_is_never_later_than_now(serve: Serve, client: Client, path: Path) -> None:
+    serve(path, last_modified=datetime.now(UTC) + timedelta(days=900))
+    assert abs(date_of(client.get("/")).timestamp() - time.time()) < 60
+
+
+def test_a_date_without_a_time_zone_is_refused(path: Path) -> None:
+    """Nothing is served here, so there is no cell."""
+    with pytest.raises(ValueError, match="says no time zone"):
+        File(path, last_modified=datetime(2020, 1, 1, 12))  # noqa: DTZ001
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,9 @@ class Point:
         (Response("ü"), 200, TEXT, "ü".encode()),
         (Response(b"x", 203, content_type="a/b"), 203, "a/b", b"x"),
         (Response("x", headers={"content-type": "a/b"}), 200, "a/b", b"x"),
+        (Text("x", headers={"content-type": "a/b"}), 200, "a/b", b"x"),
+        (HTML("<p>", headers={"Content-Type": "application/xhtml+xml"}), 200, "application/xhtml+xml", b"<p>"),
+        (JSON(1, headers={"content-type": "application/ld+json"}), 200, "application/ld+json", b"1"),
         ("\ud800", 200, TEXT, b"?"),
     ],
     ids=repr,
@@ -85,6 +88,12 @@ def test_a_value_becomes_a_response(
         body,
     )
     assert response.headers.get("content-length") == (None if status == 204 else str(len(body)))
+
+
+def test_a_stream_has_the_type_of_its_header_fields(app: App, client: Client, cell: Cell) -> None:
+    app.get("/")(cell.handler(lambda: Stream(iter(["a,b"]), headers={"content-type": "text/csv"})))
+    response = client.get("/")
+    assert (response.headers.get("content-type"), response.content) == ("text/csv", b"a,b")
 
 
 def test_a_tuple_may_bring_header_fields(app: App, client: Client, cell: Cell) -> None:

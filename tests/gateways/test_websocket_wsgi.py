@@ -21,7 +21,7 @@ from ambi.gateways import wsgi_websocket
 from ambi.gateways.deflate import agree
 from tests.calls import call_wsgi, environ_of
 from tests.cells import GATEWAYS, Cell
-from tests.gateways.peers import Closed, SocketPeer, connecting
+from tests.gateways.peers import LEFT_WHILE_ANSWERED, Closed, SocketPeer, connecting, left_while_answered
 
 HANDSHAKE: dict[str, Any] = {
     "HTTP_CONNECTION": "keep-alive, Upgrade", "HTTP_UPGRADE": "WebSocket", "HTTP_SEC_WEBSOCKET_VERSION": "13",
@@ -117,6 +117,16 @@ def test_a_handshake_that_is_none_is_answered_in_http(
         environ = handshake(**{"gunicorn.socket": there, **changes})
         found, headers, _ = call_wsgi(echo_app(), environ)
     assert (found, {name: headers.get(name) for name in fields}) == (status, fields)
+
+
+@pytest.mark.parametrize(("how", "status"), LEFT_WHILE_ANSWERED)
+def test_what_was_not_answered_was_not_accepted(cell: Cell, how: str, status: int) -> None:
+    app, events = left_while_answered(how)
+    here, there = socket.socketpair()
+    here.close()
+    with there, pytest.raises(ConnectionError):  # by which Werkzeug lets go of the connection
+        call_wsgi(app, handshake(**{"werkzeug.socket": there}))
+    assert events == [(False, True), status, (499, False)]
 
 
 def test_a_server_without_a_socket_is_told_apart(cell: Cell) -> None:

@@ -15,7 +15,7 @@ class Part(NamedTuple):
     only: frozenset[str] = frozenset()
 
 
-HOSTS = frozenset(("_HOST_SAFE", "_DIGITS", "_IP_LITERAL", "split_host", "_has_only_triplets", "_is_ipv6"))
+HOSTS = frozenset(("_HOST_SAFE", "DIGITS", "_IP_LITERAL", "split_host", "_has_only_triplets", "_is_ipv6"))
 FORMS = frozenset((
     "boundary_of", "MultipartReader.__init__", "MultipartReader._begin_part", "MultipartReader._check_counts",
     "MultipartReader._take", "MultipartReader._end_part", "_clean_name",

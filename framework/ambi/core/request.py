@@ -616,7 +616,11 @@ class Request(Generic[StateT]):
         return self._edge.is_disconnected(self)
 
     def on_response(self, function: Callable[[Response], object]) -> None:
-        """Call `function(response)` with whatever is sent at last, the 500 of a crash included. It must not block."""
+        """Call `function(response)` with whatever is sent at last, the 500 of a crash included. It must not block.
+
+        It is called before the first item of a stream is asked for; where that fails, once more, with the error that is
+        sent instead. So it may change the response; what counts answers is for `on_sent`.
+        """
         if self._on_response is None:
             self._on_response = []
         self._on_response.append(function)

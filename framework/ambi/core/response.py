@@ -249,8 +249,10 @@ class HTML(Response):
     __slots__ = ()
 
     def __init__(self, markup: str, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(markup, status, headers)
-        self._pairs[0] = HTML_TYPE
+        super().__init__(markup, status)
+        self._pairs = [HTML_TYPE]
+        if headers:
+            self.headers.update(headers)
 
 
 class JSON(Response[T_co]):
@@ -350,8 +352,7 @@ class Stream(Response):
                 f"{type(self).__name__} takes an iterable or async iterable of items,"
                 f" not {type(cast('object', iterable)).__name__}"
             )
-        super().__init__(b"", status, headers)
-        self._pairs[0] = ("content-type", check_value(content_type))
+        super().__init__(b"", status, headers, content_type)
         self.body = iterable
         self.ends_at_stop = ends_at_stop
 
@@ -458,16 +459,29 @@ def _from_json(value: JSON, codec: JSONCodec, source: HasFunction) -> Response:
     return value
 
 
-def _from_tuple(value: tuple[Any, ...], codec: JSONCodec, source: HasFunction) -> Response:
+def split_answer(value: tuple[Any, ...]) -> tuple[Any, int, Mapping[str, str]] | None:
+    """Split `(value, status)` or `(value, status, headers)` into the three; None for a tuple of another form.
+
+    Raises:
+        ValueError: the status is none that a response can have.
+    """
     if not (len(value) in (2, 3) and isinstance(value[1], int)):
+        return None
+    return value[0], check_status(value[1]), value[2] if len(value) == 3 else {}
+
+
+def _from_tuple(value: tuple[Any, ...], codec: JSONCodec, source: HasFunction) -> Response:
+    parts = split_answer(value)
+    if parts is None:
         raise TypeError(
             f"{describe(source.function)} returned a tuple of {len(value)};"
             " (value, status) or (value, status, headers) was expected"
         )
-    response = make_response(value[0], codec, source)
-    response.status = check_status(value[1])
-    if len(value) == 3:
-        response.headers.update(value[2])
+    content, status, headers = parts
+    response = make_response(content, codec, source)
+    response.status = status
+    if headers:
+        response.headers.update(headers)
     return response
 
 

@@ -21,7 +21,7 @@ from ..core.pipeline import respond
 from ..core.request import Request
 from ..core.response import finalize, take_body
 from ..core.sides import ASYNC
-from ..core.url import decode_path, encode_raw_query, percent_decode, strip_root
+from ..core.url import HTTP_SCHEMES, decode_path, encode_raw_query, percent_decode, strip_root
 from ..core.watching import tell_of_crash
 from .asgi_connection import AHEAD_BYTES, Connection, connection_of
 from .counting import counted
@@ -314,9 +314,6 @@ _KEYS = _Keys()
 _EMPTY_IS_NONE = frozenset((b"content-type", b"content-length"))  # as WSGI has it
 
 
-_HTTP_SCHEMES = {"ws": "http", "wss": "https"}  # the handshake of a WebSocket is an HTTP request
-
-
 class _Edge:
     """What the core may ask of a scope."""
 
@@ -357,7 +354,7 @@ class _Edge:
 
     def scheme(self, scope: Scope, /) -> str:
         scheme = str(scope.get("scheme", "http"))
-        return _HTTP_SCHEMES.get(scheme, scheme)
+        return HTTP_SCHEMES.get(scheme, scheme)
 
     def client(self, scope: Scope, /) -> tuple[str, int | None] | None:
         return _address(scope.get("client"))

@@ -72,8 +72,8 @@ async def serve_websocket(app: ServedApplication, scope: Scope, receive: Receive
             raise failure
     finally:
         failure = None
-        if request._sent is not None and request._websocket.accepted:
-            request._sent.status, request._sent.is_complete = 101, True
+        if request._sent is not None:
+            request._websocket.tell_end(request._sent)
         if request._body_source is not None:
             request._body_source.close()
         if request.has_end:
@@ -95,10 +95,10 @@ async def _run(request: Request, plan: Plan, link: ASGILink, send: Send) -> Exce
                 coroutine = watched(coroutine, request, plan)
             response: Response = await _drive(request, coroutine, request._context)
             is_cancelled = False
-            if not ws.accepted:
+            if not ws.accepted and link.gone is None:
                 link.is_denying = True
                 await _deny(request, response, send)
-            elif not ws.closed:
+            elif ws.accepted and not ws.closed:
                 await link.close(*closing(ws, response))
         except Exception as exc:  # kept out of the group, which would wrap it
             failure = exc
