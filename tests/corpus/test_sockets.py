@@ -87,15 +87,17 @@ def test_hostile_bytes_are_one_request_at_most(case: Case, replays: list[Replay]
         log_size, before = replay.running.log_size(), replay.calls()
         arrived = replay.send_raw(case.raw)
         calls = replay.calls() - before
-        assert calls <= 1 or case.id in SEVERAL_REQUESTS
-        assert len(replay.lines(log_size)) <= MOST_LINES
+        is_one = case.id not in SEVERAL_REQUESTS
+        assert calls <= 1 or not is_one
+        assert not is_one or len(replay.lines(log_size)) <= MOST_LINES
         status = int(arrived[9:12]) if arrived.startswith(b"HTTP/1.") else 0
         answer = Answer(status, (), arrived)
         if calls and status:
             check_always(case, answer)  # "server" as its layer says only who should have answered
         else:
             assert status < 500 or status == 501, "501: a transfer coding that the server does not know"
-        replay.check_alive(log_size)
+        # uvicorn goes on with what it has taken in when its client has left; uvloop raises RuntimeError for each answer.
+        replay.check_alive(log_size if is_one or replay.server.gateway == "wsgi" else None)
         return Outcome(replay.server, answer, calls)
 
     on_all(replays, replay_case)
