@@ -792,6 +792,33 @@ def test_the_layers_around_one_that_wants_the_body_see_the_refusal_of_it(
     assert seen == ([413, 413] if touched else [413, 413, 413, 413])
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/missing", 404), ("PUT", "/", 405), ("OPTIONS", "/", 204), ("POST", "/slash", 308),
+        ("POST", "/inner/missing", 404), ("PUT", "/inner/", 405), ("POST", "/%FF", 400),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data; boundary=b"])
+def test_a_middleware_that_wants_the_body_gets_that_of_a_request_without_a_route_too(
+    make_client: MakeClient, cell: Cell, method: str, path: str, status: int, content_type: str
+) -> None:
+    seen: list[bytes] = []
+    app, inner = App(), App()
+
+    @app.middleware(body=True)
+    def signed(request: Request) -> Middleware:
+        seen.append(request.body)
+        yield
+
+    app.post("/")(cell.handler(lambda: "here"))
+    app.post("/slash/")(cell.handler(lambda: "here"))
+    inner.post("/")(cell.handler(lambda: "here"))
+    app.mount("/inner", inner)
+    response = make_client(app).request(method, path, content=b"abc", headers={"content-type": content_type})
+    assert (response.status_code, seen) == (status, [b"abc" if status != 400 else b""])  # of that, no more is read
+
+
 def lambda_layer(request: Request) -> Middleware:
     request.body  # noqa: B018
     yield

@@ -223,6 +223,31 @@ def test_a_handler_for_head_is_preferred_to_the_one_for_get(app: App, client: Cl
     assert (response.headers["x-head"], response.headers["content-length"], response.content) == ("yes", "3", b"")
 
 
+@pytest.mark.parametrize(("given", "sent"), [("12345", "12345"), ("0", "0"), (None, None), ("-1", None)])
+@pytest.mark.parametrize("methods", [["HEAD"], ["HEAD", "GET"]], ids=str)
+def test_an_empty_answer_to_head_has_the_length_that_its_handler_knows_and_no_other(
+    app: App, client: Client, cell: Cell, given: str | None, sent: str | None, methods: list[str]
+) -> None:
+    """RFC 9110 8.6: a length in it is that of the answer to GET."""
+    headers = {"etag": '"a"'} if given is None else {"etag": '"a"', "content-length": given}
+    app.route("/", methods=methods)(cell.handler(lambda: Response(b"", headers=headers)))
+    response = client.head("/")
+    assert (response.headers.get("content-length"), response.headers["etag"], response.content) == (sent, '"a"', b"")
+
+
+def test_an_empty_answer_of_get_has_its_length_for_head_too(app: App, client: Client, cell: Cell) -> None:
+    app.get("/")(cell.handler(lambda: Response(b"")))
+    assert client.get("/").headers["content-length"] == client.head("/").headers["content-length"] == "0"
+
+
+def test_the_handler_of_get_may_say_the_length_instead_of_making_the_body_for_head(
+    app: App, client: Client, cell: Cell
+) -> None:
+    app.get("/")(cell.handler(lambda: Response(b"", headers={"content-length": "7"})))
+    assert client.head("/").headers["content-length"] == "7"
+    assert client.get("/").headers["content-length"] == "0"
+
+
 @pytest.mark.parametrize("status", [204, 304])
 @pytest.mark.parametrize("body", [b"", b"body", "stream"])
 def test_204_and_304_have_no_body_and_no_length(app: App, client: Client, cell: Cell, status: int, body: Any) -> None:

@@ -95,12 +95,17 @@ async def read_ahead(request: Request) -> None:
         request.refuse_body(exc)
 
 
-async def load_body_first(request: Request, source: BodySource, max_bytes: int, *, raw: bool) -> None:
-    """Do as `load_body` before the layers are opened: a refusal waits for who asks for the body, inside of them."""
+async def load_body_first(request: Request, here: Side, max_bytes: int, *, raw: bool) -> Side:
+    """Do as `reach_body` and `load_body` before the layers are opened.
+
+    A refusal waits for who asks for the body, inside of them.
+    """
     try:
-        await load_body(request, source, max_bytes, raw=raw)
+        here = await reach_body(request, here)
+        await load_body(request, request._body_source, max_bytes, raw=raw)
     except HTTPError as exc:
         request.refuse_body(exc)
+    return here
 
 
 def load_body(request: Request, source: BodySource, max_bytes: int, *, raw: bool = False) -> Awaitable[None]:

@@ -551,6 +551,8 @@ def finalize(request: Request, response: Response) -> tuple[list[Pair], Body | N
             pairs.append(("cache-control", "private"))  # what one user is given is no one else's
     if type(body) is bytes:
         length = len(body)
+        if not length and request.method == "HEAD":
+            return [*pairs, NOSNIFF, *_length_for_head(request, response)], None
         pairs = [*pairs, NOSNIFF, _lengths[length] if length in _lengths else _length_pair(length)]
     else:
         pairs = [*pairs, NOSNIFF]
@@ -571,6 +573,18 @@ def _as_they_stand(request: Request, response: Response, pairs: list[Pair]) -> t
     if type(body) is bytes and any(name == "content-length" for name, _ in pairs):
         pairs = [*(pair for pair in pairs if pair[0] != "content-length"), _length_pair(len(body))]
     return pairs, body
+
+
+def _length_for_head(request: Request, response: Response) -> list[Pair]:
+    """Give the Content-Length of an empty answer to HEAD: that of the answer to GET, or none. See: RFC 9110 8.6.
+
+    The handler may have said it. Else nobody knows it, but where the handler is that of GET.
+    """
+    given = [pair for pair in response._pairs if pair[0] == "content-length"]
+    if len(given) == 1 and given[0][1].isascii() and given[0][1].isdecimal():
+        return given
+    route = request.route
+    return [_length_pair(0)] if route is None or "HEAD" not in route.methods else []
 
 
 def _length_pair(length: int) -> Pair:

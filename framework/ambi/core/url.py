@@ -86,7 +86,12 @@ def decode_utf8_path(data: bytes) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        raise HTTPError(400, "the path of the request is not valid UTF-8") from None
+        raise no_utf8() from None
+
+
+def no_utf8() -> HTTPError:
+    """Make the refusal of a path whose bytes are no UTF-8."""
+    return HTTPError(400, "the path of the request is not valid UTF-8")
 
 
 def path_of_absolute_form(raw: bytes) -> bytes:
@@ -140,7 +145,7 @@ def _decode_field(text: str) -> str:
 
 def encode_raw_query(text: str) -> str:
     """Percent-encode what a client sent unencoded: bytes beyond ASCII, in their latin-1 reading."""
-    return "".join(c if c < "\x7f" else f"%{ord(c):02X}" for c in text)
+    return "".join(c if c <= "\x7f" else f"%{ord(c):02X}" for c in text)
 
 
 def encode_query(pairs: Iterable[tuple[str, object]]) -> str:

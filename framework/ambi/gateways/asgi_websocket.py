@@ -26,7 +26,7 @@ from ..core.log import log_disconnect, log_raised
 from ..core.pipeline import respond
 from ..core.sides import ASYNC
 from ..core.websocket import WebSocket, WebSocketClosed, closing
-from .asgi import _drive, _encode, _finish, _start, read_request, write_response
+from .asgi import _drive, _encode, _finish, _start, leave_place, read_request, write_response
 from .entry import message_bytes, plan_websocket, watched
 
 TYPE_CHECKING = False
@@ -112,6 +112,8 @@ async def _run(request: Request, plan: Plan, link: ASGILink, send: Send) -> Exce
 
 async def _deny(request: Request, response: Response, send: Send) -> None:
     """Answer the handshake with a response: the whole of it where the server can, else its plain 403."""
+    if request._sync_side is not None:
+        leave_place(request, response)
     if "websocket.http.response" not in (request.native.get("extensions") or ()):
         with suppress(OSError, RuntimeError):  # the client has left
             await send({"type": "websocket.close", "code": 1008, "reason": ""})

@@ -48,11 +48,11 @@ def no_host() -> HTTPError:
     return HTTPError(400, "a request of HTTP/1.1 names its host")
 
 
-def has_fragment() -> HTTPError:
-    """Make the refusal of a target with a "#" in it.
+def has_unencoded() -> HTTPError:
+    """Make the refusal of a target with a "#", or a control byte in its path.
 
-    Servers cut it off there, proxies do not: what one of them forbids is then another path than the one that is served.
-    See: RFC 9112 3.2, CVE-2023-45539.
+    Servers cut it off there, or leave the byte out, proxies do not: what one of them forbids is then another path than
+    the one that is served. See: RFC 9112 3.2, CVE-2023-45539.
     """
     return HTTPError(400, UNENCODED)
 
