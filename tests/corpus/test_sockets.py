@@ -96,8 +96,7 @@ def test_hostile_bytes_are_one_request_at_most(case: Case, replays: list[Replay]
             check_always(case, answer)  # "server" as its layer says only who should have answered
         else:
             assert status < 500 or status == 501, "501: a transfer coding that the server does not know"
-        # uvicorn goes on with what it has taken in when its client has left; uvloop raises RuntimeError for each answer.
-        replay.check_alive(log_size if is_one or replay.server.gateway == "wsgi" else None)
+        replay.check_alive(log_size)
         return Outcome(replay.server, answer, calls)
 
     on_all(replays, replay_case)

@@ -70,7 +70,7 @@ if TYPE_CHECKING:
             ...
 
 
-async def serve(  # noqa: C901, PLR0912  # each branch is for a kind of request, and a call less for the others
+async def serve(  # noqa: C901, PLR0912, PLR0915  # each branch is for a kind of request, and a call less for the others
     app: ServedApplication, scope: Scope, receive: Receive, send: Send
 ) -> None:
     """Answer one connection of an ASGI server.
@@ -107,8 +107,10 @@ async def serve(  # noqa: C901, PLR0912  # each branch is for a kind of request,
             await request._body_source.drain()  # a stream may read the rest of it by itself
         await write_response(request, response, send)
     except Exception as exc:
-        log_raised(request, exc)
-        raise
+        if not _is_closed(exc):
+            log_raised(request, exc)
+            raise
+        log_disconnect(request)
     finally:
         if request._body_source is not None:
             request._body_source.close()
@@ -116,6 +118,15 @@ async def serve(  # noqa: C901, PLR0912  # each branch is for a kind of request,
             await _finish(request)
         elif request._sync_side is not None:
             request._sync_side.release()
+
+
+def _is_closed(error: Exception) -> bool:
+    """Tell whether the connection is closed that an answer should have gone to.
+
+    It is of a client that has left without waiting for what it has asked for. uvloop says so by a RuntimeError, which
+    uvicorn lets pass: a client should not fill the log of errors.
+    """
+    return error.__class__ is RuntimeError and str(error).endswith("; the handler is closed")
 
 
 def leave_place(request: Request, response: Response) -> None:
