@@ -555,7 +555,9 @@ class App(EquippedRouter, Generic[StateT]):
                 return self._answer(request, Response(b"", 204, allow))
             return self._answer(request, HTTPError(405, headers=allow))
         for mount in self._mounts:
-            if request.path.startswith(mount.path + "/") or (request.path == mount.path and not mount.is_app):
+            if request.path == mount.path and mount.is_app:
+                break  # it is told of its slash: what is mounted around it has no say
+            if request.path == mount.path or request.path.startswith(mount.path + "/"):
                 return self._plan_in_mount(request, mount)
         location = self._other_slash(request)
         if location is not None:

@@ -475,6 +475,23 @@ def test_the_routes_of_the_outer_application_come_first(make_client: MakeClient,
     assert [client.get(path).text for path in ("/in/own", "/in/x", "/in/deep/x")] == ["own", "inner x", "deeper x"]
 
 
+@pytest.mark.parametrize("around", ["/a", "/"])
+@pytest.mark.parametrize("interface", [None, "wsgi", "asgi"], ids=str)
+def test_the_path_of_a_mounted_application_is_its_own_also_within_another_mount(
+    make_client: MakeClient, cell: Cell, around: str, interface: Any
+) -> None:
+    outer, inner, other = App(), App(), App()
+    inner.get("/")(cell.handler(lambda: "inner"))
+    other.get("/{rest:path}")(cell.handler(lambda rest: f"other {rest}"))
+    outer.mount("/a/b", inner)
+    outer.mount(around, other if interface is None else getattr(other, interface), interface=interface)
+    client = make_client(outer)
+    response = client.get("/a/b?q=1")
+    assert (response.status_code, response.headers.get("location")) == (308, "./b/?q=1")
+    assert client.get("/a/b/").text == "inner"
+    assert client.get("/a/bc").text.startswith("other ")
+
+
 def test_what_changes_on_a_mounted_application_counts(make_client: MakeClient, cell: Cell) -> None:
     outer, inner = App(), App()
     outer.mount("/in", inner)
