@@ -21,7 +21,7 @@ from .negotiation import best_encoding, best_language, best_media_type
 from .origins import is_loopback_name
 from .preconditions import ETags, parse_http_date
 from .state import Generic, State, StateT
-from .url import URL, encode_path, parse_urlencoded, split_host
+from .url import URL, encode_path, parse_urlencoded, reference_beside, split_host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,6 +79,10 @@ class Edge(Protocol):
 
     def server(self, native: Any, /) -> str:
         """Give `name:port` of the server, for requests that name no host."""
+        ...
+
+    def raw_path(self, native: Any, /) -> bytes:
+        """Give the path as the server received it; b"" where it does not tell."""
         ...
 
     def lifespan_state(self, native: Any, /) -> Mapping[str, Any] | None:
@@ -664,6 +668,15 @@ class Request(Generic[StateT]):
         if tokens is None:
             raise RuntimeError("the application has no CSRF tokens; app.csrf(secret=...) gives it some")
         return tokens
+
+    def reference_beside(self, *, slash: bool) -> str:
+        """Write the relative reference to the same URL with a slash at the end of its path, or without one.
+
+        It is relative to the request's own path, so that it is right behind a proxy that took a prefix off.
+        """
+        raw = self._edge.raw_path(self.native)
+        reference = reference_beside(self.root_path + self.path, raw, slash=slash)
+        return f"{reference}?{self.query_string}" if self.query_string else reference
 
     def enter_mount(self, path: str, app: Application | None) -> None:
         """Take note that an application mounted at this path serves the request; None for one that is no `App`."""
