@@ -326,5 +326,5 @@ class _Start:
 
         if current_token() == self._home:
             await self.ended.wait()
-        while is_under_way():
+        while is_under_way():  # noqa: ASYNC110  # it is another thread that ends it
             await anyio.sleep(_LOOK_EVERY_S)
