@@ -152,6 +152,7 @@ class Request(Generic[StateT]):
         route: the matched route; None for a request that none matched.
         app: the application.
         native: the server's own structure: the WSGI environ or the ASGI scope. Differs between gateways.
+        has_begun: for the framework: the response is made, and it is too late to change its header fields.
         has_end: for the framework: something is to be done when the response has been sent.
     """
 
@@ -160,8 +161,8 @@ class Request(Generic[StateT]):
         "_after", "_answer", "_body", "_body_source", "_content_type", "_context", "_cookies", "_csp_nonce",
         "_csrf_seed", "_distance", "_dropped", "_edge", "_form", "_has_body", "_headers", "_host", "_json", "_lines",
         "_loop_side", "_on_response", "_places", "_provided", "_query", "_receive", "_refusal", "_sent", "_session",
-        "_state", "_sync_side", "_trace", "_values", "_websocket", "app", "has_end", "method", "native", "path",
-        "query_string", "root_path", "route",
+        "_state", "_sync_side", "_trace", "_values", "_websocket", "app", "has_begun", "has_end", "method", "native",
+        "path", "query_string", "root_path", "route",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917  # called by the two gateways only, on every request: names would cost
@@ -200,7 +201,7 @@ class Request(Generic[StateT]):
         self._query: MultiDict[str] | None = None
         self._content_type: tuple[str, dict[str, str]] | None = None
         self._lines: dict[bytes, bytes] | None = None
-        self.has_end = False
+        self.has_begun = self.has_end = False
 
     # Slots that are absent until first used; declared for type checkers.
     if TYPE_CHECKING:
@@ -583,10 +584,11 @@ class Request(Generic[StateT]):
     def csrf_token(self) -> str:
         """The token that a form of this page sends back, in a hidden field; it looks different each time.
 
-        Ask for it before the body is streamed: a cookie may have to be set.
+        Ask for it before the body is streamed: a cookie may have to be set. Templates that are streamed may ask later.
 
         Raises:
-            RuntimeError: the application has none: `app.csrf(secret=...)` was not called.
+            RuntimeError: the application has none: `app.csrf(secret=...)` was not called. Or it is asked for first where
+                the response is being sent already.
         """
         token: str = self.csrf_tokens.token_for(self)
         return token
@@ -620,7 +622,16 @@ class Request(Generic[StateT]):
         return self._edge.is_disconnected(self)
 
     def on_response(self, function: Callable[[Response], object]) -> None:
-        """Call `function(response)` with whatever is sent at last, the 500 of a crash included. It must not block."""
+        """Call `function(response)` with whatever is sent at last, the 500 of a crash included. It must not block.
+
+        Raises:
+            RuntimeError: the response is being sent, as where a generator makes its items, or has been.
+        """
+        if self.has_begun:
+            raise RuntimeError(
+                "request.on_response comes too late: the response is being sent already. Ask for it in the handler,"
+                " before it returns the stream"
+            )
         if self._on_response is None:
             self._on_response = []
         self._on_response.append(function)
