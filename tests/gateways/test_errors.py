@@ -1,6 +1,7 @@
 """From an exception to an answer, in every cell: who handles it, what it looks like, what never leaks."""
 
 import logging
+import threading
 from typing import Any
 
 import pytest
@@ -357,6 +358,7 @@ def test_on_response_is_refused_where_the_response_is_sent_already(
     app: App, client: Client, cell: Cell, caplog: pytest.LogCaptureFixture
 ) -> None:
     seen: list[int] = []
+    done = threading.Event()
 
     @app.get("/")
     @cell.handler
@@ -371,11 +373,13 @@ def test_on_response_is_refused_where_the_response_is_sent_already(
     @cell.handler
     def asks(request: Request) -> str:
         request.after(cell.handler(later), request)
+        request.after(done.set)
         return "ok"
 
     assert client.get("/").status_code == 500
     assert client.get("/after").text == "ok"
-    wait_until(lambda: caplog.text.count("RuntimeError: request.on_response comes too late") == 2)
+    assert done.wait(5)
+    assert caplog.text.count("RuntimeError: request.on_response comes too late") == 2
     assert seen == []
 
 

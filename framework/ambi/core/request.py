@@ -587,8 +587,8 @@ class Request(Generic[StateT]):
         Ask for it before the body is streamed: a cookie may have to be set. Templates that are streamed may ask later.
 
         Raises:
-            RuntimeError: the application has none: `app.csrf(secret=...)` was not called. Or it is asked for first where
-                the response is being sent already.
+            RuntimeError: the application has none, `app.csrf(secret=...)` was not called; or it is first asked for
+                where the response is being sent already.
         """
         token: str = self.csrf_tokens.token_for(self)
         return token
