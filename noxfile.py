@@ -164,15 +164,31 @@ def tests(session: nox.Session, version: str) -> None:
         session.run("coverage", "report")
 
 
+THOROUGH = {"HYPOTHESIS_PROFILE": "thorough"}
+"""Thousands of examples, others each time: see tests/profiles.py."""
+
+
+@nox.session
+def properties(session: nox.Session) -> None:
+    """Try each property with thousands of examples, others each time; words after `--` are files of some."""
+    install(session, "test", extras=True)
+    patient = ["-o", "faulthandler_timeout=1800"]  # some take minutes, and do not hang
+    session.run("pytest", "-m", "hypothesis", *patient, *(session.posargs or ["tests", *ELSEWHERE]), env=THOROUGH)
+
+
 @nox.session
 def interop(session: nox.Session) -> None:
     """Run guests of other frameworks inside ambi, ambi inside of them, and other people's packages around it.
 
-    And send Werkzeug and Starlette the same bytes as ambi: every difference has to be explained.
+    And send Werkzeug and Starlette the same bytes as ambi: every difference has to be explained. `-- --thorough` sends
+    many more.
     """
     install(session, "interop", extras=True)
-    session.run("pytest", "tests/interop", "tests/differential", *session.posargs)
-    if not session.posargs:  # for the examples that need other packages
+    if "--thorough" in session.posargs:
+        session.run("pytest", "tests/differential", env=THOROUGH)
+    rest = [word for word in session.posargs if word != "--thorough"]
+    session.run("pytest", "tests/interop", "tests/differential", *rest)
+    if not rest:  # for the examples that need other packages
         needy = "mcp or guestbook or conduit or techempower or todo_backend"
         session.run("pytest", "--confcutdir=tests/examples", "tests/examples", "-k", needy)
         session.run("pytest", "tests/cli", "-k", "mcp")
@@ -351,22 +367,37 @@ def lowest(session: nox.Session) -> None:
     optional = [name for name in PYPROJECT["project"]["optional-dependencies"] if name != "dev"]
     needed = nox.project.dependency_groups(PYPROJECT, "test", "demo")
     session.install("-e", f".[{','.join(optional)}]", *needed, "--constraint", str(constraints))
-    folders = [f"tests/{name}" for name in ("core", "features", "gateways", "testing", "corpus")]
+    folders = [
+        f"tests/{name}"
+        for name in ("core", "bridge", "gateways", "features", "testing", "properties", "corpus", "faults")
+    ]
     session.run("pytest", *(session.posargs or folders), env={"AMBI_CELLS": "matching"})
 
 
-HARDENING = (
-    "corpus", "interop", "faults", "processes", "slow", "soak", "interpreters", "lowest", "fuzz", "mutants",
-)  # fmt: skip
+HARDENING: dict[str, list[str]] = {
+    f"tests({RUNNING})": [],  # what is tested of the corpus by hand, and most of what the table of promises names
+    "docs": [],  # that table
+    "corpus": [],
+    "properties": [],
+    "interop": ["--thorough"],
+    "servers": [],
+    "faults": [],
+    "processes": [],
+    "slow": ["--real"],
+    "soak": [],
+    **{f"interpreters({version})": [] for version in SUPPORTED},
+    "lowest": [],
+    "fuzz": ["--seconds", "600", "--jobs", "2"],
+    "mutants": [],
+}
+"""What `hardening` runs: session -> the words behind its `--`."""
 
 
 @nox.session(venv_backend="none")
 def hardening(session: nox.Session) -> None:
     """Run all that is too long for each change, one after the other: hostile input, faults, load, fuzz, mutants."""
-    for name in HARDENING:
-        versions = [f"{name}({version})" for version in SUPPORTED] if name == "interpreters" else [name]
-        for each in versions:
-            session.notify(each, posargs=[])
+    for name, words in HARDENING.items():
+        session.notify(name, posargs=words)
 
 
 @nox.session

@@ -49,13 +49,15 @@ def scope_of(path: str = "/", body: bytes = b"", **changes: Any) -> dict[str, An
     return {key: value for key, value in made.items() if value is not None}
 
 
-def sending_body(body: bytes) -> Receive:
-    """Make the `receive` of a client that sends a body and stays."""
+def sending_body(body: bytes, *, leaves: bool = False) -> Receive:
+    """Make the `receive` of a client that sends a body, and stays or leaves."""
     messages = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> Any:
         if messages:
             return messages.pop()
+        if leaves:
+            return {"type": "http.disconnect"}
         return await anyio.sleep_forever()
 
     return receive

@@ -6,7 +6,7 @@
     make_client    the same for an application and a server of the test's own
 
 A test that takes `cell` (or `client`) runs with blocking calls on an event loop forbidden. No test may leave anything
-behind: see `leaks.py`.
+behind: see `leaks.py`. Property tests are the same on every run, unless more is asked for: see `profiles.py`.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,12 +18,15 @@ import pytest
 
 from ambi import App
 from ambi.testing import Client
+from tests import profiles
 from tests.blocking import blocking_calls_forbidden
 from tests.cells import CELLS, Cell
 from tests.checkers import CheckedASGI, CheckedWSGI
 from tests.leaks import nothing_left_behind
 
 MakeClient = Callable[..., Client]
+
+profiles.load()  # before a test is imported: what it says of its examples is said against these
 
 
 @pytest.fixture(autouse=True)

@@ -58,11 +58,15 @@ def _descriptors_of_the_loop_thread() -> set[int]:
     return {part.fileno() for part in (loop._selector, loop._ssock, loop._csock)}  # type: ignore[attr-defined]
 
 
+def all_workers() -> int:
+    """Count the worker threads, idle ones too."""
+    return sum(thread.name == "ambi-worker" for thread in threading.enumerate())
+
+
 def busy_workers() -> int:
     """Count the worker threads that are not idle."""
     workers = sys.modules.get("ambi.bridge.workers")
-    alive = sum(thread.name == "ambi-worker" for thread in threading.enumerate())
-    return alive - (0 if workers is None else len(workers._idle))
+    return all_workers() - (0 if workers is None else len(workers._idle))
 
 
 def loop_threads() -> int:

@@ -612,7 +612,7 @@ class App(EquippedRouter, Generic[StateT]):
             give = _raise_or_give if self.layers or self.errors.by_class or self.errors.by_status else _render_or_give
             self._answering = Plan(
                 give, give, codec=self.json, max_body_bytes=self.limits.max_body_bytes,
-                layers=self.layers, errors=_scopes((self,)),
+                layers=self.layers, errors=_scopes((self,)), keeps_raw=True,
             )  # fmt: skip
         return self._answering
 

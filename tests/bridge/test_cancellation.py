@@ -16,10 +16,11 @@ import pytest
 
 from ambi import App, BodyStream, CallNext, Layer, Limits, Middleware, Request, Response, Stream, UploadFile
 from ambi.bridge.background import settled_on_loop
+from ambi.bridge.loop_thread import stop_loop_thread
 from ambi.bridge.to_thread import limiter_of
 from ambi.testing import Client
 from tests.bridge.conftest import Hops
-from tests.calls import call_asgi, nothing_comes, scope_of, sending_body
+from tests.calls import call_asgi, call_wsgi, nothing_comes, scope_of, sending_body
 from tests.cells import CELLS, Cell
 
 # --- at every await in turn ---
@@ -725,8 +726,6 @@ def test_an_async_piece_that_cancels_itself_is_a_500_under_wsgi(
     wsgi_cell: Cell, caplog: pytest.LogCaptureFixture
 ) -> None:
     """WSGI alone: no server thread knows what to do with a cancellation."""
-    from tests.calls import call_wsgi
-
     app = App()
 
     @app.get("/")
@@ -739,3 +738,46 @@ def test_an_async_piece_that_cancels_itself_is_a_500_under_wsgi(
 
     assert call_wsgi(app)[0] == 500
     assert "cancelled" in caplog.text
+
+
+@pytest.mark.parametrize("cell", [c for c in CELLS if c.backend == "asyncio" and c.is_async], indirect=True, ids=str)
+def test_a_task_that_a_handler_starts_outlives_its_request_and_not_the_loop(
+    cell: Cell, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As everywhere in asyncio: the loop is the worker's, under WSGI too. That one has failed is told of.
+
+    A def handler has no loop to start one on.
+    """
+    app, tasks, ended = App(), set[Any](), list[str]()
+
+    async def stay() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append("cancelled" if asyncio.current_task() in tasks else "lost")
+
+    async def fail() -> None:
+        await asyncio.sleep(0)
+        raise ValueError("of a task that nobody waits for")
+
+    @app.get("/")
+    async def handler() -> str:
+        if tasks:
+            asyncio.create_task(fail())  # noqa: RUF006  # nobody holds it
+            await asyncio.sleep(0.01)
+            return f"{sum(not task.done() for task in tasks)} goes on"
+        tasks.add(asyncio.create_task(stay()))
+        await asyncio.sleep(0)
+        return "started"
+
+    async def main() -> list[bytes]:
+        return [(await call_asgi(app))[2] for _ in range(2)]
+
+    try:
+        bodies = anyio.run(main) if cell.gateway == "asgi" else [call_wsgi(app)[2] for _ in range(2)]
+        assert ended == ["cancelled"] * (cell.gateway == "asgi"), "with its server's loop"
+    finally:
+        stop_loop_thread()
+    assert bodies == [b"started", b"1 goes on"]
+    assert ended == ["cancelled"]
+    assert "of a task that nobody waits for" in caplog.text

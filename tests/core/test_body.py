@@ -52,12 +52,13 @@ def test_a_form_as_large_as_the_limit_is_taken_and_none_larger() -> None:
         assert "is larger than" in str(refused(413, FakeBody(*chunks), MULTIPART, len(form) - 1))
 
 
-@pytest.mark.parametrize("loading", [load_body, load_body_first])
+@pytest.mark.parametrize("is_first", [False, True])
 @pytest.mark.parametrize("headers", [MULTIPART, {"content-encoding": "gzip"}])
-def test_a_raw_body_stays_as_it_was_sent(loading: Any, headers: dict[str, str]) -> None:
+def test_a_raw_body_stays_as_it_was_sent(is_first: bool, headers: dict[str, str]) -> None:
     """It is another application's to understand, which has the limit of this one."""
-    request = make_request(headers, method="POST", body=FakeBody(b"--B", b"--"))
-    run(loading(request, FakeBody(b"--B", b"--"), 5, raw=True))
+    body = FakeBody(b"--B", b"--")
+    request = make_request(headers, method="POST", body=body)
+    run(load_body_first(request, body.side, 5, raw=True) if is_first else load_body(request, body, 5, raw=True))
     assert request.body == b"--B--"
     with pytest.raises(HTTPError, match="larger than 4 bytes"):
         run(load_body(request, FakeBody(b"--B", b"--"), 4, raw=True))
@@ -81,9 +82,23 @@ def test_nothing_is_read_behind_the_limit() -> None:
 
 @pytest.mark.parametrize("coding", ["gzip", "identity, gzip", "GZIP", "br"])
 def test_a_coded_body_is_a_415_that_says_what_is_taken(coding: str) -> None:
-    body = FakeBody(b"x")
+    body = FakeBody(b"x", declared=1)
     assert refused(415, body, {"content-encoding": coding}).headers == {"accept-encoding": "identity"}
     assert body.chunks == [b"x"]
+    chunked = FakeBody(b"x")
+    refused(415, chunked, {"content-encoding": coding, "transfer-encoding": "chunked"})
+    assert chunked.chunks == [b"x"]
+
+
+def test_what_neither_length_nor_coding_told_of_is_refused_when_it_is_there() -> None:
+    """HTTP/2 and ASGI may have a body that nothing tells of; what is said of one that is not there does not matter."""
+    coded, unbounded = {"content-encoding": "gzip"}, {"content-type": "multipart/form-data"}
+    refused(415, FakeBody(b"x"), coded)
+    refused(400, FakeBody(b"", b"--B--"), unbounded)
+    for headers in (coded, unbounded, MULTIPART):
+        for nothing in (FakeBody(), FakeBody(b"", b"")):
+            assert load(nothing, headers).body == b""
+    refused(400, FakeBody(), {**MULTIPART, "transfer-encoding": "chunked"})  # it was to be a form
 
 
 @pytest.mark.parametrize("coding", ["", "identity", " Identity\t"])

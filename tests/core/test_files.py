@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from ambi import App, File, HTTPError, Middleware, Request, Response
 from ambi.core import files
-from ambi.core.files import CHUNK_BYTES, SMALL_BYTES, FileBody, content_disposition, format_etag
+from ambi.core.files import CHUNK_BYTES, SMALL_BYTES, FileBody, content_disposition
 from ambi.core.headers import parse_parameters
+from ambi.core.preconditions import format_etag
 from ambi.core.url import percent_decode
 from ambi.testing import Client
 from tests.cells import Cell
@@ -134,8 +135,11 @@ def test_a_date_that_all_versions_have_tells_none_apart(
 def test_a_file_from_the_future_was_modified_now(serve: Serve, client: Client, path: Path) -> None:
     serve(path)
     os.utime(path, (time.time() + 86400, time.time() + 86400))
-    sent = datetime.strptime(client.get("/").headers["last-modified"], "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
-    assert abs(sent.timestamp() - time.time()) < 60
+    assert abs(date_of(client.get("/")).timestamp() - time.time()) < 60
+
+
+def date_of(response: Any) -> datetime:
+    return datetime.strptime(response.headers["last-modified"], "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
 
 
 # --- one range of it ---
@@ -214,16 +218,19 @@ def test_if_range_asks_for_the_same_bytes(serve: Serve, client: Client, path: Pa
 
 
 def test_what_the_client_has_is_not_sent_again(serve: Serve, client: Client, path: Path) -> None:
-    serve(path, filename="a.bin", headers={"cache-control": "no-cache", "vary": "Cookie", "content-location": "/a"})
+    fields = {"cache-control": "no-cache", "vary": "Cookie", "content-location": "/a"}
+    serve(path, filename="a.bin", headers={**fields, "content-encoding": "br"})
     etag = client.get("/").headers["etag"]
     for condition in ({"if-none-match": etag}, {"if-none-match": f'"x", W/{etag}'}, {"if-modified-since": DATE}):
         for method in ("GET", "HEAD"):
             response = client.request(method, "/", headers={**condition, "range": "bytes=0-1"})
             assert (response.status_code, response.content) == (304, b"")
             assert dict(response.headers) == {
-                "etag": etag, "last-modified": DATE, "cache-control": "no-cache", "vary": "Cookie",
-                "content-location": "/a", "x-content-type-options": "nosniff",
-            }  # fmt: skip
+                "etag": etag,
+                "last-modified": DATE,
+                "x-content-type-options": "nosniff",
+                **fields,
+            }
 
 
 def test_what_is_another_one_than_asked_for_is_not_sent(serve: Serve, client: Client, path: Path) -> None:
@@ -319,6 +326,17 @@ def test_header_fields_of_ones_own_come_first(serve: Serve, client: Client, path
 def test_a_date_may_be_seconds(serve: Serve, client: Client, path: Path) -> None:
     serve(path, last_modified=0)
     assert client.get("/").headers["last-modified"] == "Thu, 01 Jan 1970 00:00:00 GMT"
+
+
+def test_a_date_of_ones_own_is_never_later_than_now(serve: Serve, client: Client, path: Path) -> None:
+    serve(path, last_modified=datetime.now(UTC) + timedelta(days=900))
+    assert abs(date_of(client.get("/")).timestamp() - time.time()) < 60
+
+
+def test_a_date_without_a_time_zone_is_refused(path: Path) -> None:
+    """Nothing is served here, so there is no cell."""
+    with pytest.raises(ValueError, match="says no time zone"):
+        File(path, last_modified=datetime(2020, 1, 1, 12))  # noqa: DTZ001
 
 
 @pytest.mark.parametrize(
@@ -652,6 +670,7 @@ def test_a_body_gives_its_part_and_nothing_else(size: int, reads: list[int], par
     assert body.read(5) == b""
     body.close()
     body.close()
+    assert FileBody(io.BytesIO(content), offset, length).read(0) == b""
     with pytest.raises(RuntimeError, match="sent once"):
         body.read()
 
@@ -665,6 +684,38 @@ def test_opening_a_file_leaves_it_as_it_was(path: Path) -> None:
     assert dict(file.headers) == {"content-type": "application/octet-stream", "x-own": "1"}
     if isinstance(opened.body, FileBody):
         opened.body.close()
+
+
+def test_only_a_whole_file_may_be_opened_once_more_by_whoever_sends_it(tmp_path: Path) -> None:
+    """Nothing is served here, so there is no cell. A server that is given the path of a part would send all of it."""
+    path = tmp_path / "large"
+    path.write_bytes(b"x" * (SMALL_BYTES + 2))
+    for fields, is_whole in (({}, True), ({"range": "bytes=0-"}, True), ({"range": "bytes=1-"}, False)):
+        body = File(path).open(make_request(fields)).body
+        assert isinstance(body, FileBody)
+        assert body.path == (str(path) if is_whole else None)
+        body.close()
+
+
+def test_a_small_file_is_read_at_once_and_for_a_head_none_is(tmp_path: Path) -> None:
+    """Nothing is served here, so there is no cell."""
+    small, large = tmp_path / "small", tmp_path / "large"
+    small.write_bytes(b"x" * SMALL_BYTES)
+    large.write_bytes(b"x" * (SMALL_BYTES + 1))
+    assert File(small).open(make_request()).body == b"x" * SMALL_BYTES
+    for path in (small, large):
+        opened = File(path).open(make_request(method="HEAD"))
+        assert (opened.body, opened.headers["content-length"]) == ((), str(path.stat().st_size))
+
+
+def test_what_a_length_and_a_range_are_is_not_for_others_to_say(tmp_path: Path) -> None:
+    """Nothing is served here, so there is no cell."""
+    path = tmp_path / "small"
+    path.write_bytes(LETTERS)
+    own = File(path, headers={"content-length": "1", "content-range": "bytes 0-0/1"})
+    whole, part = own.open(make_request()), own.open(make_request({"range": "bytes=1-2"}))
+    assert (whole.headers["content-length"], whole.headers.get("content-range")) == ("26", None)
+    assert (part.headers["content-length"], part.headers.get("content-range")) == ("2", "bytes 1-2/26")
 
 
 def test_opening_what_is_missing_raises(tmp_path: Path) -> None:

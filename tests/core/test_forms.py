@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ambi.core.errors import HTTPError
@@ -17,6 +17,7 @@ from ambi.core.headers import Headers
 from ambi.core.limits import Limits
 from tests.core.scaling import assert_linear
 from tests.core.vectors import vectors
+from tests.profiles import examples
 
 END = b"--B--\r\n"
 
@@ -124,15 +125,34 @@ PARTS = st.lists(
 )
 
 
-@given(PARTS, st.data())
-def test_a_body_split_anywhere_gives_the_same_form(parts: list[tuple[str, bytes, bool]], data: st.DataObject) -> None:
+def body_of(parts: list[tuple[str, bytes, bool]]) -> tuple[bytes, list[tuple[str, Any]]]:
+    """Give a body, and what is to be read of it."""
     body = b"".join(file(name, content) if is_file else field(name, content) for name, content, is_file in parts) + END
-    cuts = sorted(data.draw(st.sets(st.integers(1, len(body) - 1), max_size=4)))
-    chunks = [body[start:end] for start, end in zip([0, *cuts], [*cuts, None], strict=True)]
-    expected = [
+    return body, [
         (name, ("f.bin", content) if is_file else content.decode("utf-8", "replace"))
         for name, content, is_file in parts
     ]
+
+
+@settings(max_examples=examples(10))
+@example([("ü", b"\r\n--", True), ("a", b"\r\n--A\r", False)], 1)
+@given(PARTS, st.sampled_from([1, 10**6]))
+def test_a_body_is_the_same_form_at_every_place_where_it_may_be_cut(
+    parts: list[tuple[str, bytes, bool]], spool_bytes: int
+) -> None:
+    body, expected = body_of(parts)
+    for at in range(1, len(body)):
+        form = read(body[:at], body[at:], spool_bytes=spool_bytes)
+        assert plain(form) == expected, at
+        form.close()
+    assert plain(read(*(body[at : at + 1] for at in range(len(body))))) == expected
+
+
+@given(PARTS, st.data())
+def test_a_body_split_anywhere_gives_the_same_form(parts: list[tuple[str, bytes, bool]], data: st.DataObject) -> None:
+    body, expected = body_of(parts)
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(body) - 1), max_size=4)))
+    chunks = [body[start:end] for start, end in zip([0, *cuts], [*cuts, None], strict=True)]
     assert plain(read(*chunks)) == expected
 
 

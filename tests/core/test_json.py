@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ambi.core.errors import HTTPError
-from ambi.core.json import StandardJSON, read_json
+from ambi.core.json import StandardJSON, check_depth, read_json
 from ambi.core.multidict import MultiDict
 from tests.core.scaling import assert_linear
 from tests.core.vectors import vectors
@@ -50,6 +50,32 @@ def test_a_document_has_a_greatest_depth(opening: str, closing: str) -> None:
     assert read_json(CODEC, deepest.encode(), 500)
     with pytest.raises(HTTPError, match="nested too deeply") as caught:
         read_json(CODEC, f"[{deepest}]".encode(), 500)
+    assert caught.value.status == 400
+
+
+def test_depth_is_counted_through_however_many_brackets() -> None:
+    """It is counted in pieces of 10,000: nine of the brackets that stay open are of the first piece."""
+    before = b"[" + b"[]," * 4995
+    check_depth(before + b"[" * 399, 400)
+    with pytest.raises(HTTPError, match="too deeply"):
+        check_depth(before + b"[" * 400, 400)
+
+
+@pytest.mark.parametrize("between", [b"X", b"\xff", b"\x80", b'""', b'"[["', b"\0"])
+def test_nothing_but_brackets_counts(between: bytes) -> None:
+    """Also where it is no JSON: what an application reads it with may take more."""
+    check_depth(between * 500 + b"[]" * 500 + b"[" * 400, 400)
+    with pytest.raises(HTTPError, match="too deeply"):
+        check_depth(between * 500 + b"[" * 401, 400)
+
+
+def test_a_reader_that_is_in_too_deep_is_a_400() -> None:
+    class Codec(StandardJSON):
+        def loads(self, data: bytes, /) -> Any:
+            raise RecursionError
+
+    with pytest.raises(HTTPError, match="too deeply") as caught:
+        read_json(Codec(), b"[]", 400)
     assert caught.value.status == 400
 
 

@@ -258,6 +258,10 @@ def test_what_has_neither_tag_nor_date_meets_no_tag_and_no_date(fields: dict[str
         ("v1", False),
         (DATE, True),
         (f" {DATE} ", True),
+        (' "v1"', True),
+        ('\t"v1" ', True),
+        ('"v1"\t', True),
+        (" \t", True),
         (EARLIER, False),
         (LATER, False),
         ("not a date", False),
@@ -272,4 +276,7 @@ def test_a_range_holds_for_no_weak_tag_and_no_date_of_this_second() -> None:
     assert not holds_if_range('"v1"', 'W/"v1"', DATE, THEN.timestamp() + 100)
     assert not holds_if_range('""', "", "", THEN.timestamp() + 100)
     assert not holds_if_range(DATE, '"v1"', DATE, THEN.timestamp() + 0.9)
+    assert holds_if_range(DATE, '"v1"', DATE, THEN.timestamp() + 1)
+    assert holds_if_range(DATE, '"v1"', DATE, THEN.timestamp() + 1.5)
     assert not holds_if_range(DATE, '"v1"', "", THEN.timestamp() + 100)
+    assert not holds_if_range("not a date", '"v1"', "", THEN.timestamp() + 100)

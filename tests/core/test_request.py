@@ -226,6 +226,12 @@ def test_a_body_of_another_type_is_no_json(content_type: str) -> None:
     assert status_of(with_body(b"{}", content_type).json) == 415
 
 
+def test_json_is_read_within_the_limit_where_there_is_no_route_too() -> None:
+    """As in the handler of an error, or a middleware that asks for the body."""
+    assert with_body(b"[12345]", limits=Limits(max_json_bytes=7)).json() == [12345]
+    assert status_of(with_body(b"[123456]", limits=Limits(max_json_bytes=7)).json) == 413
+
+
 def test_a_body_that_is_no_json_is_a_400_whenever_it_is_asked_for() -> None:
     request = with_body(b"{", "application/json")
     assert status_of(request.json) == 400
@@ -259,6 +265,10 @@ def test_no_body_is_an_empty_form_and_stays_no_body(content_type: str) -> None:
 )
 def test_a_body_of_another_type_is_no_form(content_type: str) -> None:
     assert status_of(lambda: with_body(b"a=1", content_type).form) == 415
+
+
+def test_no_body_of_another_type_is_no_form_either() -> None:
+    assert status_of(lambda: make_request({"content-type": "application/json"}).form) == 415
 
 
 def test_a_form_is_read_within_limits() -> None:

@@ -251,6 +251,18 @@ def test_a_cookie_that_is_set_again_is_sent_once() -> None:
     assert [line.partition(";")[0] for line in cookies(response)] == ["b=2", "a=3"]
 
 
+def test_cookies_of_one_name_in_different_places_are_two() -> None:
+    response = Text("")
+    response.delete_cookie("a", path="/old")
+    response.delete_cookie("a", domain="shop.example")
+    response.set_cookie("a", "1")
+    response.set_cookie("a", "2", secure=True, partitioned=True)
+    response.set_cookie("a", "", domain="SHOP.example")
+    assert [line.partition(" HttpOnly")[0] for line in cookies(response)] == [
+        "a=; Max-Age=0; Path=/old;", "a=1; Path=/;", "a=2; Path=/;", "a=; Domain=SHOP.example; Path=/;",
+    ]  # fmt: skip
+
+
 def test_a_cookie_is_deleted_as_it_was_set() -> None:
     response = Text("")
     response.delete_cookie("__Host-a")

@@ -5,6 +5,7 @@ kind        http: a request, for the test client and for servers; raw: bytes on 
 request     method, target, headers, body, `chunked` (no length is sent), `declared_only` (a length, and no body);
             or the bytes
 text        plain; or {"b64": bytes}; or {"repeat_b64": [[bytes, how often], ...]}; or {"gzip_of_repeat_b64": ...}
+session     of a WebSocket: its steps, in words; see sessions.py
 expected    `status`: those that will do. What else a case asks for is in checks.py, by its id
 interfaces  where it is sent to; both where that is missing
 layer       "server" where the server should answer by itself
@@ -70,8 +71,10 @@ class Case:
         self.id: str = told["id"]
         self.kind: str = told["kind"]
         self.gateways: tuple[str, ...] = tuple(told.get("interfaces", ("wsgi", "asgi")))
-        self.statuses = frozenset(told.get("expected", {}).get("status", ()))
+        self.outcomes: list[Any] = told.get("expected", {}).get("status", [])
+        self.statuses = frozenset(self.outcomes)
         self.request: dict[str, Any] = told.get("request", {})
+        self.session: tuple[str, ...] = tuple(told.get("session", ()))
 
     @property
     def method(self) -> str:

@@ -22,15 +22,17 @@ from typing import Annotated, Any, TypeVar
 
 from jinja2 import DictLoader
 
-from ambi import App, BodyStream, File, Middleware, Request, Response, Router, Text, WebSocket
+from ambi import App, BodyStream, File, Middleware, Request, Response, Router, Text, WebSocket, WebSocketClosed
 from ambi.features.auth import Basic, Bearer, hash_password, safe_redirect, verify_password
 from ambi.features.caching import CacheControl
 from ambi.features.rate_limit import rate_limit
+from tests.servers.holding import held, resident_bytes
 
 F = TypeVar("F", bound=Callable[..., Any])
 Colour = Callable[[F], F]
 
 FILE_BYTES = 1 << 20
+FLOOD_BYTES = 1 << 16
 SECRET = "what only an administrator may read"
 OUTSIDE = "what is outside of the root"
 KEY = "a key of thirty-two bytes, for tests alone"
@@ -71,6 +73,7 @@ def make_app(folder: Path, handler: Colour = lambda function: function) -> App:
     app.static("/static", folder / "static")
     app.static("/public", folder / "public")
     _add_echoes(app, handler)
+    _add_websockets(app, handler)
     _add_bodies(app, handler)
     _add_files(app, handler, folder)
     _add_people(app, handler)
@@ -136,10 +139,52 @@ def _add_echoes(app: App, handler: Colour) -> None:
             return Text("n is a number", 400)
         return {"n": int(text)}
 
+
+# --- WebSockets; their handlers have one colour ---
+
+
+def _add_websockets(app: App, handler: Colour) -> None:
+    told: list[Any] = []
+
     @app.websocket("/ws")
     async def messages(ws: WebSocket) -> None:
         async for message in ws:
             await ws.send(message)
+
+    @app.websocket("/ws-stubborn")
+    async def receive_after_the_end(ws: WebSocket) -> None:
+        told.clear()
+        await ws.send("ready")
+        for _ in range(3):
+            try:
+                await ws.receive()
+            except WebSocketClosed as exc:
+                told.append(exc.code)
+
+    @app.websocket("/ws-insist")
+    async def choose_what_nobody_offered(ws: WebSocket) -> None:
+        told.clear()
+        try:
+            await ws.accept(subprotocol="x")
+        except ValueError as exc:
+            told.append(str(exc))
+        await ws.send("ready")
+
+    @app.websocket("/ws-flood")
+    async def send_without_end(ws: WebSocket) -> None:
+        told.clear()
+        piece, sent = bytes(FLOOD_BYTES), 0
+        try:
+            while sent < 1 << 30:
+                await ws.send(piece)
+                sent += len(piece)
+        finally:
+            told.append(sent)
+
+    @app.get("/ws-told")
+    @handler
+    def what_they_saw() -> list[Any]:
+        return told
 
 
 class View:
@@ -352,14 +397,21 @@ def _add_trouble(app: App, handler: Colour) -> None:
 
 
 def _count_calls(app: App) -> None:
-    """Count what reaches the application on either gateway, and say below /csrf that it came by TLS."""
+    """Count what reaches the application on either gateway, and say below /csrf that it came by TLS.
+
+    /held tells of the count and of what the process holds; that is no call of the application.
+    """
     wsgi, asgi, calls = app.wsgi, app.asgi, 0
+
+    def standing() -> bytes:
+        return json.dumps({**held(), "calls": calls, "resident": resident_bytes()}).encode()
 
     def counting_wsgi(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         nonlocal calls
-        if environ["PATH_INFO"] == "/calls":
-            start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(str(calls))))])
-            return [str(calls).encode()]
+        if environ["PATH_INFO"] == "/held":
+            body = standing()
+            start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+            return [body]
         calls += 1
         if environ["PATH_INFO"] == "/csrf":
             environ["wsgi.url_scheme"] = "https"
@@ -370,8 +422,8 @@ def _count_calls(app: App) -> None:
         if scope["type"] == "lifespan":
             await asgi(scope, receive, send)
             return
-        if scope["path"] == "/calls":
-            body = json.dumps(calls).encode()
+        if scope["path"] == "/held":
+            body = standing()
             fields = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
             await send({"type": "http.response.start", "status": 200, "headers": fields})
             await send({"type": "http.response.body", "body": body})

@@ -3,17 +3,23 @@
 `test_ledger.py` holds it: a case that is nowhere is a failure, and so is a test that is named and is not there.
 """
 
-TESTED_ELSEWHERE = {
+TESTED_ELSEWHERE: dict[str, str | tuple[str, ...]] = {
     # connections of servers
     "disconnect/half-close": "tests/corpus/test_sockets.py::test_a_client_that_has_sent_all_still_gets_its_answer",
     "isolation/keepalive-users": "tests/corpus/test_sockets.py::test_nothing_of_one_user_is_seen_by_the_next_on_a_connection",
     "concurrency/pipelined-order": "tests/corpus/test_sockets.py::test_a_fast_answer_waits_for_the_slow_one_before_it",
-    "websocket/bad-utf8": "tests/corpus/test_sockets.py::test_frames_that_may_not_be_close_the_connection",
-    "websocket/rsv": "tests/corpus/test_sockets.py::test_frames_that_may_not_be_close_the_connection",
-    "websocket/fragment-flood": "tests/corpus/test_sockets.py::test_frames_that_may_not_be_close_the_connection",
+    "websocket/bad-utf8": "tests/corpus/test_sockets.py::test_a_hostile_websocket_gets_what_it_may_and_leaves_nothing",
+    "websocket/rsv": "tests/corpus/test_sockets.py::test_a_hostile_websocket_gets_what_it_may_and_leaves_nothing",
+    "websocket/fragment-flood": "tests/corpus/test_sockets.py::test_a_hostile_websocket_gets_what_it_may_and_leaves_nothing",
     # what is sent and received in pieces
-    "websocket/idle": "tests/gateways/test_websocket_wsgi.py::test_a_client_that_answers_no_ping_is_given_up",
-    "websocket/slow-reader": "tests/gateways/test_websocket_wsgi.py::test_a_client_that_takes_nothing_is_left",
+    "websocket/idle": (
+        "tests/gateways/test_websocket_wsgi.py::test_a_client_that_answers_no_ping_is_given_up",
+        "tests/corpus/test_sockets.py::test_a_client_that_answers_no_ping_is_closed_by_the_server",
+    ),
+    "websocket/slow-reader": (
+        "tests/gateways/test_websocket_wsgi.py::test_a_client_that_takes_nothing_is_left",
+        "tests/corpus/test_sockets.py::test_a_client_that_takes_nothing_makes_the_handler_wait",
+    ),
     "multipart/error-closes-files": "tests/core/test_forms.py::test_the_files_of_a_refused_body_are_closed",
     "multipart/handler-ignores-files": "tests/gateways/test_bodies.py::test_files_are_closed_when_something_fails",
     "range/file-shrinks": "tests/core/test_files.py::test_a_file_that_is_cut_breaks_the_connection",
@@ -41,15 +47,26 @@ TESTED_ELSEWHERE = {
     "cancellation/def-handler-uncancellable": "tests/bridge/test_time_limit.py::test_only_an_async_def_can_be_given_a_time",
     "threadpool/exhausted": "tests/bridge/test_queue.py::test_a_handler_that_gets_no_thread_is_a_503",
     "threadpool/context": "tests/bridge/test_contexts.py::test_what_a_layer_sets_the_handler_sees_and_the_other_way_round",
-    "threadpool/async-from-sync": "tests/bridge/test_cancellation.py::test_a_handler_has_task_groups",
+    # A task that is left is not cancelled with its request: the loop is not the request's, on either gateway, and what is
+    # started on one under ASGI goes on. It is cancelled with the loop; `request.after` and `app.spawn` are supervised.
+    "threadpool/async-from-sync": (
+        "tests/bridge/test_cancellation.py::test_a_handler_has_task_groups",
+        "tests/bridge/test_cancellation.py::test_a_task_that_a_handler_starts_outlives_its_request_and_not_the_loop",
+    ),
     "threadpool/wsgi-threads-share-loop": "tests/bridge/test_threads.py::test_one_loop_thread_serves_many_threads",
-    "event-loop/fs-calls": "tests/conftest.py::no_blocking",
+    "event-loop/fs-calls": (
+        "tests/conftest.py::no_blocking",
+        "tests/faults/test_file_system.py::test_a_loop_goes_on_while_a_slow_disk_is_read",
+    ),
     "event-loop/gzip": "tests/features/test_compression.py::test_the_event_loop_does_not_wait_for_a_large_body",
     "event-loop/password-hash": "tests/features/auth/test_passwords.py::test_an_event_loop_is_not_made_to_wait",
     "isolation/contextvars": "tests/bridge/test_contexts.py::test_requests_at_once_do_not_see_each_other",
     "isolation/leak-after": "tests/bridge/test_contexts.py::test_nothing_is_left_for_the_next_request",
     "isolation/nested-asgi": "tests/features/mount/test_wsgi_guest.py::test_the_environ_of_the_server_is_not_changed",
     "isolation/streamed-context": "tests/gateways/test_streams.py::test_a_stream_runs_in_the_context_of_its_request",
+    # No time to write in is among the limits: the connection is the server's, and neither protocol has a way to say that it
+    # is to be broken off while it waits. A proxy has one (`send_timeout` of nginx, `timeout client` of haproxy). What is
+    # ours holds: who makes the answer waits, memory stays where it was, and all is released when the client goes.
     "body-limits/slow-read": "tests/faults/sockets/test_slow_readers.py::test_who_makes_an_answer_waits_for_those_who_read_slowly",
     "cancellation/shield-commit": "tests/faults/test_databases.py::test_a_transaction_that_is_cancelled_at_any_await_is_whole_or_nothing",
     "event-loop/big-json": "tests/faults/test_large_json.py::test_a_json_past_the_limit_is_refused_without_a_look_at_it",
@@ -78,4 +95,8 @@ TESTED_ELSEWHERE = {
     "signals/stop-cont": "tests/processes/scenarios.py::pause",
     "memory/logging-bound": "tests/core/test_errors.py::test_long_client_text_is_cut",
 }  # fmt: skip
-"""The id of a case -> the file and the function that provokes the same."""
+"""The id of a case -> the file and the function that provokes the same; several where each gateway has its own."""
+
+PLACES = [
+    (case, place) for case, told in TESTED_ELSEWHERE.items() for place in ([told] if isinstance(told, str) else told)
+]

@@ -5,7 +5,6 @@ import asyncio
 import concurrent.futures
 import errno
 import gc
-import io
 import logging
 import sys
 import tempfile
@@ -15,8 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import anyio
-import anyio.lowlevel
 import pytest
 
 from ambi import App, Headers, HTTPError, Request, Response, Text, UploadFile
@@ -262,88 +259,6 @@ def test_a_route_that_is_added_while_it_serves_is_served(app: App, make_client: 
         assert client.get(path).status_code == 404
         app.get(path, name=path)(cell.handler(lambda: "late"))
         assert client.get(path).text == "late"
-
-
-KINDS = (
-    ("GET", "/text"),
-    ("GET", "/crash"),
-    ("GET", "/refused"),
-    ("GET", "/stream"),
-    ("GET", "/a/b"),
-    ("POST", "/text"),
-)
-
-
-def call_wsgi(app: App, method: str, path: str) -> None:
-    """Call it as a server does; the client for tests keeps more than a server."""
-    environ = {
-        "REQUEST_METHOD": method, "PATH_INFO": path, "SERVER_PROTOCOL": "HTTP/1.1", "SERVER_NAME": "localhost",
-        "SERVER_PORT": "80", "wsgi.url_scheme": "http", "wsgi.input": io.BytesIO(), "wsgi.errors": io.StringIO(),
-    }  # fmt: skip
-    iterable: Any = app(environ, lambda status, fields, exc_info=None: io.BytesIO().write)
-    assert b"".join(iterable)
-    if hasattr(iterable, "close"):
-        iterable.close()
-
-
-async def call_asgi(app: App, method: str, path: str) -> None:
-    scope = {
-        "type": "http", "asgi": {"version": "3.0", "spec_version": "2.4"}, "http_version": "1.1", "method": method,
-        "scheme": "http", "path": path, "raw_path": path.encode(), "query_string": b"", "root_path": "", "headers": [],
-        "client": None, "server": ("localhost", 80),
-    }  # fmt: skip
-
-    async def receive() -> Any:
-        await anyio.sleep_forever()
-
-    async def send(message: Any) -> None:
-        await anyio.lowlevel.checkpoint()
-
-    await app(scope, receive, send)
-
-
-@covers("memory/errors-soak", "gc/no-cycles")
-def test_a_request_is_gone_when_it_is_answered_whatever_became_of_it(app: App, cell: Cell) -> None:
-    """By reference counting alone: what has to wait for the collector is what grows under load."""
-    seen: list[weakref.ref[Held]] = []
-
-    @app.middleware
-    def mark(request: Request) -> Any:
-        request.state.held = mine = Held()
-        seen.append(weakref.ref(mine))
-        yield
-
-    @app.get("/{kind}")
-    @cell.handler
-    def answer(kind: str) -> Any:
-        if kind == "crash":
-            raise ValueError(kind)
-        if kind == "refused":
-            raise HTTPError(403)
-        return iter(["stream"]) if kind == "stream" else kind
-
-    def left() -> list[str]:
-        return [KINDS[number % len(KINDS)][1] for number, reference in enumerate(seen) if reference() is not None]
-
-    async def ask_all() -> list[str]:
-        for method, path in KINDS * 3:
-            await call_asgi(app, method, path)
-        return left()
-
-    logging.disable()
-    gc.collect()
-    gc.disable()
-    try:
-        if cell.gateway == "asgi":
-            assert anyio.run(ask_all, backend=cell.backend) == []
-        else:
-            for method, path in KINDS * 3:
-                call_wsgi(app, method, path)
-            assert left() == []
-    finally:
-        gc.enable()
-        logging.disable(logging.NOTSET)
-    assert len(seen) == len(KINDS) * 3
 
 
 # --- resources ---

@@ -5,101 +5,31 @@ own affair: then the application was not asked, and it is still there.
 """
 
 import os
-import select
 import socket
-import struct
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from tests.corpus.cases import HOST, Answer, Case, cases_of
 from tests.corpus.checks import check_always, check_own, comparable
-from tests.corpus.fixture_app import make_tree
-from tests.servers.catalogue import Server, Start
-from tests.servers.processes import Running, await_start, end, start, why_missing
-from tests.servers.wire import chunked, request_bytes
+from tests.corpus.serving import APP, MOST_LINES, SERVERS, WAIT_S, Replay, replaying
+from tests.corpus.sessions import OPCODES, NotUnderstoodError, hold, open_websocket, sessions_of
+from tests.servers.catalogue import Server
+from tests.servers.processes import why_missing
+from tests.servers.wire import request_bytes
 
-ROOT = Path(__file__).parents[2]
-APP = "tests.corpus.fixture_app:app"
-GUNICORN = f"gunicorn --bind 127.0.0.1:{{port}} --forwarded-allow-ips '' {{arguments}} {APP}"
-UVICORN = f"uvicorn --port {{port}} --no-proxy-headers --no-access-log --http {{arguments}} {APP}"
-SERVERS = (
-    Server("gunicorn sync", "wsgi", GUNICORN.replace("{arguments}", ""), ("gunicorn",)),
-    Server("gunicorn gthread", "wsgi", GUNICORN.replace("{arguments}", "--threads 4"), ("gunicorn",)),
-    Server("uvicorn h11", "asgi", UVICORN.replace("{arguments}", "h11"), ("uvicorn",)),
-    Server("uvicorn httptools", "asgi", UVICORN.replace("{arguments}", "httptools"), ("uvicorn", "httptools")),
-    Server("ambi run", "wsgi", f"python -m ambi run --gateway wsgi --no-reload --no-debug --port {{port}} {APP}"),
-)
-WAIT_S = 10.0
-SILENCE_S = 0.3
-"""After that long without a byte a server has said all that it will say to raw bytes."""
-
-NOT_HERE = {"static/unreadable": "the tests run as root, who may read every file; in process that is played"}
+NOT_HERE = {
+    "static/unreadable": "the tests run as root, who may read every file; in process that is played",
+    "websocket/upgrade-under-wsgi": "every server here lends its socket: in process one lends none",
+    "websocket/idle": "below, by a server that does not wait long for an answer to its pings",
+    "websocket/slow-reader": "below, by a server that does not wait long for an answer to its pings",
+}
 """Cases that cannot be told over a socket here, with the reason."""
 SEVERAL_REQUESTS = frozenset(("framing/pipeline-flood",))
 """Raw cases that are more than one request, and may be answered as such."""
-
-
-class Replay:
-    """The application on one server."""
-
-    def __init__(self, running: Running) -> None:
-        self.running = running
-
-    @property
-    def server(self) -> Server:
-        return self.running.server
-
-    def send(self, case: Case) -> Answer:
-        """Send a case as it stands; what was refused is not sent to its end."""
-        fields = case.headers
-        if not any(name.lower() == "connection" for name, _ in fields):
-            fields = [*fields, ("Connection", "close")]
-        pieces: Iterable[bytes] = () if case.request.get("declared_only") else case.pieces()
-        if case.is_chunked:
-            pieces = (*(chunked(piece, end=False) for piece in pieces), b"0\r\n\r\n")
-        with self.running.connect(WAIT_S) as connection:
-            connection.send(request_bytes(case.method, case.target, fields, host=HOST))
-            for piece in pieces:
-                if select.select([connection.socket], [], [], 0)[0]:
-                    break
-                connection.send(piece)
-            answer = connection.read_answer(case.method)
-            assert answer.ending in ("complete", "closed")
-            assert not case.request.get("declared_only") or answer.is_the_last
-        return Answer(answer.status, answer.head.fields, answer.body)
-
-    def ask(self, method: str, target: str, headers: Iterable[tuple[str, str]] = (), body: bytes = b"") -> Answer:
-        """Send another request."""
-        with self.running.connect(WAIT_S) as connection:
-            fields = [*headers, ("Connection", "close")]
-            connection.send(request_bytes(method, target, fields, body, host=HOST))
-            answer = connection.read_answer(method)
-        return Answer(answer.status, answer.head.fields, answer.body)
-
-    def send_raw(self, data: bytes) -> bytes:
-        """Send bytes, and read until the server closes or is silent."""
-        with self.running.connect(WAIT_S) as connection:
-            connection.send(data)
-            connection.wait_at_most(WAIT_S if len(data) > 100_000 else 2)
-            if connection.receive():
-                connection.left_over(SILENCE_S)
-            return connection.arrived
-
-    def calls(self) -> int:
-        """Tell how often the application was called."""
-        return int(self.ask("GET", "/calls").body)
-
-    def check_alive(self, log_size: int | None) -> None:
-        """Hold what follows every case: the next one is served, and the log tells of no crash since it had that size."""
-        assert self.running.process.poll() is None
-        assert self.ask("GET", "/echo").status == 200, "the next one is served"
-        assert log_size is None or "Traceback" not in self.running.log(log_size)
 
 
 class Outcome(NamedTuple):
@@ -112,22 +42,12 @@ class Outcome(NamedTuple):
 
 @pytest.fixture(scope="module")
 def replays(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Replay]]:
-    """Give the application on every server, all started at the same time."""
+    """Give the application on every server."""
     for server in SERVERS:
         if reason := why_missing(server):
             pytest.skip(reason)
-    folder = tmp_path_factory.mktemp("corpus")
-    make_tree(folder)
-    how = Start(variables={"AMBI_CORPUS_FILES": str(folder)})
-    with ExitStack() as stack:
-        started = []
-        for server in SERVERS:
-            running = start(server, how, tmp_path_factory.mktemp("server"), ROOT)
-            stack.callback(end, running)
-            started.append(running)
-        for running in started:
-            await_start(running)
-        yield [Replay(running) for running in started]
+    with replaying(SERVERS, tmp_path_factory.mktemp("corpus")) as replays:
+        yield replays
 
 
 def on_all(replays: list[Replay], act: Callable[[Replay], Outcome]) -> list[Outcome]:
@@ -146,6 +66,7 @@ def test_a_hostile_request_is_answered_the_same_by_every_server(case: Case, repl
         answer = replay.send(case)
         calls = replay.calls() - before
         assert calls <= 1
+        assert len(replay.lines(log_size)) <= MOST_LINES
         if calls:
             check_always(case, answer)
             check_own(case, answer, replay.ask)
@@ -166,7 +87,9 @@ def test_hostile_bytes_are_one_request_at_most(case: Case, replays: list[Replay]
         log_size, before = replay.running.log_size(), replay.calls()
         arrived = replay.send_raw(case.raw)
         calls = replay.calls() - before
-        assert calls <= 1 or case.id in SEVERAL_REQUESTS
+        is_one = case.id not in SEVERAL_REQUESTS
+        assert calls <= 1 or not is_one
+        assert not is_one or len(replay.lines(log_size)) <= MOST_LINES
         status = int(arrived[9:12]) if arrived.startswith(b"HTTP/1.") else 0
         answer = Answer(status, (), arrived)
         if calls and status:
@@ -239,45 +162,65 @@ def test_a_fast_answer_waits_for_the_slow_one_before_it(replays: list[Replay]) -
 
 # --- WebSockets ---
 
-HANDSHAKE = [
-    ("Upgrade", "websocket"),
-    ("Connection", "Upgrade"),
-    ("Sec-WebSocket-Version", "13"),
-    ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
-]
-MASK = b"\0\0\0\0"
-FRAMES = {
-    "websocket/bad-utf8": (b"\x81\x82" + MASK + b"\xff\xfe", {1007}),
-    "websocket/rsv": (b"\xc1\x81" + MASK + b"x", {1002}),
-    "websocket/fragment-flood": (b"\x01\x81" + MASK + b"x" + (b"\x00\x81" + MASK + b"x") * 99_999, {1009}),
-}
 
+@pytest.mark.parametrize("case", cases_of("ws"), ids=str)
+def test_a_hostile_websocket_gets_what_it_may_and_leaves_nothing(case: Case, replays: list[Replay]) -> None:
+    if case.id in NOT_HERE:
+        pytest.skip(NOT_HERE[case.id])
+    try:
+        sessions = sessions_of(case)
+    except NotUnderstoodError as exc:
+        pytest.skip(str(exc))
 
-def close_code(data: bytes) -> int | None:
-    """Give the code of a close frame that begins here, None where there is none."""
-    return struct.unpack("!H", data[2:4])[0] if len(data) >= 4 and data[0] == 0x88 else None
-
-
-@pytest.mark.parametrize(("data", "codes"), FRAMES.values(), ids=FRAMES)
-def test_frames_that_may_not_be_close_the_connection(data: bytes, codes: set[int], replays: list[Replay]) -> None:
-    def send(replay: Replay) -> Outcome:
+    def replay_case(replay: Replay) -> Outcome:
         log_size = replay.running.log_size()
-        with replay.running.connect(WAIT_S) as connection:
-            connection.send(request_bytes("GET", "/ws", HANDSHAKE, host=HOST))
-            head = connection.read_head()
-            assert head.status == 101
-            started = time.monotonic()
-            connection.send(data)
-            if codes == {1009}:  # or as a message, if it is no larger than may be
-                connection.send(b"\x80\x80" + MASK)
-            connection.receive()
-            assert time.monotonic() - started < WAIT_S
-            is_ours = replay.server.gateway == "wsgi"
-            is_whole = connection.arrived[:2] == b"\x81\x7f"
-            # ASGI servers read frames themselves. uvicorn may close without a word, by what reads them for it.
-            is_closed = not (is_ours or connection.silent or connection.arrived)
-            assert is_whole or is_closed or close_code(connection.arrived) in codes, replay.server.name
-        replay.check_alive(log_size if is_ours else None)  # and its log may have a traceback of its own
-        return Outcome(replay.server, Answer(101, (), connection.arrived), 1)
+        for session in sessions:
+            hold(session, replay)
+        # ASGI servers read frames themselves, and may write a traceback of their own when they are wrong.
+        is_theirs = replay.server.gateway == "asgi" and any(session.has_frames for session in sessions)
+        replay.check_alive(None if is_theirs else log_size)
+        return Outcome(replay.server, Answer(0, (), b""), 1)
 
-    on_all(replays, send)
+    on_all(replays, replay_case)
+
+
+PING_S = 0.5
+PINGING = Server(
+    "uvicorn", "asgi",
+    f"uvicorn --port {{port}} --no-access-log --ws-ping-interval {PING_S} --ws-ping-timeout {PING_S} {APP}", ("uvicorn",),
+)  # fmt: skip
+GROWS_BYTES = 8 << 20
+"""By how much a server may grow for a client that takes nothing, where a gibibyte is to be sent to it."""
+
+
+@pytest.fixture(scope="module")
+def pinging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replay]:
+    """Give a server of ASGI that soon misses the answers to its pings. Those of WSGI are ours: `tests/gateways`."""
+    if reason := why_missing(PINGING):
+        pytest.skip(reason)
+    with replaying([PINGING], tmp_path_factory.mktemp("pinging")) as replays:
+        yield replays[0]
+
+
+def test_a_client_that_answers_no_ping_is_closed_by_the_server(pinging: Replay) -> None:
+    """websocket/idle."""
+    log_size = pinging.running.log_size()
+    with open_websocket(pinging, "/ws") as frames:
+        assert (came := frames.next()) is not None
+        assert came[0] == OPCODES["ping"]
+        assert (came := frames.next()) is not None
+        assert (came[0], int.from_bytes(came[1][:2])) == (OPCODES["close"], 1011)
+        assert frames.is_over()
+        pinging.check_alive(log_size)
+
+
+def test_a_client_that_takes_nothing_makes_the_handler_wait(pinging: Replay) -> None:
+    """websocket/slow-reader. Until it leaves: uvicorn ends a connection when all that it has written was taken."""
+    log_size, before = pinging.running.log_size(), pinging.held()
+    with open_websocket(pinging, "/ws-flood"):
+        time.sleep(4 * PING_S)
+        assert pinging.held()["resident"] - before["resident"] < GROWS_BYTES
+        assert pinging.ask("GET", "/ws-told").json() == [], "it is still at it"
+    pinging.check_alive(log_size)
+    [sent] = pinging.ask("GET", "/ws-told").json()
+    assert sent < GROWS_BYTES

@@ -1,4 +1,4 @@
-"""Hostile WebSockets, in process. Those that are frames are sent to servers: `test_sockets.py`."""
+"""Hostile WebSockets, in process; over sockets, with those that are frames: `test_sockets.py`."""
 
 import io
 from typing import Any

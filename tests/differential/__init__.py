@@ -1,6 +1,7 @@
 """The same bytes to ambi, Werkzeug and Starlette: where they differ, and why ours is right.
 
-    pytest tests/differential               # every difference has a rule, and every rule a difference
+    pytest tests/differential               # every difference has a rule, and every rule a difference; with
+                                            # HYPOTHESIS_PROFILE=thorough for fifty times as many requests
     python -m tests.differential            # shows what nobody has explained, and writes the page
 
 exchange.py     a request, sent to a WSGI and to an ASGI application

@@ -20,6 +20,9 @@ def show(asked: Panel, subject: str, generated: int) -> int:
     count = 0
     for sent in inputs_of(subject, generated):
         ours = asked.ours(sent)
+        if (otherwise := asked.ours(sent, "asgi")) != ours:
+            count += 1
+            print(f"{subject}: {sent}\n    WSGI: {ours}\n    ASGI: {otherwise}")
         for peer in PEERS:
             theirs = asked.theirs(peer, sent)
             if theirs != ours and not explained(subject, peer, sent, ours, theirs):

@@ -10,12 +10,14 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from tests.differential.apps import THEN
 from tests.differential.exchange import Sent
 from tests.differential.inputs import cookies, disposition, file, form, multipart, query, redirect, static
 from tests.differential.judging import Seen
 
 WERKZEUG, STARLETTE = "Werkzeug", "Starlette"
 BOTH = (WERKZEUG, STARLETTE)
+UTF_8 = "text/plain; charset=utf-8"
 
 
 class Difference(NamedTuple):
@@ -28,6 +30,7 @@ class Difference(NamedTuple):
         what: what ambi does, as a sentence.
         why: the reason, with who decides it.
         holds: whether a difference is this one: of what was sent, our answer, and theirs.
+        told: of which fields, where the rule is of what is said about the same content.
     """
 
     subjects: tuple[str, ...]
@@ -36,6 +39,7 @@ class Difference(NamedTuple):
     what: str
     why: str
     holds: Callable[[Sent, Seen, Seen], bool]
+    told: tuple[str, ...] = ()
 
 
 # --- what a request has ---
@@ -100,6 +104,12 @@ def _is_good(head: bytes) -> bool:
     lengths = any(line.lower().startswith(b"content-length") for line in lines)
     names, filenames = (len(re.findall(rb"(?i)[; \t]" + word + rb"=", named[0])) for word in (b"name", b"filename"))
     return bool(_DISPOSITION.match(named[0])) and names == 1 and filenames <= 1 and not lengths
+
+
+def _ends_in_head(body: bytes) -> bool:
+    """Tell whether a delimiter comes before the blank line that ends a header section."""
+    parts = re.split(rb"(?:\A|(?<=\r\n))--B(?:--)?[ \t]*(?:\r\n|\Z)", body)[1:-1]
+    return any(b"\r\n\r\n" not in part for part in parts)
 
 
 def _begins_with_delimiter(body: bytes) -> bool:
@@ -227,9 +237,10 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         ("cookies",), (WERKZEUG,), cookies("a=1, b=2"),
-        "A comma is a part of the value, and a tab within a name one of that.",
+        "A comma is a part of the value, and a space or a tab within a name one of that.",
         "RFC 6265 5.4 gives it no meaning, and user agents store it; it is not for the reader to drop what the writer let in.",
-        lambda sent, ours, theirs: not {",", "\t"}.isdisjoint(sent.get("cookie")) and _both_read(ours, theirs),
+        lambda sent, ours, theirs: _both_read(ours, theirs)
+        and (not {",", "\t"}.isdisjoint(sent.get("cookie")) or any(" " in part.partition("=")[0].rstrip() for part in _cookie_parts(sent))),
     ),
     Difference(
         ("cookies",), (WERKZEUG,), cookies('a="\\374"'),
@@ -253,6 +264,13 @@ DIFFERENCES: tuple[Difference, ...] = (
         "RFC 7578 4.2, RFC 9110 5.6.2. Of two names readers take one or the other, and so a filter in front of the application and"
         " the application do not see the same form. Limits: `max_part_headers`.",
         lambda sent, ours, theirs: ours.status == 400 and not all(map(_is_good, _heads(sent.body))),
+    ),
+    Difference(
+        ("multipart",), (WERKZEUG,), multipart(b'--B\r\nContent-Disposition: form-data; name="a"\r\n--B\r\nContent-Disposition: form-data; name="b"\r\n\r\nx\r\n--B--\r\n'),
+        "A header section ends with a blank line; a delimiter before it is a 400.",
+        "RFC 2046 5.1: a part without content has that line, too. Werkzeug reads on over the delimiter, or drops the part; who takes it"
+        " for one sees another form.",
+        lambda sent, ours, theirs: ours.status == 400 and _ends_in_head(sent.body),
     ),
     Difference(
         ("multipart",), BOTH, disposition('form-data; name="a\0b"'),
@@ -360,7 +378,23 @@ DIFFERENCES: tuple[Difference, ...] = (
         "WSGI cannot tell an empty field from a missing one on every server; both gateways answer alike. RFC 9110 has no such value.",
         lambda sent, ours, theirs: _says(sent, "if-range") and not sent.get("if-range") and ours.status in (206, 416),
     ),
+    Difference(
+        ("range", "conditions"), BOTH, file(range="bytes=0-4"),
+        "The content type of a file that the application names is sent as it was named.",
+        "The bytes are the application's, and so is what they are: text in another encoding than UTF-8 would be misread. Both others"
+        " add `charset=utf-8` to types of text. Types that ambi derives from a name, of files and of its own pages, have it.",
+        lambda sent, ours, theirs: dict(ours.told).get("content-type") == "text/plain" and dict(theirs.told).get("content-type") == UTF_8,
+        told=("content-type",),
+    ),
     # --- conditions
+    Difference(
+        ("conditions",), (WERKZEUG,), file(range="bytes=0-4", if_range=THEN, if_none_match='"v2"'),
+        "If-Range is decided by itself, whatever conditions that let the request pass have in them.",
+        "RFC 9110 13.2.2: steps 1 to 4 have been passed when step 5 comes. Werkzeug asks the tags of If-Match and If-None-Match for"
+        " the date of If-Range.",
+        lambda sent, ours, theirs: ours.status in (206, 416) and theirs.status == 200 and sent.get("if-range") == THEN
+        and (_says(sent, "if-none-match") or _says(sent, "if-match")),
+    ),
     Difference(
         ("conditions",), (STARLETTE,), file(if_match='"v2"'),
         "If-Match and If-Unmodified-Since are heeded for files: 412.",
@@ -424,7 +458,31 @@ DIFFERENCES: tuple[Difference, ...] = (
         "RFC 9110 13.2.2: from step 1 it goes on at step 3. Werkzeug looks at one of them.",
         lambda sent, ours, theirs: ours.status == 304 and _says(sent, "if-match") and theirs.status == 200,
     ),
+    Difference(
+        ("conditions", "static"), BOTH, file(if_none_match='"v1"'),
+        "A 304 has the Last-Modified of the 200.",
+        "RFC 9110 15.4.5 asks for ETag, and leaves room for what guides a cache: one that goes by dates updates what it has stored"
+        " (RFC 9111 3.2). nginx sends both, too.",
+        lambda sent, ours, theirs: ours.status == 304 and "last-modified" in dict(ours.told) and "last-modified" not in dict(theirs.told),
+        told=("last-modified",),
+    ),
     # --- static files
+    Difference(
+        ("static",), BOTH, static("/archive.tar.gz"),
+        "A compressed file has the type of the compression.",
+        "RFC 6713: it is what the bytes are, and what is to be saved. Werkzeug says that the archive is coded for the way (RFC 9110"
+        " 8.4), and clients unpack what somebody wants to download as it is; Starlette names the type of what is inside alone.",
+        lambda sent, ours, theirs: ".gz" in sent.path and dict(ours.told).get("content-type") == "application/gzip",
+        told=("content-type", "content-encoding"),
+    ),
+    Difference(
+        ("static",), (STARLETTE,), static("/link-in"),
+        "The type of a file is that of the name that was asked for.",
+        "Where a link leads to is nobody else's concern, and may be a name without a meaning, as of content-addressed stores. Starlette"
+        " takes the name behind the link.",
+        lambda sent, ours, theirs: "link-in" in sent.path and dict(theirs.told).get("content-type") == UTF_8,
+        told=("content-type",),
+    ),
     Difference(
         ("static",), BOTH, static("/.env"),
         "Files whose names begin with a dot are not there.",
@@ -529,9 +587,16 @@ def _ends_before_it_begins(text: str) -> bool:
 
 
 def explained(subject: str, peer: str, sent: Sent, ours: Seen, theirs: Seen) -> list[Difference]:
-    """Give the rules that a difference follows; none for one that nobody has explained."""
-    return [
+    """Give the rules that a difference follows; none for one that nobody has explained.
+
+    Where it is only in what is said of the content, each field of it needs a rule that names it.
+    """
+    about_fields = ours.decides_as(theirs)
+    rules = [
         rule
         for rule in DIFFERENCES
-        if subject in rule.subjects and peer in rule.peers and rule.holds(sent, ours, theirs)
-    ]
+        if subject in rule.subjects and peer in rule.peers and bool(rule.told) == about_fields
+        and rule.holds(sent, ours, theirs)
+    ]  # fmt: skip
+    unexplained = ours.tells_else_than(theirs) - {name for rule in rules for name in rule.told}
+    return [] if about_fields and unexplained else rules

@@ -4,34 +4,50 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from hypothesis import HealthCheck, Phase, given, settings
 
-from tests.differential.apps import make_ours, make_starlette, make_tree, make_werkzeug
+from tests.differential.apps import ETAG, make_ours, make_starlette, make_tree, make_werkzeug
 from tests.differential.exchange import Answer, Sent, ask_asgi, ask_wsgi
 from tests.differential.inputs import GENERATED, known
 
 PEERS = ("Werkzeug", "Starlette")
-_COMPARED = ("content-range", "location")
+GATEWAYS = ("wsgi", "asgi")
+_DECIDED = ("content-range", "location")
+_TOLD = ("content-encoding", "content-length", "content-type", "etag", "last-modified")
 
 
 class Seen(NamedTuple):
-    """What is compared of an answer: what was read, if it was a matter of that; else status, some fields, and the body."""
+    """What is compared of an answer: what was read, if it was a matter of that; else status, some fields, and the body.
+
+    `told` is what is said of the content, which is the same wherever the answer is.
+    """
 
     status: int
     read: Any = None
     fields: tuple[tuple[str, str], ...] = ()
     body: str = ""
+    told: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
         if self.read is not None:
             return " ".join(repr(pair) for kind in ("fields", "files") for pair in self.read[kind]) or "nothing"
         return " ".join([str(self.status), *(f"{name}: {value}" for name, value in self.fields)])
+
+    def decides_as(self, other: Seen) -> bool:
+        """Tell whether both are the same answer, whatever is said of its content."""
+        return self._replace(told=()) == other._replace(told=())
+
+    def tells_else_than(self, other: Seen) -> set[str]:
+        """Give the names of fields about the content that one has and the other has not, or with another value."""
+        return {name for name, _ in set(self.told) ^ set(other.told)}
 
 
 def seen(answer: Answer) -> Seen:
@@ -40,10 +56,19 @@ def seen(answer: Answer) -> Seen:
         return Seen(answer.status)
     if answer.fields.get("content-type", "").startswith("application/json"):
         return Seen(answer.status, json.loads(answer.body))
-    fields = tuple((name, answer.fields[name]) for name in _COMPARED if name in answer.fields)
-    return Seen(
-        answer.status, None, fields, "" if answer.status in (302, 307, 308, 304) else answer.body.decode("latin-1")
-    )
+    fields = tuple((name, answer.fields[name]) for name in _DECIDED if name in answer.fields)
+    if answer.status in (302, 307, 308):  # a page about the other one, for who does not go there
+        return Seen(answer.status, None, fields)
+    told = tuple((name, _plain(name, answer.fields[name])) for name in _TOLD if name in answer.fields)
+    return Seen(answer.status, None, fields, answer.body.decode("latin-1"), told)
+
+
+def _plain(name: str, value: str) -> str:
+    """Give the value of a field; of a tag that each makes in its own way, that it is one, and of which kind."""
+    if name != "etag" or value.strip('W/"') == ETAG:
+        return value
+    kind = "weak" if value.startswith("W/") else "strong"
+    return kind if re.fullmatch('(?:W/)?"[!-~]+"', value) and '"' not in value[3:-1] else value
 
 
 class Panel:
@@ -54,9 +79,9 @@ class Panel:
         self._ours, self._werkzeug, self._starlette = make_ours(root), make_werkzeug(root), make_starlette(root)
         self._runner = runner
 
-    def ours(self, sent: Sent) -> Seen:
+    def ours(self, sent: Sent, gateway: str = "wsgi") -> Seen:
         """Ask ambi."""
-        return seen(ask_wsgi(self._ours, sent))
+        return seen(ask_wsgi(self._ours, sent) if gateway == "wsgi" else self._runner.run(ask_asgi(self._ours, sent)))
 
     def theirs(self, peer: str, sent: Sent) -> Seen:
         """Ask one of the others; an exception is its 500."""
@@ -75,7 +100,8 @@ def panel() -> Iterator[Panel]:
         yield Panel(Path(folder), runner)
 
 
-def inputs_of(subject: str, generated: int = 100) -> list[Sent]:
+@cache
+def inputs_of(subject: str, generated: int = 100) -> tuple[Sent, ...]:
     """Give the requests of a subject, the same ones on each run."""
     found = dict.fromkeys(known(subject))
 
@@ -88,4 +114,4 @@ def inputs_of(subject: str, generated: int = 100) -> list[Sent]:
         found[sent] = None
 
     collect()
-    return list(found)
+    return tuple(found)

@@ -20,8 +20,10 @@ INTRODUCTION = """# Differences from Werkzeug and Starlette
 
 The same bytes were sent to ambi, to Werkzeug (on which Flask stands) and to Starlette (on which FastAPI stands). Where
 one of them reads something else than ambi, or answers otherwise, it is listed here, with what was sent, what was seen
-and why ambi does it so. "The same" means: as ambi. A test sends more than a thousand requests, and fails for a difference
-that is not explained here and for an explanation without a difference.
+and why ambi does it so. "The same" means: as ambi. Of an answer the status, the body, Location and Content-Range are
+compared, and what is said of the content: its type, coding and length, ETag (how it is made is everybody's own) and
+Last-Modified. A test sends more than a thousand requests, and fails for a difference that is not explained here and for an
+explanation without a difference; both gateways of ambi answer each of them alike.
 
 ```console
 pytest tests/differential             # is it all still so?
@@ -57,10 +59,11 @@ def _told(panel: Panel, rule: Difference) -> Iterator[str]:
     yield ""
     yield "  | sent | " + " | ".join(("ambi", *PEERS)) + " |"
     yield "  |---|" + "---|" * (1 + len(PEERS))
-    cells = [_code(_sent(rule.example)), _code(_shown(ours))]
+    cells = [_code(_sent(rule.example)), _code(_shown(ours, rule.told))]
     for peer in PEERS:
         theirs = panel.theirs(peer, rule.example)
-        cells.append("the same" if theirs == ours else _code(_shown(theirs)))
+        is_same = theirs.decides_as(ours) and theirs.tells_else_than(ours).isdisjoint(rule.told)
+        cells.append("the same" if is_same else _code(_shown(theirs, rule.told)))
     yield f"  | {' | '.join(cells)} |"
     yield ""
 
@@ -82,13 +85,14 @@ def _sent(sent: Sent) -> str:
     return ascii(" ".join(filter(None, (method, target, fields))))[1:-1]
 
 
-def _shown(seen: Seen) -> str:
+def _shown(seen: Seen, told: tuple[str, ...]) -> str:
     if seen.status == 500:
         return "500"
     if seen.read is not None:
         pairs = [*seen.read["fields"], *seen.read["files"]]
         return " ".join("=".join(ascii(part)[1:-1] if part else "''" for part in pair) for pair in pairs) or "nothing"
-    return ascii(str(seen))[1:-1]
+    fields = (f"{name}: {value}" for name, value in seen.told if name in told)
+    return ascii(" ".join([str(seen), *fields]))[1:-1]
 
 
 def _code(text: str) -> str:

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 pytest.importorskip("werkzeug")
 pytest.importorskip("starlette")
@@ -16,7 +17,7 @@ pytest.importorskip("python_multipart")
 from tests.differential.differences import DIFFERENCES, Difference, explained
 from tests.differential.exchange import Sent
 from tests.differential.inputs import SUBJECTS, query
-from tests.differential.judging import PEERS, Panel, Seen, inputs_of, panel
+from tests.differential.judging import GATEWAYS, PEERS, Panel, Seen, inputs_of, panel
 from tests.differential.page import PAGE, page, without_versions
 
 pytestmark = [
@@ -41,7 +42,7 @@ def asked() -> Iterator[Panel]:
 @pytest.mark.parametrize("subject", SUBJECTS)
 def test_every_difference_has_a_rule(asked: Panel, subject: str) -> None:
     unexplained: list[tuple[str, Sent, Seen, Seen]] = []
-    sent_to_all = inputs_of(subject)
+    sent_to_all = inputs_of(subject, settings.default.max_examples)
     assert len(sent_to_all) > 100
     for sent in sent_to_all:
         ours = asked.ours(sent)
@@ -50,6 +51,16 @@ def test_every_difference_has_a_rule(asked: Panel, subject: str) -> None:
             if theirs != ours and not explained(subject, peer, sent, ours, theirs):
                 unexplained.append((peer, sent, ours, theirs))
     assert unexplained == []
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_both_gateways_answer_the_same(asked: Panel, subject: str) -> None:
+    differing = []
+    for sent in inputs_of(subject, settings.default.max_examples):
+        answers = [asked.ours(sent, gateway) for gateway in GATEWAYS]
+        if answers[0] != answers[1]:
+            differing.append((sent, *answers))
+    assert differing == []
 
 
 @pytest.mark.parametrize("rule", DIFFERENCES, ids=lambda rule: rule.what[:50])
@@ -69,6 +80,8 @@ def test_an_answer_that_nobody_gives_has_no_rule(asked: Panel) -> None:
             theirs = asked.theirs(peer, sent)
             if theirs == asked.ours(sent):
                 other = theirs._replace(status=299, read=None)
+                assert explained(subject, peer, sent, other, theirs) == []
+                other = theirs._replace(told=(*theirs.told, ("content-type", "x/y")))
                 assert explained(subject, peer, sent, other, theirs) == []
     ours = asked.ours(query("a=1"))
     assert explained("query", "Werkzeug", query("a=1"), ours, asked.theirs("Werkzeug", query("a=2"))) == []

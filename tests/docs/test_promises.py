@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from ambi import App, Limits, Response
+from ambi.core.cookies import MAX_COOKIE_BYTES
 from tests.docs.markdown import ROOT
 
 PAGE = ROOT / "docs" / "explanation" / "security.md"
@@ -96,6 +97,11 @@ def test_every_default_is_on_the_page_as_it_is(name: str) -> None:
     told = calls_of_the_page().get(name)
     assert told, f"{name} is not on the page"
     assert all(each == defaults_of(CALLS[name]) for each in told)
+
+
+def test_every_number_besides_is_what_the_code_has() -> None:
+    told = [row[1] for row in ROWS if len(row) == 3 and row[1] != "always" and not _CALL.fullmatch(row[1])]
+    assert set(told) == {f"{MAX_COOKIE_BYTES} bytes"}
 
 
 def test_no_call_is_on_the_page_that_nothing_is_known_of() -> None:

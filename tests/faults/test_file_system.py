@@ -6,6 +6,7 @@ room again the next request is served.
 
 import contextlib
 import errno
+import io
 import os
 import resource
 import shutil
@@ -22,6 +23,7 @@ import anyio
 import pytest
 
 from ambi import App, File, Limits, Middleware, Request, UploadFile
+from ambi.core.files import CHUNK_BYTES as FILE_CHUNK_BYTES
 from ambi.features.sessions import SQLiteStore, Unavailable
 from ambi.testing import Client
 from tests.cells import GATEWAYS, Cell
@@ -440,21 +442,9 @@ def test_what_is_away_is_logged_once_and_passes_the_layers_as_a_crash(
     assert client.get("/").text == "sorry: the host of the queue"
 
 
-def test_a_loop_goes_on_while_a_slow_disk_writes(tmp_path: Path) -> None:
-    """Under ASGI alone, where they would share an event loop."""
-    app = uploading(next(cell for cell in GATEWAYS if cell.is_async))
-    client = Client(app, gateway="asgi", backend="asyncio")
-    really = tempfile.TemporaryFile
+def ticking(app: App) -> list[float]:
+    """Let the application's event loop tick while it serves; give by how much each tick is late."""
     waits: list[float] = []
-
-    class Slow:
-        def __init__(self) -> None:
-            self._file = really(buffering=0)
-            self.seek, self.close = self._file.seek, self._file.close
-
-        def write(self, data: bytes) -> int:
-            time.sleep(0.1)
-            return self._file.write(data)
 
     async def tick() -> None:
         while True:
@@ -469,7 +459,70 @@ def test_a_loop_goes_on_while_a_slow_disk_writes(tmp_path: Path) -> None:
             group.cancel_scope.cancel()
 
     app.lifespan(lifespan)
+    return waits
+
+
+def test_a_loop_goes_on_while_a_slow_disk_writes(tmp_path: Path) -> None:
+    """Under ASGI alone, where they would share an event loop."""
+    app = uploading(next(cell for cell in GATEWAYS if cell.is_async))
+    client = Client(app, gateway="asgi", backend="asyncio")
+    really = tempfile.TemporaryFile
+    waits = ticking(app)
+
+    class Slow:
+        def __init__(self) -> None:
+            self._file = really(buffering=0)
+            self.seek, self.close = self._file.seek, self._file.close
+
+        def write(self, data: bytes) -> int:
+            time.sleep(0.1)
+            return self._file.write(data)
+
     with pytest.MonkeyPatch.context() as patch, client:
         patch.setattr(tempfile, "TemporaryFile", lambda **options: Slow())
         assert client.post("/", files=FILES).text == "10000"
     assert sorted(waits)[len(waits) // 2] < 0.05, "most ticks come in time while writes take 100 ms each"
+
+
+SLOW_S = 0.25
+
+
+class SlowFile(io.FileIO):
+    """A file on a disk that takes its time for every read."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        time.sleep(SLOW_S)
+        return super().read(size)
+
+
+@pytest.mark.parametrize("path", ["/file", "/static/a.bin"])
+def test_a_loop_goes_on_while_a_slow_disk_is_read(path: str, tmp_path: Path) -> None:
+    """Under ASGI alone. To open the file, to ask what it is, and each read take longer than any tick may."""
+    (tmp_path / "a.bin").write_bytes(b"x" * (FILE_CHUNK_BYTES + 1))
+    app = App()
+    app.static("/static", tmp_path)
+    slow: list[str] = []
+
+    @app.get("/file")
+    async def file() -> File:
+        return File(tmp_path / "a.bin")
+
+    def slowly(name: str, really: Callable[..., Any], is_meant: Callable[[Any], bool]) -> Callable[..., Any]:
+        def call(*args: Any, **options: Any) -> Any:
+            if is_meant(args[0]) and name not in slow:
+                slow.append(name)
+                time.sleep(SLOW_S)
+            return really(*args, **options)
+
+        return call
+
+    waits = ticking(app)
+    with pytest.MonkeyPatch.context() as patch, Client(app, gateway="asgi", backend="asyncio") as client:
+        patch.setattr(os, "open", slowly("open", os.open, lambda path: str(path).endswith("a.bin")))
+        patch.setattr(os, "fstat", slowly("fstat", os.fstat, lambda number: True))
+        patch.setattr(io, "FileIO", SlowFile)
+        waits.clear()
+        assert len(client.get(path).content) == FILE_CHUNK_BYTES + 1
+    assert slow == ["open", "fstat"]
+    assert len(waits) > 10
+    assert max(waits) < SLOW_S / 2

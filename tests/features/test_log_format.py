@@ -23,6 +23,7 @@ from ambi.features import log_format
 from ambi.features.log_format import ConsoleFormatter, JSONFormatter, configure, log_config
 from ambi.testing import Client
 from tests.cells import Cell
+from tests.profiles import examples
 
 JSON = JSONFormatter()
 TEXT = ConsoleFormatter()
@@ -145,7 +146,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(st.text(max_size=50), st.dictionaries(st.sampled_from(["one", "two", "three"]), VALUES))
 def test_whatever_there_is_becomes_one_line_of_json(message: str, extra: dict[str, Any]) -> None:
     told = line(message.replace("%", ""), error=raised(ValueError(message)), **extra)

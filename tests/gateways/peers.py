@@ -12,8 +12,11 @@ from typing import Any, Protocol
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from wsproto.extensions import PerMessageDeflate
 
+from ambi import App, HTTPError, Middleware, Request, Response, Text, WebSocket, WebSocketClosed
 from ambi.bridge.stopping import forget_stopping
-from ambi.testing import Client, Response, WebSocketClosed
+from ambi.testing import Client
+from ambi.testing import Response as Answered
+from ambi.testing import WebSocketClosed as ClosedByPeer
 from ambi.testing.websocket import handshake_options
 from ambi.testing.websocket_asgi import Answer, MessageExchange, data_of
 from ambi.testing.websocket_wsgi import SocketWire
@@ -22,7 +25,7 @@ from tests.cells import Cell
 WAIT_S = 10.0
 
 
-Closed = WebSocketClosed
+Closed = ClosedByPeer
 """The other side closed; `args` are code and reason."""
 
 
@@ -73,6 +76,41 @@ def connecting(cell: Cell) -> Iterator[Connect]:
                 return peer
 
         yield connect
+
+
+def left_while_answered(how: str) -> tuple[App, list[Any]]:
+    """Make an application whose handler accepts a client that has left, and goes on in one way or another.
+
+    Returns:
+        The application; and what it saw: whether it was accepted and closed, the status that layers see, and what
+        was sent.
+    """
+    app = App()
+    events: list[Any] = []
+
+    @app.middleware
+    def layer(request: Request) -> Middleware:
+        request.on_sent(lambda sent: events.append((sent.status, sent.is_complete)))
+        response = yield
+        events.append(response.status)
+
+    @app.websocket("/")
+    async def handler(ws: WebSocket) -> Response | None:
+        try:
+            await ws.accept()
+        except WebSocketClosed:
+            events.append((ws.accepted, ws.closed))
+            if how == "passes":
+                raise
+        if how == "HTTPError":
+            raise HTTPError(401)
+        return Text("sorry", 503) if how == "answer" else None
+
+    return app, events
+
+
+LEFT_WHILE_ANSWERED = [("passes", 499), ("nothing", 499), ("answer", 503), ("HTTPError", 401)]
+"""How such a handler goes on, and the status that layers see."""
 
 
 # --- WSGI ---
@@ -148,7 +186,7 @@ class SocketPeer(SocketWire):
         self.ended()
 
 
-def _note_answer(peer: Any, response: Response) -> None:
+def _note_answer(peer: Any, response: Answered) -> None:
     peer.status, peer.headers, peer.body = response.status_code, dict(response.headers), response.content
     peer.subprotocol = response.headers.get("sec-websocket-protocol")
 

@@ -150,6 +150,47 @@ def test_it_runs_whatever_became_of_the_response(app: App, client: Client, cell:
     assert events == ["ran"]
 
 
+@pytest.mark.parametrize("how", ["all of it", "leaving", "stream error"])
+@pytest.mark.parametrize("at", [0, 1], ids=["first item", "second item"])
+def test_it_may_be_asked_for_while_the_response_is_streamed(
+    app: App, client: Client, cell: Cell, late: Any, how: str, at: int
+) -> None:
+    events: list[Any] = []
+
+    def items(request: Request) -> Any:
+        for number in range(10_000 if how == "leaving" else 3):
+            if number == at:
+                request.on_sent(lambda sent: events.append((sent.status, sent.body_bytes, sent.is_complete)))
+                request.after(late(events.append), "ran")
+            yield b"x" * 10
+            if how == "stream error" and number == 1:
+                raise ValueError("mid-stream")
+
+    async def items_async(request: Request) -> AsyncIterator[bytes]:
+        for item in items(request):
+            await anyio.sleep(0)
+            yield item
+
+    @app.get("/")
+    @cell.handler
+    def handler(request: Request) -> Stream:
+        return Stream(items_async(request) if cell.is_async else items(request), status=203)
+
+    if how == "leaving":
+        with client.stream("GET", "/") as response:
+            chunks = response.iter_bytes()
+            for _ in range(2):
+                next(chunks)
+    elif how == "stream error":
+        with pytest.raises(ValueError, match="mid-stream"):
+            client.get("/")
+    else:
+        assert client.get("/").content == b"x" * 30
+    (status, size, is_complete), ran = events
+    assert (status, is_complete, ran) == (203, how == "all of it", "ran")
+    assert size >= 20 if how == "leaving" else size == {"all of it": 30, "stream error": 20}[how]
+
+
 def test_files_of_a_form_are_open_until_it_has_run(app: App, client: Client, cell: Cell, late: Any) -> None:
     seen: list[bytes] = []
     files: list[UploadFile] = []

@@ -8,7 +8,8 @@ import anyio
 import pytest
 from anyio.from_thread import start_blocking_portal
 
-from ambi import App, BodyStream, Request, Stream
+from ambi import App, BodyStream, Middleware, Request, Stream
+from ambi.gateways import asgi, asgi_connection
 from tests.calls import Receive, call_asgi, nothing_comes, scope_of, sending_body
 from tests.cells import CELLS, Cell
 from tests.checkers import CheckedASGI
@@ -79,6 +80,22 @@ def test_a_path_that_is_none_is_a_400(cell: Cell, changes: dict[str, Any]) -> No
     assert call(app, cell, changes)[0] == 400
 
 
+@pytest.mark.parametrize("half", [0xDCFF, 0xD800], ids=["of bad bytes by surrogateescape", "of no bytes"])
+@pytest.mark.parametrize("raw_path", [None, b"/%FF", b"/a"])
+def test_a_path_with_half_of_a_character_in_it_is_a_400(cell: Cell, half: int, raw_path: bytes | None) -> None:
+    app = App()
+    seen: list[str] = []
+
+    @app.middleware
+    def layer(request: Request) -> Middleware:
+        seen.append(str(request.url))
+        yield
+
+    app.get("/{rest:path}")(cell.handler(lambda rest: rest))
+    assert call(app, cell, {"path": f"/a{chr(half)}", "raw_path": raw_path})[0] == 400
+    assert seen == ["http:///a%3F"]
+
+
 @pytest.mark.parametrize(
     ("changes", "client", "host"),
     [
@@ -108,9 +125,10 @@ def test_header_fields_may_be_lists_or_tuples(cell: Cell, headers: Any) -> None:
     assert call(app, cell, {"headers": headers})[2] == b"b"
 
 
-def test_http_2_may_have_a_body_without_saying_so(cell: Cell) -> None:
+@pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
+def test_http_2_may_have_a_body_without_saying_so(cell: Cell, method: str) -> None:
     app = App()
-    app.post("/")(cell.handler(lambda request: request.body))
+    app.route("/", methods=(method,))(cell.handler(lambda request: request.body))
     messages = [
         {"type": "http.request", "body": b"a", "more_body": True},
         {"type": "http.request", "more_body": True},
@@ -120,17 +138,18 @@ def test_http_2_may_have_a_body_without_saying_so(cell: Cell) -> None:
     async def receive() -> Any:
         return messages.pop(0)
 
-    assert call(app, cell, {"method": "POST", "http_version": "2"}, receive)[2] == b"ab"
+    assert call(app, cell, {"method": method, "http_version": "2"}, receive)[2] == b"ab"
 
 
 @pytest.mark.parametrize("body", [b"abc", b""])
-def test_a_post_may_have_a_body_without_saying_so(cell: Cell, body: bytes) -> None:
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "QUERY"])
+def test_a_post_may_have_a_body_without_saying_so(cell: Cell, method: str, body: bytes) -> None:
     """Events of a cloud's gateway, which Mangum brings, and some test clients have none of the fields that tell."""
     app = App()
-    app.post("/")(cell.handler(lambda request: request.body))
+    app.route("/", methods=(method,))(cell.handler(lambda request: request.body))
 
     async def main() -> tuple[int, dict[str, str], bytes]:
-        return await call_asgi(app, scope_of(method="POST"), sending_body(body))
+        return await call_asgi(app, scope_of(method=method), sending_body(body))
 
     assert anyio.run(main, backend=cell.backend)[::2] == (200, body)
 
@@ -147,11 +166,69 @@ def test_an_asgi_middleware_may_wrap_one_side(cell: Cell) -> None:
     assert call(app, cell, {})[2] == b"https"
 
 
+def test_a_version_of_http_need_not_be_told(cell: Cell) -> None:
+    app = App(allowed_hosts=["shop.example"])
+    app.get("/")(cell.handler(lambda request: request.method))
+
+    async def main() -> tuple[int, dict[str, str], bytes]:
+        return await call_asgi(app, scope_of(http_version=None))
+
+    assert anyio.run(main, backend=cell.backend)[::2] == (200, b"GET")
+
+
+@pytest.mark.parametrize(("version", "status"), [("1.0", 400), ("1.1", 200)])
+def test_chunks_are_of_http_1_1(cell: Cell, version: str, status: int) -> None:
+    app = App()
+    app.post("/", csrf=False)(cell.handler(lambda request: request.body))
+    changes = {"method": "POST", "http_version": version, "headers": [(b"transfer-encoding", b"chunked")]}
+    assert call(app, cell, changes, sending_body(b"abc"))[0] == status
+
+
+def test_what_is_no_ascii_in_a_query_is_encoded(cell: Cell) -> None:
+    app = App()
+    app.get("/a")(cell.handler(lambda request: [request.query_string, request.root_path, str(request.url)]))
+    changes = {"path": "/a", "query_string": b"b=\xc3\xbc\x7f", "server": ("inside", 80)}
+    assert json.loads(call(app, cell, changes)[2]) == ["b=%C3%BC\x7f", "", "http://inside/a?b=%C3%BC%7F"]
+
+
+def test_256_hosts_are_remembered_at_most(cell: Cell) -> None:
+    app = App()
+    app.get("/")(cell.handler(lambda: ""))
+    known, sizes = asgi._hosts, []
+
+    async def main() -> None:
+        for number in range(600):
+            host = f"h{number}.example".encode()
+            assert (await call_asgi(app, scope_of(headers=[(b"host", host)])))[0] == 200
+            assert (await call_asgi(app, scope_of(headers=[(b"host", b"a b")])))[0] == 400
+            assert known[host] == host.decode()
+            sizes.append(len(known))
+
+    anyio.run(main, backend=cell.backend)
+    assert (max(sizes), min(sizes[300:])) == (256, 1)
+
+
 @pytest.mark.parametrize("kind", ["webtransport", ""])
 def test_a_scope_that_is_not_served_says_so(cell: Cell, kind: str) -> None:
     with pytest.raises(RuntimeError, match=f"'{kind}' is not served"), start_blocking_portal(cell.backend) as portal:
         app: Any = App()
         portal.call(app, {"type": kind}, nothing_comes, nothing_comes)
+
+
+def test_a_body_that_nobody_wants_is_waited_for_once_not_for_each_piece(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asgi_connection, "_DRAIN_S", 0.1)
+    read = 0
+
+    async def receive() -> Any:
+        nonlocal read
+        read += 1
+        await anyio.sleep(0.05)
+        return {"type": "http.request", "body": b"x", "more_body": read < 40}
+
+    assert call(App(), cell, {"method": "POST", "headers": [(b"content-length", b"40")]}, receive)[0] == 404
+    assert read < 10
 
 
 def test_an_error_that_leaves_before_the_body_was_read_closes_the_connection(cell: Cell) -> None:
@@ -198,8 +275,18 @@ def test_a_server_that_never_suspends_does_not_starve_the_others(cell: Cell) -> 
     assert 20 < len(made) < 200
 
 
-def test_a_disconnect_that_send_reports_is_no_error(cell: Cell, caplog: pytest.LogCaptureFixture) -> None:
-    """uvicorn's raises an OSError, which the checker of these tests would take for one of the application's."""
+GONE = (
+    OSError("the connection is gone"),
+    RuntimeError("unable to perform operation on <TCPTransport closed=True 0x1>; the handler is closed"),
+)
+"""What servers raise for an answer that nobody takes any more: uvicorn's own, and on uvloop."""
+
+
+@pytest.mark.parametrize("gone", GONE, ids=repr)
+def test_a_disconnect_that_send_reports_is_no_error(
+    cell: Cell, caplog: pytest.LogCaptureFixture, gone: Exception
+) -> None:
+    """The checker of these tests would take it for an error of the application's."""
     app = App()
     closed = []
 
@@ -223,7 +310,7 @@ def test_a_disconnect_that_send_reports_is_no_error(cell: Cell, caplog: pytest.L
     async def send(message: Any) -> None:
         sent.append(message)
         if len(sent) > 5:
-            raise OSError("the connection is gone")
+            raise gone
 
     with start_blocking_portal(cell.backend) as portal:
         portal.call(app, scope_of(), nothing_comes, send)
@@ -231,8 +318,9 @@ def test_a_disconnect_that_send_reports_is_no_error(cell: Cell, caplog: pytest.L
     assert [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
 
 
+@pytest.mark.parametrize("gone", GONE, ids=repr)
 def test_a_disconnect_that_send_reports_of_a_whole_answer_is_no_error(
-    cell: Cell, caplog: pytest.LogCaptureFixture
+    cell: Cell, caplog: pytest.LogCaptureFixture, gone: Exception
 ) -> None:
     app = App()
     after = []
@@ -244,7 +332,7 @@ def test_a_disconnect_that_send_reports_of_a_whole_answer_is_no_error(
         return "x"
 
     async def send(message: Any) -> None:
-        raise OSError("the connection is gone")
+        raise gone
 
     with start_blocking_portal(cell.backend) as portal:
         portal.call(app, scope_of(), nothing_comes, send)

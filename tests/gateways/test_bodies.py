@@ -186,9 +186,73 @@ def test_a_multipart_form_has_fields_and_files(app: App, client: Client, cell: C
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("declared", [False, True], ids=["chunked", "declared"])
+@pytest.mark.parametrize(
+    ("content_type", "body", "expected"),
+    [
+        (FORM, b"a=%C3%BC&b=+&&a", [["a", "ü"], ["b", " "], ["a", ""]]),
+        (
+            "multipart/form-data; boundary=b",
+            b'--b\r\ncontent-disposition: form-data; name="f"; filename="n"\r\n\r\n\r\n--\r\n--b--\r\n',
+            [["f", ["n", "\r\n--"]]],
+        ),
+    ],
+    ids=["urlencoded", "multipart"],
+)
+def test_a_form_that_comes_in_two_pieces_is_the_same_wherever_it_was_cut(
+    app: App, client: Client, cell: Cell, content_type: str, body: bytes, expected: list[Any], declared: bool
+) -> None:
+    app.post("/")(
+        cell.handler(
+            lambda request: [
+                [name, value if isinstance(value, str) else [value.filename, value.read().decode()]]
+                for name, value in request.form.pairs()
+            ]
+        )
+    )
+    headers = {"content-type": content_type} | ({"content-length": str(len(body))} if declared else {})
+    read = [client.post("/", content=[body[:at], body[at:]], headers=headers).json() for at in range(1, len(body))]
+    assert read == [expected] * (len(body) - 1)
+
+
 def test_no_body_is_an_empty_form(app: App, client: Client, cell: Cell) -> None:
     app.post("/")(cell.handler(lambda request: len(request.form) == 0 and "empty"))
     assert client.post("/").text == "empty"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"content-type": "multipart/form-data; boundary=b"},
+        {"content-type": "multipart/form-data"},
+        {"content-type": "multipart/form-data; boundary=b", "content-encoding": "gzip"},
+        {"content-type": FORM, "content-encoding": "gzip"},
+    ],
+    ids=["multipart", "no boundary", "coded", "coded urlencoded"],
+)
+@pytest.mark.parametrize("has_length", [True, False], ids=["length 0", "no length"])
+def test_no_body_is_an_empty_form_whatever_was_said_of_it(
+    app: App, make_client: MakeClient, cell: Cell, headers: dict[str, str], has_length: bool
+) -> None:
+    """Without a length nothing tells beforehand that there is no body: under ASGI an empty one comes."""
+    app.post("/")(cell.handler(lambda request: len(request.form) == 0 and "empty"))
+    served = app if has_length else without_length(app, cell.gateway)
+    client = make_client(served, judged=has_length)  # the judge is told of a length, and the application is not
+    assert client.post("/", headers=headers).text == "empty"
+
+
+def without_length(app: App, gateway: str) -> Any:
+    """Give the application to a client that always sends a length."""
+
+    def wsgi(environ: dict[str, Any], start_response: Any) -> Any:
+        environ.pop("CONTENT_LENGTH", None)
+        return app(environ, start_response)
+
+    async def asgi(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        lines = [line for line in scope.get("headers", ()) if line[0] != b"content-length"]
+        await app({**scope, "headers": lines}, receive, send)
+
+    return wsgi if gateway == "wsgi" else asgi
 
 
 @pytest.mark.parametrize(
@@ -790,6 +854,33 @@ def test_the_layers_around_one_that_wants_the_body_see_the_refusal_of_it(
         response = client.post("/", content=content)
         assert (response.status_code, response.text, response.headers["x-outer"]) == (413, "too large", "yes")
     assert seen == ([413, 413] if touched else [413, 413, 413, 413])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/missing", 404), ("PUT", "/", 405), ("OPTIONS", "/", 204), ("POST", "/slash", 308),
+        ("POST", "/inner/missing", 404), ("PUT", "/inner/", 405), ("POST", "/%FF", 400),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data; boundary=b"])
+def test_a_middleware_that_wants_the_body_gets_that_of_a_request_without_a_route_too(
+    make_client: MakeClient, cell: Cell, method: str, path: str, status: int, content_type: str
+) -> None:
+    seen: list[bytes] = []
+    app, inner = App(), App()
+
+    @app.middleware(body=True)
+    def signed(request: Request) -> Middleware:
+        seen.append(request.body)
+        yield
+
+    app.post("/")(cell.handler(lambda: "here"))
+    app.post("/slash/")(cell.handler(lambda: "here"))
+    inner.post("/")(cell.handler(lambda: "here"))
+    app.mount("/inner", inner)
+    response = make_client(app).request(method, path, content=b"abc", headers={"content-type": content_type})
+    assert (response.status_code, seen) == (status, [b"abc" if status != 400 else b""])  # of that, no more is read
 
 
 def lambda_layer(request: Request) -> Middleware:

@@ -6,6 +6,7 @@ import pytest
 
 from ambi import App, ConfigurationError, Limits, Middleware, Request
 from ambi.testing import Client
+from ambi.testing.messages import Request as SentRequest
 from tests.cells import Cell
 from tests.conftest import MakeClient
 
@@ -54,6 +55,42 @@ def test_header_bytes_past_the_limit_are_a_431(
     client = client_within(make_client, cell, max_header_lines=20, max_header_bytes=1000)
     response = client.get("/", headers=[(f"x-{n}", "v" * size) for n, size in enumerate(values)])
     assert response.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("sizes", "status"),
+    [
+        ([(3, 984)], 200), ([(3, 985)], 431), ([(980, 7)], 200), ([(980, 8)], 431), ([(329, 0)] * 3, 200), ([(330, 0)] * 3, 431),
+        ([(100, 1)] * 12, 431), ([(4000, 1)], 431),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_names_and_values_of_header_fields_are_weighed_to_the_byte(
+    make_client: MakeClient, cell: Cell, sizes: list[tuple[int, int]], status: int
+) -> None:
+    """Thirteen bytes are those of the Host line."""
+    lines = [(f"x{n}".ljust(name, "a"), "v" * value) for n, (name, value) in enumerate(sizes)]
+    asked = SentRequest("GET", "http", "localhost", "/", header_lines=[("host", "localhost"), *lines])
+    assert client_within(make_client, cell, max_header_bytes=1000).send(asked).status_code == status
+
+
+@pytest.mark.parametrize(("count", "status"), [(8, 200), (9, 431)])
+def test_as_many_lines_as_allowed_may_be_large(make_client: MakeClient, cell: Cell, count: int, status: int) -> None:
+    lines = [("x-large", "v" * 30_000), ("host", "localhost"), *((f"x-{n}", "1") for n in range(count))]
+    asked = SentRequest("GET", "http", "localhost", "/", header_lines=lines)
+    assert client_within(make_client, cell, max_header_lines=10).send(asked).status_code == status
+
+
+def test_a_large_line_is_large_before_the_host_and_behind_it(make_client: MakeClient, cell: Cell) -> None:
+    host, large = ("host", "localhost"), ("x-large", "v" * 2000)
+    for lines in ([host, large], [large, host]):
+        asked = SentRequest("GET", "http", "localhost", "/", header_lines=lines)
+        assert client_within(make_client, cell, max_header_bytes=1000).send(asked).status_code == 431
+
+
+def test_names_alone_can_pass_the_limit_of_bytes(make_client: MakeClient, cell: Cell) -> None:
+    lines = [(f"x{n}".ljust(7000, "a"), "v") for n in range(10)]
+    assert client_within(make_client, cell).get("/", headers=lines).status_code == 431
 
 
 def test_cookies_past_the_limit_are_ignored(make_client: MakeClient, cell: Cell) -> None:

@@ -80,6 +80,48 @@ def test_a_target_with_a_fragment_is_a_400(
     assert refused.json()["detail"] == "the target of the request holds a character that must be percent-encoded"
 
 
+@pytest.mark.parametrize(
+    "target", ["/a\x01b", "/a\tb?c", "/\x00", "/\x7f/../a", "/%41\x1f", "/\xc3\xbc\x0b", "http://localhost/a\tb"]
+)
+def test_a_path_with_a_control_byte_is_a_400(
+    seen: dict[str, Any], make_client: MakeClient, app: App, target: str
+) -> None:
+    """waitress and Werkzeug let it pass, and waitress leaves out a tab: then "/ad min" is "/admin" to it alone."""
+    asked = SentRequest("GET", "http", "localhost", target, header_lines=[("host", "localhost")])
+    refused = make_client(app, judged=False).send(asked)
+    assert refused.status_code == 400
+    assert refused.json()["detail"] == "the target of the request holds a character that must be percent-encoded"
+
+
+def test_a_control_character_that_is_encoded_is_one_of_the_path(seen: dict[str, Any], client: Client) -> None:
+    assert look(seen, client, "/a%01b%7F", lambda request: request.path) == "/a\x01b\x7f"
+
+
+@pytest.mark.parametrize("target", ["a", "a/b?c=/d", "ftp://localhost/a", "://localhost/a", "localhost:80"])
+def test_a_target_that_is_no_path_and_no_absolute_form_is_a_400(
+    seen: dict[str, Any], make_client: MakeClient, app: App, target: str
+) -> None:
+    asked = SentRequest("GET", "http", "localhost", target, header_lines=[("host", "localhost")])
+    assert make_client(app, judged=False).send(asked).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        ("http://localhost/a%20b", "/a b"), ("HTTPS://other.example:81/a?x=1", "/a"), ("http://localhost", "/"),
+        ("http://user@localhost/%2541", "/%41"),
+    ],
+)  # fmt: skip
+def test_an_absolute_target_is_the_path_in_it(
+    seen: dict[str, Any], make_client: MakeClient, app: App, target: str, path: str
+) -> None:
+    """RFC 9112 3.2.2. uvicorn with h11 hands the whole of it on."""
+    seen["look"] = lambda request: request.path
+    asked = SentRequest("GET", "http", "localhost", target, header_lines=[("host", "localhost")])
+    assert make_client(app, judged=False).send(asked).status_code == 200
+    assert seen["found"] == path
+
+
 def test_the_parameters_of_the_path_have_names(app: App, client: Client, cell: Cell) -> None:
     @app.get("/{year:int}/{slug}")
     @cell.handler

@@ -67,9 +67,14 @@ class Point:
         (JSON("text", 201), 201, DATA, b'"text"'),
         (Response(), 200, TEXT, b""),
         (Response(b"x"), 200, BYTES, b"x"),
+        (Response(bytearray(b"a")), 200, BYTES, b"a"),
+        (Response(memoryview(b"m")), 200, BYTES, b"m"),
         (Response("ü"), 200, TEXT, "ü".encode()),
         (Response(b"x", 203, content_type="a/b"), 203, "a/b", b"x"),
         (Response("x", headers={"content-type": "a/b"}), 200, "a/b", b"x"),
+        (Text("x", headers={"content-type": "a/b"}), 200, "a/b", b"x"),
+        (HTML("<p>", headers={"Content-Type": "application/xhtml+xml"}), 200, "application/xhtml+xml", b"<p>"),
+        (JSON(1, headers={"content-type": "application/ld+json"}), 200, "application/ld+json", b"1"),
         ("\ud800", 200, TEXT, b"?"),
     ],
     ids=repr,
@@ -85,6 +90,12 @@ def test_a_value_becomes_a_response(
         body,
     )
     assert response.headers.get("content-length") == (None if status == 204 else str(len(body)))
+
+
+def test_a_stream_has_the_type_of_its_header_fields(app: App, client: Client, cell: Cell) -> None:
+    app.get("/")(cell.handler(lambda: Stream(iter(["a,b"]), headers={"content-type": "text/csv"})))
+    response = client.get("/")
+    assert (response.headers.get("content-type"), response.content) == ("text/csv", b"a,b")
 
 
 def test_a_tuple_may_bring_header_fields(app: App, client: Client, cell: Cell) -> None:
@@ -212,6 +223,31 @@ def test_a_handler_for_head_is_preferred_to_the_one_for_get(app: App, client: Cl
     app.head("/")(cell.handler(lambda: Response(b"abc", headers={"x-head": "yes"})))
     response = client.head("/")
     assert (response.headers["x-head"], response.headers["content-length"], response.content) == ("yes", "3", b"")
+
+
+@pytest.mark.parametrize(("given", "sent"), [("12345", "12345"), ("0", "0"), (None, None), ("-1", None)])
+@pytest.mark.parametrize("methods", [["HEAD"], ["HEAD", "GET"]], ids=str)
+def test_an_empty_answer_to_head_has_the_length_that_its_handler_knows_and_no_other(
+    app: App, client: Client, cell: Cell, given: str | None, sent: str | None, methods: list[str]
+) -> None:
+    """RFC 9110 8.6: a length in it is that of the answer to GET."""
+    headers = {"etag": '"a"'} if given is None else {"etag": '"a"', "content-length": given}
+    app.route("/", methods=methods)(cell.handler(lambda: Response(b"", headers=headers)))
+    response = client.head("/")
+    assert (response.headers.get("content-length"), response.headers["etag"], response.content) == (sent, '"a"', b"")
+
+
+def test_an_empty_answer_of_get_has_its_length_for_head_too(app: App, client: Client, cell: Cell) -> None:
+    app.get("/")(cell.handler(lambda: Response(b"")))
+    assert client.get("/").headers["content-length"] == client.head("/").headers["content-length"] == "0"
+
+
+def test_the_handler_of_get_may_say_the_length_instead_of_making_the_body_for_head(
+    app: App, client: Client, cell: Cell
+) -> None:
+    app.get("/")(cell.handler(lambda: Response(b"", headers={"content-length": "7"})))
+    assert client.head("/").headers["content-length"] == "7"
+    assert client.get("/").headers["content-length"] == "0"
 
 
 @pytest.mark.parametrize("status", [204, 304])
@@ -401,12 +437,17 @@ def test_a_cookie_is_secure_but_on_loopback_http(
     assert line.endswith("; Secure") is secure
 
 
+@pytest.mark.parametrize("status", [200, 204, 205, 304, 404])
 @pytest.mark.parametrize("cache_control", [None, "no-store"])
-def test_an_answer_with_a_cookie_is_private(app: App, client: Client, cell: Cell, cache_control: str | None) -> None:
+def test_an_answer_with_a_cookie_is_private(
+    app: App, client: Client, cell: Cell, cache_control: str | None, status: int
+) -> None:
+    """One without a body, too: a 204 may be stored, and a 304 brings what is stored up to date (RFC 9111 3.2, 4.2.2)."""
+
     @app.get("/")
     @cell.handler
     def handler() -> Text:
-        response = Text("x")
+        response = Text("x", status)
         response.set_cookie("a", "1")
         if cache_control:
             response.headers["cache-control"] = cache_control

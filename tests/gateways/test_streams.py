@@ -654,10 +654,20 @@ def test_an_error_before_the_first_item_is_a_clean_500(
     assert events[-1] == "closed"
 
 
-def test_on_response_sees_the_500_of_a_stream(app: App, client: Client, cell: Cell) -> None:
+def test_on_response_sees_the_500_of_a_stream_after_the_stream_and_on_sent_that_alone(
+    app: App, client: Client, cell: Cell
+) -> None:
+    seen: list[int] = []
+    sent: list[int | None] = []
+
+    def allow(response: Response) -> None:
+        seen.append(response.status)
+        response.headers["access-control-allow-origin"] = "*"
+
     @app.middleware
     def cors(request: Request) -> Middleware:
-        request.on_response(lambda response: response.headers.update({"access-control-allow-origin": "*"}))
+        request.on_response(allow)
+        request.on_sent(lambda told: sent.append(told.status))
         yield
 
     source = Items([ValueError()], [])
@@ -665,6 +675,7 @@ def test_on_response_sees_the_500_of_a_stream(app: App, client: Client, cell: Ce
     app.get("/")(cell.handler(lambda: Stream(make())))
     response = client.get("/")
     assert (response.status_code, response.headers.get("access-control-allow-origin")) == (500, "*")
+    assert (seen, sent) == ([200, 500], [500])
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)

@@ -298,12 +298,15 @@ def test_a_denial_may_be_a_stream(app: App, connect: Connect, events: list[Any])
     assert (peer.status, peer.body, events) == (403, b"ab", ["closed"])
 
 
-@pytest.mark.parametrize("how", ["HTTPError", "close", "nothing"])
+@pytest.mark.parametrize("how", ["HTTPError", "close", "receive", "nothing"])
 def test_what_is_not_accepted_is_refused(app: App, connect: Connect, how: str, events: list[Any]) -> None:
     @app.websocket("/")
     async def handler(ws: WebSocket) -> None:
         if how == "HTTPError":
             raise HTTPError(401, "who are you?")
+        if how == "receive":
+            await ws.close(4000)
+            await ws.receive()
         if how == "close":
             await ws.close(4000)
             await ws.close(4000)

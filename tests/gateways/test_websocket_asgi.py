@@ -10,7 +10,7 @@ import pytest
 from ambi import App, Stream, Text, WebSocket, WebSocketClosed
 from ambi.bridge.inbox import MAX_MESSAGES
 from tests.cells import GATEWAYS, Cell
-from tests.gateways.peers import Closed, Connect, connecting
+from tests.gateways.peers import LEFT_WHILE_ANSWERED, Closed, Connect, connecting, left_while_answered
 
 
 @pytest.fixture(params=[cell for cell in GATEWAYS if cell.gateway == "asgi"], ids=lambda cell: cell.backend)
@@ -216,6 +216,23 @@ def test_a_client_that_left_before_it_was_answered(app: App, connect: Connect) -
     connect(left).ended()
     connect(never_there).ended()
     assert seen == ["gone"]
+
+
+@pytest.mark.parametrize("extensions", [{}, {"websocket.http.response": {}}], ids=["plain", "denials"])
+@pytest.mark.parametrize(("how", "status"), LEFT_WHILE_ANSWERED)
+def test_what_was_not_answered_was_not_accepted(connect: Connect, how: str, status: int, extensions: Any) -> None:
+    app, events = left_while_answered(how)
+    tried: list[str] = []
+
+    async def left(scope: Any, receive: Any, send: Any) -> None:
+        async def refused(message: Any) -> None:
+            tried.append(message["type"])
+            raise OSError("the client has left")
+
+        await app({**scope, "extensions": extensions}, receive, refused)
+
+    connect(left).ended()
+    assert (events, tried) == ([(False, True), status, (499, False)], ["websocket.accept"])
 
 
 def test_http_2_has_no_body_here(app: App, connect: Connect) -> None:

@@ -17,11 +17,11 @@ from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessag
 
 from ambi import App, Limits, WebSocket, WebSocketClosed
 from ambi.bridge.inbox import MAX_MESSAGES
-from ambi.gateways import wsgi_websocket
+from ambi.gateways import socket_link, wsgi_websocket
 from ambi.gateways.deflate import agree
 from tests.calls import call_wsgi, environ_of
 from tests.cells import GATEWAYS, Cell
-from tests.gateways.peers import Closed, SocketPeer, connecting
+from tests.gateways.peers import LEFT_WHILE_ANSWERED, Closed, SocketPeer, connecting, left_while_answered
 
 HANDSHAKE: dict[str, Any] = {
     "HTTP_CONNECTION": "keep-alive, Upgrade", "HTTP_UPGRADE": "WebSocket", "HTTP_SEC_WEBSOCKET_VERSION": "13",
@@ -117,6 +117,16 @@ def test_a_handshake_that_is_none_is_answered_in_http(
         environ = handshake(**{"gunicorn.socket": there, **changes})
         found, headers, _ = call_wsgi(echo_app(), environ)
     assert (found, {name: headers.get(name) for name in fields}) == (status, fields)
+
+
+@pytest.mark.parametrize(("how", "status"), LEFT_WHILE_ANSWERED)
+def test_what_was_not_answered_was_not_accepted(cell: Cell, how: str, status: int) -> None:
+    app, events = left_while_answered(how)
+    here, there = socket.socketpair()
+    here.close()
+    with there, pytest.raises(ConnectionError):  # by which Werkzeug lets go of the connection
+        call_wsgi(app, handshake(**{"werkzeug.socket": there}))
+    assert events == [(False, True), status, (499, False)]
 
 
 def test_a_server_without_a_socket_is_told_apart(cell: Cell) -> None:
@@ -485,6 +495,102 @@ def test_a_ping_is_answered_while_a_large_message_is_written(connect: Any) -> No
     event = peer.next_event()
     assert isinstance(event, TextMessage)
     assert event.data == "x"
+
+
+@pytest.mark.parametrize("offer_deflate", [False, True], ids=["plain", "deflated"])
+@pytest.mark.parametrize("then", ["a message", "a ping", "nothing", "the end"])
+def test_what_a_cancelled_send_has_begun_is_finished(connect: Any, offer_deflate: bool, then: str) -> None:
+    app, noise, cancelled = App(), os.urandom(2_000_000), threading.Event()
+
+    @app.websocket("/")
+    async def handler(ws: WebSocket) -> None:
+        with anyio.move_on_after(0.1):
+            await ws.send(noise)
+        cancelled.set()
+        if then == "a message":
+            await ws.send("x")
+        if then != "the end":
+            await ws.receive()
+
+    peer = connect(app, offer_deflate=offer_deflate)
+    assert cancelled.wait(10)
+    if then == "a ping":
+        peer.socket.sendall(frame(9, b"1"))
+    assert b"".join(parts_of(peer)) == noise
+    if then == "a message":
+        assert peer.receive() == "x"
+    elif then == "a ping":
+        event = peer.next_event()
+        assert isinstance(event, Pong)
+    elif then == "the end":
+        assert closed(peer) == (1000, "")
+
+
+def test_a_send_that_is_cancelled_behind_another_one_has_begun_nothing(connect: Any) -> None:
+    app, noise, cancelled = App(), os.urandom(2_000_000), threading.Event()
+
+    @app.websocket("/")
+    async def handler(ws: WebSocket) -> None:
+        for message in (noise, noise, "lost"):
+            with anyio.move_on_after(0.1):
+                await ws.send(message)
+        cancelled.set()
+        await ws.send("last")
+
+    peer = connect(app, offer_deflate=True)
+    assert cancelled.wait(10)
+    assert b"".join(parts_of(peer)) == noise
+    assert peer.receive() == "last"
+
+
+def test_the_rest_of_a_cancelled_send_is_given_up_where_the_client_takes_nothing(
+    connect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket_link, "_LINGER_S", 0.1)
+    app, seen = App(limits=Limits(websocket_pong_s=0.2)), []
+
+    @app.websocket("/")
+    async def handler(ws: WebSocket) -> None:
+        with anyio.move_on_after(0.1):
+            await ws.send(bytes(5_000_000))
+        try:
+            await ws.receive()
+        except WebSocketClosed as exc:
+            seen.append(exc.code)
+
+    connect(app).ended()
+    assert seen == [1006]
+
+
+def test_a_client_that_takes_the_rest_of_a_cancelled_send_slowly_does_not_hold_the_end(
+    connect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket_link, "_LINGER_S", 0.1)
+    app = App(limits=Limits(websocket_pong_s=0.3, websocket_close_s=0.1))
+
+    @app.websocket("/")
+    async def handler(ws: WebSocket) -> None:
+        with anyio.move_on_after(0.1):
+            await ws.send(bytes(50_000_000))
+
+    peer = connect(app)
+    began = time.monotonic()
+    with contextlib.suppress(OSError):
+        while peer._thread.is_alive() and time.monotonic() - began < 5:
+            peer.socket.recv(100_000)
+            time.sleep(0.05)
+    peer.ended()
+    assert time.monotonic() - began < 4  # the whole of it would take 25 seconds
+
+
+def parts_of(peer: SocketPeer) -> Iterator[bytes]:
+    """Give the parts of the binary message that comes next."""
+    while True:
+        event = peer.next_event()
+        assert isinstance(event, BytesMessage), event
+        yield bytes(event.data)
+        if event.message_finished:
+            return
 
 
 def test_a_flood_of_pings_leaves_turns_of_the_loop_to_others(connect: Any) -> None:

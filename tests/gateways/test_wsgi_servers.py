@@ -12,11 +12,11 @@ from unittest.mock import ANY
 
 import pytest
 
-from ambi import App, BodyStream, HTTPError, Request, Stream
+from ambi import App, BodyStream, HTTPError, Limits, Middleware, Request, Stream
 from ambi.bridge import run_ahead
 from ambi.bridge.background import settle_in_process
 from ambi.bridge.run_ahead import RunAhead
-from ambi.gateways import wsgi_streams
+from ambi.gateways import wsgi, wsgi_streams
 from tests.calls import call_wsgi, environ_of
 from tests.cells import CELLS, Cell
 from tests.gateways.taps import in_threads
@@ -104,6 +104,32 @@ def test_a_body_is_read_as_far_as_the_server_says(
         assert answer == body
 
 
+@pytest.mark.parametrize("is_touched", [False, True], ids=["left alone", "touched"])
+@pytest.mark.parametrize(("length", "refusal"), [(None, 411), ("3", 400)])
+def test_the_layers_see_the_refusal_of_a_body_that_the_server_cannot_give(
+    cell: Cell, is_touched: bool, length: str | None, refusal: int
+) -> None:
+    seen: list[Any] = []
+    app = App()
+
+    @app.middleware
+    def outer(request: Request) -> Middleware:
+        response = yield
+        seen.append(response.status)
+
+    @app.middleware(body=True)
+    def inner(request: Request) -> Middleware:
+        if is_touched:
+            request.json()
+        yield
+
+    app.error(refusal)(cell.handler(lambda request, error: "refused"))
+    app.post("/")(cell.handler(lambda request: request.body))
+    changes = {"REQUEST_METHOD": "POST", "HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": length}
+    status, _, body = call(app, {**changes, "CONTENT_TYPE": "application/json"})
+    assert (status, body, seen) == (refusal, b"refused", [refusal])
+
+
 @pytest.mark.parametrize(
     "error", [Exception("bad chunk"), ValueError("framing"), OSError("gone"), TimeoutError()], ids=repr
 )
@@ -126,6 +152,9 @@ def test_an_error_of_the_servers_input_is_no_crash(
     [
         ({"PATH_INFO": ""}, "/", "http://inside:8000/"),
         ({"PATH_INFO": None}, "/", "http://inside:8000/"),
+        ({"PATH_INFO": "/a", "QUERY_STRING": None, "SCRIPT_NAME": None}, "/a", "http://inside:8000/a"),
+        ({"PATH_INFO": "/a", "QUERY_STRING": "b=\xc3\xbc"}, "/a", "http://inside:8000/a?b=%C3%BC"),
+        ({"PATH_INFO": "/it's\\a"}, "/it's\\a", "http://inside:8000/it's%5Ca"),
         ({"PATH_INFO": "/\xc3\xbc"}, "/ü", "http://inside:8000/%C3%BC"),
         ({"PATH_INFO": "/a/b", "SCRIPT_NAME": "/\xc3\xbc"}, "/a/b", "http://inside:8000/%C3%BC/a/b"),
         ({"PATH_INFO": "", "SCRIPT_NAME": "/app"}, "/", "http://inside:8000/app/"),
@@ -158,6 +187,49 @@ def test_a_path_that_is_none_is_a_400(cell: Cell, path: str) -> None:
     app = App()
     app.get("/{rest:path}")(cell.handler(lambda rest: rest))
     assert call(app, {"PATH_INFO": path})[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"PATH_INFO": "/abcde", "QUERY_STRING": "xyz"}, 200),
+        ({"PATH_INFO": "/abcde", "QUERY_STRING": "wxyz"}, 414),
+        ({"PATH_INFO": "/abcdefghi", "QUERY_STRING": ""}, 200),
+        ({"PATH_INFO": "/abcdefghij", "QUERY_STRING": ""}, 414),
+        ({"PATH_INFO": "/a", "RAW_URI": "/%61?wxyz"}, 200),
+        ({"PATH_INFO": "/a", "RAW_URI": "/%61?vwxyzz"}, 414),
+    ],
+)
+def test_a_target_is_weighed_as_it_was_sent_or_as_the_server_tells_it(
+    cell: Cell, changes: dict[str, Any], status: int
+) -> None:
+    app = App(limits=Limits(max_target_bytes=10))
+    app.get("/{rest:path}")(cell.handler(lambda rest: rest))
+    assert call(app, changes)[0] == status
+
+
+def test_256_hosts_are_remembered_at_most(cell: Cell) -> None:
+    app = App()
+    app.get("/")(cell.handler(lambda: ""))
+    known = wsgi._hosts
+    sizes = []
+    for number in range(600):
+        assert call(app, {"HTTP_HOST": f"h{number}.example"})[0] == 200
+        assert call(app, {"HTTP_HOST": "a b"})[0] == 400
+        assert {None, f"h{number}.example"} <= known
+        sizes.append(len(known))
+    assert (max(sizes), min(sizes[300:])) == (256, 2), "none at all is known ever after"
+
+
+@pytest.mark.parametrize("key", ["RAW_URI", "REQUEST_URI"])
+@pytest.mark.parametrize("target", ["/ad\tmin", "/ad\tmin?x", "/%61d\tmin", "/admin\x01"])
+def test_a_control_byte_that_the_server_left_out_of_the_path_is_a_400(cell: Cell, key: str, target: str) -> None:
+    """waitress leaves out tabs: what a proxy before it has read is another path."""
+    app = App()
+    app.get("/admin")(cell.handler(lambda: "secret"))
+    assert call(app, {"PATH_INFO": "/admin", key: target})[0] == 400
+    for harmless in ("/admin", "/%61dmin", "/old?x=\xc3\xbc", "/\xc2\xa0"):
+        assert call(app, {"PATH_INFO": "/admin", key: harmless})[0] == 200
 
 
 @pytest.mark.parametrize(

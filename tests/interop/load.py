@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from tests.interop.catalogue import GUESTS, Guest
 from tests.interop.journeys import BIG, FORM, HOST, JSON, MULTIPART, multipart
 from tests.interop.serving import serve
+from tests.servers.holding import trouble_in
 from tests.servers.processes import Running
 from tests.servers.wire import Connection, Field, NoAnswerError, request_bytes
 from tests.streaming.load import KIB_A_MIB, Peak, blocks
-from tests.streaming.serving import TROUBLE
 
 BY_NAME = {guest.name: guest for guest in GUESTS}
 CLIENTS = 6
@@ -218,7 +218,7 @@ def load(server_name: str, guest_name: str, count: int) -> LoadSeen:
         took = time.monotonic() - began
         after = await_as_before(server, before)
         log = (server.folder / "log").read_text(errors="replace")
-        trouble = [line for line in log.splitlines() if TROUBLE.search(line)]
+        trouble = trouble_in(log)
         return LoadSeen(before, after, clients.answered, clients.left, took, trouble)
 
 

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from tests.interop.serving import serve
+from tests.servers.holding import TROUBLE
 from tests.servers.processes import Running
 from tests.servers.wire import Answer, collect
-from tests.streaming.serving import TROUBLE, chosen
+from tests.streaming.serving import chosen
 
 Client = pytest.importorskip("mcp.client.client").Client
 

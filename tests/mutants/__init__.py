@@ -1,6 +1,6 @@
 """Mutants: parts of the framework with one small fault each, and the tests that have to see it.
 
-    python -m tests.mutants                    all modules of the catalogue, a few minutes of one core
+    python -m tests.mutants                    all modules of the catalogue, half an hour of one core
     python -m tests.mutants core/cookies.py    one of them; `--list` says what would be tried, and tries nothing
 
 catalogue.py    which modules, and which tests concern each

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import sys
 
-from tests.processes.live import WRK
+from tests.processes.readers import WRK
 from tests.processes.scenarios import ALL, HEADINGS, SCENARIOS, play
 
-WIDTHS = [8, 19, 12, 10, 44, 4, 5, 5]
+WIDTHS = [8, 19, 12, 10, 60, 44, 4, 5, 5]
 
 
 def line(cells: list[str]) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from anyio import to_thread
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 
 from ambi import App, Form, HTTPError, Request, Router
@@ -31,13 +31,20 @@ class Entry(Model):
     number: Mapped[str]
 
 
-def note(event: str) -> None:
+def note(what: str) -> None:
     with EVENTS.open("a") as events:
-        events.write(f"{event} {os.getpid()}\n")
+        events.write(f"{what} {os.getpid()}\n")
+
+
+def be_patient(connection: Any, _: object) -> None:
+    """Wait longer for the lock than a worker is stopped for that may have it: to give up would be a 500 of ours."""
+    connection.execute("PRAGMA busy_timeout = 20000")
 
 
 def lifespan() -> Iterator[Mapping[str, Any]]:
     engine = open_database(DATABASE)
+    event.listen(engine, "connect", be_patient)
+    engine.dispose()  # the connection that made the tables is not
     note("start")
     yield {"engine": engine, "new_session": sessionmaker(engine)}
     engine.dispose()

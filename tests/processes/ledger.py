@@ -16,6 +16,7 @@ ANSWER_S = 6.0
 PAUSE_S = 0.02
 SPOOLED = 80 * 1024
 """Bytes of a file that is spooled to disk: `Limits.spool_bytes` are 64 KiB."""
+SHOWN = 3
 BOUNDARY = "a-boundary-of-the-ledger"
 
 
@@ -26,11 +27,13 @@ class Ledger:
     Attributes:
         acknowledged: answered with 201: there once.
         taken_back: answered with 400 or above: not there.
+        reasons: what was said, where that was no 409, which a write asks for.
         unanswered: the connection broke or stayed silent: there once or not at all.
     """
 
     acknowledged: set[str] = field(default_factory=set)
     taken_back: dict[str, int] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
     unanswered: dict[str, str] = field(default_factory=dict)
 
     def faults(self, found: Counter[str]) -> list[str]:
@@ -47,10 +50,38 @@ class Ledger:
             *(f"{number} was never sent" for number in sorted(found.keys() - attempted)),
         ]
 
+    def refusals(self, server_may_refuse: bool) -> list[str]:
+        """Tell what was refused though nothing is wrong with it, the first few of it.
+
+        Whatever is done to the server, the application has no reason for that: who waits for a thread or for the
+        database gives up before it does.
+
+        Args:
+            server_may_refuse: by a page of its own, see `ServerPageError`.
+        """
+        found = [
+            f"{number} was answered with {status}: {self.reasons.get(number, '')!r}"
+            for number, status in self.taken_back.items()
+            if status != 409
+        ]
+        if not server_may_refuse:
+            pages = sorted(number for number, what in self.unanswered.items() if what == ServerPageError.__name__)
+            found += [f"{number} was answered by the server itself" for number in pages]
+        more = len(found) - SHOWN
+        return found if more <= 0 else [*found[:SHOWN], f"and {more} more"]
+
     def failures(self) -> Counter[str]:
         """Count what was neither acknowledged nor meant to be refused, by what was seen."""
         statuses = Counter(f"{status}" for status in self.taken_back.values() if status != 409)
         return statuses + Counter(self.unanswered.values())
+
+
+class ServerPageError(http.client.HTTPException):
+    """The server has answered, and not the application.
+
+    gunicorn's sync worker raises SystemExit wherever its thread stands when it is told to stop quickly, or has taken too
+    long: after the commit too. It answers what escapes with a page of its own.
+    """
 
 
 def rows_of(database: Path) -> Counter[str]:
@@ -68,10 +99,10 @@ class Writers:
     def __init__(self, port: int, size: int = 6) -> None:
         self.port = port
         self._enough = threading.Event()
-        self._ledgers = [Ledger() for _ in range(size)]
+        self.ledgers = [Ledger() for _ in range(size)]
         self._threads = [
             threading.Thread(target=self._write_on, args=(number, ledger), name=f"writer-{number}", daemon=True)
-            for number, ledger in enumerate(self._ledgers)
+            for number, ledger in enumerate(self.ledgers)
         ]
 
     def start(self) -> None:
@@ -79,7 +110,7 @@ class Writers:
             thread.start()
 
     def acknowledged(self) -> int:
-        return sum(len(ledger.acknowledged) for ledger in self._ledgers)
+        return sum(len(ledger.acknowledged) for ledger in self.ledgers)
 
     def await_more(self, wanted: int, within_s: float) -> bool:
         """Wait until so many more writes are acknowledged; False when they were not in time."""
@@ -94,12 +125,13 @@ class Writers:
         """Let them end, and give what all of them noted. Raises: RuntimeError when one does not end."""
         self._enough.set()
         whole = Ledger()
-        for thread, ledger in zip(self._threads, self._ledgers, strict=True):
+        for thread, ledger in zip(self._threads, self.ledgers, strict=True):
             thread.join(ANSWER_S * 2)
             if thread.is_alive():
                 raise RuntimeError(f"{thread.name} does not end")
             whole.acknowledged |= ledger.acknowledged
             whole.taken_back |= ledger.taken_back
+            whole.reasons |= ledger.reasons
             whole.unanswered |= ledger.unanswered
         return whole
 
@@ -111,7 +143,7 @@ class Writers:
                 break
             number = f"{writer}-{each}"
             try:
-                status = self._write(connection, number, each, keeps)
+                status, said = self._write(connection, number, each, keeps)
             except (OSError, http.client.HTTPException) as failure:
                 ledger.unanswered[number] = type(failure).__name__
                 connection.close()
@@ -121,12 +153,14 @@ class Writers:
                 ledger.acknowledged.add(number)
             else:
                 ledger.taken_back[number] = status
+                if status != 409:
+                    ledger.reasons[number] = said
             if not keeps:
                 connection.close()
         connection.close()
 
-    def _write(self, connection: http.client.HTTPConnection, number: str, each: int, keeps: bool) -> int:
-        """Send one write. Raises: OSError or HTTPException where no whole answer came."""
+    def _write(self, connection: http.client.HTTPConnection, number: str, each: int, keeps: bool) -> tuple[int, str]:
+        """Send one write; give the answer. Raises: OSError or HTTPException where no whole answer came."""
         fields = {"number": number, "size": str(SPOOLED)}
         if each % 5 == 4:
             fields["undo"] = "yes"
@@ -139,12 +173,10 @@ class Writers:
         answer = connection.getresponse()
         said = answer.read().decode()
         if answer.getheader("X-Content-Type-Options") is None:
-            # Ours always have it. gunicorn's sync worker raises SystemExit wherever its thread stands when it is told to
-            # stop quickly, after the commit too, and answers what escapes with a page of its own.
-            raise http.client.HTTPException(f"the server itself answered with {answer.status}")
+            raise ServerPageError(f"the server itself answered with {answer.status}")  # ours always have it
         if answer.status == 201 and said != number:
             raise http.client.HTTPException(f"{number} was answered with {said!r}")
-        return answer.status
+        return answer.status, said
 
 
 def form_of(fields: dict[str, str], file_bytes: int) -> bytes:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +19,6 @@ from tests.servers.processes import Running, await_start, end, start
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 5.0
-WRK = shutil.which("wrk")
 
 CHOICES = {
     "gthread": ("gunicorn gthread", "-c python:ambi.gunicorn --workers 2 --graceful-timeout 4"),
@@ -136,20 +133,3 @@ def left_behind(running: Running) -> list[str]:
     if files := sorted(path.name for path in (running.folder / "tmp").rglob("*")):
         faults.append(f"files are left: {files}")
     return faults
-
-
-@contextlib.contextmanager
-def crowd_of_readers(port: int, seconds: int) -> Iterator[None]:
-    """Have wrk ask for a page over eight connections meanwhile, where it is installed."""
-    if WRK is None or not seconds:
-        yield
-        return
-    readers = subprocess.Popen(
-        [WRK, "-t1", "-c8", f"-d{seconds}s", f"http://127.0.0.1:{port}/"],
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        yield
-    finally:
-        readers.kill()
-        readers.wait(5)

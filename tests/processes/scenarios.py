@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.processes.ledger import Ledger, Writers, rows_of
-from tests.processes.live import PATIENCE_S, Live, awaited, begin, crowd_of_readers, left_behind
+from tests.processes.live import PATIENCE_S, Live, awaited, begin, left_behind
+from tests.processes.readers import Readers, crowd_of_readers
 from tests.servers.processes import end
 
 STOP_S = 8.0
@@ -45,6 +46,7 @@ class Scenario:
         ends: the server ends by it; otherwise it must go on, and is told to end with TERM afterwards.
         abandons: a worker is killed in it, so that the application stops in one process less than it started in.
         readers: wrk asks meanwhile, too.
+        quick: what is in flight may be answered by gunicorn's sync worker itself (docs/parity.md).
     """
 
     name: str
@@ -54,6 +56,7 @@ class Scenario:
     ends: bool = False
     abandons: bool = False
     readers: bool = True
+    quick: bool = False
 
 
 @dataclass
@@ -63,6 +66,7 @@ class Row:
     scenario: str
     server: str
     ledger: Ledger = field(default_factory=Ledger)
+    readers: Readers | None = None
     status: int | None = None
     seconds: float = 0.0
     faults: list[str] = field(default_factory=list)
@@ -73,11 +77,11 @@ class Row:
         refused = sum(status == 409 for status in self.ledger.taken_back.values())
         return [
             self.server, self.scenario, str(len(self.ledger.acknowledged)), str(refused), failures or "-",
-            str(self.status), f"{self.seconds:.1f}", "; ".join(self.faults) or "ok",
+            str(self.readers or "-"), str(self.status), f"{self.seconds:.1f}", "; ".join(self.faults) or "ok",
         ]  # fmt: skip
 
 
-HEADINGS = ["server", "what", "acknowledged", "taken back", "unanswered", "exit", "s", "found"]
+HEADINGS = ["server", "what", "acknowledged", "taken back", "unanswered", "wrk", "exit", "s", "found"]
 
 
 # ------------------------------------------------------------------ what is done
@@ -145,8 +149,8 @@ def _replaced(live: Live, victim: int) -> list[str]:
 
 SCENARIOS = (
     Scenario("TERM", send(signal.SIGTERM), ends=True),
-    Scenario("INT", send(signal.SIGINT), ends=True),
-    Scenario("QUIT", send(signal.SIGQUIT), BOTH_GUNICORNS, ends=True),
+    Scenario("INT", send(signal.SIGINT), ends=True, quick=True),
+    Scenario("QUIT", send(signal.SIGQUIT), BOTH_GUNICORNS, ends=True, quick=True),
     # uvicorn lets it be: its supervisor takes the signal and does nothing, and a worker dies of it.
     Scenario("QUIT to a worker", signal_a_worker(signal.SIGQUIT), ("uvicorn",), abandons=True),
     Scenario("HUP", hang_up),
@@ -154,7 +158,7 @@ SCENARIOS = (
     Scenario("STOP, CONT", pause),
     Scenario(
         "STOP past time-out", pause_past_time_out, options=("--timeout 2", "--timeout-worker-healthcheck 2"),
-        abandons=True,
+        abandons=True, quick=True,  # the other one takes too long as well, where that one has the lock of the database
     ),
     Scenario(
         "max requests", recycle, readers=False,
@@ -193,7 +197,7 @@ def _under_load(scenario: Scenario, choice: str, options: str, folder: Path, row
     writers = Writers(running.port)
     live = Live(running, writers)
     try:
-        with crowd_of_readers(running.port, seconds=30 if scenario.readers else 0):
+        with crowd_of_readers(running.port, seconds=30 if scenario.readers else 0) as row.readers:
             writers.start()
             if not writers.await_more(BEFORE, PATIENCE_S):
                 row.faults.append(f"only {writers.acknowledged()} writes were acknowledged in {PATIENCE_S} s")
@@ -208,6 +212,9 @@ def _under_load(scenario: Scenario, choice: str, options: str, folder: Path, row
     finally:
         if running.process.poll() is None:
             end(running)
+    server_may_refuse = scenario.quick and choice == "sync"
+    row.faults += row.ledger.refusals(server_may_refuse)
+    row.faults += row.readers.faults(server_may_refuse) if row.readers else []
     if row.status != 0:
         row.faults.append(f"it exited with {row.status}")
     if len(live.unstopped()) > scenario.abandons:

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ambi import (
@@ -30,6 +30,7 @@ from ambi import (
 )
 from ambi.testing import Client
 from tests.checkers import CheckedASGI, CheckedWSGI
+from tests.profiles import examples
 
 # --- the application ---
 
@@ -247,13 +248,7 @@ def outcome(client: Client, method: str, target: str, lines: list[tuple[str, str
     return response.status_code, [line for line in response.header_lines if line[0] != "connection"], response.content
 
 
-@settings(
-    max_examples=1000,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=examples(1000))
 @given(method=methods, path=paths, query=queries, lines=headers, body=bodies, chunked=st.booleans())
 def test_both_gateways_give_the_same_answer(
     clients: tuple[Client, Client],

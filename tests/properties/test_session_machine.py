@@ -13,6 +13,7 @@ pytest.importorskip("itsdangerous", reason="it comes with the extra sessions")
 from ambi import App, Request
 from ambi.features.sessions import MemoryStore
 from ambi.testing import Client
+from tests.profiles import examples
 
 Gateway = Literal["wsgi", "asgi"]
 SECRET = "a secret of thirty-two bytes or more, for tests"
@@ -118,6 +119,7 @@ class Sessions(RuleBasedStateMachine):
             assert client.get("/").json() == model
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("gateway", ["wsgi", "asgi"])
 @pytest.mark.parametrize("stored", [False, True], ids=["cookie", "store"])
 def test_sessions_are_what_a_model_of_dicts_is(gateway: Gateway, stored: bool) -> None:
@@ -128,4 +130,4 @@ def test_sessions_are_what_a_model_of_dicts_is(gateway: Gateway, stored: bool) -
         pass
 
     Machine.stored, Machine.gateway = stored, gateway
-    run_state_machine_as_test(Machine, settings=settings(max_examples=25, stateful_step_count=20, deadline=None))
+    run_state_machine_as_test(Machine, settings=settings(max_examples=examples(25), stateful_step_count=20))

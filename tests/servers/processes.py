@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -66,14 +67,27 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+@cache
+def options_of_gunicorn() -> str:
+    """Say that there shall be no control socket, to a version that has one.
+
+    It stands at one place for the whole machine: two servers at once would share it.
+    """
+    if find_spec("gunicorn") is None:
+        return ""
+    from gunicorn.config import KNOWN_SETTINGS
+
+    has_one = any(setting.name == "control_socket_disable" for setting in KNOWN_SETTINGS)
+    return "--no-control-socket" if has_one else ""
+
+
 def environment(events: Path, more: Mapping[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS_OF_SERVERS)}
     importable = [str(HERE), str(Path(ambi.__file__).parents[1]), kept.get("PYTHONPATH", "")]
     return {
         **kept,
         "AMBI_EVENTS": str(events),
-        # gunicorn's control socket stands at one place for the whole machine: two at once would share it.
-        "GUNICORN_CMD_ARGS": "--no-control-socket",
+        "GUNICORN_CMD_ARGS": options_of_gunicorn(),
         "PYTHONPATH": os.pathsep.join(filter(None, importable)),
         "PYTHONUNBUFFERED": "1",
         **more,

@@ -22,7 +22,7 @@ from tests.servers.processes import Running, running
 from tests.slow.clients import Cut, Pace
 from tests.slow.fronts import PROGRAMS, front
 from tests.slow.scenarios import IN_FRONT, SCENARIOS, Place, Scenario, plain, reset_storm
-from tests.slow.watching import ROOT, ask, came_to_rest, census, loop_beside, others, too_late
+from tests.slow.watching import ROOT, ask, came_to_rest, can_be_judged, census, loop_beside, others, too_late
 
 CHOICES = {
     "gthread": ("gunicorn gthread", "-c python:ambi.gunicorn --threads 24"),
@@ -102,7 +102,7 @@ async def treat(place: Place, server: int, scenarios: Mapping[str, Scenario]) ->
             except (AssertionError, Cut, TimeoutError, OSError) as failure:
                 faults.append(f"{type(failure).__name__}: {failure}")
             took = time.monotonic() - began
-        faults += watched.faults[:3] + await came_to_rest(server, before)
+        faults += watched.found() + await came_to_rest(server, before)
         bad += bool(faults)
         found = "; ".join(faults) or "ok"
         line(place.name, name, f"{took:.1f}", f"{watched.longest_ms:.0f}", f"{len(watched.waits)}", found)
@@ -127,9 +127,10 @@ def treat_server(choice: str, options: Options) -> int:
                     bad += asyncio.run(treat(behind, server.port, options.chosen(IN_FRONT)))
         lag = json.loads(asyncio.run(ask(server.port, "/lag")))
         left = sorted(path.name for path in temporary.iterdir())
-    found = [*([] if choice == "gthread" else too_late(lag)), *([f"files are left: {left}"] if left else [])]
+    found = [*too_late(lag), *([f"files are left: {left}"] if left else [])]
+    in_time = "in time" if can_be_judged(lag) else "too short to say whether it is in time"
     print(f"    loop lag in ms, in the application: {lag}\n    of a loop that does nothing:        {beside.summary}")
-    print(f"    {'; '.join(found) or 'in time, no file left'}", flush=True)
+    print(f"    {'; '.join(found) or f'{in_time}, no file left'}", flush=True)
     return bad + len(found)
 
 

@@ -116,9 +116,9 @@ def test_a_loop_that_is_blocked_is_late() -> None:
 
     summary = asyncio.run(run()).summary()
     assert summary["own p99.9"] > 60
-    assert not too_late(summary), "a few values were judged"
-    assert too_late({**summary, "n": 5000})
-    assert not too_late({**summary, "n": 5000, "own p99.9": 1.0})
+    assert not too_late(summary), "a short time was judged"
+    assert too_late({**summary, "s": 25.0})
+    assert not too_late({**summary, "s": 25.0, "own p99.9": 1.0})
 
 
 def test_what_is_held_on_to_is_noticed() -> None:

@@ -48,14 +48,17 @@ class Ticker:
                 self.own.append(max(late - (_waited_s(schedule) - waited), 0.0))
 
     def summary(self) -> dict[str, float]:
-        """Give how many values there are, and milliseconds: median, 99 and 99.9 of 100, the worst; and of `own`."""
+        """Give how many values there are, in how many seconds, and milliseconds: median, 99 and 99.9 of 100, the worst;
+        and of `own`.
+        """
         lags, own = sorted(self.lags) or [0.0], sorted(self.own) or [0.0]
 
         def at(values: list[float], share: float) -> float:
             return round(values[min(int(len(values) * share), len(values) - 1)] * 1000, 2)
 
         found = {"p50": at(lags, 0.5), "p99": at(lags, 0.99), "p99.9": at(lags, 0.999), "worst": at(lags, 1)}
-        return {"n": len(self.lags), **found, "own p99.9": at(own, 0.999), "own worst": at(own, 1)}
+        took = round(sum(self.lags) + len(self.lags) * TICK_S, 1)
+        return {"n": len(self.lags), "s": took, **found, "own p99.9": at(own, 0.999), "own worst": at(own, 1)}
 
 
 def _open_schedule() -> contextlib.AbstractContextManager[FileIO | None]:

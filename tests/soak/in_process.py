@@ -17,7 +17,7 @@ from ambi.testing import Client
 from tests.corpus.cases import HOST
 from tests.soak.app import make_app, new_tree, quiet
 from tests.soak.measuring import describe, sample
-from tests.soak.traffic import HOSTILE_EACH, JOURNEYS, PLAIN, Exchange, be_refused, hostile_cases, sent_by
+from tests.soak.traffic import HOSTILE_EACH, JOURNEYS, PLAIN, Exchange, Tally, be_refused, hostile_cases, sent_by
 
 SAMPLES = 40
 WARM_UP = 0.25
@@ -37,54 +37,54 @@ def ask(client: Client, exchange: Exchange) -> None:
     assert exchange.expected is None or answer.content == exchange.expected, f"{exchange.target}: {answer.content!r}"
 
 
-def steps(client: Client, gateway: str, seed: int) -> Iterator[int]:
-    """Send one thing after the other; give how many requests each was."""
-    some, hostile, refused = random.Random(seed), hostile_cases(gateway), 0
+def steps(client: Client, gateway: str, seed: int) -> Iterator[Tally]:
+    """Send one thing after the other; give what has been sent after each."""
+    some, hostile, tally = random.Random(seed), hostile_cases(gateway), Tally()
     friendly: list[Any] = [*PLAIN, *JOURNEYS]
     while True:
         if some.randrange(HOSTILE_EACH) == 0:
-            refused += 1
-            if refused % REFUSED_EACH == 0:
+            tally.sent += 1
+            tally.hostile += 1
+            if tally.hostile % REFUSED_EACH == 0:
                 be_refused(client, some)
             else:
                 client.send(sent_by(next(hostile)))
-            yield 1
         else:
             chosen = some.choice(friendly)
             if isinstance(chosen, Exchange):
                 ask(client, chosen)
-                yield 1
+                tally.sent += 1
             else:
                 journey, count = chosen
                 journey(client, some)
-                yield count
+                tally.sent += count
+        yield tally
         client.cookies.clear()
 
 
-def run(gateway: Any, requests: int, seed: int, at_sample: Callable[[int], None], least: int = LEAST_WARM_UP) -> None:
-    """Send the requests; call `at_sample` at even distances, with how many there have been."""
+def run(gateway: Any, requests: int, seed: int, at_sample: Callable[[Tally], None], least: int = LEAST_WARM_UP) -> None:
+    """Send the requests; call `at_sample` at even distances, with what has been sent."""
     folder = new_tree()
     try:
         with Client(make_app(folder), gateway, base_url=f"http://{HOST}", raise_server_exceptions=False) as client:
             warm_up, measured = int(requests * WARM_UP), requests * (1 - WARM_UP)
             warm_up = max(warm_up, least)
             requests = warm_up + int(measured)
-            sent, due, each = 0, warm_up, measured / (SAMPLES - 1)
-            for count in steps(client, gateway, seed):
-                sent += count
-                if sent >= due:
-                    at_sample(sent)
+            due, each = warm_up, measured / (SAMPLES - 1)
+            for tally in steps(client, gateway, seed):
+                if tally.sent >= due:
+                    at_sample(tally)
                     due += int(each)
-                if sent >= requests:
+                if tally.sent >= requests:
                     break
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def tell(sent: int) -> None:
+def tell(tally: Tally) -> None:
     """Write a sample; kept here, it would be among what is counted."""
     taken = sample()
-    taken.requests = sent
+    taken.requests, taken.hostile = tally.sent, tally.hostile
     print(json.dumps(describe(taken)), flush=True)
 
 
@@ -92,7 +92,7 @@ def trace(gateway: str, requests: int, seed: int) -> None:
     """Tell which lines allocated more at the end than after the warm-up."""
     taken: list[tracemalloc.Snapshot] = []
 
-    def at_sample(sent: int) -> None:
+    def at_sample(tally: Tally) -> None:
         if not taken:
             tracemalloc.start(12)
         sample()

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.leaks import busy_workers, living_tasks, other_threads
+from ambi import Limits
+from tests.leaks import all_workers, busy_workers, living_tasks, other_threads
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 DESCRIPTORS = Path("/proc/self/fd")
@@ -37,6 +38,11 @@ HEAP_SLACK_BYTES = 64 << 10
 30 KiB."""
 SLACK = {"descriptors": 2, "threads": 2, "tasks": 1, "busy": 1}
 """How many more of each may be there in the end: some of them are about to go when they are counted."""
+MOST_WORKERS = Limits().threads
+"""How many worker threads there may be at any time. Idle ones come and go with what is asked at once, so they are not
+level; and more than may be at work for handlers need never be there, as only a few people ask."""
+LEAST_HOSTILE = 0.2
+"""Of all requests. Fewer, and it was another soak than the one that is promised."""
 OBJECTS_SLACK = 200
 """Objects of the garbage collector more at the end than at the start that are no growth: caches that hold a few
 plans more or less, and what is about to be answered."""
@@ -44,7 +50,7 @@ plans more or less, and what is about to be answered."""
 
 @dataclass
 class Sample:
-    """What was held after so many requests."""
+    """What was held after so many requests, and how many of them were hostile."""
 
     rss: int
     heap: int
@@ -52,9 +58,11 @@ class Sample:
     threads: int
     tasks: int
     busy: int
+    workers: int
     objects: int
     kinds: Counter[str] = field(default_factory=Counter)
     requests: int = 0
+    hostile: int = 0
 
 
 def prepare() -> None:
@@ -82,6 +90,7 @@ def sample() -> Sample:
         threads=len(other_threads()),
         tasks=len(living_tasks() | _own_tasks()),
         busy=busy_workers(),
+        workers=all_workers(),
         objects=count,
         kinds=kinds,
     )
@@ -143,8 +152,13 @@ def slope(points: Sequence[tuple[float, float]]) -> float:
     return sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x, _ in points)
 
 
+def hostile_share(samples: Sequence[Sample]) -> float:
+    """Give how many of all requests were hostile, those of the warm-up too."""
+    return samples[-1].hostile / samples[-1].requests
+
+
 def faults_of(samples: Sequence[Sample], steps_bytes: int = 0) -> list[str]:
-    """Tell what grew from the first sample on, which is the first after the warm-up.
+    """Tell what grew from the first sample on, which is the first after the warm-up; and what was not as it should be.
 
     Args:
         samples: in order.
@@ -166,6 +180,10 @@ def faults_of(samples: Sequence[Sample], steps_bytes: int = 0) -> list[str]:
         first, last = getattr(samples[0], name), getattr(samples[-1], name)
         if last > first + slack:
             found.append(f"{name}: {first} at first, {last} at last")
+    if (most_workers := max(each.workers for each in samples)) > MOST_WORKERS:
+        found.append(f"workers: {most_workers} at a time, {MOST_WORKERS} at most are expected")
+    if (share := hostile_share(samples)) < LEAST_HOSTILE:
+        found.append(f"{share:.1%} of the requests were hostile, {LEAST_HOSTILE:.0%} at least are expected")
     if samples[-1].objects > samples[0].objects + OBJECTS_SLACK:
         most = (samples[-1].kinds - samples[0].kinds).most_common(8)
         told = ", ".join(f"{name} +{count}" for name, count in most)
@@ -177,8 +195,9 @@ def line_of(samples: Sequence[Sample]) -> str:
     """Sum it up in one line."""
     first, last = samples[0], samples[-1]
     parts = [f"{name} {getattr(first, name)} -> {getattr(last, name)}" for name in (*SLACK, "objects")]
+    parts.append(f"workers {max(each.workers for each in samples)} at most")
     growth = slope([(each.requests, each.rss) for each in samples])
     memory = f"RSS {first.rss / 2**20:.1f} -> {last.rss / 2**20:.1f} MiB, {growth:+.3f} bytes a request"
     growth = slope([(each.requests, each.heap) for each in samples])
     memory += f", allocated {growth:+.3f}"
-    return f"{memory}; {', '.join(parts)}"
+    return f"{hostile_share(samples):.1%} hostile. {memory}; {', '.join(parts)}"

@@ -18,7 +18,7 @@ from tests.servers.processes import Running, running
 from tests.servers.wire import Connection, NoAnswerError, chunked, request_bytes
 from tests.soak.app import new_tree
 from tests.soak.measuring import SETTINGS, Sample, sample_of
-from tests.soak.traffic import HOSTILE_EACH, PLAIN, Exchange, hostile_cases
+from tests.soak.traffic import HOSTILE_EACH, PLAIN, Exchange, Tally, hostile_cases
 
 ROOT = Path(__file__).parents[2]
 APP = "tests.soak.app:app"
@@ -44,9 +44,10 @@ CLOSE = ("Connection", "close")
 
 
 class Crowd:
-    """Sends requests to one server, from several threads."""
+    """Sends requests to one server, from several threads; `tally` tells what has been sent."""
 
     def __init__(self, server: Running, seed: int) -> None:
+        self.tally = Tally()
         self._server = server
         self._seeds = itertools.count(seed * 1_000_000)
         self._hostile = self._all_hostile(server.server.gateway)
@@ -70,27 +71,35 @@ class Crowd:
         with self._lock:
             some = random.Random(next(self._seeds))
         while count > 0:
-            if some.randrange(HOSTILE_EACH) == 0:
+            is_hostile = some.randrange(HOSTILE_EACH) == 0
+            if is_hostile:
                 with self._lock:
                     case = next(self._hostile)
                 self._send_hostile(case)
+                sent = 1
             else:
-                some.choice(self._ways)(self, some)
-            count -= 1
+                sent = some.choice(self._ways)(self, some)
+            with self._lock:
+                self.tally.sent += sent
+                self.tally.hostile += is_hostile
+            count -= sent
 
-    # --- people ---
+    # --- people: each gives how many requests it sent ---
 
-    def _ask(self, some: random.Random) -> None:
+    def _ask(self, some: random.Random) -> int:
         exchange = some.choice(PLAIN)
         with self._server.connect(WAIT_S) as connection:
             self._converse(connection, exchange, [CLOSE])
+        return 1
 
-    def _ask_twice(self, some: random.Random) -> None:
+    def _ask_twice(self, some: random.Random) -> int:
         """On one connection, where the first answer leaves it open."""
         first, second = some.choice(PLAIN), some.choice(PLAIN)
         with self._server.connect(WAIT_S) as connection:
-            if not self._converse(connection, first, []):
-                self._converse(connection, second, [CLOSE])
+            if self._converse(connection, first, []):
+                return 1
+            self._converse(connection, second, [CLOSE])
+        return 2
 
     @staticmethod
     def _converse(connection: Connection, exchange: Exchange, more: list[tuple[str, str]]) -> bool:
@@ -102,7 +111,7 @@ class Crowd:
         assert exchange.expected is None or answer.body == exchange.expected, exchange.target
         return answer.is_the_last or answer.ending == "closed"
 
-    def _leave(self, some: random.Random) -> None:
+    def _leave(self, some: random.Random) -> int:
         """Leave before the answer, or in its middle, politely or with a reset."""
         connection = self._server.connect(WAIT_S)
         target = some.choice(("/soak/lines", "/soak/async-lines", "/soak/events", "/file", "/soak/broken"))
@@ -112,14 +121,16 @@ class Crowd:
         if some.random() < 0.5:
             connection.leave_rudely()
         connection.socket.close()
+        return 1
 
-    def _leave_a_body(self, some: random.Random) -> None:
+    def _leave_a_body(self, some: random.Random) -> int:
         """Send a part of a body only."""
         target = some.choice(("/soak/stream", "/json", "/form", "/soak/wsgi/a", "/soak/asgi/a"))
         with self._server.connect(WAIT_S) as connection:
             connection.send(request_bytes("POST", target, [("Content-Length", "1000")], b"{", host=HOST))
+        return 1
 
-    def _talk(self, some: random.Random) -> None:
+    def _talk(self, some: random.Random) -> int:
         """Send a message through a WebSocket; close it, or just go."""
         fields = [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")]
         with self._server.connect(WAIT_S) as connection:
@@ -132,8 +143,9 @@ class Crowd:
             if some.random() < 0.5:
                 connection.send(b"\x88\x82\0\0\0\0\x03\xe8")
                 connection.receive()
+        return 1
 
-    _ways: tuple[Callable[["Crowd", random.Random], None], ...] = (
+    _ways: tuple[Callable[["Crowd", random.Random], int], ...] = (
         _ask, _ask, _ask, _ask, _ask, _ask, _ask, _ask, _ask_twice, _ask_twice, _leave, _leave_a_body, _talk,
     )  # fmt: skip
 
@@ -176,14 +188,12 @@ def soak_server(name: str, requests: int, seed: int) -> list[Sample]:
     try:
         with running(SERVERS[name], how, ROOT) as server:
             crowd = Crowd(server, seed)
-            sent = max(int(requests * WARM_UP), LEAST_WARM_UP)
             each = max(int(requests * (1 - WARM_UP)), LEAST_MEASURED) // (SAMPLES - 1)
-            crowd.send(sent)
+            crowd.send(max(int(requests * WARM_UP), LEAST_WARM_UP))
             for _ in range(SAMPLES):
                 samples.append(_held(server))
-                samples[-1].requests = sent
+                samples[-1].requests, samples[-1].hostile = crowd.tally.sent, crowd.tally.hostile
                 crowd.send(each)
-                sent += each
             left = [path.name for path in (tree / "spool").iterdir() if not path.name.startswith("wgunicorn")]
             assert left == [], f"temporary files are left: {left}"
     finally:

@@ -14,14 +14,22 @@ from tests.corpus.cases import HOST, Case, cases_of
 
 FORM = "application/x-www-form-urlencoded"
 LINES = "".join(f"line {number}\n" for number in range(20)).encode()
-HOSTILE_EACH = 5
-"""Each fifth request is hostile."""
+HOSTILE_EACH = 4
+"""Each fourth thing that is done is hostile, of all requests more than a fifth: some of what people do is several."""
 HEAVY_EACH = 400
 """One of so many of those is one that takes its time, or many bytes, on purpose."""
 HEAVY = frozenset((
     "body-limits/chunked-too-big", "body-limits/per-route", "headers/auth-timing", "multipart/crlf-then-flood",
     "multipart/huge-field",
 ))  # fmt: skip
+
+
+@dataclass
+class Tally:
+    """How many requests were sent, and how many of them were hostile."""
+
+    sent: int = 0
+    hostile: int = 0
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sys
 import tempfile
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers.catalogue import SERVERS, Server, Start
+from tests.servers.holding import trouble_in
 from tests.servers.processes import Running, running, why_missing
 from tests.servers.wire import Connection
 
@@ -26,11 +26,6 @@ PATIENCE_S = 5.0  # what takes milliseconds may take longer on a loaded machine,
 BY_NAME = {server.name: server for server in SERVERS}
 
 _numbers = count()
-
-# How servers and libraries head a record of a failure in their logs. granian writes "[ERROR]" as gunicorn does.
-TROUBLE = re.compile(
-    r"\[ERROR\]|\[CRITICAL\]|\bERROR\b|\bCRITICAL\b|Traceback|Exception ignored|was never (awaited|retrieved)"
-)
 
 
 def chosen(names: Sequence[str], quick: Sequence[str]) -> Sequence[str]:
@@ -115,7 +110,7 @@ class Served:
     def trouble_since(self, size: int) -> list[str]:
         """Give the lines of the log that report an error."""
         text = (self.process.folder / "log").read_bytes()[size:].decode(errors="replace")
-        return [line for line in text.splitlines() if TROUBLE.search(line)]
+        return trouble_in(text)
 
 
 @contextlib.contextmanager

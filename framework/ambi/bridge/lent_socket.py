@@ -6,12 +6,15 @@ Facts
   gevent's own, which keeps to the same rules.
 - Nothing is read from it by an operation that may be cancelled: what was read would be lost. What is waited for, with a
   timer of the loop, is that there is something to read; then it is read in one step.
+- What was put to be sent stays until the socket has taken it, whoever of those that send it is cancelled: half of a
+  frame is not to be followed by another one.
 """
 
 from __future__ import annotations
 
 import contextlib
 import socket
+from collections import deque
 
 from .loop_thread import get_loop_thread
 
@@ -25,7 +28,11 @@ _READ_BYTES = 65536
 
 
 class LentSocket:
-    """The socket, and the tasks that live as long as it is lent. All but `give_back` is for the loop thread."""
+    """The socket, and the tasks that live as long as it is lent. All but `give_back` is for the loop thread.
+
+    Attributes:
+        unsent: what the socket has not taken yet of what was put.
+    """
 
     def __init__(self, lent: socket.socket) -> None:
         self._socket = lent
@@ -33,6 +40,7 @@ class LentSocket:
         self.loop = get_loop_thread().loop
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_fast = False
+        self.unsent: deque[memoryview] = deque()
 
     def borrow(self) -> None:
         """Begin to use it."""
@@ -50,11 +58,11 @@ class LentSocket:
         """Cancel what still runs, and wait for it."""
         import asyncio
 
-        tasks = self._tasks - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        if tasks:
+        while tasks := self._tasks - {asyncio.current_task()}:  # one may start another as it ends
+            for task in tasks:
+                task.cancel()
             await asyncio.wait(tasks)
+            self._tasks -= tasks
 
     async def read(self, timeout_s: float) -> bytes | None:
         """Give the next bytes, b"" when there will be none, None when nothing came in time. Raises: OSError."""
@@ -69,17 +77,24 @@ class LentSocket:
             if not await self._ready(self.loop.add_reader, self.loop.remove_reader, timeout_s):
                 return None
 
-    async def write(self, data: bytes, timeout_s: float) -> None:
-        """Send everything. Raises: OSError; TimeoutError when the other side takes nothing for so long."""
-        left = memoryview(data)
-        while left:
+    def put(self, data: bytes) -> None:
+        """Take what `flush` is to send."""
+        self.unsent.append(memoryview(data))
+
+    async def flush(self, timeout_s: float) -> None:
+        """Send everything that was put. Raises: OSError; TimeoutError when the other side takes nothing for so long."""
+        unsent = self.unsent
+        while unsent:
             try:
-                left = left[self._socket.send(left) :]
-                continue
+                left = unsent[0][self._socket.send(unsent[0]) :]
             except (BlockingIOError, InterruptedError):
-                pass
-            if not await self._ready(self.loop.add_writer, self.loop.remove_writer, timeout_s):
-                raise TimeoutError("the other side of the connection takes nothing")
+                if not await self._ready(self.loop.add_writer, self.loop.remove_writer, timeout_s):
+                    raise TimeoutError("the other side of the connection takes nothing") from None
+                continue
+            if left:
+                unsent[0] = left
+            else:
+                unsent.popleft()
 
     async def _ready(self, watch: Callable[..., object], forget: Callable[..., object], timeout_s: float) -> bool:
         """Wait until the socket can be read or written; False when the time is up."""

@@ -6,6 +6,9 @@ while the task waits; what the coroutine does over there in one go is one crossi
 Facts
 - Waiting for a worker is cancellable. A sync piece that runs is never abandoned: the task waits for its end, then the
   cancellation is raised where the coroutine waits next.
+- Only who is busy over there counts: while a request waits on the loop, for its body, its client or a handler, others
+  have its place. It keeps its worker, and does not queue again: it may hold what those who are in wait for, a lock or
+  a transaction. Where a process has very many workers already, a request keeps its place.
 - A native `task.cancel()` (gunicorn's asgi worker, uvicorn's shutdown) passes through anyio's shield; so the wait
   here begins again until the piece has ended.
 """
@@ -28,7 +31,7 @@ from ..core.sides import ASYNC, SYNC
 from .loop_thread import is_loop_thread
 from .stopping import LOOK_EVERY_S
 from .travel import CROSSED, RAISED, RETURNED, contexts_of, step
-from .workers import give_back, take_worker
+from .workers import are_many, give_back, take_worker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,13 +99,14 @@ def loop_of_caller() -> object:
 class SyncSide:
     """The sync side of one request under ASGI: at most one worker, taken when first needed."""
 
-    __slots__ = ("__weakref__", "_app", "_errand", "_kind", "_limiter", "_timeout_s", "_worker", "token")
+    __slots__ = ("__weakref__", "_app", "_errand", "_is_let_in", "_kind", "_limiter", "_timeout_s", "_worker", "token")
 
     def __init__(self, app: Application) -> None:
         self._app = app
         self.token = current_token()
         self._kind = "threads"
         self._timeout_s: float | None = app.limits.queue_timeout_s
+        self._is_let_in = False
         self._limiter: anyio.CapacityLimiter | None = None
         self._worker: Worker | None = None
         self._errand: Errand | None = None
@@ -150,8 +154,11 @@ class SyncSide:
         Raises:
             Overloaded: none came free in time.
         """
-        if self._limiter is None:
+        if self._is_let_in:
+            self.step_in()
+        else:
             self._limiter = await _acquire(limiter_of(self._app, self._kind), self, self._timeout_s)
+            self._is_let_in = True
         if self._worker is None:
             self._worker = take_worker()
         return self._worker
@@ -159,6 +166,30 @@ class SyncSide:
     def become(self, kind: str) -> None:
         """Let the worker count among those of another limit, when it is needed again."""
         self._kind = kind
+        self._leave()
+
+    def step_out(self) -> None:
+        """Leave the place to others, as this waits for somebody; it keeps its worker, and may be back at any time."""
+        if self._limiter is not None and not are_many():
+            limiter, self._limiter = self._limiter, None
+            limiter.release_on_behalf_of(self)
+
+    def step_in(self) -> None:
+        """Take a place again where there is one, and none else."""
+        if self._limiter is None:
+            limiter = limiter_of(self._app, self._kind)
+            self._limiter = limiter if _acquire_nowait(limiter, self) else None
+
+    async def aside(self, function: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Await what the worker waits for."""
+        self.step_out()
+        try:
+            return await function()
+        finally:
+            self.step_in()
+
+    def _leave(self) -> None:
+        self._is_let_in = False
         if self._limiter is not None:
             limiter, self._limiter = self._limiter, None
             limiter.release_on_behalf_of(self)
@@ -176,24 +207,27 @@ class SyncSide:
         if self._worker is not None:
             give_back(self._worker)
             self._worker = None
-        if self._limiter is not None:
-            self._limiter.release_on_behalf_of(self)
-            self._limiter = None
+        self._leave()
 
 
 async def _acquire(
     limiter: anyio.CapacityLimiter, borrower: object, timeout_s: float | None = None
 ) -> anyio.CapacityLimiter:
-    try:
-        limiter.acquire_on_behalf_of_nowait(borrower)
-    except _would_block():
-        pass
-    else:
+    if _acquire_nowait(limiter, borrower):
         return limiter
     with anyio.move_on_after(timeout_s):
         await limiter.acquire_on_behalf_of(borrower)
         return limiter
     raise Overloaded(timeout_s or 0)
+
+
+def _acquire_nowait(limiter: anyio.CapacityLimiter, borrower: object) -> bool:
+    """Take a place of a limiter where one is free; tell whether it was."""
+    try:
+        limiter.acquire_on_behalf_of_nowait(borrower)
+    except _would_block():
+        return False
+    return True
 
 
 def _would_block() -> tuple[type[Exception], ...]:
@@ -332,6 +366,8 @@ class Trip:
         side = sync_side_of(self._request)
         crossing = side.resume(self._coroutine, self._away, inside=self._context is None)
         self._outcome, self._cancelled = yield from crossing.__await__()
+        if self._outcome is CROSSED:
+            side.step_out()
 
     def _kept(self, value: Any) -> Any:
         """Give what the coroutine returned; where it was cancelled meanwhile, raise. A stream is closed at the end."""
@@ -390,7 +426,15 @@ def call_on_loop(request: Request, function: Callable[[], Coroutine[Any, Any, T]
             "a BodyStream was read by `for` on the event loop, which would have to wait for itself:"
             " write `async for` in an `async def`; a `def` with blocking=False cannot read one"
         )
-    return anyio.from_thread.run(function, token=sync_side_of(request).token)
+    side = sync_side_of(request)
+    return anyio.from_thread.run(side.aside, function, token=side.token)
+
+
+def make_room(request: Request) -> None:
+    """From the worker of a request: leave its place to others, as it is about to wait for long."""
+    if is_in_worker():
+        side = sync_side_of(request)
+        side.soon(side.step_out)
 
 
 def spawn(function: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:

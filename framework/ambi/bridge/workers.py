@@ -3,7 +3,8 @@
 Facts
 - A request has at most one worker, from its first sync piece to its last. What it holds on to (thread-locals, a
   SQLite connection) is so always met in the same thread.
-- How many requests may have one is the limiter's business (`to_thread.py`), not this module's.
+- How many may be busy is the limiter's business (`to_thread.py`). Those whose request is on the loop meanwhile are
+  bounded by the connections alone; so here is told when they are many.
 - A worker that is given back waits for the next request, and ends after half a minute without one.
 """
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _IDLE_S = 30.0
+_MANY = 1000
 _idle: collections.deque[Worker] = collections.deque()
 
 
@@ -48,6 +50,11 @@ class Worker:
                 return
             function(*args)
             del function, args  # nothing of a request outlives it here
+
+
+def are_many() -> bool:
+    """Tell whether this process has so many threads that a request should let nobody in while it keeps its own."""
+    return threading.active_count() > _MANY
 
 
 def take_worker() -> Worker:

@@ -2,7 +2,7 @@
 
 Facts
 - A request has a body only if it says so: Content-Length above zero, or Transfer-Encoding (RFC 9110 6.4); over
-  HTTP/2 it may say neither. The gateway knows (`BodySource.expected`).
+  HTTP/2, and in what ASGI knows of a request, it may say neither. Then it is read to see whether there is one.
 - Bytes received are counted, whatever the length declared.
 - Reading has a side like any other piece: the server's thread under WSGI, the event loop under ASGI.
 """
@@ -95,15 +95,22 @@ async def read_ahead(request: Request) -> None:
         request.refuse_body(exc)
 
 
-async def load_body_first(request: Request, source: BodySource, max_bytes: int, *, raw: bool) -> None:
-    """Do as `load_body` before the layers are opened: a refusal waits for who asks for the body, inside of them."""
+async def load_body_first(request: Request, here: Side, max_bytes: int, *, raw: bool) -> Side:
+    """Do as `reach_body` and `load_body` before the layers are opened.
+
+    A refusal waits for who asks for the body, inside of them.
+    """
     try:
-        await load_body(request, source, max_bytes, raw=raw)
+        here = await reach_body(request, here)
+        await load_body(request, request._body_source, max_bytes, raw=raw)
     except HTTPError as exc:
         request.refuse_body(exc)
+    return here
 
 
-def load_body(request: Request, source: BodySource, max_bytes: int, *, raw: bool = False) -> Awaitable[None]:
+def load_body(
+    request: Request, source: BodySource, max_bytes: int, *, raw: bool = False, first: bytes = b""
+) -> Awaitable[None]:
     """Read the whole body into the request: as bytes, or as a form that is parsed while it arrives.
 
     Args:
@@ -111,6 +118,7 @@ def load_body(request: Request, source: BodySource, max_bytes: int, *, raw: bool
         source: where it comes from.
         max_bytes: of the whole body.
         raw: it is another application's to understand, and stays bytes as it was sent.
+        first: what was read of it already.
 
     Raises:
         HTTPError: 413 past a limit, 415 for a coded body, 400 for a malformed form.
@@ -119,6 +127,8 @@ def load_body(request: Request, source: BodySource, max_bytes: int, *, raw: bool
         raise too_large(max_bytes)
     if raw:
         return _load_bytes(request, source, max_bytes)
+    if source.declared is None and not first and request._edge.field(request, "transfer-encoding") is None:
+        return _load_unannounced(request, source, max_bytes)
     coding = request._edge.field(request, "content-encoding")
     if coding is not None and coding.strip(" \t").lower() not in ("", "identity"):
         raise HTTPError(
@@ -127,12 +137,27 @@ def load_body(request: Request, source: BodySource, max_bytes: int, *, raw: bool
             headers={"accept-encoding": "identity"},
         )
     if request.content_type[0] == MULTIPART:
-        return _load_form(request, source, max_bytes)
-    return _load_bytes(request, source, max_bytes)
+        return _load_form(request, source, max_bytes, first)
+    return _load_bytes(request, source, max_bytes, first)
 
 
-async def _load_bytes(request: Request, source: BodySource, max_bytes: int) -> None:
-    chunks: list[bytes] = [] if source.ahead is None else [source.ahead]
+async def _load_unannounced(request: Request, source: BodySource, max_bytes: int) -> None:
+    """Load what may be a body, which neither a length nor a coding told of; where nothing comes there is none.
+
+    As HTTP/2 and ASGI have it. What the content type says of no body is no reason to refuse it.
+    """
+    first = b""
+    while not (first or source.ended):
+        first = await source.read()
+    if first:
+        await load_body(request, source, max_bytes, first=first)
+    else:
+        request.loaded_body(first)
+
+
+async def _load_bytes(request: Request, source: BodySource, max_bytes: int, first: bytes = b"") -> None:
+    start = first if source.ahead is None else source.ahead
+    chunks: list[bytes] = [start] if start else []
     left = max_bytes - sum(map(len, chunks))
     if left < 0:
         raise too_large(max_bytes)
@@ -145,13 +170,12 @@ async def _load_bytes(request: Request, source: BodySource, max_bytes: int) -> N
     request.loaded_body(chunks[0] if len(chunks) == 1 else b"".join(chunks))
 
 
-async def _load_form(request: Request, source: BodySource, max_bytes: int) -> None:
+async def _load_form(request: Request, source: BodySource, max_bytes: int, first: bytes) -> None:
     """Parse a multipart body while it arrives; large files go to disk where blocking harms nobody."""
     reader = MultipartReader(boundary_of(request.headers["content-type"]), request.limits)
-    left = max_bytes
+    chunk, left = first, max_bytes
     try:
-        while not source.ended:
-            chunk = await source.read()
+        while chunk or not source.ended:
             left -= len(chunk)
             if left < 0:
                 raise too_large(max_bytes)
@@ -159,6 +183,7 @@ async def _load_form(request: Request, source: BodySource, max_bytes: int) -> No
                 reader.feed(chunk)
             if reader.wants_to_write:
                 await source.run_io(reader.write)
+            chunk = b"" if source.ended else await source.read()
         if reader.has_unwritten:
             await source.run_io(reader.write)
         request.loaded_form(reader.finish())

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from typing import Literal, get_origin
 
+from .url import DIGITS
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-_DIGITS = frozenset("0123456789")
 _HEX = frozenset("0123456789abcdefABCDEF-")
 LARGEST_INT = (1 << 63) - 1
 
@@ -54,14 +55,14 @@ class Converter:
 
 
 def _int(text: str) -> int:
-    if not text or not _DIGITS.issuperset(text) or (value := int(text)) > LARGEST_INT:
+    if not text or not DIGITS.issuperset(text) or (value := int(text)) > LARGEST_INT:
         raise ValueError(text)
     return value
 
 
 def _number(text: str) -> str:
     whole, point, fraction = text.partition(".")
-    if not whole or not _DIGITS.issuperset(whole + fraction) or (point and not fraction):
+    if not whole or not DIGITS.issuperset(whole + fraction) or (point and not fraction):
         raise ValueError(text)
     return text
 

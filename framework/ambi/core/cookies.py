@@ -106,11 +106,14 @@ class SetCookie:
         samesite: "lax", "strict" or "none".
         partitioned: kept apart for each embedding site.
 
+    Attributes:
+        key: what it has in common with those that it takes the place of.
+
     Raises:
         ValueError: name, value or attributes cannot be sent, contradict each other, or pass 4 KiB.
     """
 
-    __slots__ = ("attributes", "name", "secure", "value")
+    __slots__ = ("attributes", "key", "name", "secure", "value")
 
     def __init__(
         self,
@@ -141,6 +144,7 @@ class SetCookie:
         if name.lower().startswith("__secure-") and secure is False:
             raise ValueError(f"cookie {name!r} needs secure (RFC 6265bis 4.1.3.1)")
         self.name = name
+        self.key = (name, (domain or "").lower(), path, partitioned)  # one cookie to user agents (RFC 6265bis 5.7)
         self.value = _quote(value)
         if len(name) + len(self.value) > MAX_COOKIE_BYTES:
             raise ValueError(f"cookie {name!r} takes {len(name) + len(self.value)} bytes; user agents keep 4096")

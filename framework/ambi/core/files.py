@@ -25,7 +25,7 @@ from .errors import HTTPError
 from .headers import check_value
 from .log import log_unreadable
 from .media_types import media_type_of
-from .preconditions import evaluate, format_etag, holds_if_range, refused
+from .preconditions import evaluate, holds_if_range, refused, validators
 from .response import Response, check_status
 from .url import percent_encode
 
@@ -65,12 +65,12 @@ class File(Response):
         content_type: by the extension of the name, if it is not given; text is UTF-8.
         etag: instead of one made of size and time of modification, which holds for files that are replaced, and for
             those that are not written to twice within a tick of the file system's clock. `W/"..."` is a weak one.
-        last_modified: instead of the file's own; aware, or in seconds since the epoch.
+        last_modified: instead of the file's own; aware, or in seconds since the epoch. One to come is sent as now.
         status: conditions and ranges are heeded with 200 alone.
         headers: field name -> value.
 
     Raises:
-        ValueError: a name, tag or header field that cannot be sent.
+        ValueError: a name, tag or header field that cannot be sent, or a date without a time zone.
         TypeError: the source is a text file, or cannot seek.
 
     Example:
@@ -104,11 +104,7 @@ class File(Response):
         self._pairs = [("content-type", media_type_of(name) if content_type is None else check_value(content_type))]
         if filename is not None or attachment:
             self._pairs.append(("content-disposition", content_disposition(name, attachment=attachment)))
-        if etag is not None:
-            self._pairs.append(("etag", format_etag(etag)))
-        if last_modified is not None:
-            seconds = last_modified if isinstance(last_modified, (int, float)) else last_modified.timestamp()
-            self._pairs.append(("last-modified", http_date(seconds)))
+        self._pairs += validators(etag, last_modified)
         if headers:
             self.headers.update(headers)
 

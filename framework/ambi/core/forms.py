@@ -109,7 +109,11 @@ def _write_all(file: BinaryIO, data: bytes) -> None:
 
 
 class Form(MultiDict["str | UploadFile"]):
-    """The fields and files of a form, in order. `form["name"]` is the first value of that name."""
+    """The fields and files of a form, in order. `form["name"]` is the first value of that name.
+
+    It holds what was sent: for a file field in which nothing was chosen, browsers send a file without a name and
+    without a byte.
+    """
 
     __slots__ = ()
 

@@ -32,8 +32,9 @@ class Limits:
         max_header_lines, max_header_bytes: header lines and their bytes together; 431.
         max_target_bytes: path and query as sent; 414.
         body_timeout_s: seconds without progress while a body is read under ASGI; 408.
-        threads: worker threads for `def` pieces under ASGI; more requests wait, cancellably. As many again, on either
-            gateway, for what runs in the background.
+        threads: worker threads that may be busy with `def` pieces under ASGI; more requests wait, cancellably. One that
+            was let in, and comes back from the loop, does not wait again. As many again, on either gateway, for what
+            runs in the background.
         queue_timeout_s: seconds that a request waits for a worker thread under ASGI, of either kind; 503. Under WSGI
             the threads are the server's, and so is the queue.
         io_threads: worker threads for ambi's own file work under ASGI.

@@ -19,7 +19,7 @@ from __future__ import annotations
 from .arguments import check_texts
 from .errors import ConfigurationError, HTTPError, quote_for_log
 from .log import log_any_host
-from .url import split_host
+from .url import DEFAULT_PORTS, split_host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS", "QUERY", "TRACE"))
 """Methods that change nothing. See: RFC 9110 9.2.1; QUERY is as safe as GET."""
 
-_PORTS = {"http": 80, "https": 443}
 _BY_ITSELF = frozenset(("basic", "digest", "negotiate", "ntlm"))
 """Schemes of Authorization that a browser answers by itself once the user has signed in."""
 
@@ -143,7 +142,7 @@ def check_origins(origins: Iterable[str], also: Iterable[str] = ()) -> frozenset
 
 def _as_sent(origin: str) -> str:
     scheme = origin.partition("://")[0]
-    return origin.removesuffix(f":{_PORTS[scheme]}") if scheme in _PORTS else origin
+    return origin.removesuffix(f":{DEFAULT_PORTS[scheme]}") if scheme in DEFAULT_PORTS else origin
 
 
 def _read(origin: str) -> tuple[str, str, int | None] | None:
@@ -153,7 +152,7 @@ def _read(origin: str) -> tuple[str, str, int | None] | None:
         name, port = split_host(host)
     except HTTPError:
         return None
-    return (scheme, name, None if port == _PORTS.get(scheme) else port) if scheme else None
+    return (scheme, name, None if port == DEFAULT_PORTS.get(scheme) else port) if scheme else None
 
 
 def _read_page(origin: str, request: Request) -> tuple[str, str, int | None] | None:
@@ -173,7 +172,7 @@ def _is_same_host(origin: tuple[str, str, int | None], request: Request) -> bool
     if not request.host:  # the server is on a Unix socket, and who asks names none
         return False
     own_name, own_port = split_host(request.host)
-    return (name, port) == (own_name, None if own_port == _PORTS.get(scheme) else own_port)
+    return (name, port) == (own_name, None if own_port == DEFAULT_PORTS.get(scheme) else own_port)
 
 
 def check_host_patterns(patterns: Iterable[str]) -> tuple[str, ...]:

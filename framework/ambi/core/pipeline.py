@@ -48,8 +48,7 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
     failure: BaseException | None = None
     try:
         if plan.body_first and outermost and request._has_body:
-            here = await reach_body(request, here)
-            await load_body_first(request, request._body_source, plan.max_body_bytes, raw=plan.keeps_raw)
+            here = await load_body_first(request, here, plan.max_body_bytes, raw=plan.keeps_raw)
         while depth < plan.depth and response is None:
             layer = plan.layers[depth]
             if not layer.is_async:

@@ -28,7 +28,8 @@ class Plan:
         errors: the scopes of error handlers, nearest first.
         codec: writes and reads JSON.
         loads_body: the body is loaded before the handler is called.
-        keeps_raw: the body is another application's to understand: where a layer has it loaded, it stays bytes.
+        keeps_raw: the body is another application's to understand, or nobody's: where a layer has it loaded, it stays
+            bytes.
         body_first: a layer wants the body before it is opened.
         max_body_bytes: of this route.
         cancel_on_disconnect: the handler is cancelled when the client leaves.

@@ -9,12 +9,12 @@ Facts
 from __future__ import annotations
 
 from .headers import split_list
+from .url import DIGITS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Self
 
-_DIGITS = frozenset("0123456789")
 _BEYOND = 10**19
 """More than any file has: what a position of more digits is taken for."""
 
@@ -45,7 +45,7 @@ class ByteRange:
         if len(found) != 1:
             return None
         start, hyphen, end = found[0].partition("-")
-        if not hyphen or not _DIGITS.issuperset(start + end) or not start + end:
+        if not hyphen or not DIGITS.issuperset(start + end) or not start + end:
             return None
         first, last = _position(start), _position(end)
         if first is not None and last is not None and last < first:

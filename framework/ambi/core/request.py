@@ -624,6 +624,9 @@ class Request(Generic[StateT]):
     def on_response(self, function: Callable[[Response], object]) -> None:
         """Call `function(response)` with whatever is sent at last, the 500 of a crash included. It must not block.
 
+        It is called before the first item of a stream is asked for; where that fails, once more, with the error that is
+        sent instead. So it may change the response; what counts answers is for `on_sent`.
+
         Raises:
             RuntimeError: the response is being sent, as where a generator makes its items, or has been.
         """
@@ -640,21 +643,18 @@ class Request(Generic[StateT]):
         """Call `function(sent)` when the server has taken the last byte, or nobody is there to send it to.
 
         It learns the status, the number of bytes and whether those were all. It runs in the request's context and must
-        not block: before functions given to `after`, and for a WebSocket when the connection is over.
+        not block: before functions given to `after`, and for a WebSocket when the connection is over. A stream may ask
+        for it on its way.
         """
-        if self._sent is None:
-            from .ending import Sent
-
-            self._sent = Sent()
-            self.has_end = True
-        self._sent.functions.append(function)
+        self.count_sent().functions.append(function)
 
     def after(self, function: Callable[..., Any], *args: Any) -> None:
         """Run a function when the client has its whole answer and its connection is free.
 
         It runs whatever became of the response, in the context of the request, the files of its form still open;
-        several run in the order asked for. A failure is logged, and the next one runs. A stop of the server waits for
-        it within `Limits.graceful_stop_s`; what a killed process had not run is lost.
+        several run in the order asked for. A stream may ask for it on its way. A failure is logged, and the next one
+        runs. A stop of the server waits for it within `Limits.graceful_stop_s`; what a killed process had not run is
+        lost.
 
         Args:
             function: an `async def`, or a `def`, which runs in a worker thread: under WSGI not the handler's.
@@ -753,6 +753,15 @@ class Request(Generic[StateT]):
         """Take a form parsed while it arrived; its files are closed when the request ends."""
         self._form = form
         self.has_end = True
+
+    def count_sent(self) -> Sent:
+        """Give what counts what is sent. A stream always is: on its way it may ask for that, or for `after`."""
+        if self._sent is None:
+            from .ending import Sent
+
+            self._sent = Sent()
+            self.has_end = True
+        return self._sent
 
     def drop(self, response: Response | None) -> None:
         """Take note of a response that will not be sent, if it has a stream that somebody must close."""

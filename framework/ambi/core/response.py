@@ -100,7 +100,7 @@ class Response(Generic[T_co]):
 
     def __init__(
         self,
-        body: Body | str = b"",
+        body: Body | str | bytearray | memoryview = b"",
         status: int = 200,
         headers: Mapping[str, str] | None = None,
         content_type: str | None = None,
@@ -111,8 +111,10 @@ class Response(Generic[T_co]):
             body = body.encode("utf-8", "replace")
             self._pairs = [TEXT_TYPE]
         else:
+            if isinstance(body, (bytes, bytearray, memoryview)):
+                body = bytes(body)
             self._pairs = [BYTES_TYPE if body and isinstance(body, bytes) else TEXT_TYPE]
-        self.body: Body = bytes(body) if isinstance(body, bytes) else body
+        self.body: Body = body
         if content_type is not None:
             self._pairs = [("content-type", check_value(content_type))]
         if headers:
@@ -169,14 +171,14 @@ class Response(Generic[T_co]):
         samesite: str = "lax",
         partitioned: bool = False,
     ) -> None:
-        """Set a cookie; arguments and errors as for `SetCookie`."""
+        """Set a cookie, in place of one of the same name, domain and path; arguments and errors as for `SetCookie`."""
         cookie = SetCookie(
             name, value, max_age=max_age, expires=expires, path=path, domain=domain,
             secure=secure, httponly=httponly, samesite=samesite, partitioned=partitioned,
         )  # fmt: skip
         if self._cookies is None:
             self._cookies = []
-        self._cookies = [c for c in self._cookies if c.name != name] + [cookie]
+        self._cookies = [other for other in self._cookies if other.key != cookie.key] + [cookie]
 
     def delete_cookie(
         self,
@@ -249,8 +251,10 @@ class HTML(Response):
     __slots__ = ()
 
     def __init__(self, markup: str, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(markup, status, headers)
-        self._pairs[0] = HTML_TYPE
+        super().__init__(markup, status)
+        self._pairs = [HTML_TYPE]
+        if headers:
+            self.headers.update(headers)
 
 
 class JSON(Response[T_co]):
@@ -350,8 +354,7 @@ class Stream(Response):
                 f"{type(self).__name__} takes an iterable or async iterable of items,"
                 f" not {type(cast('object', iterable)).__name__}"
             )
-        super().__init__(b"", status, headers)
-        self._pairs[0] = ("content-type", check_value(content_type))
+        super().__init__(b"", status, headers, content_type)
         self.body = iterable
         self.ends_at_stop = ends_at_stop
 
@@ -458,16 +461,29 @@ def _from_json(value: JSON, codec: JSONCodec, source: HasFunction) -> Response:
     return value
 
 
-def _from_tuple(value: tuple[Any, ...], codec: JSONCodec, source: HasFunction) -> Response:
+def split_answer(value: tuple[Any, ...]) -> tuple[Any, int, Mapping[str, str]] | None:
+    """Split `(value, status)` or `(value, status, headers)` into the three; None for a tuple of another form.
+
+    Raises:
+        ValueError: the status is none that a response can have.
+    """
     if not (len(value) in (2, 3) and isinstance(value[1], int)):
+        return None
+    return value[0], check_status(value[1]), value[2] if len(value) == 3 else {}
+
+
+def _from_tuple(value: tuple[Any, ...], codec: JSONCodec, source: HasFunction) -> Response:
+    parts = split_answer(value)
+    if parts is None:
         raise TypeError(
             f"{describe(source.function)} returned a tuple of {len(value)};"
             " (value, status) or (value, status, headers) was expected"
         )
-    response = make_response(value[0], codec, source)
-    response.status = check_status(value[1])
-    if len(value) == 3:
-        response.headers.update(value[2])
+    content, status, headers = parts
+    response = make_response(content, codec, source)
+    response.status = status
+    if headers:
+        response.headers.update(headers)
     return response
 
 
@@ -533,10 +549,11 @@ def finalize(request: Request, response: Response) -> tuple[list[Pair], Body | N
     is_usual = not (pairs[1:] or (pairs and pairs[0][0] != "content-type"))
     if not is_usual and not _HARMLESS.issuperset([name for name, _ in pairs]):  # the application set some itself
         pairs = [p for p in pairs if p[0] != NOSNIFF[0] and not (is_bytes and p[0] == "content-length")]
-        if any(name == "set-cookie" for name, _ in pairs) and not any(name == "cache-control" for name, _ in pairs):
-            pairs.append(("cache-control", "private"))  # what one user is given is no one else's
+        pairs = _private_with_cookie(pairs)
     if type(body) is bytes:
         length = len(body)
+        if not length and request.method == "HEAD":
+            return [*pairs, NOSNIFF, *_length_for_head(request, response)], None
         pairs = [*pairs, NOSNIFF, _lengths[length] if length in _lengths else _length_pair(length)]
     else:
         pairs = [*pairs, NOSNIFF]
@@ -559,6 +576,18 @@ def _as_they_stand(request: Request, response: Response, pairs: list[Pair]) -> t
     return pairs, body
 
 
+def _length_for_head(request: Request, response: Response) -> list[Pair]:
+    """Give the Content-Length of an empty answer to HEAD: that of the answer to GET, or none. See: RFC 9110 8.6.
+
+    The handler may have said it. Else nobody knows it, but where the handler is that of GET.
+    """
+    given = [pair for pair in response._pairs if pair[0] == "content-length"]
+    if len(given) == 1 and given[0][1].isascii() and given[0][1].isdecimal():
+        return given
+    route = request.route
+    return [_length_pair(0)] if route is None or "HEAD" not in route.methods else []
+
+
 def _length_pair(length: int) -> Pair:
     """Give the Content-Length; those of small bodies are kept."""
     pair = ("content-length", str(length))
@@ -573,8 +602,17 @@ WITHOUT_BODY = frozenset((204, 205, 304))
 def _without_body(pairs: list[Pair], status: int) -> list[Pair]:
     """Give the header fields where there must be no body. See: RFC 9110 15.3.5, 15.3.6, 15.4.5."""
     left_out = ("content-length", NOSNIFF[0]) if status == 205 else ("content-length", "content-type", NOSNIFF[0])
-    kept = [NOSNIFF, *(pair for pair in pairs if pair[0] not in left_out)]
+    kept = _private_with_cookie([NOSNIFF, *(pair for pair in pairs if pair[0] not in left_out)])
     return [*kept, ("content-length", "0")] if status == 205 else kept
+
+
+def _private_with_cookie(pairs: list[Pair]) -> list[Pair]:
+    """Give the header fields of what a cookie is set with: what one user is given is no one else's.
+
+    Without a body, too: a 204 may be stored, and a 304 brings what is stored up to date. See: RFC 9111 3.2, 4.2.2.
+    """
+    names = [name for name, _ in pairs]
+    return [*pairs, ("cache-control", "private")] if "set-cookie" in names and "cache-control" not in names else pairs
 
 
 def _with_cookies(request: Request, response: Response) -> list[Pair]:

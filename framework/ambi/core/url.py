@@ -24,12 +24,20 @@ if TYPE_CHECKING:
 UNENCODED = "the target of the request holds a character that must be percent-encoded"
 """What a refusal says of a control character or a "#"."""
 
+DEFAULT_PORTS = {"http": 80, "https": 443}
+HTTP_SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
+"""The handshake of a WebSocket is an HTTP request."""
+
+WEBSOCKET_SCHEMES = {"http": "ws", "https": "wss"}
+
+DIGITS = frozenset("0123456789")
+"""Those of every grammar; `str.isdigit` knows more."""
+
 _UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 _SEGMENT_SAFE = frozenset((_UNRESERVED + "!$&'()*+,;=:@").encode())
 _QUERY_SAFE = frozenset(_UNRESERVED.encode())
 _AS_SENT_SAFE = frozenset((_UNRESERVED + "!$&'()*+,;=:@/?%").encode())
 _HOST_SAFE = frozenset(_UNRESERVED + "!$&'()*+;=%")
-_DIGITS = frozenset("0123456789")
 _IP_LITERAL = frozenset("0123456789abcdefABCDEF:.")
 
 
@@ -97,7 +105,12 @@ def decode_utf8_path(data: bytes) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        raise HTTPError(400, "the path of the request is not valid UTF-8") from None
+        raise no_utf8() from None
+
+
+def no_utf8() -> HTTPError:
+    """Make the refusal of a path whose bytes are no UTF-8."""
+    return HTTPError(400, "the path of the request is not valid UTF-8")
 
 
 def path_of_absolute_form(raw: bytes) -> bytes:
@@ -151,7 +164,7 @@ def _decode_field(text: str) -> str:
 
 def encode_raw_query(text: str) -> str:
     """Percent-encode what a client sent unencoded: bytes beyond ASCII, in their latin-1 reading."""
-    return "".join(c if c < "\x7f" else f"%{ord(c):02X}" for c in text)
+    return "".join(c if c <= "\x7f" else f"%{ord(c):02X}" for c in text)
 
 
 def encode_query(pairs: Iterable[tuple[str, object]]) -> str:
@@ -179,7 +192,7 @@ def split_host(host: str) -> tuple[str, int | None]:
     if (
         not valid
         or len(name) > 255
-        or (port and not (_DIGITS.issuperset(port) and len(port) <= 5 and int(port) < 65536))
+        or (port and not (DIGITS.issuperset(port) and len(port) <= 5 and int(port) < 65536))
     ):
         raise HTTPError(400, "the Host header is not a valid host")
     return name.lower(), int(port) if port else None
@@ -228,7 +241,7 @@ class URL:
     def port(self) -> int:
         """The port named in the host, else the scheme's."""
         port = split_host(self.host)[1]
-        return port if port is not None else 443 if self.scheme == "https" else 80
+        return DEFAULT_PORTS.get(self.scheme, 80) if port is None else port
 
     def __str__(self) -> str:
         query = f"?{percent_encode(self.query, _AS_SENT_SAFE)}" if self.query else ""

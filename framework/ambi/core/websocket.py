@@ -16,13 +16,14 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from .arguments import check_texts
+from .ending import CLIENT_CLOSED_REQUEST
 from .errors import ClientDisconnected, ConfigurationError, HTTPError
 from .headers import ResponseHeaders, is_token
 from .json import read_json
 from .limits import check_limit
 from .log import log_disconnect
 from .origins import OriginCheck
-from .response import Switched
+from .response import Response, Switched
 from .state import Generic, StateT
 
 TYPE_CHECKING = False
@@ -30,10 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
     from typing import Any
 
+    from .ending import Sent
     from .headers import Headers, Pair
     from .multidict import MultiDict
     from .request import Request
-    from .response import Response
 
     Message = str | bytes
 
@@ -141,6 +142,7 @@ class WebSocket(Generic[StateT]):
         request: the request of the handshake; its headers, cookies, query and state.
         subprotocols: those that the client offers, in its order of preference.
         subprotocol: the one agreed on, None for none.
+        accepted: whether the handshake was answered with a connection, be that still open or not.
 
     Example:
         @app.websocket("/echo")
@@ -151,12 +153,15 @@ class WebSocket(Generic[StateT]):
     See: RFC 6455.
     """
 
-    __slots__ = ("_failure", "_gone", "_link", "_rules", "_state", "request", "subprotocol", "subprotocols")
+    __slots__ = (
+        "_failure", "_gone", "_link", "_rules", "_state", "accepted", "request", "subprotocol", "subprotocols",
+    )  # fmt: skip
 
     def __init__(self, request: Request[StateT], link: Link) -> None:
         self.request = request
         self.subprotocols = link.subprotocols
         self.subprotocol: str | None = None
+        self.accepted = False
         self._link = link
         self._rules = _NO_RULES
         self._state = CONNECTING
@@ -191,11 +196,6 @@ class WebSocket(Generic[StateT]):
         return self.request.state
 
     # --- how it stands ---
-
-    @property
-    def accepted(self) -> bool:
-        """Whether the handshake was answered with a connection, be that still open or not."""
-        return self._state in (OPEN, CLOSED)
 
     @property
     def closed(self) -> bool:
@@ -238,11 +238,12 @@ class WebSocket(Generic[StateT]):
             raise ValueError(f"the client did not offer the subprotocol {subprotocol!r}; it offered {offered}")
         pairs = _checked(headers or {})
         self._move(ACCEPT)
-        self.subprotocol = subprotocol
+        self.subprotocol, self.accepted = subprotocol, True
         limit = self._rules.max_message_bytes or self.request.limits.max_message_bytes
         try:
             await self._link.accept(subprotocol, pairs, limit)
         except WebSocketClosed as exc:
+            self.accepted = False
             raise self._leave(exc) from exc
 
     async def receive(self) -> str | bytes:
@@ -369,6 +370,13 @@ class WebSocket(Generic[StateT]):
             self._gone = gone
         return self._closed()
 
+    def tell_end(self, sent: Sent) -> None:
+        """Say what was sent: a connection, or nothing where the client had left before it could be answered."""
+        if self.accepted:
+            sent.status, sent.is_complete = 101, True
+        elif self._state is CLOSED:
+            sent.status = CLIENT_CLOSED_REQUEST
+
     def _closed(self) -> WebSocketClosed:
         gone = self._gone or WebSocketClosed()
         return WebSocketClosed(gone.code, gone.reason)
@@ -414,7 +422,8 @@ def serve_websocket(
 ) -> Callable[[Request], Awaitable[Any]]:
     """Make the call of a WebSocket route: check the origin, call the handler, and say how it ended.
 
-    What the call gives is an answer to the handshake (a denial), or, after it was accepted, a response with status 101.
+    What the call gives is an answer to the handshake (a denial), or, after it was accepted, a response with status 101;
+    with 499 where the client had left before it could be answered.
     """
 
     async def run(request: Request) -> Any:
@@ -424,12 +433,15 @@ def serve_websocket(
         try:
             answer = await call(request)
         except WebSocketClosed:
-            log_disconnect(request)
-            return Switched(ws)
+            answer = None
+            if ws._state is not REFUSED:
+                log_disconnect(request)
         except HTTPError as exc:
             ws._failure = exc
             raise
         if not ws.accepted:
+            if answer is None and ws._state is CLOSED:
+                return Response(b"", CLIENT_CLOSED_REQUEST)
             if answer is None:
                 raise HTTPError(403, "the WebSocket was refused")
             return answer

@@ -1,8 +1,8 @@
 """CORS: which pages of other sites may read what this one answers. See: the Fetch standard, "HTTP-CORS protocol".
 
 Facts
-- An origin is compared as text: browsers write it in lower case, without a port that is the scheme's own. What is
-  spelt otherwise is no browser's.
+- An origin is compared as text: browsers write it in lower case, without a port that is the scheme's own, and so is
+  one that the application names. What is sent otherwise is no browser's.
 - A browser asks beforehand (a preflight) with an OPTIONS that carries no cookies; so it is answered here, before any
   layer inside that asks who the user is, and whether there is such a path or not.
 - `null` is the origin of every sandboxed frame: to allow it is to allow everybody, with their cookies.
@@ -96,13 +96,12 @@ class CORS:
         self.prefix = prefix
 
     def _read_origins(self, origins: Iterable[str], regex: str | re.Pattern[str] | None) -> None:
-        names = check_texts("origins", origins)
-        for name in names:
-            _check_origin(name)
+        names = check_origins(origins, also=(_ANY, "null"))
+        if "null" in names:
+            raise ConfigurationError("app.cors(origins=...): 'null' is the origin of any sandboxed frame: of everybody")
         self.is_any = _ANY in names
-        self.origins = check_origins(name for name in names if _ANY not in name)
-        wild = (name.split("*") for name in names if _ANY in name and name != _ANY)
-        self._below = tuple((before, after) for before, after in wild)
+        self.origins = frozenset(name for name in names if _ANY not in name)
+        self._below = tuple(_around_star(name) for name in names if _ANY in name and name != _ANY)
         try:
             self._regex = None if regex is None else re.compile(regex)
         except re.error as exc:
@@ -201,23 +200,15 @@ def _names(argument: str, names: Iterable[str]) -> tuple[str, ...]:
     return found
 
 
-def _check_origin(origin: str) -> None:
-    """Refuse what a browser would never send. Raises: ConfigurationError."""
-    if origin == _ANY:
-        return
-    scheme, separator, host = origin.partition("://")
-    default = {"http": ":80", "https": ":443"}.get(scheme)
-    wrong = ""
-    if origin.lower() == "null":
-        wrong = "is that of any sandboxed frame, so of everybody: it cannot be allowed"
-    elif not separator or "/" in host or origin != origin.lower():
-        wrong = "is written as browsers send it: scheme and host in lower case, without a path or a slash at the end"
-    elif default and host.endswith(default):
-        wrong = f"is sent without {default}, which is the scheme's own port"
-    elif _ANY in origin and (not host.startswith("*.") or origin.count(_ANY) > 1 or "." not in host[2:]):
-        wrong = "may have one '*', for everything before a domain: 'https://*.example.com'"
-    if wrong:
-        raise ConfigurationError(f"app.cors(origins=...): the origin {origin!r} {wrong}")
+def _around_star(origin: str) -> tuple[str, str]:
+    """Split `https://*.example.com` at its star. Raises: ConfigurationError."""
+    before, _, after = origin.partition(_ANY)
+    if not before.endswith("://") or _ANY in after or after[:1] != "." or "." not in after[1:]:
+        raise ConfigurationError(
+            f"app.cors(origins=...): the origin {origin!r} may have one '*', for everything before a domain:"
+            " 'https://*.example.com'"
+        )
+    return before, after
 
 
 def _is_between(origin: str, before: str, after: str) -> bool:

@@ -18,7 +18,7 @@ from ..core.arguments import check_texts
 from ..core.errors import ConfigurationError, HTTPError
 from ..core.forwarded import Forwarded
 from ..core.headers import is_token, split_list
-from ..core.url import decode_path, split_host
+from ..core.url import DEFAULT_PORTS, DIGITS, HTTP_SCHEMES, decode_path, split_host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,9 +35,7 @@ if TYPE_CHECKING:
 FOR, PROTO, HOST, PORT, PREFIX = (f"x-forwarded-{what}" for what in ("for", "proto", "host", "port", "prefix"))
 _FORWARDED = "forwarded"
 _KNOWN = (FOR, PROTO, HOST, PORT, PREFIX, _FORWARDED)
-_SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 _UNIX = "unix"
-_DIGITS = frozenset("0123456789")
 _ENDS_OF_VALUE = frozenset(',;" \t')
 
 
@@ -179,7 +177,7 @@ def _scheme_of(text: str | None) -> str | None:
     """Give the scheme; None for none. Raises: HTTPError 400."""
     if text is None:
         return None
-    scheme = _SCHEMES.get(text.lower())
+    scheme = HTTP_SCHEMES.get(text.lower())
     if scheme is None:
         raise _malformed("scheme")
     return scheme
@@ -191,7 +189,7 @@ def _with_port(host: str, text: str, scheme: str) -> str:
         raise _malformed("port")
     split_host(host)
     name = host[: host.index("]") + 1] if host[:1] == "[" else host.partition(":")[0]
-    return name if int(text) == (443 if scheme == "https" else 80) else f"{name}:{int(text)}"
+    return name if int(text) == DEFAULT_PORTS.get(scheme) else f"{name}:{int(text)}"
 
 
 def _prefix_of(text: str | None) -> str:
@@ -214,7 +212,7 @@ def _prefix_of(text: str | None) -> str:
 
 
 def _is_port(text: str) -> bool:
-    return 0 < len(text) <= 5 and _DIGITS.issuperset(text) and 0 < int(text) < 65536
+    return 0 < len(text) <= 5 and DIGITS.issuperset(text) and 0 < int(text) < 65536
 
 
 def _address(text: str) -> Address | None:

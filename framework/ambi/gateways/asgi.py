@@ -21,7 +21,7 @@ from ..core.pipeline import respond
 from ..core.request import Request
 from ..core.response import finalize, take_body
 from ..core.sides import ASYNC
-from ..core.url import decode_path, encode_raw_query, percent_decode, strip_root
+from ..core.url import HTTP_SCHEMES, decode_path, encode_raw_query, no_utf8, percent_decode, strip_root
 from ..core.watching import tell_of_crash
 from .asgi_connection import AHEAD_BYTES, Connection, connection_of
 from .counting import counted
@@ -29,7 +29,7 @@ from .entry import (
     OWS,
     check_coding,
     check_host,
-    has_fragment,
+    has_unencoded,
     headers_too_large,
     host_of_server,
     no_host,
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from contextvars import Context
     from typing import Any, Literal, Protocol
 
+    from ..bridge.to_thread import SyncSide
     from ..core.headers import Pair
     from ..core.limits import Limits
     from ..core.plan import Plan
@@ -69,7 +70,7 @@ if TYPE_CHECKING:
             ...
 
 
-async def serve(  # noqa: C901, PLR0912  # each branch is for a kind of request, and a call less for the others
+async def serve(  # noqa: C901, PLR0912, PLR0915  # each branch is for a kind of request, and a call less for the others
     app: ServedApplication, scope: Scope, receive: Receive, send: Send
 ) -> None:
     """Answer one connection of an ASGI server.
@@ -100,12 +101,16 @@ async def serve(  # noqa: C901, PLR0912  # each branch is for a kind of request,
                 response = await _go_on(request, coroutine, context, wanted)
         if response is None:
             return
+        if request._sync_side is not None:
+            leave_place(request, response)
         if response.body.__class__ is bytes and response.status not in _CLOSING and has_unread_body(request):
             await request._body_source.drain()  # a stream may read the rest of it by itself
         await write_response(request, response, send)
     except Exception as exc:
-        log_raised(request, exc)
-        raise
+        if not _is_closed(exc):
+            log_raised(request, exc)
+            raise
+        log_disconnect(request)
     finally:
         if request._body_source is not None:
             request._body_source.close()
@@ -113,6 +118,28 @@ async def serve(  # noqa: C901, PLR0912  # each branch is for a kind of request,
             await _finish(request)
         elif request._sync_side is not None:
             request._sync_side.release()
+
+
+def _is_closed(error: Exception) -> bool:
+    """Tell whether the connection is closed that an answer should have gone to.
+
+    It is of a client that has left without waiting for what it has asked for. uvloop says so by a RuntimeError, which
+    uvicorn lets pass: a client should not fill the log of errors.
+    """
+    return error.__class__ is RuntimeError and str(error).endswith("; the handler is closed")
+
+
+def leave_place(request: Request, response: Response) -> None:
+    """Leave the place among the busy workers to others: a client may take as long as it likes over its response.
+
+    The worker is kept where it may be needed again: for the items of a `def` generator, which may use what the handler
+    has made, and for what runs after the response.
+    """
+    side: SyncSide = request._sync_side
+    if request.has_end or not (response.body.__class__ is bytes or hasattr(response.body, "__aiter__")):
+        side.step_out()
+    else:
+        side.release()
 
 
 async def _finish(request: Request) -> None:
@@ -225,7 +252,7 @@ def read_request(  # noqa: C901, PLR0912, PLR0915  # one pass over what every re
         elif scope["method"] in _WITH_BODY or ("http_version" in scope and scope["http_version"] > "1.1"):
             has_body = True  # without saying so, as HTTP/2 may, and what is no server: Mangum, test clients
         if "#" in query:
-            raise has_fragment()
+            raise has_unencoded()
         target = raw_path or path.encode()
         if (target + b"?" + scope["query_string"] if query else target)[limits.max_target_bytes :]:
             raise target_too_long(limits)
@@ -233,6 +260,8 @@ def read_request(  # noqa: C901, PLR0912, PLR0915  # one pass over what every re
             _check_fields(limits, scope["headers"])
     except HTTPError as exc:
         refusal = exc
+    except UnicodeEncodeError:  # half of a character, which a server or what rewrites a path has decoded of bad bytes
+        refusal, path = no_utf8(), path.encode("utf-8", "replace").decode()
     if query and not query.isascii():
         query = encode_raw_query(query)
     request = Request(app, EDGE, scope, scope["method"], path, query, prefix + root_path, host, has_body)
@@ -314,9 +343,6 @@ _KEYS = _Keys()
 _EMPTY_IS_NONE = frozenset((b"content-type", b"content-length"))  # as WSGI has it
 
 
-_HTTP_SCHEMES = {"ws": "http", "wss": "https"}  # the handshake of a WebSocket is an HTTP request
-
-
 class _Edge:
     """What the core may ask of a scope."""
 
@@ -357,7 +383,7 @@ class _Edge:
 
     def scheme(self, scope: Scope, /) -> str:
         scheme = str(scope.get("scheme", "http"))
-        return _HTTP_SCHEMES.get(scheme, scheme)
+        return HTTP_SCHEMES.get(scheme, scheme)
 
     def client(self, scope: Scope, /) -> tuple[str, int | None] | None:
         return _address(scope.get("client"))
@@ -527,7 +553,7 @@ async def _write_stream(
     if messages is not None:
         await send_file(request, response.body, [start, *messages], send)
         return
-    instead = await send_stream(request, response, start, pairs, send)
+    instead = await send_stream(request, response, start, pairs, counted(request.count_sent(), send))
     if instead is not None:
         await write_response(request, instead, send)
 

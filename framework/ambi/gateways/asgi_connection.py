@@ -116,14 +116,17 @@ class Connection:
     async def drain(self) -> None:
         """Take what is on its way, for a second at most; what it is does not matter, nor whether it comes."""
         try:
-            while not self.ended:
-                message = await _waiting()(self._receive(), _DRAIN_S)
-                self.is_gone = message["type"] == "http.disconnect"
-                self.ended = not message.get("more_body", False)
+            await _waiting()(self._drain(), _DRAIN_S)
         except TimeoutError:
             self.ended = False
         except OSError:  # the connection broke
             self.is_gone = self.ended = True
+
+    async def _drain(self) -> None:
+        while not self.ended:
+            message = await self._receive()
+            self.is_gone = message["type"] == "http.disconnect"
+            self.ended = not message.get("more_body", False)
 
     def read_blocking(self) -> bytes:
         """As `read`, from a worker thread: the server's loop receives."""

@@ -103,8 +103,8 @@ class StreamSender:
     """
 
     __slots__ = (
-        "_interrupt", "_is_over", "_is_stopped", "_last_s", "_lock", "_request", "_response", "_send", "_ticker",
-        "left", "start", "tick_every_s",
+        "_interrupt", "_is_closing", "_is_over", "_is_stopped", "_last_s", "_lock", "_request", "_response", "_send",
+        "_ticker", "left", "start", "tick_every_s",
     )  # fmt: skip
 
     def __init__(self, request: Request, response: Response, start: dict[str, Any], send: Send) -> None:
@@ -113,7 +113,7 @@ class StreamSender:
         self._send = send
         self._lock = _lock() if response.idle_s else None
         self._last_s = 0.0
-        self._is_over = self._is_stopped = False
+        self._is_closing = self._is_over = self._is_stopped = False
         self._interrupt: Interrupt | None = None
         self.start: dict[str, Any] | None = start
         self.left: int | None = None
@@ -189,7 +189,7 @@ class StreamSender:
                 if self.left == 0:
                     break
         finally:
-            self._interrupt = None  # what is closed is not to be interrupted
+            self._is_closing, self._interrupt = True, None  # what is closed is not to be interrupted
             await close_shielded(iterator, body)
 
     async def send_ahead(self, body: Any) -> None:
@@ -254,7 +254,8 @@ class StreamSender:
         """Interrupt the stream when the client leaves, or when the server has stopped for long enough."""
         from ..bridge.ticking import ticker_here
 
-        self._interrupt = interrupt
+        if not self._is_closing:  # which may be the first that it waits for, and so what starts this
+            self._interrupt = interrupt
         self._ticker = ticker_here()
         self._ticker.add(self)
         try:

@@ -26,7 +26,7 @@ from ..core.log import log_disconnect, log_raised
 from ..core.pipeline import respond
 from ..core.sides import ASYNC
 from ..core.websocket import WebSocket, WebSocketClosed, closing
-from .asgi import _drive, _encode, _finish, _start, read_request, write_response
+from .asgi import _drive, _encode, _finish, _start, leave_place, read_request, write_response
 from .entry import message_bytes, plan_websocket, watched
 
 TYPE_CHECKING = False
@@ -72,8 +72,8 @@ async def serve_websocket(app: ServedApplication, scope: Scope, receive: Receive
             raise failure
     finally:
         failure = None
-        if request._sent is not None and request._websocket.accepted:
-            request._sent.status, request._sent.is_complete = 101, True
+        if request._sent is not None:
+            request._websocket.tell_end(request._sent)
         if request._body_source is not None:
             request._body_source.close()
         if request.has_end:
@@ -95,10 +95,10 @@ async def _run(request: Request, plan: Plan, link: ASGILink, send: Send) -> Exce
                 coroutine = watched(coroutine, request, plan)
             response: Response = await _drive(request, coroutine, request._context)
             is_cancelled = False
-            if not ws.accepted:
+            if not ws.accepted and link.gone is None:
                 link.is_denying = True
                 await _deny(request, response, send)
-            elif not ws.closed:
+            elif ws.accepted and not ws.closed:
                 await link.close(*closing(ws, response))
         except Exception as exc:  # kept out of the group, which would wrap it
             failure = exc
@@ -112,6 +112,8 @@ async def _run(request: Request, plan: Plan, link: ASGILink, send: Send) -> Exce
 
 async def _deny(request: Request, response: Response, send: Send) -> None:
     """Answer the handshake with a response: the whole of it where the server can, else its plain 403."""
+    if request._sync_side is not None:
+        leave_place(request, response)
     if "websocket.http.response" not in (request.native.get("extensions") or ()):
         with suppress(OSError, RuntimeError):  # the client has left
             await send({"type": "websocket.close", "code": 1008, "reason": ""})

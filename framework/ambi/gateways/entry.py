@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeVar, cast
 
 from ..core.errors import HTTPError
-from ..core.url import UNENCODED, split_host
+from ..core.url import DEFAULT_PORTS, DIGITS, UNENCODED, split_host
 from ..core.websocket import WEBSOCKET
 
 TYPE_CHECKING = False
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_DIGITS = frozenset("0123456789")
 OWS = " \t"
 """What may stand around a value and is no part of it. Some servers leave it there: uvicorn with httptools, Werkzeug's.
 
@@ -49,11 +48,11 @@ def no_host() -> HTTPError:
     return HTTPError(400, "a request of HTTP/1.1 names its host")
 
 
-def has_fragment() -> HTTPError:
-    """Make the refusal of a target with a "#" in it.
+def has_unencoded() -> HTTPError:
+    """Make the refusal of a target with a "#", or a control byte in its path.
 
-    Servers cut it off there, proxies do not: what one of them forbids is then another path than the one that is served.
-    See: RFC 9112 3.2, CVE-2023-45539.
+    Servers cut it off there, or leave the byte out, proxies do not: what one of them forbids is then another path than
+    the one that is served. See: RFC 9112 3.2, CVE-2023-45539.
     """
     return HTTPError(400, UNENCODED)
 
@@ -76,7 +75,7 @@ def check_coding(coding: str, protocol: str, *, has_length: bool) -> None:
 def host_of_server(name: str, port: str, scheme: str) -> str:
     """Give the host that a server says it is; "" where that is none, as a path. See: RFC 3986 3.2.2."""
     name = f"[{name}]" if ":" in name else name
-    host = name if port in ("", "443" if scheme == "https" else "80") else f"{name}:{port}"
+    host = name if port in ("", str(DEFAULT_PORTS.get(scheme, 80))) else f"{name}:{port}"
     try:
         split_host(host)
     except HTTPError:
@@ -86,11 +85,11 @@ def host_of_server(name: str, port: str, scheme: str) -> str:
 
 def parse_content_length(text: str) -> int:
     """Read a Content-Length. Raises: HTTPError 400 for what is no number. See: RFC 9110 8.6."""
-    if not text or not _DIGITS.issuperset(text) or len(text) > 18:
+    if not text or not DIGITS.issuperset(text) or len(text) > 18:
         bare = text.strip(OWS)
         if bare != text:
             return parse_content_length(bare)
-        raise HTTPError(413 if len(text) > 18 and _DIGITS.issuperset(text) else 400, "the Content-Length is not valid")
+        raise HTTPError(413 if len(text) > 18 and DIGITS.issuperset(text) else 400, "the Content-Length is not valid")
     return int(text)
 
 

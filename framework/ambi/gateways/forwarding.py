@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from ..core.errors import HTTPError
 from ..core.forwarded import PEER
+from ..core.url import WEBSOCKET_SCHEMES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def _environ(environ: dict[str, Any], origin: Forwarded) -> dict[str, Any]:
 
 
 def _scope(scope: dict[str, Any], origin: Forwarded) -> dict[str, Any]:
-    scheme = {"http": "ws", "https": "wss"}[origin.scheme] if scope["type"] == "websocket" else origin.scheme
+    scheme = WEBSOCKET_SCHEMES[origin.scheme] if scope["type"] == "websocket" else origin.scheme
     client = origin.client and (origin.client[0], origin.client[1] or 0)
     said = {**scope, "scheme": scheme, "client": client}
     if origin.host is not None:

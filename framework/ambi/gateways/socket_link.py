@@ -5,6 +5,8 @@ Facts
   there is no room it does not read, so that the client waits (and is not pinged: its answer could not be read).
 - One frame is written at a time. A control frame that falls due meanwhile goes out behind it; of several pongs only the
   last, as RFC 6455 5.5.3 allows.
+- A frame that has been made is written to its end, also where its sender is cancelled: the compressor has seen it, and
+  the client perhaps its beginning. One that waits behind it has not been made yet, so nothing piles up.
 - A connection that failed by the client's doing is closed with the code that says why, and not read any more
   (RFC 6455 7.1.7); what the client still sends is thrown away for a moment, since closing a socket with unread bytes
   would tear the close frame out of the client's hands.
@@ -134,7 +136,7 @@ class SocketLink:
         """Send a close frame, and wait a while for the client's. See: RFC 6455 7.1.2."""
         if self._closing is None:
             self._closing = WebSocketClosed(code, reason)
-            with suppress(WebSocketClosed):
+            with suppress(WebSocketClosed), anyio.move_on_after(self._limits.websocket_pong_s):
                 await self._transmit(CloseConnection(code=code, reason=reason))
         with anyio.move_on_after(self._limits.websocket_close_s):
             await self._over.wait()
@@ -171,6 +173,8 @@ class SocketLink:
 
     async def _transmit(self, event: Event) -> None:
         async with self._lock:
+            if self._socket.unsent:  # of one who was cancelled
+                await self._flush()
             try:
                 data = self._connection.send(event)
             except LocalProtocolError:  # it was closed while this waited for its turn
@@ -180,16 +184,32 @@ class SocketLink:
 
     async def _write(self, data: bytes) -> None:
         """Write a frame, then what fell due meanwhile. Under the lock. Raises: WebSocketClosed."""
+        self._socket.put(data)
         self._written += 1
-        if not self._written % _TURN_EVERY:
-            await checkpoint()
         try:
-            await self._socket.write(data, self._limits.websocket_pong_s)
+            if not self._written % _TURN_EVERY:
+                await checkpoint()
+            await self._flush()
+        except anyio.get_cancelled_exc_class():
+            self._socket.start(self._finish())
+            raise
+
+    async def _flush(self) -> None:
+        """Write what there is, and what falls due meanwhile. Under the lock. Raises: WebSocketClosed."""
+        try:
+            await self._socket.flush(self._limits.websocket_pong_s)
             while self._urgent:
-                await self._socket.write(self._urgent.pop(next(iter(self._urgent))), self._limits.websocket_pong_s)
+                self._socket.put(self._urgent.pop(next(iter(self._urgent))))
+                await self._socket.flush(self._limits.websocket_pong_s)
         except OSError as exc:
             self._end(WebSocketClosed())
             raise WebSocketClosed from exc
+
+    async def _finish(self) -> None:
+        """Write the rest of a frame for one who was cancelled."""
+        with suppress(WebSocketClosed):
+            async with self._lock:
+                await self._flush()
 
     async def _control(self, event: Event) -> None:
         """Send a control frame, now or behind the frame that is being written."""

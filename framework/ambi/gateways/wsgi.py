@@ -13,6 +13,7 @@ import io
 import weakref
 from contextvars import copy_context
 from functools import partial
+from itertools import chain
 from typing import TypeVar
 
 from ..core.ending import CLIENT_CLOSED_REQUEST, release, run_after, tell_sent
@@ -28,7 +29,7 @@ from .entry import (
     OWS,
     check_coding,
     check_host,
-    has_fragment,
+    has_unencoded,
     headers_too_large,
     host_of_server,
     no_host,
@@ -87,7 +88,7 @@ def serve(app: ServedApplication, environ: WSGIEnvironment, start_response: Star
 # --- read the request ---
 
 
-def read_request(  # noqa: C901, PLR0912, PLR0915  # one pass over what every request has; each branch is one fact
+def read_request(  # noqa: C901, PLR0915  # one pass over what every request has; each branch is one fact
     app: Application, environ: WSGIEnvironment
 ) -> tuple[Request, HTTPError | None]:
     """Make the request; an error comes beside it, to be answered through the layers of the application."""
@@ -104,7 +105,9 @@ def read_request(  # noqa: C901, PLR0912, PLR0915  # one pass over what every re
     host: str | None = None  # until it is known to be one
     has_body = False
     try:
-        if root_path or path[:1] != "/" or "%" in path or not path.isascii():
+        # `!a` is `ascii`, without a call: it shows what is no ASCII, or a control character, as something else.
+        is_odd = root_path or path[:1] != "/" or "%" in path or f"{path!a}" != f"'{path}'"
+        if is_odd:
             path, root_path = _read_path(environ, path, root_path)
         host = named if named in _hosts else _learn(named)
         if not host and app.allowed_hosts and environ["SERVER_PROTOCOL"] == "HTTP/1.1":
@@ -119,16 +122,15 @@ def read_request(  # noqa: C901, PLR0912, PLR0915  # one pass over what every re
             has_body = True  # HTTP/2 may have a body without saying so
         limits = app.limits
         named = "RAW_URI" if "RAW_URI" in environ else "REQUEST_URI"
+        target = f"{path}?{query}" if query else path
         if named in environ:
+            if is_odd or environ[named] != target or "#" in target:
+                _check_target(environ[named])
             target = environ[named]
-            if "#" in target:
-                raise has_fragment()
-        else:
-            target = f"{path}?{query}" if query else path
         if target[limits.max_target_bytes :]:
             raise target_too_long(limits)
         # All text of the environ is more than all header fields; joining it is the cheapest way to weigh it.
-        text = "".join([value for value in environ.values() if value.__class__ is str])
+        text = "".join([*environ, *[value for value in environ.values() if value.__class__ is str]])
         if text[limits.max_header_bytes :] or len(environ) > limits.max_header_lines:
             _check_fields(limits, environ)
     except HTTPError as exc:
@@ -137,6 +139,18 @@ def read_request(  # noqa: C901, PLR0912, PLR0915  # one pass over what every re
         query = encode_raw_query(query)
     method, root_path = environ["REQUEST_METHOD"], prefix + root_path
     return Request(app, EDGE, environ, method, path, query, root_path, host, has_body), refusal
+
+
+def _check_target(target: str) -> None:
+    """Look for what a path has only encoded, where the target is told as it was sent.
+
+    A server may hand on another path than a proxy before it has seen: waitress leaves out tabs.
+
+    Raises:
+        HTTPError: 400 for a "#", or a control byte in the path.
+    """
+    if "#" in target or any(c < " " or c == "\x7f" for c in target.partition("?")[0]):
+        raise has_unencoded()
 
 
 def _read_path(environ: WSGIEnvironment, path: str, root_path: str) -> tuple[str, str]:
@@ -183,9 +197,9 @@ def _learn(host: str | None) -> str:
 
 
 def _check_fields(limits: Limits, environ: WSGIEnvironment) -> None:
-    """Weigh the header fields alone. Raises: HTTPError 431."""
-    sizes = [len(name) + len(value) for name, value in environ.items() if name[:5] == "HTTP_"]
-    if len(sizes) > limits.max_header_lines or sum(sizes) > limits.max_header_bytes:
+    """Weigh the header fields alone, as they were sent. Raises: HTTPError 431."""
+    pairs = EDGE.headers(environ)
+    if len(pairs) > limits.max_header_lines or sum(map(len, chain.from_iterable(pairs))) > limits.max_header_bytes:
         raise headers_too_large(limits)
 
 
@@ -437,6 +451,7 @@ def _begin(request: Request, response: Response, pairs: list[Pair], context: Con
     wrapped = wrap_file(request, pairs, response.body)
     if wrapped is not None:
         return wrapped
+    request.count_sent()
     stream = StreamedBody(request, response, pairs, context)
     if stream.has_items:
         return stream

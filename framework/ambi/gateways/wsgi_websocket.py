@@ -79,7 +79,9 @@ def serve_websocket(app: ServedApplication, environ: WSGIEnvironment, start_resp
             link.release()
     if (link is None or not link.accepted) and response.status != _SWITCHED:
         return write_response(request, response, start_response, context)
-    if request._sent is not None:
+    if request._sent is not None and link is not None:
+        request._websocket.tell_end(request._sent)
+    elif request._sent is not None:
         request._sent.status, request._sent.is_complete = _SWITCHED, True
     if request.has_end:
         FinishedBody((), request, context).close()

@@ -14,13 +14,13 @@ from collections.abc import MutableMapping
 from datetime import UTC, datetime
 
 from ..core.cookies import MONTHS
+from ..core.url import DIGITS
 from .errors import CookieConflict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_DIGITS = frozenset("0123456789")
 _DATE_DELIMITERS = dict.fromkeys(
     [0x09, *range(0x20, 0x30), *range(0x3B, 0x41), *range(0x5B, 0x61), *range(0x7B, 0x7F)], " "
 )
@@ -197,7 +197,7 @@ def _domain_matches(host: str, domain: str) -> bool:
 
 
 def _is_address(host: str) -> bool:
-    return host[:1] == "[" or _DIGITS.issuperset(host.replace(".", ""))
+    return host[:1] == "[" or DIGITS.issuperset(host.replace(".", ""))
 
 
 def path_matches(path: str, cookie_path: str) -> bool:
@@ -214,7 +214,7 @@ def _expiry(attributes: Mapping[str, str]) -> float | None:
     """Give when a cookie expires, in seconds since the epoch; None for never. See: RFC 6265 5.2.1 and 5.2.2."""
     max_age = attributes.get("max-age", "")
     digits = max_age.removeprefix("-")
-    if digits and _DIGITS.issuperset(digits):
+    if digits and DIGITS.issuperset(digits):
         return 0.0 if max_age[0] == "-" or int(max_age) == 0 else time.time() + int(max_age)
     return parse_cookie_date(attributes.get("expires", ""))
 
@@ -244,7 +244,7 @@ def parse_cookie_date(text: str) -> float | None:
 
 def _clock(token: str) -> tuple[int, int, int] | None:
     parts = token.split(":")
-    if not all(_DIGITS.issuperset(part) and 1 <= len(part) <= 2 for part in parts):
+    if not all(DIGITS.issuperset(part) and 1 <= len(part) <= 2 for part in parts):
         return None
     hours, minutes, seconds = map(int, parts)
     return hours, minutes, seconds

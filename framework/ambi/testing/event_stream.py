@@ -9,6 +9,7 @@ import codecs
 import json as json_module
 from typing import NamedTuple
 
+from ..core.url import DIGITS
 from .encoding import over_defaults
 from .errors import NotAnEventStream
 from .lines import LineCutter
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from .encoding import RequestOptions
     from .messages import Response
 
-_DIGITS = frozenset("0123456789")
 _MAX_DIGITS = 18
 """Of a reconnection time: more are more than anybody waits, and `int` refuses thousands of them."""
 
@@ -86,7 +86,7 @@ class EventStreamReader:
             self._type = value
         elif name == "id" and "\0" not in value:
             self._id = value
-        elif name == "retry" and 0 < len(value) <= _MAX_DIGITS and _DIGITS.issuperset(value):
+        elif name == "retry" and 0 < len(value) <= _MAX_DIGITS and DIGITS.issuperset(value):
             self.retry = self._retry = int(value)
         return None
 

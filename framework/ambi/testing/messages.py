@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Generic, TypeVar
 
 from ..core.headers import Headers, parse_parameters
-from ..core.url import URL, percent_decode
+from ..core.url import DEFAULT_PORTS, URL, percent_decode
 from .errors import HTTPStatusError
 from .lines import LineCutter
 
@@ -79,7 +79,7 @@ class Request:
     def server(self) -> tuple[str, str]:
         """Name and port of the server it is sent to; an IPv6 address without its brackets."""
         name, _, port = self.host.rpartition(":") if self.host[-1:] != "]" and ":" in self.host else (self.host, "", "")
-        return name.strip("[]"), port or ("443" if self.scheme == "https" else "80")
+        return name.strip("[]"), port or str(DEFAULT_PORTS.get(self.scheme, 80))
 
     @property
     def headers(self) -> Headers:

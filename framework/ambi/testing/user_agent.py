@@ -9,7 +9,7 @@ from collections.abc import MutableMapping
 from typing import Generic, TypeVar
 from urllib.parse import urljoin, urlsplit
 
-from ..core.url import percent_encode
+from ..core.url import HTTP_SCHEMES, percent_encode
 from .cookies import Cookies
 from .encoding import basic_credentials, encode_body, encode_pairs, header_lines, over_defaults
 from .errors import RedirectImpossible, TooManyRedirects
@@ -205,7 +205,7 @@ class UserAgent(Generic[Answer]):
         if not separator or not scheme.isalpha():
             path = url if url[:1] in ("/", "*") or (url[:1] == "?" and self._base_path) else f"/{url}"
             return self._scheme, self._host, percent_encode(self._base_path + path, _TARGET_SAFE)
-        scheme = _HTTP_SCHEMES.get(scheme.lower(), "")
+        scheme = HTTP_SCHEMES.get(scheme.lower(), "")
         end = min((at for at in (rest.find("/"), rest.find("?")) if at >= 0), default=len(rest))
         host, target = rest[:end].rpartition("@")[2], rest[end:]
         if not scheme or not host:
@@ -270,9 +270,6 @@ class UserAgent(Generic[Answer]):
         lines = [("host", host), *lines, *self._cookie_lines(scheme, host, target, {})]
         body, fragment = old.body if keeps_body else b"", location.partition("#")[2] or old.fragment
         return Request(method, scheme, host, target, header_lines=lines, body=body, fragment=fragment)
-
-
-_HTTP_SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 
 
 def _redirected_method(method: str, status: int) -> tuple[str, bool]:

@@ -10,6 +10,7 @@ import contextlib
 import queue
 
 from ..bridge.background import settled_on_loop
+from ..core.url import WEBSOCKET_SCHEMES
 from ..core.websocket import WebSocketClosed
 from .asgi import Mailbox
 from .messages import Response, decoded_lines
@@ -52,7 +53,7 @@ class MessageExchange:
         self._scope = make_scope(
             request,
             type="websocket",
-            scheme={"http": "ws", "https": "wss"}[request.scheme],
+            scheme=WEBSOCKET_SCHEMES[request.scheme],
             subprotocols=offered_subprotocols(request),
             extensions={"websocket.http.response": {}},
         )

@@ -1,10 +1,8 @@
 """The application of `tests/faults/app.py` on a real server, and a route that tells what the process holds."""
 
-import asyncio
 import contextlib
 import os
 import tempfile
-import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -18,7 +16,7 @@ from ambi.bridge.to_thread import limiter_of
 from tests.cells import Cell, Colour
 from tests.faults.app import Book, Ledger, make_app
 from tests.faults.leftovers import KINDS_OF_THREADS
-from tests.leaks import busy_workers
+from tests.servers.holding import held, resident_bytes
 
 FOLDER = Path(os.environ.get("AMBI_FAULTS_FOLDER") or tempfile.mkdtemp())
 COLOUR = cast("Colour", os.environ.get("AMBI_FAULTS_COLOUR", "async"))
@@ -104,32 +102,12 @@ def greedy() -> str:
 @app.get("/stats")
 async def stats() -> dict[str, Any]:
     """Tell what this process holds, in numbers that are level when nothing is going on."""
-    links = _descriptors()
     return {
+        **held(),
         "pid": os.getpid(),
-        "tasks": len(asyncio.all_tasks()),
-        "busy workers": busy_workers(),
-        "threads": sum(not thread.name.startswith(("ambi-worker", "ThreadPool")) for thread in threading.enumerate()),
-        "sockets": sum(link.startswith("socket:") for link in links),
-        "spooled": sum("(deleted)" in link for link in links),
-        "descriptors": len(links),
         "open": book.open,
         "locks": len(book.store.locked),
         "jobs": len(background._jobs),
         "slots": sum(limiter_of(app, kind).borrowed_tokens for kind in KINDS_OF_THREADS),
         "resident": resident_bytes(),
     }
-
-
-def _descriptors() -> list[str]:
-    """Give what each leads to; those that other threads close meanwhile are none."""
-    found = []
-    for number in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(OSError):
-            found.append(os.readlink(f"/proc/self/fd/{number}"))
-    return found
-
-
-def resident_bytes() -> int:
-    """Give how much memory this process has."""
-    return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ from typing import Any
 import pytest
 
 from tests.servers.catalogue import Server, Start
+from tests.servers.holding import LEVEL, await_nothing, more_than, trouble_in
 from tests.servers.processes import Running, await_start, end, start, why_missing
-from tests.streaming.serving import TROUBLE
 
 ROOT = Path(__file__).parents[3]
 APP = "tests.faults.sockets.app:app"
@@ -25,7 +24,7 @@ SERVERS = (
     Server("uvicorn h11", "asgi", UVICORN.replace("{arguments}", "h11"), ("uvicorn",)),
     Server("uvicorn httptools", "asgi", UVICORN.replace("{arguments}", "httptools"), ("uvicorn", "httptools")),
 )
-LEVEL = ("tasks", "busy workers", "threads", "sockets", "spooled", "descriptors", "locks", "jobs", "slots")
+OURS = (*LEVEL, "locks", "jobs", "slots")
 PATIENCE_S = 8.0
 
 
@@ -61,18 +60,13 @@ class Serving:
         """Hold that what happens inside leaves nothing in the process, and no error in the log."""
         before, since = self.stats(), self.running.log_size()
         yield
-        deadline = time.monotonic() + PATIENCE_S
-        while more := _more(before, self.stats()):
-            assert time.monotonic() < deadline, more
-            time.sleep(0.05)
+        await_nothing(lambda: _more(before, self.stats()), PATIENCE_S)
         assert self.running.process.poll() is None
-        trouble = [line for line in self.running.log(since).splitlines() if TROUBLE.search(line)]
-        assert trouble == []
+        assert trouble_in(self.running.log(since)) == []
 
 
 def _more(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-    more = {key: (before[key], after[key]) for key in LEVEL if after[key] > before[key]}
-    return more | ({"open": after["open"]} if after["open"] else {})
+    return more_than(before, after, OURS) | ({"open": after["open"]} if after["open"] else {})
 
 
 @contextlib.contextmanager
@@ -80,7 +74,8 @@ def serving(server: Server, colour: str, folder: Path) -> Iterator[Serving]:
     """Start a server; skip where it is not installed."""
     if reason := why_missing(server):
         pytest.skip(reason)
-    how = Start(variables={"AMBI_FAULTS_FOLDER": str(folder), "AMBI_FAULTS_COLOUR": colour})
+    variables = {"AMBI_FAULTS_FOLDER": str(folder), "AMBI_FAULTS_COLOUR": colour, "TMPDIR": str(folder)}
+    how = Start(variables=variables)
     started = start(server, how, folder, ROOT)
     try:
         await_start(started)

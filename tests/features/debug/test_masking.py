@@ -20,6 +20,7 @@ from ambi.features.debug.masking import MASK, Masking, is_harmless, is_secret
 from ambi.testing import Client
 from tests.cells import Cell
 from tests.features.debug.test_crash import FORMS
+from tests.profiles import examples
 
 IN_SOURCE, POSITIONAL = "pw-in-source", "pw-positional"  # far from the lines that are shown
 
@@ -149,7 +150,7 @@ def test_a_value_that_was_masked_once_is_masked_everywhere() -> None:
     assert cleaned == f"{MASK} too-deep {MASK} {MASK} {MASK} {MASK} {MASK} short {MASK} return"
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50))
 @given(st.text(min_size=6), st.text(), st.text(), st.text())
 def test_no_text_gets_it_out_of_step(secret: str, before: str, behind: str, other: str) -> None:
     masking = Masking()
@@ -301,7 +302,7 @@ def env(name: str, value: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("gateway", ["wsgi", "asgi"])
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(12), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(secrets=st.lists(PLANTED, min_size=6, max_size=6, unique=True))
 def test_planted_secrets_never_occur(gateway: Any, secrets: list[str]) -> None:
     local, bearer, header, query, field, environment = secrets

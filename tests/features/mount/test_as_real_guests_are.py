@@ -69,7 +69,8 @@ def test_what_a_guest_has_open_is_closed_when_its_client_leaves_without_the_coll
 
 
 @only_gateways
-def test_a_guest_that_closes_a_websocket_before_it_accepts_is_a_bare_403(cell: Cell) -> None:
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_a_guest_that_closes_a_websocket_before_it_accepts_is_a_bare_403(cell: Cell, goes_on: bool) -> None:
     """As the ASGI specification has it, and as servers do it; what an error page says would not be the guest's."""
 
     async def guest(scope: Any, receive: Any, send: Any) -> None:
@@ -77,6 +78,8 @@ def test_a_guest_that_closes_a_websocket_before_it_accepts_is_a_bare_403(cell: C
             raise NotImplementedError
         await receive()
         await send({"type": "websocket.close", "code": 4001})
+        if goes_on:
+            raise StarlettesClientDisconnect((await receive())["type"])
 
     app = mounted(guest)
     with connecting(cell) as connect:

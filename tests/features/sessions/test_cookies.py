@@ -80,7 +80,11 @@ def test_the_algorithm_is_not_the_clients_to_choose(serve: Serve) -> None:
         assert client.get("/").text == "None"
 
 
-@pytest.mark.parametrize("payload", [b"", b"[1]", b"1", b"null", b'["a",{}', b"\xff\xfe", b"[" * 20_000])
+RUNS_CODE = b"cbuiltins\nexit\n(tR."
+"""A pickle of a call."""
+
+
+@pytest.mark.parametrize("payload", [b"", b"[1]", b"1", b"null", b'["a",{}', b"\xff\xfe", b"[" * 20_000, RUNS_CODE])
 def test_a_signed_value_of_another_form_is_an_empty_session(payload: bytes) -> None:
     """No gateway is involved. It was signed with our key: by another version, or for another cookie of that name."""
     app = App()

@@ -3,6 +3,7 @@
 import datetime
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Annotated, Any, Generic, TypedDict, TypeVar
 from urllib.parse import parse_qsl
 
@@ -243,7 +244,12 @@ def test_in_debug_a_value_of_the_right_class_is_checked_whole(
         (Annotated[Public, Status(201)], JSON(DICT, 203), 203, SENT),
         (Annotated[None, Status(202)], None, 202, b""), (Annotated[str, Status(201)], "x", 201, b"x"),
         (Annotated[str, Status(201)], Text("x", 202), 202, b"x"), (Annotated[str, Status(201)], ("x", 203), 203, b"x"),
-        (Public, (DICT, 202, {"x-a": "b"}), 202, SENT), (Public, Text("else", 203), 203, b"else"),
+        (Public, (DICT, 202, {"x-a": "b"}), 202, SENT), (Public, (DICT, HTTPStatus.CREATED), 201, SENT),
+        (tuple[Public, int], (DICT, HTTPStatus.CREATED), 201, SENT),
+        (tuple[Public, HTTPStatus], (DICT, HTTPStatus.CREATED), 201, SENT), (str, ("x", HTTPStatus.CREATED), 201, b"x"),
+        (tuple[Public, bool], (DICT, True), 200, b"[" + SENT + b",true]"),
+        (tuple[Public, bool] | None, (DICT, True), 200, b"[" + SENT + b",true]"),
+        (Public, (DICT, True), 500, None), (Public, Text("else", 203), 203, b"else"),
         (Public, HTTPError(404), 404, None),
     ],
 )  # fmt: skip

@@ -406,6 +406,29 @@ def test_fields_and_files_of_a_form(app: App, client: Client, cell: Cell) -> Non
     assert client.post("/", json={}).status_code == 415
 
 
+def test_a_file_field_that_was_left_empty_is_as_one_that_was_not_sent(app: App, client: Client, cell: Cell) -> None:
+    """It is sent as a file without a name and without a byte. See: HTML, "constructing the entry list"."""
+
+    @app.post("/optional")
+    @cell.handler
+    def optional(photo: UploadFile | None = None, more: list[UploadFile] = []) -> Any:  # noqa: B006
+        return [photo and photo.filename, [file.read().decode() for file in more]]
+
+    @app.post("/wanted")
+    @cell.handler
+    def wanted(photo: UploadFile) -> None: ...
+
+    def post(path: str, *parts: tuple[str, str, str]) -> Any:
+        head = 'Content-Disposition: form-data; name="{}"; filename="{}"\r\nContent-Type: application/octet-stream'
+        body = "".join(f"--x\r\n{head.format(name, filename)}\r\n\r\n{data}\r\n" for name, filename, data in parts)
+        headers = {"content-type": "multipart/form-data; boundary=x"}
+        return client.post(path, content=f"{body}--x--\r\n".encode(), headers=headers)
+
+    assert post("/optional", ("photo", "", ""), ("more", "", "")).json() == [None, []]
+    assert post("/optional", ("photo", "empty", ""), ("more", "", "nameless")).json() == ["empty", ["nameless"]]
+    assert errors(post("/wanted", ("photo", "", ""))) == [("form", "photo", "It is missing")]
+
+
 @pytest.mark.parametrize("kind", MODELS)
 def test_a_model_is_the_whole_form(app: App, client: Client, cell: Cell, kind: Any) -> None:
     def handler(item) -> Any:
@@ -501,6 +524,15 @@ def test_a_get_has_no_body(annotation: Any) -> None:
     handler.__annotations__["x"] = annotation
     with pytest.raises(ConfigurationError, match=r"would be read from the body, which a GET has not"):
         App().get("/")(handler)
+
+
+@pytest.mark.parametrize("annotation", [Item, Annotated[str, Form()], UploadFile, Annotated[bytes, Body()]])
+def test_a_websocket_has_no_body(annotation: Any) -> None:
+    async def handler(ws: WebSocket, x) -> None: ...
+
+    handler.__annotations__["x"] = annotation
+    with pytest.raises(ConfigurationError, match=r"would be read from the body, which a WebSocket has not"):
+        App().websocket("/")(handler)
 
 
 class Deep(msgspec.Struct):

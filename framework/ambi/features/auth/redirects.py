@@ -15,7 +15,7 @@ from __future__ import annotations
 from ...core.errors import HTTPError
 from ...core.origins import check_host_patterns, is_allowed
 from ...core.response import Redirect
-from ...core.url import split_host
+from ...core.url import DEFAULT_PORTS, split_host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 MAX_TARGET_CHARS = 8192
 """As long as a request target may be."""
-
-_PORTS = {"http": 80, "https": 443}
 
 
 def safe_redirect(
@@ -67,7 +65,7 @@ def is_safe_target(request: Request, target: str, *, allowed_hosts: Iterable[str
         return target[1:2] != "/" and not _has_dot_segment(target)
     scheme, separator, rest = target.partition("://")
     scheme = scheme.lower()
-    if not separator or scheme not in _PORTS or (scheme == "http" and request.scheme == "https"):
+    if not separator or scheme not in DEFAULT_PORTS or (scheme == "http" and request.scheme == "https"):
         return False
     return _is_ours(request, scheme, _authority(rest), patterns)
 
@@ -100,11 +98,11 @@ def _is_ours(request: Request, scheme: str, authority: str, patterns: tuple[str,
         own_name, own_port = split_host(request.host)
     except HTTPError:
         return False
-    own_port = _PORTS.get(request.scheme) if own_port is None else own_port
-    if port not in (None, _PORTS[scheme], own_port):
+    own_port = DEFAULT_PORTS.get(request.scheme) if own_port is None else own_port
+    if port not in (None, DEFAULT_PORTS[scheme], own_port):
         return False
     if is_allowed(name, patterns):
         return True
-    port = _PORTS[scheme] if port is None else port
+    port = DEFAULT_PORTS[scheme] if port is None else port
     same_port = port == own_port or (port == 443 and own_port == 80)  # from http to https of the same name
     return name == own_name and same_port and not request.app.allowed_hosts

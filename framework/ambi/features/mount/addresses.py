@@ -6,7 +6,7 @@ mounts around it, and of the server; `PATH_INFO` is the path below, a scope's `p
 
 from __future__ import annotations
 
-from ...core.url import encode_path, percent_decode
+from ...core.url import DEFAULT_PORTS, encode_path, percent_decode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,4 +32,4 @@ def server_of(request: Request) -> tuple[str, int]:
     name, colon, port = address.rpartition(":")
     if not colon or port[-1:] == "]":
         name, port = address, ""
-    return name.removeprefix("[").removesuffix("]"), int(port) if port else 443 if request.scheme == "https" else 80
+    return name.removeprefix("[").removesuffix("]"), int(port) if port else DEFAULT_PORTS.get(request.scheme, 80)

@@ -79,7 +79,6 @@ class ASGIGuest:
             if not (talk.is_told and ws.closed):
                 raise
             log_left(request, exc)  # what it made of the news
-            return Switched(ws)
         if talk.denial is not None:
             return talk.denial
         if not ws.accepted:

@@ -6,6 +6,7 @@ named that reach the server from here.
 
 from __future__ import annotations
 
+from ...core.url import WEBSOCKET_SCHEMES
 from .addresses import raw_path_of, server_of
 
 TYPE_CHECKING = False
@@ -47,7 +48,7 @@ def websocket_scope_of(request: Request, state: dict[str, Any] | None) -> dict[s
     scope = scope_of(request, state)
     del scope["method"]
     scope |= {
-        "type": "websocket", "scheme": {"http": "ws", "https": "wss"}.get(request.scheme, request.scheme),
+        "type": "websocket", "scheme": WEBSOCKET_SCHEMES.get(request.scheme, request.scheme),
         "subprotocols": list(request._websocket.subprotocols),
     }  # fmt: skip
     return scope

@@ -228,7 +228,7 @@ class StoreKeeper:
         if _may_block_later(request) or not self.must_wait_to_read():
             return
         try:
-            self._look(locks=self._locks)
+            self._look(locks=self._locks, request=request)
         except Exception as exc:
             self._failure = exc
 
@@ -246,9 +246,9 @@ class StoreKeeper:
             self._look(locks=self._locks and not _is_on_a_loop())
         return _decoded(self._read)
 
-    def _look(self, *, locks: bool) -> None:
+    def _look(self, *, locks: bool, request: Request | None = None) -> None:
         if locks:
-            self._lock()
+            self._lock(request)
         texts = self._store.load(self._name)
         self._has_looked = True
         if texts is None:
@@ -257,12 +257,16 @@ class StoreKeeper:
         else:
             self._read = texts
 
-    def _lock(self) -> None:
+    def _lock(self, request: Request | None) -> None:
         self._token = secrets.token_hex(16)
         deadline, pause_s = time.monotonic() + LEASE_S, _FIRST_PAUSE_S
         while not self._store.lock(self._name, self._token, LEASE_S):
             if time.monotonic() > deadline:
                 raise HTTPError(503, "other requests of this session take too long", headers={"retry-after": "1"})
+            if pause_s == _FIRST_PAUSE_S and request is not None and request.gateway == "asgi":
+                from ...bridge.to_thread import make_room
+
+                make_room(request)  # other sessions need not wait for this one
             time.sleep(pause_s)
             pause_s = min(pause_s * 1.5, _LONGEST_PAUSE_S)
         self._locked = self._name

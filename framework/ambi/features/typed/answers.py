@@ -6,6 +6,7 @@ sent as it is; the value beside a status, `(value, 201)`, is written like any ot
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -13,10 +14,10 @@ from ...core.binding import is_plain_return, is_response, is_stream
 from ...core.contract import Given
 from ...core.errors import ConfigurationError, describe
 from ...core.events import Event
-from ...core.response import JSON, Response, check_status, make_response
+from ...core.response import JSON, Response, check_status, make_response, split_answer
 from .marks import Status
 from .media import BODY_TYPES, write
-from .parameters import split_marks
+from .parameters import bare, split_marks
 from .shapes import shape_of
 
 TYPE_CHECKING = False
@@ -55,7 +56,8 @@ def answer_of(function: Callable[..., Any], returns: Any, stream_kind: StreamKin
     if is_stream(get_origin(annotation)):
         return _stream_answer(function, get_args(annotation)[0], status, stream_kind)
     shape = shape_of(annotation, function, "what it returns")
-    return _shaped_answer(function, shape, status or 200), Given(status, annotation, BODY_TYPES)
+    is_tuple = tuple in (bare(annotation), get_origin(bare(annotation)))
+    return _shaped_answer(function, shape, status or 200, is_content=is_tuple), Given(status, annotation, BODY_TYPES)
 
 
 def _content_of(annotation: Any) -> Any:
@@ -65,7 +67,7 @@ def _content_of(annotation: Any) -> Any:
         return args[0]
     if is_response(annotation):
         return Any
-    if origin is tuple and len(args) in (2, 3) and args[1] is int:
+    if origin is tuple and len(args) in (2, 3) and args[1] in (int, HTTPStatus):
         return _content_of(args[0])
     if origin in (Union, UnionType):
         parts = [(_content_of(arg), arg) for arg in args]
@@ -90,16 +92,16 @@ def _plain_answer(function: Callable[..., Any], status: int) -> Answer:
     return answer
 
 
-def _shaped_answer(function: Callable[..., Any], shape: Shape, usual: int) -> Answer:
+def _shaped_answer(function: Callable[..., Any], shape: Shape, usual: int, *, is_content: bool) -> Answer:
+    """Make what writes values by their shape; `is_content`: a tuple is the value itself, and has no status in it."""
     source = _Source(function)
 
     def answer(request: Request, value: Any) -> Response:
         status, headers = usual, None
         if isinstance(value, Response):
             return _narrowed(request, value)  # pyright: ignore[reportUnknownArgumentType]  # of whatever
-        if value.__class__ is tuple and len(value) in (2, 3) and value[1].__class__ is int:
-            status = check_status(value[1])
-            value, headers = value[0], value[2] if len(value) == 3 else None
+        if value.__class__ is tuple and not is_content and (parts := split_answer(value)):
+            value, status, headers = parts
         written = write(request, shape, narrow(request, value), status)
         if headers:
             written.headers.update(headers)

@@ -9,7 +9,7 @@
 Facts
 - A single value that is sent twice is refused: which of the two is meant is a guess that attackers make well.
 - A `T | None` without a default is None where nothing is sent, since text has no null.
-- A browser sends an empty file for a file field that was left empty; `forms.py` leaves that out.
+- A browser sends an empty file without a name for a file field that was left empty; here that is nothing sent.
 - `text/plain`, urlencoded and multipart bodies, and those without a type, can be sent from any page of the web without
   being asked for (Fetch, "CORS-safelisted request-header"); so a JSON body has to be named as one.
 """
@@ -24,6 +24,7 @@ from ...core.contract import REQUIRED, Taken, TakenBody
 from ...core.errors import ConfigurationError, HTTPError
 from ...core.forms import UploadFile
 from ...core.multidict import MultiDict
+from ...core.websocket import WEBSOCKET
 from .faults import Fault, Misfit
 from .marks import Body, FileField, Form, Place, Provide, Query, Status
 from .media import BODY_TYPES, FORM_TYPES, body_reader
@@ -296,7 +297,7 @@ def _file(parameter: Parameter, where: Place, methods: Sequence[str]) -> tuple[G
     name = where.name_of(parameter.name)
 
     def get(request: Request) -> Any:
-        given = request.form.getlist(name)
+        given = [value for value in request.form.getlist(name) if not _was_left_empty(value)]
         if not given:
             return parameter.or_default()
         if any(not isinstance(file, UploadFile) for file in given):
@@ -307,6 +308,11 @@ def _file(parameter: Parameter, where: Place, methods: Sequence[str]) -> tuple[G
 
     taken = Taken(name, "form", parameter.annotation, parameter.default, is_file=True, is_many=many, note=where)
     return _located(get, "form", name), taken
+
+
+def _was_left_empty(value: str | UploadFile) -> bool:
+    """Tell whether it is what a browser sends for a file field in which no file was chosen."""
+    return isinstance(value, UploadFile) and not value.filename and not value.size
 
 
 # --- the body ---
@@ -351,6 +357,7 @@ def _raw_body(parameter: Parameter, where: Body, kind: type) -> tuple[Getter, Ta
 
 def _refuse_bodiless(parameter: Parameter, methods: Sequence[str]) -> None:
     """Raise for what would be read of a body where there is none."""
-    if set(methods) <= {"GET", "HEAD", "websocket"}:
+    if set(methods) <= {"GET", "HEAD", WEBSOCKET}:
+        kinds = " or ".join("WebSocket" if method == WEBSOCKET else method for method in sorted(methods))
         hint = "" if parameter.marks else ": mark it Query() to take its fields from there"
-        raise parameter.wrong(f"would be read from the body, which a {' or '.join(sorted(methods))} has not{hint}")
+        raise parameter.wrong(f"would be read from the body, which a {kinds} has not{hint}")
