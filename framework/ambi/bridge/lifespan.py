@@ -228,9 +228,13 @@ class Lifespans:
                 start = self._starting = self._starting or _Start()
             if is_first:
                 spawn(self._live, start)
-            await start.wait(lambda start=start: self.pending and self._starting is start)
+            await start.wait(partial(self._is_changing, start))
             if start.error is not None:
                 raise start.error
+
+    def _is_changing(self, start: _Start) -> bool:
+        """Tell whether this start-up, or the shutdown that came of it, is under way."""
+        return self.pending and self._starting is start
 
     async def _live(self, start: _Start) -> None:
         """The task in which all live until the loop ends."""
@@ -319,12 +323,12 @@ class _Start:
         self.error: Exception | None = None
         self._home = current_token()
 
-    async def wait(self, is_under_way: Callable[[], bool]) -> None:
+    async def wait(self, is_changing: Callable[[], bool]) -> None:
         """Wait for its end; on another loop, which its event cannot wake, by looking."""
         import anyio
         from anyio.lowlevel import current_token
 
         if current_token() == self._home:
             await self.ended.wait()
-        while is_under_way():  # noqa: ASYNC110  # it is another thread that ends it
+        while is_changing():  # noqa: ASYNC110  # it is another thread that ends it
             await anyio.sleep(_LOOK_EVERY_S)
