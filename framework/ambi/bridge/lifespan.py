@@ -3,7 +3,8 @@
 Facts
 - Under ASGI the server's lifespan protocol starts and stops it. Where a server sends none (daphne, a host that mounts
   the application), the first request starts it on the server's loop. Where several loops of one process serve, it is
-  started once for all of them; when the loop that it lives on ends, the next request of another starts it anew there.
+  started once for all of them. When the loop that it lives on ends, it is stopped, also for requests that others have
+  under way; their next ones wait for that, and start it anew there.
 - Under WSGI the first request of each process starts it, or `ambi.gunicorn` when a worker starts. What is async of it
   lives on the loop thread, so what it makes is shared by all requests; it stops when the process ends.
 - An async generator is entered and left in one task, as cancel scopes and task groups ask; a `def` one in one
