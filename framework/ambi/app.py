@@ -22,7 +22,7 @@ from .core.plan import Plan
 from .core.response import Redirect, Response
 from .core.routing import Route, Router, match_host, parse_host_template
 from .core.state import Generic, State, StateT
-from .core.url import encode_query, percent_encode, split_host
+from .core.url import encode_query, split_host
 from .core.websocket import WEBSOCKET, serve_websocket
 from .equipment import EquippedRouter
 from .gateways import asgi, wsgi
@@ -555,7 +555,9 @@ class App(EquippedRouter, Generic[StateT]):
                 return self._answer(request, Response(b"", 204, allow))
             return self._answer(request, HTTPError(405, headers=allow))
         for mount in self._mounts:
-            if request.path.startswith(mount.path + "/") or (request.path == mount.path and not mount.is_app):
+            if request.path == mount.path and mount.is_app:
+                break  # it is told of its slash: what is mounted around it has no say
+            if request.path == mount.path or request.path.startswith(mount.path + "/"):
                 return self._plan_in_mount(request, mount)
         location = self._other_slash(request)
         if location is not None:
@@ -582,21 +584,17 @@ class App(EquippedRouter, Generic[StateT]):
         return (seen_from(mounts), *self.layers, seen_from(mounts - 1)) if self.layers else ()
 
     def _other_slash(self, request: Request) -> str | None:
-        """Give the relative reference to the same path with one slash more or less, if there is such a route.
-
-        It is relative to the request's own path, so that it is right behind a proxy that took a prefix off.
-        """
+        """Give the relative reference to the same path with one slash more or less, if there is such a route."""
         path = request.path
         if path[-1:] == "/":
-            other, location = path[:-1], "../"
+            other = path[:-1]
         elif self._has_final_slashes:
-            other, location = path + "/", "./"
+            other = path + "/"
         else:
             return None
         if path[:2] == "//" or path[-2:] == "//" or other in ("", "/") or not self._has_route(request, other):
             return None
-        location += percent_encode(other.rstrip("/").rpartition("/")[2]) + ("/" if other[-1] == "/" else "")
-        return f"{location}?{request.query_string}" if request.query_string else location
+        return request.reference_beside(slash=other[-1] == "/")
 
     def _has_route(self, request: Request, path: str) -> bool:
         if any(mount.path + "/" == path for mount in self._mounts if mount.is_app):

@@ -87,6 +87,10 @@ class FakeEdge:
     def server(self, native: Any) -> str:
         return "server.example:8000"
 
+    def raw_path(self, native: Any) -> bytes:
+        """Tell nothing, as some servers do."""
+        return b""
+
     def lifespan_state(self, native: Any) -> Mapping[str, Any] | None:
         return None
 

@@ -1,7 +1,7 @@
 import contextlib
 import re
 from string import ascii_letters, digits, hexdigits
-from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit
+from urllib.parse import parse_qsl, unquote_to_bytes, urljoin, urlsplit
 
 import pytest
 from hypothesis import example, given
@@ -16,6 +16,7 @@ from ambi.core.url import (
     parse_urlencoded,
     percent_decode,
     percent_encode,
+    reference_beside,
     split_host,
     strip_root,
 )
@@ -91,6 +92,26 @@ def test_a_path_is_decoded_once_or_refused(raw: str, path: str | None) -> None:
 def test_a_path_takes_linear_time(piece: str) -> None:
     assert_linear(lambda n: b"/" + piece.encode() * n, decode_path)
     assert_linear(lambda n: "/" + piece * n, encode_path)
+
+
+SEGMENT = TEXT.filter(lambda text: "/" not in text and text not in ("", ".", ".."))
+SLASH = st.sampled_from(["/", "%2F", "%2f"])
+
+
+@given(st.lists(st.tuples(SLASH, SEGMENT), min_size=1, max_size=5), st.none() | SLASH)
+@example([("/", "u"), ("%2F", "x"), ("/", "b")], "%2F")
+def test_a_reference_leads_beside_the_path_as_it_was_sent(parts: list[tuple[str, str]], end: str | None) -> None:
+    sent = "".join(slash + percent_encode(segment) for slash, segment in [("/", parts[0][1]), *parts[1:]]) + (end or "")
+    path = decode_path(raw(sent))
+    reference = reference_beside("/prefix" + path, raw(sent), slash=end is None)
+    found = decode_path(raw(urljoin(sent, reference)))
+    assert found == (path + "/" if end is None else path.removesuffix("/"))
+
+
+@pytest.mark.parametrize("sent", [b"", b"/before", b"/before%2Fb"])
+def test_a_reference_goes_by_the_path_where_that_is_not_as_it_was_sent(sent: bytes) -> None:
+    assert reference_beside("/a/c b", sent, slash=True) == "./c%20b/"
+    assert reference_beside("/a/c b/", sent, slash=False) == "../c%20b"
 
 
 # --- the mount prefix ---

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import jinja2
 import pytest
 
 from ambi import App, BodyStream, ConfigurationError, HTTPError, Middleware, Request, Response, Router
@@ -464,6 +465,66 @@ def test_a_stream_shows_its_token_in_the_header_field(app: App, tokened: Client,
     token = tokened.get("/csrf").text
     assert tokened.post("/stream", data={"csrf_token": token}).status_code == 403
     assert tokened.post("/stream", content=b"abc", headers={"x-csrf-token": token}).text == "3"
+
+
+@pytest.mark.parametrize("where", ["early", "late"])
+def test_a_template_that_is_streamed_has_a_token_that_is_good(
+    app: App, tokened: Client, cell: Cell, where: str
+) -> None:
+    before = {"early": "", "late": "x" * 10_000}[where]
+    source = jinja2.DictLoader({"form.html": before + "<{{ csrf_token() }}>"})
+    templates = app.templates(source, enable_async=True)
+    stream = templates.stream_async if cell.is_async else templates.stream
+    app.get("/form")(cell.handler(lambda request: stream("form.html", request)))
+    for sets_cookie in (True, False):
+        page = tokened.get("/form")
+        assert ("set-cookie" in page.headers, page.headers["cache-control"]) == (sets_cookie, "private")
+        token = page.text.removeprefix(before).strip("<>")
+        assert tokened.post("/csrf", data={"csrf_token": token}).text == "done"
+
+
+def test_a_stream_may_use_the_token_that_its_handler_asked_for(app: App, tokened: Client, cell: Cell) -> None:
+    @app.get("/asked")
+    @cell.handler
+    def asked(request: Request) -> Any:
+        assert request.csrf_token
+
+        def pieces() -> Any:
+            yield "x"
+            yield request.csrf_token
+
+        return pieces()
+
+    token = tokened.get("/asked").text.removeprefix("x")
+    assert tokened.post("/csrf", data={"csrf_token": token}).text == "done"
+
+
+@pytest.mark.parametrize("has_cookie", [False, True])
+def test_a_token_that_is_first_asked_for_in_a_stream_is_an_error(
+    app: App, tokened: Client, cell: Cell, has_cookie: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    @app.get("/late")
+    @cell.handler
+    def late(request: Request) -> Any:
+        yield request.csrf_token
+
+    if has_cookie:
+        tokened.get("/csrf")
+    assert tokened.get("/late").status_code == 500
+    assert "the CSRF token is asked for while the response is sent" in caplog.text
+
+
+def test_tokens_are_not_rotated_in_a_stream(
+    app: App, tokened: Client, cell: Cell, caplog: pytest.LogCaptureFixture
+) -> None:
+    @app.get("/late")
+    @cell.handler
+    def late(request: Request) -> Any:
+        rotate_csrf_token(request)
+        yield "x"
+
+    assert tokened.get("/late").status_code == 500
+    assert "the CSRF token is asked for while the response is sent" in caplog.text
 
 
 def test_names_can_be_chosen(app: App, client: Client, cell: Cell) -> None:

@@ -273,6 +273,20 @@ def test_a_directory_without_its_slash_is_told_where_it_is(serve: Serve, client:
         assert (response.status_code, response.headers["location"]) == (308, location), target
 
 
+def test_a_directory_whose_slashes_were_sent_encoded_is_told_where_it_is(
+    app: App, root: Path, client: Client, cell: Cell
+) -> None:
+    (root / "sub" / "deep" / "index.html").write_text("deep")
+    app.static("/static", root)
+    for target, location in {
+        "/static/sub%2Fdeep": "./sub%2Fdeep/", "/static%2fsub/deep?a=b": "./deep/?a=b",
+        "/static%2fsub%2Fdeep": "./static%2Fsub%2Fdeep/",
+    }.items():  # fmt: skip
+        response = client.get(target)
+        assert (response.status_code, response.headers["location"]) == (308, location), target
+        assert client.get(target, follow_redirects=True).text == "deep"
+
+
 def test_there_may_be_another_index_or_none(app: App, root: Path, client: Client) -> None:
     app.static("/other", root, index="a.txt")
     app.static("/none", root, index=None)

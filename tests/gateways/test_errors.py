@@ -1,6 +1,7 @@
 """From an exception to an answer, in every cell: who handles it, what it looks like, what never leaks."""
 
 import logging
+import threading
 from typing import Any
 
 import pytest
@@ -351,6 +352,35 @@ def test_on_response_runs_on_whatever_is_sent(app: App, client: Client, cell: Ce
         statuses.append(response.status_code)
         assert response.headers["access-control-allow-origin"] == "*", path
     assert statuses == [200, 403, 500, 404]
+
+
+def test_on_response_is_refused_where_the_response_is_sent_already(
+    app: App, client: Client, cell: Cell, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[int] = []
+    done = threading.Event()
+
+    @app.get("/")
+    @cell.handler
+    def handler(request: Request) -> Any:
+        request.on_response(lambda response: seen.append(response.status))  # a generator runs when it is sent
+        yield "x"
+
+    def later(request: Request) -> None:
+        request.on_response(lambda response: seen.append(response.status))
+
+    @app.get("/after")
+    @cell.handler
+    def asks(request: Request) -> str:
+        request.after(cell.handler(later), request)
+        request.after(done.set)
+        return "ok"
+
+    assert client.get("/").status_code == 500
+    assert client.get("/after").text == "ok"
+    assert done.wait(5)
+    assert caplog.text.count("RuntimeError: request.on_response comes too late") == 2
+    assert seen == []
 
 
 def test_an_error_in_on_response_spoils_nothing(

@@ -573,6 +573,106 @@ def test_many_first_requests_start_it_exactly_once(make_client: MakeClient, cell
     stop(app, cell)
 
 
+@pytest.mark.parametrize("asgi", ASGI_CELLS, ids=str)
+def test_several_loops_start_it_once_and_go_on_when_the_first_has_ended(asgi: Cell) -> None:
+    """Two servers in one process, or a host that has a loop for each thread. WSGI has one loop for all."""
+    events: list[str] = []
+    first_starts, second_waits, first_ended = (threading.Event() for _ in range(3))
+
+    def slowly() -> None:
+        first_starts.set()
+        if not asgi.is_async:
+            second_waits.wait(5)
+            time.sleep(0.05)
+
+    app = App(lifespan=lifespan(asgi, events, state={"name": "pool"}, before=slowly))
+    app.get("/")(asgi.handler(lambda request: request.state.name))
+
+    async def first() -> list[bytes]:
+        return [(await call_asgi(app, "/"))[2]]
+
+    async def second() -> list[bytes]:
+        with anyio.fail_after(5):
+            second_waits.set()
+            before = (await call_asgi(app, "/"))[2]
+            while not first_ended.is_set():
+                await anyio.sleep(0.001)
+            return [before, (await call_asgi(app, "/"))[2]]
+
+    def run_first() -> list[bytes]:
+        try:
+            return anyio.run(first, backend=asgi.backend)
+        finally:
+            first_ended.set()
+
+    def run(number: int) -> list[bytes]:
+        if number == 0:
+            return run_first()
+        first_starts.wait(5)
+        return anyio.run(second, backend=asgi.backend)
+
+    assert in_threads(2, run) == [[b"pool"], [b"pool", b"pool"]]
+    assert events == ["app up", "app down"] * 2
+
+
+@pytest.mark.parametrize("asgi", ASGI_CELLS, ids=str)
+def test_a_loop_that_asks_while_another_stops_it_starts_it_anew(asgi: Cell) -> None:
+    events: list[str] = []
+    stops, asked = threading.Event(), threading.Event()
+
+    def slowly() -> None:
+        stops.set()
+        if not asgi.is_async:
+            asked.wait(5)
+            time.sleep(0.05)
+
+    app = App(lifespan=lifespan(asgi, events, state={"name": "pool"}, after=slowly))
+    app.get("/")(asgi.handler(lambda request: events.append("request") or request.state.name))
+
+    async def ask() -> bytes:
+        asked.set()
+        with anyio.fail_after(5):
+            return (await call_asgi(app, "/"))[2]
+
+    def run(number: int) -> bytes:
+        if number == 1:
+            stops.wait(5)
+        return anyio.run(ask, backend=asgi.backend)
+
+    assert in_threads(2, run) == [b"pool", b"pool"]
+    assert events == ["app up", "request", "app down"] * 2
+
+
+@pytest.mark.parametrize("asgi", ASGI_CELLS, ids=str)
+def test_a_start_up_that_fails_fails_for_all_loops_that_wait_for_it(
+    asgi: Cell, caplog: pytest.LogCaptureFixture
+) -> None:
+    starts, asked = threading.Event(), threading.Event()
+
+    def failing() -> Iterator[None]:
+        starts.set()
+        asked.wait(5)
+        time.sleep(0.05)
+        fail()
+        yield
+
+    app = App(lifespan=failing)
+    app.get("/")(asgi.handler(lambda: "ok"))
+
+    async def ask() -> int:
+        with anyio.fail_after(5):
+            return (await call_asgi(app, "/"))[0]
+
+    def run(number: int) -> int:
+        if number == 1:
+            starts.wait(5)
+            asked.set()
+        return anyio.run(ask, backend=asgi.backend)
+
+    assert in_threads(2, run) == [500, 500]
+    assert caplog.text.count("NoDatabase: the database is down") == 2
+
+
 # --- where it lives ---
 
 

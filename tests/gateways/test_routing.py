@@ -258,6 +258,55 @@ def test_a_slash_too_many_or_too_few_is_a_relative_redirect(
     assert client.get(urljoin(asked, location)).text == "found"
 
 
+@pytest.mark.parametrize(
+    ("route", "asked", "location"),
+    [
+        ("/u/{a}/b", "/u/x%2Fb/", "../x%2Fb"), ("/u/{a}/b", "/u%2fx/b/", "../b"), ("/u/{a}/b", "/u%2fx%2fb/", "../u%2Fx%2Fb"),
+        ("/u/{a}/b", "/u/x%2Fb%2F", "./x%2Fb"), ("/u/{a}/", "/u%2F%C3%BC%20%252F", "./u%2F%C3%BC%20%252F/"),
+        ("/u/{a}/", "/u/%252F", "./%252F/"),
+    ],
+)  # fmt: skip
+def test_a_slash_that_was_sent_encoded_stays_so_in_a_redirect(
+    app: App, make_client: MakeClient, cell: Cell, route: str, asked: str, location: str
+) -> None:
+    """Whoever follows it takes `%2F` for part of a segment: RFC 3986 5.2.4."""
+    app.get(route)(cell.handler(lambda a: a))
+    outer = App()
+    outer.mount("/in", app)
+    for client, prefix in (
+        (make_client(app), ""), (make_client(app, root_path="/proxied"), ""), (make_client(outer), "/in"),
+    ):  # fmt: skip
+        response = client.get(prefix + asked + "?q=1")
+        assert (response.status_code, response.headers["location"]) == (308, location + "?q=1")
+        assert client.get(prefix + asked, follow_redirects=True).status_code == 200
+
+
+def test_a_slash_that_was_sent_encoded_may_be_that_behind_a_mount(make_client: MakeClient, cell: Cell) -> None:
+    outer, inner = App(), App()
+    inner.get("/a/")(cell.handler(lambda: "ok"))
+    outer.mount("/in", inner)
+    client = make_client(outer)
+    assert client.get("/in%2Fa").headers["location"] == "./in%2Fa/"
+    assert client.get("/in%2Fa", follow_redirects=True).text == "ok"
+
+
+def test_a_slash_redirect_of_a_path_that_was_rewritten_goes_by_what_it_is_now(
+    make_client: MakeClient, cell: Cell
+) -> None:
+    app = App()
+    app.get("/now/")(cell.handler(lambda: "ok"))
+    inner_wsgi, inner_asgi = app.wsgi, app.asgi
+
+    def wsgi(environ: Any, start_response: Any) -> Any:
+        return inner_wsgi({**environ, "PATH_INFO": "/now"}, start_response)
+
+    async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        await inner_asgi({**scope, "path": "/now"}, receive, send)
+
+    app.wsgi, app.asgi = wsgi, asgi
+    assert make_client(app, lifespan=False).get("/be%2Ffore").headers["location"] == "./now/"
+
+
 def test_a_slash_redirect_leaves_the_method(app: App, client: Client, cell: Cell) -> None:
     app.post("/a")(cell.handler(lambda: "ok"))
     assert (client.post("/a/").status_code, client.get("/a/").status_code) == (308, 404)
@@ -473,6 +522,23 @@ def test_the_routes_of_the_outer_application_come_first(make_client: MakeClient,
     outer.get("/in/own")(cell.handler(lambda: "own"))
     client = make_client(outer)
     assert [client.get(path).text for path in ("/in/own", "/in/x", "/in/deep/x")] == ["own", "inner x", "deeper x"]
+
+
+@pytest.mark.parametrize("around", ["/a", "/"])
+@pytest.mark.parametrize("interface", [None, "wsgi", "asgi"], ids=str)
+def test_the_path_of_a_mounted_application_is_its_own_also_within_another_mount(
+    make_client: MakeClient, cell: Cell, around: str, interface: Any
+) -> None:
+    outer, inner, other = App(), App(), App()
+    inner.get("/")(cell.handler(lambda: "inner"))
+    other.get("/{rest:path}")(cell.handler(lambda rest: f"other {rest}"))
+    outer.mount("/a/b", inner)
+    outer.mount(around, other if interface is None else getattr(other, interface), interface=interface)
+    client = make_client(outer)
+    response = client.get("/a/b?q=1")
+    assert (response.status_code, response.headers.get("location")) == (308, "./b/?q=1")
+    assert client.get("/a/b/").text == "inner"
+    assert client.get("/a/bc").text.startswith("other ")
 
 
 def test_what_changes_on_a_mounted_application_counts(make_client: MakeClient, cell: Cell) -> None:

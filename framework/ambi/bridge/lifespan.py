@@ -2,7 +2,9 @@
 
 Facts
 - Under ASGI the server's lifespan protocol starts and stops it. Where a server sends none (daphne, a host that mounts
-  the application), the first request starts it on the server's loop.
+  the application), the first request starts it on the server's loop. Where several loops of one process serve, it is
+  started once for all of them. When the loop that it lives on ends, it is stopped, also for requests that others have
+  under way; their next ones wait for that, and start it anew there.
 - Under WSGI the first request of each process starts it, or `ambi.gunicorn` when a worker starts. What is async of it
   lives on the loop thread, so what it makes is shared by all requests; it stops when the process ends.
 - An async generator is entered and left in one task, as cancel scopes and task groups ask; a `def` one in one
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     LifespanFunction = Callable[..., Any]
 
 _CANCELLED_STOP_S = 30
+_LOOK_EVERY_S = 0.01
 _FORMS = "a lifespan is a generator function, `def` or `async def`, that yields once and takes nothing or the app"
 
 
@@ -220,13 +223,19 @@ class Lifespans:
         """
         from .to_thread import spawn
 
-        if self._starting is None:
-            self._starting = _Start()
-            spawn(self._live, self._starting)
-        start = self._starting
-        await start.ended.wait()
-        if start.error is not None:
-            raise start.error
+        while self.pending:
+            with self._lock():
+                is_first = self._starting is None
+                start = self._starting = self._starting or _Start()
+            if is_first:
+                spawn(self._live, start)
+            await start.wait(partial(self._is_changing, start))
+            if start.error is not None:
+                raise start.error
+
+    def _is_changing(self, start: _Start) -> bool:
+        """Tell whether this start-up, or the shutdown that came of it, is under way."""
+        return self.pending and self._starting is start
 
     async def _live(self, start: _Start) -> None:
         """The task in which all live until the loop ends."""
@@ -235,8 +244,14 @@ class Lifespans:
         async def started() -> None:
             start.ended.set()
 
+        async def stopping() -> None:
+            try:
+                await anyio.sleep_forever()
+            finally:
+                self.pending = True  # requests of other loops wait from now on, and start it anew
+
         try:
-            await self.run(started, anyio.sleep_forever)
+            await self.run(started, stopping)
         except Exception as exc:
             start.error = exc
         finally:
@@ -299,10 +314,22 @@ os.register_at_fork(after_in_child=_forget_after_fork)
 
 
 class _Start:
-    """A start-up that several requests wait for."""
+    """A start-up that several requests wait for: those of its own loop, and of others that serve as well."""
 
     def __init__(self) -> None:
         import anyio
+        from anyio.lowlevel import current_token
 
         self.ended = anyio.Event()
         self.error: Exception | None = None
+        self._home = current_token()
+
+    async def wait(self, is_changing: Callable[[], bool]) -> None:
+        """Wait for its end; on another loop, which its event cannot wake, by looking."""
+        import anyio
+        from anyio.lowlevel import current_token
+
+        if current_token() == self._home:
+            await self.ended.wait()
+        while is_changing():  # noqa: ASYNC110  # it is another thread that ends it
+            await anyio.sleep(_LOOK_EVERY_S)

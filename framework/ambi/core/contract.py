@@ -41,6 +41,7 @@ class Taken(NamedTuple):
         default: what it is where nothing is sent; `REQUIRED` for none.
         is_model: the annotation is that of a model, whose fields are the values.
         is_file: it is an uploaded file, or a list of them.
+        is_many: it is a list of files.
         note: what the developer wrote beside the type, for descriptions; None for nothing.
     """
 
@@ -50,6 +51,7 @@ class Taken(NamedTuple):
     default: Any = REQUIRED
     is_model: bool = False
     is_file: bool = False
+    is_many: bool = False
     note: Any = None
 
 

@@ -63,6 +63,7 @@ def tell_sent(request: Request) -> None:
 
 async def run_after(request: Request, side: Side) -> None:
     """Run what was asked for after the response. A failure is logged."""
+    request.has_begun = True
     for function, is_async, args in request._after or ():
         if is_async is not (side is ASYNC):
             side = await (ASYNC if is_async else SYNC)

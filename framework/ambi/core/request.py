@@ -21,7 +21,7 @@ from .negotiation import best_encoding, best_language, best_media_type
 from .origins import is_loopback_name
 from .preconditions import ETags, parse_http_date
 from .state import Generic, State, StateT
-from .url import URL, encode_path, parse_urlencoded, split_host
+from .url import URL, encode_path, parse_urlencoded, reference_beside, split_host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,6 +79,10 @@ class Edge(Protocol):
 
     def server(self, native: Any, /) -> str:
         """Give `name:port` of the server, for requests that name no host."""
+        ...
+
+    def raw_path(self, native: Any, /) -> bytes:
+        """Give the path as the server received it; b"" where it does not tell."""
         ...
 
     def lifespan_state(self, native: Any, /) -> Mapping[str, Any] | None:
@@ -148,6 +152,7 @@ class Request(Generic[StateT]):
         route: the matched route; None for a request that none matched.
         app: the application.
         native: the server's own structure: the WSGI environ or the ASGI scope. Differs between gateways.
+        has_begun: for the framework: the response is made, and it is too late to change its header fields.
         has_end: for the framework: something is to be done when the response has been sent.
     """
 
@@ -156,8 +161,8 @@ class Request(Generic[StateT]):
         "_after", "_answer", "_body", "_body_source", "_content_type", "_context", "_cookies", "_csp_nonce",
         "_csrf_seed", "_distance", "_dropped", "_edge", "_form", "_has_body", "_headers", "_host", "_json", "_lines",
         "_loop_side", "_on_response", "_places", "_provided", "_query", "_receive", "_refusal", "_sent", "_session",
-        "_state", "_sync_side", "_trace", "_values", "_websocket", "app", "has_end", "method", "native", "path",
-        "query_string", "root_path", "route",
+        "_state", "_sync_side", "_trace", "_values", "_websocket", "app", "has_begun", "has_end", "method", "native",
+        "path", "query_string", "root_path", "route",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917  # called by the two gateways only, on every request: names would cost
@@ -196,7 +201,7 @@ class Request(Generic[StateT]):
         self._query: MultiDict[str] | None = None
         self._content_type: tuple[str, dict[str, str]] | None = None
         self._lines: dict[bytes, bytes] | None = None
-        self.has_end = False
+        self.has_begun = self.has_end = False
 
     # Slots that are absent until first used; declared for type checkers.
     if TYPE_CHECKING:
@@ -579,10 +584,11 @@ class Request(Generic[StateT]):
     def csrf_token(self) -> str:
         """The token that a form of this page sends back, in a hidden field; it looks different each time.
 
-        Ask for it before the body is streamed: a cookie may have to be set.
+        Ask for it before the body is streamed: a cookie may have to be set. Templates that are streamed may ask later.
 
         Raises:
-            RuntimeError: the application has none: `app.csrf(secret=...)` was not called.
+            RuntimeError: the application has none, `app.csrf(secret=...)` was not called; or it is first asked for
+                where the response is being sent already.
         """
         token: str = self.csrf_tokens.token_for(self)
         return token
@@ -620,7 +626,15 @@ class Request(Generic[StateT]):
 
         It is called before the first item of a stream is asked for; where that fails, once more, with the error that is
         sent instead. So it may change the response; what counts answers is for `on_sent`.
+
+        Raises:
+            RuntimeError: the response is being sent, as where a generator makes its items, or has been.
         """
+        if self.has_begun:
+            raise RuntimeError(
+                "request.on_response comes too late: the response is being sent already. Ask for it in the handler,"
+                " before it returns the stream"
+            )
         if self._on_response is None:
             self._on_response = []
         self._on_response.append(function)
@@ -665,6 +679,15 @@ class Request(Generic[StateT]):
         if tokens is None:
             raise RuntimeError("the application has no CSRF tokens; app.csrf(secret=...) gives it some")
         return tokens
+
+    def reference_beside(self, *, slash: bool) -> str:
+        """Write the relative reference to the same URL with a slash at the end of its path, or without one.
+
+        It is relative to the request's own path, so that it is right behind a proxy that took a prefix off.
+        """
+        raw = self._edge.raw_path(self.native)
+        reference = reference_beside(self.root_path + self.path, raw, slash=slash)
+        return f"{reference}?{self.query_string}" if self.query_string else reference
 
     def enter_mount(self, path: str, app: Application | None) -> None:
         """Take note that an application mounted at this path serves the request; None for one that is no `App`."""

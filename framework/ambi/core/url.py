@@ -68,6 +68,25 @@ def encode_path(path: str) -> str:
     return "/".join(map(percent_encode, path.split("/")))
 
 
+def reference_beside(path: str, raw: bytes, *, slash: bool) -> str:
+    """Write the relative reference from a path to the same one with a slash at its end, or without one.
+
+    An encoded slash is part of a segment to whoever resolves the reference, and must stay one. See: RFC 3986 5.2.4.
+
+    Args:
+        path: decoded, with all prefixes.
+        raw: as it was sent; b"" where the server does not tell, and then nobody knows of encoded slashes.
+        slash: with one.
+    """
+    end = "/" if raw[-1:] == b"/" else ""
+    last = percent_decode(raw.removesuffix(b"/").rpartition(b"/")[2]).decode("utf-8", "replace")
+    if not last or not path.endswith(f"/{last}{end}"):  # somebody has rewritten it
+        end = "/" if path[-1] == "/" else ""
+        last = path.removesuffix("/").rpartition("/")[2]
+    reference = "%2F".join(map(percent_encode, last.removesuffix("/").split("/")))
+    return f"{'../' if end else './'}{reference}{'/' if slash else ''}"
+
+
 def decode_path(raw: bytes) -> str:
     """Decode a raw path to text.
 

@@ -108,34 +108,40 @@ class CSRFTokens:
 
     def token_for(self, request: Request) -> str:
         """Give a token for the forms of a page, and see to it that the browser has the seed."""
-        seed = self._seed_of(request)
-        if not seed:
-            seed = self._give_seed(request)
-        request.on_response(_keep_to_one_user)
+        seed = self._keep(request, self._seed_of(request) or random_text(16))
         mask = random_bytes(_TOKEN_BYTES)
         sent = mask + _xor(mask, self._token(self._keys[0], seed, request))
         return urlsafe_b64encode(sent).rstrip(b"=").decode("ascii")
 
     def rotate(self, request: Request) -> None:
         """Give the browser another seed: tokens of pages made before are good no more."""
-        self._give_seed(request)
+        self._keep(request, random_text(16))
 
     def _seed_of(self, request: Request) -> str:
         """Give the seed that the browser has or is about to get; "" for none."""
         try:
             return request._csrf_seed
         except AttributeError:
-            seed = request.cookies.get(self._cookie_name(request), "")
-            return seed if len(seed) == _SEED_LENGTH and _BASE64.issuperset(seed) else ""
+            return self._seed_sent(request)
 
-    def _give_seed(self, request: Request) -> str:
-        is_first = not hasattr(request, "_csrf_seed")
-        request._csrf_seed = random_text(16)
-        if is_first:
-            name = self._cookie_name(request)
-            request.on_response(lambda response: response.set_cookie(name, request._csrf_seed))
+    def _seed_sent(self, request: Request) -> str:
+        seed = request.cookies.get(self._cookie_name(request), "")
+        return seed if len(seed) == _SEED_LENGTH and _BASE64.issuperset(seed) else ""
+
+    def _keep(self, request: Request, seed: str) -> str:
+        """See to it that the browser has the seed, and that nobody else is given what is made of it."""
+        kept = getattr(request, "_csrf_seed", "")
+        if seed != kept and request.has_begun:
+            raise RuntimeError(
+                "the CSRF token is asked for while the response is sent, where no cookie can be set: ask for"
+                " request.csrf_token in the handler, before it returns the stream"
+            )
+        if not kept:
+            name, sent = self._cookie_name(request), self._seed_sent(request)
             request.on_response(_keep_to_one_user)
-        return request._csrf_seed
+            request.on_response(lambda response: _set_seed(response, name, sent, request._csrf_seed))
+        request._csrf_seed = seed
+        return seed
 
     def _cookie_name(self, request: Request) -> str:
         return self.cookie if request.is_loopback else f"__Host-{self.cookie}"
@@ -194,6 +200,12 @@ def rotate_csrf_token(request: Request) -> None:
         RuntimeError: the application has no tokens.
     """
     request.csrf_tokens.rotate(request)
+
+
+def _set_seed(response: Response, name: str, sent: str, seed: str) -> None:
+    """Give the browser a seed that it has not yet."""
+    if seed != sent:
+        response.set_cookie(name, seed)
 
 
 def _keep_to_one_user(response: Response) -> None:

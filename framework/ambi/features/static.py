@@ -21,7 +21,6 @@ from ..core.files import File, answer_for, open_regular, version_of
 from ..core.media_types import media_type_of
 from ..core.request import Request
 from ..core.response import Redirect, Response
-from ..core.url import percent_encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -145,8 +144,7 @@ class StaticFiles:
             return self._respond(request, names, file, self._caching("/".join(names)))
         if self.index is not None and (found := self._open(request, [*names, self.index])) is not None:
             found.close()
-            query = f"?{request.query_string}" if request.query_string else ""
-            return Redirect(f"./{percent_encode(names[-1])}/{query}", 308)
+            return Redirect(request.reference_beside(slash=True), 308)
         return self._fall_back(request, names[-1])
 
     def static_index(self, request: Request) -> Response:

@@ -173,9 +173,10 @@ class Templates:
         """Render a template while it is sent, for a page that is long, or whose values come one by one.
 
         What goes wrong after the first part cuts the connection, as in every stream. The values are used later than
-        the handler returns, so a database session that ends with it is gone by then.
+        the handler returns, so a database session that ends with it is gone by then. Where the application has CSRF
+        tokens, the page gets the cookie of one whether the template shows it or not: later none can be set.
         """
-        pieces = self.environment.get_template(name).generate(self._context_for(request, context))
+        pieces = self.environment.get_template(name).generate(self._context_of_stream(request, context))
         return Stream(_joined(pieces, self._chunk_chars), _type_of(name))
 
     def stream_async(self, name: str, request: Request | None = None, /, **context: Any) -> Stream:
@@ -184,7 +185,7 @@ class Templates:
         Raises:
             RuntimeError: these templates were made without `enable_async=True`.
         """
-        pieces = self._async_environment.get_template(name).generate_async(self._context_for(request, context))
+        pieces = self._async_environment.get_template(name).generate_async(self._context_of_stream(request, context))
         return Stream(_joined_async(pieces, self._chunk_chars), _type_of(name))
 
     @property
@@ -192,6 +193,12 @@ class Templates:
         if self._loads_async is None:
             raise RuntimeError("templates that await are compiled for it: say Templates(..., enable_async=True)")
         return self._loads_async
+
+    def _context_of_stream(self, request: Request | None, values: dict[str, Any]) -> Mapping[str, Any]:
+        """Collect it for a template that asks when the response is on its way: too late for what sets a cookie."""
+        if request is not None and request.app.csrf_tokens is not None and not request.has_begun:
+            request.csrf_tokens.token_for(request)
+        return self._context_for(request, values)
 
     def _context_for(self, request: Request | None, values: dict[str, Any]) -> Mapping[str, Any]:
         """Collect what a template knows."""

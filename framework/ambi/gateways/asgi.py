@@ -392,6 +392,10 @@ class _Edge:
         name, port = _address(scope.get("server")) or ("", None)
         return host_of_server(name, str(port or ""), self.scheme(scope))
 
+    def raw_path(self, scope: Scope, /) -> bytes:
+        raw: bytes = scope.get("raw_path") or b""
+        return raw.partition(b"?")[0]
+
     def lifespan_state(self, scope: Scope, /) -> Mapping[str, Any] | None:
         state: Mapping[str, Any] | None = scope.get("state")
         return state

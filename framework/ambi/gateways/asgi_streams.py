@@ -61,6 +61,7 @@ async def send_stream(
     Raises:
         Exception: what the body raised after its first item; the server then cuts the connection.
     """
+    request.has_begun = True
     sender = StreamSender(request, response, start, send)
     try:
         sender.left = declared_length(pairs)

@@ -250,6 +250,9 @@ class _Edge:
         name, port = environ.get("SERVER_NAME", ""), str(environ.get("SERVER_PORT", ""))
         return host_of_server(name, port, environ["wsgi.url_scheme"])
 
+    def raw_path(self, environ: WSGIEnvironment, /) -> bytes:
+        return _raw_target(environ)
+
     def lifespan_state(self, environ: WSGIEnvironment, /) -> None:
         return None
 

@@ -58,6 +58,7 @@ class StreamedBody:
     """
 
     def __init__(self, request: Request, response: Response, pairs: list[Pair], context: Context) -> None:
+        request.has_begun = True
         self._request = request
         self._response = response
         self._context = context

@@ -6,7 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, List, Literal, Optional, Union  # noqa: UP035  # as older code has it
 from uuid import UUID
 
 import msgspec
@@ -283,6 +283,24 @@ def test_files_are_parts_of_any_type() -> None:
         },
         "required": True,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        list[UploadFile],
+        list[UploadFile] | None,
+        tuple[UploadFile, ...],
+        List[UploadFile],  # noqa: UP006  # as older code has it
+        Optional[List[UploadFile]],  # noqa: UP006, UP045  # likewise
+    ],
+    ids=str,
+)
+def test_several_files_are_described_so_however_their_list_is_written(kind: Any) -> None:
+    def handler(many: kind) -> None: ...
+
+    content = operation_of(handler, "post")["requestBody"]["content"]["multipart/form-data"]
+    assert content["schema"]["properties"]["many"]["type"] == "array"
 
 
 def test_a_form_of_optional_fields_is_not_required() -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def raw_path_of(request: Request) -> bytes:
     """Give the whole path percent-encoded: as the client sent it where the server tells and it is that path still."""
     path = request.root_path + request.path
-    raw = _sent(request)
+    raw = request._edge.raw_path(request.native)
     decoded = percent_decode(raw).decode("utf-8", "replace")
     if decoded == path:
         return raw
@@ -24,15 +24,6 @@ def raw_path_of(request: Request) -> bytes:
     if raw and path.endswith(decoded) and request.root_path.startswith(prefix := path[: -len(decoded)]):
         return encode_path(prefix).encode("latin-1") + raw
     return encode_path(path).encode("latin-1")
-
-
-def _sent(request: Request) -> bytes:
-    native = request.native
-    if request.gateway == "asgi":
-        raw: bytes = native.get("raw_path") or b""
-        return raw.partition(b"?")[0]
-    target: str = native.get("RAW_URI") or native.get("REQUEST_URI") or ""
-    return target.partition("?")[0].encode("latin-1")
 
 
 def server_of(request: Request) -> tuple[str, int]:

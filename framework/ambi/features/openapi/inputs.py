@@ -133,8 +133,7 @@ def _form(fields: list[Taken], schemas: Schemas) -> dict[str, Any]:
 def _field(value: Taken, schemas: Schemas) -> Schema:
     """Give the schema of one field of a form."""
     if value.is_file:
-        many = "list[" in str(value.annotation)
-        schema: Schema = {"type": "array", "items": dict(_FILE)} if many else dict(_FILE)
+        schema: Schema = {"type": "array", "items": dict(_FILE)} if value.is_many else dict(_FILE)
     else:
         schema = schemas.of(value.annotation, "text")
         if value.default is not REQUIRED and value.default is not None:

@@ -306,7 +306,7 @@ def _file(parameter: Parameter, where: Place, methods: Sequence[str]) -> tuple[G
             raise Misfit([Fault((), "It is given more than once")])
         return given if many else given[0]
 
-    taken = Taken(name, "form", parameter.annotation, parameter.default, is_file=True, note=where)
+    taken = Taken(name, "form", parameter.annotation, parameter.default, is_file=True, is_many=many, note=where)
     return _located(get, "form", name), taken
 
 
