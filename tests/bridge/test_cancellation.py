@@ -773,8 +773,8 @@ def test_what_a_layer_shields_and_does_not_wait_for_leaves_its_layers_all_the_sa
         finally:
             events.append("closed")
 
-    app.middleware(transaction, blocking=True)
-    app.middleware(transaction, blocking=True)
+    app.middleware(blocking=True)(transaction)
+    app.middleware(blocking=True)(transaction)
 
     def handler() -> str:
         time.sleep(0.1)

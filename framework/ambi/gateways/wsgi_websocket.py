@@ -64,7 +64,6 @@ def serve_websocket(app: ServedApplication, environ: WSGIEnvironment, start_resp
     request, refusal = read_request(app, environ)
     context = request._context = copy_context()
     link: SocketLink | None = None
-    response: Response | None = None
     try:
         try:
             if app.lifespans is not None and app.lifespans.pending:
@@ -73,9 +72,10 @@ def serve_websocket(app: ServedApplication, environ: WSGIEnvironment, start_resp
             response = _run(request, plan, link)
         except Exception as exc:
             response = late_error(request, exc, "the start of the application or the loop thread")
-        finally:
-            if link is not None:
-                _leave(link, request, response)
+        except BaseException:
+            _leave(link, request, None)
+            raise
+        _leave(link, request, response)
     except BaseException:  # an exit, or a time-out of gevent's: nothing is answered, but the request is over
         _finish(request, link)
         raise
@@ -140,8 +140,10 @@ def _run(request: Request, plan: Plan, link: SocketLink | None) -> Response:
         return Switched(request._websocket)
 
 
-def _leave(link: SocketLink, request: Request, response: Response | None) -> None:
+def _leave(link: SocketLink | None, request: Request, response: Response | None) -> None:
     """Close and leave a connection that was accepted, and give the socket back; whatever happened."""
+    if link is None:
+        return
     try:
         if link.accepted:
             context = request._context.copy()  # the handler may be in it still, at an exit of the server's thread

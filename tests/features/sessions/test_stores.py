@@ -344,7 +344,7 @@ def test_mounted_applications_with_the_same_sessions_do_not_lock_each_other_out(
         if request.path != "/":
             is_held.append(not kept.lock(only_session(kept), "somebody", 60))
 
-    app.middleware(around, blocking=True)
+    app.middleware(blocking=True)(around)
     inner, innermost = App(), App()
     for mounted in (inner, innermost):
         mounted.sessions(SECRET, store=kept)
