@@ -331,6 +331,49 @@ def test_a_body_that_need_not_be_there(app: App, client: Client, cell: Cell) -> 
     assert client.post("/", json={"name": "n", "price": 1}).json() == ["n"]
 
 
+RATES = {"EUR": 1}
+
+
+@dataclass
+class Price:
+    currency: str
+
+    def __post_init__(self) -> None:
+        self.rate = RATES[self.currency]
+
+
+class PriceModel(pydantic.BaseModel):
+    currency: str
+
+    @pydantic.field_validator("currency")
+    @classmethod
+    def is_known(cls, value: str) -> str:
+        return value if RATES[value] else ""
+
+
+@pytest.mark.parametrize("kind", [Price, PriceModel])
+def test_an_error_of_a_models_own_code_does_not_mean_that_there_is_no_body(
+    app: App, client: Client, cell: Cell, kind: Any
+) -> None:
+    def needed(price) -> Any:
+        return [price.currency]
+
+    def optional(price=None) -> Any:
+        return [price and price.currency]
+
+    needed.__annotations__["price"] = Annotated[kind, Body(), Form()]
+    optional.__annotations__["price"] = Annotated[kind | None, Body(), Form()]
+    for handler in (needed, optional):
+        path = f"/{handler.__name__}"
+        app.post(path)(cell.handler(handler))
+        for sent in ({"json": {"currency": "EUR"}}, {"data": {"currency": "EUR"}}):
+            assert client.post(path, **sent).json() == ["EUR"]
+        for sent in ({"json": {"currency": "XXX"}}, {"data": {"currency": "XXX"}}):
+            assert client.post(path, **sent).status_code == 500
+    assert client.post("/optional").json() == [None]
+    assert errors(client.post("/needed")) == [("body", "#", "It is missing")]
+
+
 def test_text_and_bytes_are_the_body_as_it_is(app: App, client: Client, cell: Cell) -> None:
     app.post("/bytes")(cell.handler(_takes_bytes))
     app.post("/text")(cell.handler(_takes_text))

@@ -25,7 +25,7 @@ from ...core.errors import ConfigurationError, HTTPError
 from ...core.forms import UploadFile
 from ...core.multidict import MultiDict
 from ...core.websocket import WEBSOCKET
-from .faults import Fault, Misfit
+from .faults import Fault, Misfit, NoBody
 from .marks import Body, FileField, Form, Place, Provide, Query, Status
 from .media import BODY_TYPES, FORM_TYPES, body_reader
 from .shapes import by_name, one_or_all, shape_of
@@ -335,7 +335,7 @@ def _body(parameter: Parameter, where: Body, methods: Sequence[str]) -> tuple[Ge
         try:
             try:
                 return read(request)
-            except LookupError:
+            except NoBody:
                 return or_default()
         except Misfit as misfit:
             raise misfit.at("body") from None
