@@ -257,6 +257,69 @@ def test_a_model_of_header_fields_and_of_cookies(app: App, client: Client, cell:
     assert errors(client.get("/")) == [("header", "x-trace", "It is missing")]
 
 
+@dataclass
+class Range:
+    low: int
+    high: int
+
+
+class RangeModel(pydantic.BaseModel):
+    low: int = pydantic.Field(validation_alias=pydantic.AliasChoices("low", "from"))
+    high: int
+
+
+@pytest.mark.parametrize("kind", [Range, RangeModel])
+def test_a_model_that_need_not_be_there_is_not_asked_for_by_the_arguments_of_others(
+    app: App, client: Client, cell: Cell, kind: Any
+) -> None:
+    def handler(page=1, range=None) -> Any:
+        return [page, range and range.low]
+
+    for method, place in (("GET", Query), ("POST", Form)):
+        handler.__annotations__.update(page=Annotated[int, place()], range=Annotated[kind | None, place()])
+        app.route("/", methods=[method])(cell.handler(handler))
+        where = "params" if method == "GET" else "data"
+        for sent, value in (
+            ({}, [1, None]),
+            ({"page": "2"}, [2, None]),
+            ({"utm_source": "x"}, [1, None]),
+            ({"page": "2", "low": "3", "high": "4"}, [2, 3]),
+        ):
+            assert client.request(method, "/", **{where: sent}).json() == value
+        assert [name for _, name, _ in errors(client.request(method, "/", **{where: {"low": "3"}}))] == ["high"]
+    if kind is RangeModel:
+        assert client.get("/?from=3&high=4").json() == [1, 3]
+        assert client.get("/?from=3").status_code == 422
+
+
+@pytest.mark.parametrize("kind", [Filters, FilterModel])
+def test_a_model_that_need_not_be_there_still_forbids_what_it_does_not_know(
+    app: App, client: Client, cell: Cell, kind: Any
+) -> None:
+    def handler(filters=None) -> Any:
+        return [filters and filters.limit]
+
+    handler.__annotations__["filters"] = Annotated[kind | None, Query()]
+    app.get("/")(cell.handler(handler))
+    assert client.get("/").json() == [None]
+    assert client.get("/?limit=5").json() == [5]
+    assert [name for _, name, _ in errors(client.get("/?limt=5"))] == ["limt"]
+
+
+class Open(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="allow")
+
+
+def test_a_model_that_need_not_be_there_still_takes_what_it_allows(app: App, client: Client, cell: Cell) -> None:
+    @app.get("/")
+    @cell.handler
+    def handler(rest: Annotated[Open | None, Query()] = None) -> Any:
+        return rest and rest.model_dump()
+
+    assert client.get("/").status_code == 204
+    assert client.get("/?a=1").json() == {"a": "1"}
+
+
 # --- the body ---
 
 

@@ -258,7 +258,7 @@ def _model(parameter: Parameter, where: Place, shape: Shape) -> tuple[Getter, Ta
     names = {where.name_of(field.name): field.name for field in fields}
     source, location = _SOURCES[where.location], where.location
     takes_all = location in ("query", "form")  # for a model that forbids what it does not know
-    default = parameter.default
+    default, own = parameter.default, frozenset(names.values())
 
     def get(request: Request) -> Any:
         sent: dict[str, Any] = {}
@@ -266,7 +266,7 @@ def _model(parameter: Parameter, where: Place, shape: Shape) -> tuple[Getter, Ta
             if takes_all or name in names:
                 field = names.get(name, name)
                 sent[field] = one_or_all(values, field in lists)
-        if not sent and default is not REQUIRED:
+        if default is not REQUIRED and own.isdisjoint(sent) and _means_nothing(shape, sent):
             return parameter.or_default()
         try:
             return shape.read_data(sent, lax=True)
@@ -274,6 +274,22 @@ def _model(parameter: Parameter, where: Place, shape: Shape) -> tuple[Getter, Ta
             raise _by_field(misfit, where, location) from None
 
     return get, Taken(parameter.name, location, parameter.annotation, default, is_model=True, note=where)
+
+
+def _means_nothing(shape: Shape, sent: dict[str, Any]) -> bool:
+    """Tell whether a model reads what is sent under no name of its fields as it reads nothing.
+
+    That is for others, but for a model that forbids what it does not know, keeps it, or has a second name for a field.
+    """
+    if not sent:
+        return True
+    found: list[Any] = []
+    for data in (sent, {}):
+        try:
+            found.append(shape.read_data(data, lax=True))
+        except Misfit as misfit:
+            found.append(misfit.faults)
+    return bool(found[0] == found[1])
 
 
 def _by_field(misfit: Misfit, where: Place, location: str) -> Misfit:
