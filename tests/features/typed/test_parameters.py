@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Annotated, Any, Literal, NewType, TypedDict
 from uuid import UUID
 
@@ -15,11 +16,14 @@ import pydantic
 import pytest
 
 from ambi import App, BodyStream, ConfigurationError, Limits, Request, UploadFile, WebSocket
+from ambi.core.multidict import MultiDict
 from ambi.features.typed import Body, Cookie, FileField, Form, Header, Query
 from ambi.features.typed.faults import Fault, Misfit
 from ambi.features.typed.msgspec_shape import MsgspecShape
+from ambi.features.typed.parameters import Parameter, getter_of
 from ambi.testing import Client, WebSocketRefused
 from tests.cells import Cell
+from tests.core.scaling import assert_linear
 
 
 class Colour(enum.Enum):
@@ -318,6 +322,25 @@ def test_a_model_that_need_not_be_there_still_takes_what_it_allows(app: App, cli
 
     assert client.get("/").status_code == 204
     assert client.get("/?a=1").json() == {"a": "1"}
+
+
+@pytest.mark.parametrize("repeats", [False, True])
+@pytest.mark.parametrize(("place", "annotation"), [("q", Query()), ("f", Form())])
+def test_a_model_takes_its_fields_in_time_in_proportion_to_what_is_sent(
+    place: str, annotation: Any, repeats: bool
+) -> None:
+    parameter = Parameter(len, place, Annotated[Filters | None, annotation], None)
+    get, _ = getter_of(parameter, ("POST",))
+
+    def make(size: int) -> Any:
+        pairs = [(f"{number % (size // 2) if repeats else number}", "") for number in range(size)]
+        return SimpleNamespace(query=MultiDict(pairs), form=MultiDict(pairs))
+
+    def read(request: Any) -> None:
+        with pytest.raises(Misfit):
+            get(request)
+
+    assert_linear(make, read, size=200)
 
 
 # --- the body ---

@@ -262,7 +262,7 @@ def _model(parameter: Parameter, where: Place, shape: Shape) -> tuple[Getter, Ta
 
     def get(request: Request) -> Any:
         sent: dict[str, Any] = {}
-        for name, values in by_name(source(request)):
+        for name, values in by_name(source(request)).items():
             if takes_all or name in names:
                 field = names.get(name, name)
                 sent[field] = one_or_all(values, field in lists)
