@@ -218,6 +218,39 @@ def test_aliases_headers_and_cookies(app: App, client: Client, cell: Cell) -> No
     assert [name for _, name, _ in errors(client.get("/", headers={"user-agent": "me"}))] == ["search-term", "x-tag"]
 
 
+@dataclass
+class Lists:
+    ids: list[int]
+    tags: list[str] = field(default_factory=lambda: ["none"])
+
+
+@pytest.mark.parametrize(
+    ("headers", "value"),
+    [
+        ({"ids": "1"}, [[1], ["none"]]),
+        ({"ids": "1,,2 ,\t3,", "tags": "a, ,b"}, [[1, 2, 3], ["a", "b"]]),
+        ({"ids": "", "tags": ","}, [[], []]),
+        ({"ids": "1", "tags": '"x,y", W/"a\\",b" , z'}, [[1], ['"x,y"', 'W/"a\\",b"', "z"]]),
+    ],
+)
+def test_a_list_in_a_header_field_is_split_as_http_says(
+    app: App, client: Client, cell: Cell, headers: Any, value: Any
+) -> None:
+    @app.get("/")
+    @cell.handler
+    def handler(ids: Annotated[list[int], Header()], tags: Annotated[list[str], Header()] = ["none"]) -> Any:  # noqa: B006
+        return [ids, tags]
+
+    @app.get("/model")
+    @cell.handler
+    def model(lists: Annotated[Lists, Header()]) -> Any:
+        return [lists.ids, lists.tags]
+
+    for path in ("/", "/model"):
+        assert client.get(path, headers=headers).json() == value
+        assert errors(client.get(path, headers={"tags": "a"})) == [("header", "ids", "It is missing")]
+
+
 class Filters(msgspec.Struct, forbid_unknown_fields=True):
     limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
     tags: list[str] = []

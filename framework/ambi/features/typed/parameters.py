@@ -7,6 +7,7 @@
     a model: dataclass, TypedDict, Struct, ...     the body, as JSON or MessagePack
 
 Facts
+- The lines of a header field that is repeated come joined (RFC 9110 5.3), so a list of header or cookie is one text.
 - A single value that is sent twice is refused: which of the two is meant is a guess that attackers make well.
 - A `T | None` without a default is None where nothing is sent, since text has no null.
 - A browser sends an empty file without a name for a file field that was left empty; here that is nothing sent.
@@ -23,6 +24,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from ...core.contract import REQUIRED, Taken, TakenBody
 from ...core.errors import ConfigurationError, HTTPError
 from ...core.forms import UploadFile
+from ...core.headers import split_list
 from ...core.multidict import MultiDict
 from ...core.websocket import WEBSOCKET
 from .faults import Fault, Misfit, NoBody
@@ -236,12 +238,11 @@ def _list_getter(parameter: Parameter, shape: Shape, name: str, source: Source) 
 
     def get(request: Request) -> Any:
         given = source(request)
-        if isinstance(given, MultiDict):
-            texts = given.getlist(name)
-        else:  # the lines of a repeated field come joined (RFC 9110 5.3)
-            texts = [part.strip(" \t") for part in given[name].split(",")] if name in given else []
-        if not texts:
+        if name not in given:
             return or_default()
+        if not isinstance(given, MultiDict):
+            return read(split_list(given[name]))
+        texts = given.getlist(name)
         if any(text.__class__ is not str for text in texts):
             raise Misfit([Fault((), "Expected text, got a file")])
         return read(texts)
@@ -258,6 +259,7 @@ def _model(parameter: Parameter, where: Place, shape: Shape) -> tuple[Getter, Ta
     names = {where.name_of(field.name): field.name for field in fields}
     source, location = _SOURCES[where.location], where.location
     takes_all = location in ("query", "form")  # for a model that forbids what it does not know
+    is_joined = not takes_all
     default, own = parameter.default, frozenset(names.values())
 
     def get(request: Request) -> Any:
@@ -265,7 +267,8 @@ def _model(parameter: Parameter, where: Place, shape: Shape) -> tuple[Getter, Ta
         for name, values in by_name(source(request)).items():
             if takes_all or name in names:
                 field = names.get(name, name)
-                sent[field] = one_or_all(values, field in lists)
+                is_list = field in lists
+                sent[field] = split_list(values[0]) if is_list and is_joined else one_or_all(values, is_list)
         if default is not REQUIRED and own.isdisjoint(sent) and _means_nothing(shape, sent):
             return parameter.or_default()
         try:
