@@ -511,6 +511,24 @@ def _takes_text(data: Annotated[str, Body()]) -> list[str]:
     return [data]
 
 
+def test_text_and_bytes_that_are_not_sent_are_the_default(app: App, client: Client, cell: Cell) -> None:
+    app.post("/bytes")(cell.handler(_may_take_bytes))
+    app.post("/text")(cell.handler(_may_take_text))
+    assert client.post("/bytes").json() == [None]
+    assert client.post("/bytes", content=b"\xff", headers={"content-type": "image/png"}).json() == [1]
+    assert client.post("/bytes", content=b"x", headers={"content-type": "text/plain"}).status_code == 415
+    assert client.post("/text").json() == ["none"]
+    assert client.post("/text", content=b"t").json() == ["t"]
+
+
+def _may_take_bytes(data: Annotated[bytes | None, Body("image/png")]) -> list[Any]:
+    return [data and len(data)]
+
+
+def _may_take_text(data: Annotated[str, Body()] = "none") -> list[str]:
+    return [data]
+
+
 def test_scalars_and_lists_of_models_are_bodies_when_marked_or_made_of_models(
     app: App, client: Client, cell: Cell
 ) -> None:

@@ -363,15 +363,17 @@ def _body(parameter: Parameter, where: Body, methods: Sequence[str]) -> tuple[Ge
 
 
 def _raw_body(parameter: Parameter, where: Body, kind: type) -> tuple[Getter, TakenBody]:
-    expected = where.media_type
+    expected, is_needed, or_default = where.media_type, parameter.default is REQUIRED, parameter.or_default
 
     def get(request: Request) -> Any:
+        if not is_needed and not request.body:
+            return or_default()
         if expected is not None and request.content_type[0] != expected:
             raise HTTPError(415, f"a body of type {expected} was expected")
         return request.body if kind is bytes else request.text
 
     default_type = "application/octet-stream" if kind is bytes else "text/plain"
-    return get, TakenBody((expected or default_type,), kind, expected is not None, where)
+    return get, TakenBody((expected or default_type,), kind, is_needed and expected is not None, where)
 
 
 def _refuse_bodiless(parameter: Parameter, methods: Sequence[str]) -> None:
