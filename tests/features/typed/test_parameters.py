@@ -470,6 +470,25 @@ class PriceModel(pydantic.BaseModel):
         return value if RATES[value] else ""
 
 
+@pytest.mark.parametrize("kind", [Range, RangeModel])
+def test_a_form_that_need_not_be_the_body_is_not_asked_for_by_the_fields_of_others(
+    app: App, client: Client, cell: Cell, kind: Any
+) -> None:
+    def handler(range=None) -> Any:
+        return [range and range.low]
+
+    handler.__annotations__["range"] = Annotated[kind | None, Body(), Form()]
+    app.post("/")(cell.handler(handler))
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    assert client.post("/", content=b"", headers=form).json() == [None]
+    assert client.post("/", data={"csrf_token": "x"}).json() == [None]
+    assert client.post("/", data={"csrf_token": "x", "low": "1", "high": "2"}).json() == [1]
+    assert errors(client.post("/", data={"low": "1"})) == [("body", "#/high", IS_MISSING[kind])]
+
+
+IS_MISSING = {Range: "It is missing", RangeModel: "Field required"}
+
+
 @pytest.mark.parametrize("kind", [Price, PriceModel])
 def test_an_error_of_a_models_own_code_does_not_mean_that_there_is_no_body(
     app: App, client: Client, cell: Cell, kind: Any

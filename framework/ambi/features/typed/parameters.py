@@ -30,7 +30,7 @@ from ...core.websocket import WEBSOCKET
 from .faults import Fault, Misfit, NoBody
 from .marks import Body, FileField, Form, Place, Provide, Query, Status
 from .media import BODY_TYPES, FORM_TYPES, body_reader
-from .shapes import by_name, one_or_all, shape_of
+from .shapes import as_texts, by_name, one_or_all, shape_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -269,7 +269,7 @@ def _model(parameter: Parameter, where: Place, shape: Shape) -> tuple[Getter, Ta
                 field = names.get(name, name)
                 is_list = field in lists
                 sent[field] = split_list(values[0]) if is_list and is_joined else one_or_all(values, is_list)
-        if default is not REQUIRED and own.isdisjoint(sent) and _means_nothing(shape, sent):
+        if default is not REQUIRED and _is_left_out(shape, own, sent):
             return parameter.or_default()
         try:
             return shape.read_data(sent, lax=True)
@@ -279,13 +279,13 @@ def _model(parameter: Parameter, where: Place, shape: Shape) -> tuple[Getter, Ta
     return get, Taken(parameter.name, location, parameter.annotation, default, is_model=True, note=where)
 
 
-def _means_nothing(shape: Shape, sent: dict[str, Any]) -> bool:
-    """Tell whether a model reads what is sent under no name of its fields as it reads nothing.
+def _is_left_out(shape: Shape, own: frozenset[str], sent: dict[str, Any]) -> bool:
+    """Tell whether what is sent is for others: under no name of a model's fields, and read by it as nothing is.
 
-    That is for others, but for a model that forbids what it does not know, keeps it, or has a second name for a field.
+    A model that forbids what it does not know, keeps it, or has a second name for a field reads that otherwise.
     """
-    if not sent:
-        return True
+    if not sent or not own.isdisjoint(sent):
+        return not sent
     found: list[Any] = []
     for data in (sent, {}):
         try:
@@ -349,6 +349,8 @@ def _body(parameter: Parameter, where: Body, methods: Sequence[str]) -> tuple[Ge
     shape = parameter.shape
     lists = frozenset(field.name for field in shape.fields() or () if is_list(field.annotation))
     read, or_default = body_reader(shape, lists, is_form=bool(forms)), parameter.or_default
+    if forms and default is not REQUIRED:
+        read = _unless_left_out(read, shape, lists)
 
     def get(request: Request) -> Any:
         try:
@@ -360,6 +362,18 @@ def _body(parameter: Parameter, where: Body, methods: Sequence[str]) -> tuple[Ge
             raise misfit.at("body") from None
 
     return get, TakenBody((*BODY_TYPES, *forms), parameter.annotation, default is REQUIRED, where)
+
+
+def _unless_left_out(read: Getter, shape: Shape, lists: frozenset[str]) -> Getter:
+    """Make what reads a body, where a form of which nothing is for the model is no body."""
+    own = frozenset(field.name for field in shape.fields() or ())
+
+    def read_if_there(request: Request) -> Any:
+        if request.content_type[0] in FORM_TYPES and _is_left_out(shape, own, as_texts(request.form, lists)):
+            raise NoBody
+        return read(request)
+
+    return read_if_there
 
 
 def _raw_body(parameter: Parameter, where: Body, kind: type) -> tuple[Getter, TakenBody]:
