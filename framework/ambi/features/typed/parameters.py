@@ -255,6 +255,8 @@ def _model(parameter: Parameter, where: Place, shape: Shape) -> tuple[Getter, Ta
     fields = shape.fields()
     if fields is None:
         raise parameter.wrong(f"is a {bare(parameter.annotation)}, which is neither a single value nor a model")
+    if where.alias is not None:
+        raise parameter.wrong(f"is marked {where!r}, and a model has a name for each of its fields: rename those")
     lists = frozenset(field.name for field in fields if is_list(field.annotation))
     names = {where.name_of(field.name): field.name for field in fields}
     source, location = _SOURCES[where.location], where.location
