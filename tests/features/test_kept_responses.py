@@ -172,6 +172,28 @@ def test_a_layer_that_caches_what_it_returns_keeps_what_was_inside_of_it(app: Ap
     assert [len(client.get("/", params={"user": user}).set_cookies) for user in "ab"] == [1, 0]
 
 
+def test_a_generator_layer_keeps_a_copy_of_what_it_is_given(app: App, client: Client, cell: Cell) -> None:
+    cached: list[Response] = []
+
+    @app.middleware
+    def session(request: Request) -> Iterator[None]:
+        response = yield
+        if "user" in request.query:
+            response.set_cookie("user", request.query["user"])
+
+    @app.middleware
+    def cache(request: Request) -> Any:
+        if cached:
+            return cached[0]
+        response = yield
+        cached.append(copy.copy(response))
+        return None
+
+    app.get("/")(cell.handler(lambda: "page"))
+    assert len(client.get("/", params={"user": "a"}).set_cookies) == 1
+    assert (client.get("/").text, client.get("/").set_cookies) == ("page", [])
+
+
 def test_an_iterator_that_was_sent_leaves_nothing_to_the_next_client(app: App, client: Client, cell: Cell) -> None:
     """Not even header fields, where a stream starts before there is an item."""
     kept = SSE(iter([Event("a")]))

@@ -68,7 +68,8 @@ class Response(Generic[T_co]):
     """An answer to a request; `Response[User]` says of a typed handler's what its content is.
 
     One may be kept and returned for every client: what is sent is a copy, and nothing of one client comes into it. Only
-    an iterator as the body is used up by the first.
+    an iterator as the body is used up by the first. What a layer is given is the one that is sent, which the layers
+    outside of it change: a cache keeps `copy.copy(response)`.
 
     Args:
         body: bytes, text (sent as UTF-8), or an iterable or async iterable of either, sent item by item.
