@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     Policy = Literal["drop_oldest", "disconnect"]
 
 FIRST: Final = (0, 0)
-_ID_LIMIT = 2**64
+_LAST = (2**64 - 1, 2**64 - 1)
+"""The last id there is. No message can follow it, and Redis refuses to look for one."""
 
 
 def order_of(id: str) -> Order | None:
@@ -45,7 +46,7 @@ def order_of(id: str) -> Order | None:
     if not all(part.isascii() and part.isdecimal() and len(part) <= 20 for part in parts):
         return None
     order = int(parts[0]), int(parts[1])
-    return order if max(order) < _ID_LIMIT else None
+    return order if max(order) <= _LAST[0] and order != _LAST else None
 
 
 def id_of(order: Order) -> str:
