@@ -21,6 +21,7 @@ import secrets
 import sys
 import time
 import weakref
+from contextlib import nullcontext
 from typing import NamedTuple, Protocol, cast
 
 from ...core.chance import now_s, random_text
@@ -33,6 +34,7 @@ from .signing import AHEAD_S, SIGNATURE_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from typing import Any
 
     from ...core.request import Request
@@ -259,17 +261,19 @@ class StoreKeeper:
 
     def _lock(self, request: Request | None) -> None:
         self._token = secrets.token_hex(16)
+        if not self._store.lock(self._name, self._token, LEASE_S):
+            with _waiting(request):
+                self._wait_for_lock()
+        self._locked = self._name
+
+    def _wait_for_lock(self) -> None:
         deadline, pause_s = time.monotonic() + LEASE_S, _FIRST_PAUSE_S
+        time.sleep(pause_s)
         while not self._store.lock(self._name, self._token, LEASE_S):
             if time.monotonic() > deadline:
                 raise HTTPError(503, "other requests of this session take too long", headers={"retry-after": "1"})
-            if pause_s == _FIRST_PAUSE_S and request is not None and request.gateway == "asgi":
-                from ...bridge.to_thread import make_room
-
-                make_room(request)  # other sessions need not wait for this one
-            time.sleep(pause_s)
             pause_s = min(pause_s * 1.5, _LONGEST_PAUSE_S)
-        self._locked = self._name
+            time.sleep(pause_s)
 
     @property
     def _name(self) -> str:
@@ -338,6 +342,15 @@ class StoreKeeper:
         except Exception as exc:
             _log.warning("the lock of a session could not be given back, and lapses in %g s: %r", LEASE_S, exc)
         self._locked = None
+
+
+def _waiting(request: Request | None) -> AbstractContextManager[None]:
+    """Give what is around a wait: under ASGI requests of other sessions have the place among the threads meanwhile."""
+    if request is None or request.gateway != "asgi":
+        return nullcontext()
+    from ...bridge.to_thread import waiting
+
+    return waiting(request)
 
 
 def _decoded(texts: dict[str, str]) -> dict[str, Any]:
