@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     Policy = Literal["drop_oldest", "disconnect"]
 
 FIRST: Final = (0, 0)
-_LAST = (2**64 - 1, 2**64 - 1)
-"""The last id there is. No message can follow it, and Redis refuses to look for one."""
+_ID_LIMIT = 2**64
+_LAST: Final = (_ID_LIMIT - 1, _ID_LIMIT - 1)
+"""No message can follow this one, and Redis refuses to look for one."""
 
 
 def order_of(id: str) -> Order | None:
@@ -46,7 +47,7 @@ def order_of(id: str) -> Order | None:
     if not all(part.isascii() and part.isdecimal() and len(part) <= 20 for part in parts):
         return None
     order = int(parts[0]), int(parts[1])
-    return order if max(order) <= _LAST[0] and order != _LAST else None
+    return order if max(order) < _ID_LIMIT else None
 
 
 def id_of(order: Order) -> str:
@@ -301,8 +302,9 @@ class Subscription:
         self._failure: BaseException | None = None
         if after is not None:
             order = order_of(after)
-            self._position = order or FIRST
-            if order is None:
+            is_one = order is not None and order != _LAST
+            self._position = order if is_one else FIRST
+            if not is_one:
                 self.note_missed()
         hub.begin(self, name)
 

@@ -30,7 +30,7 @@ from redis.retry import Retry
 
 from ...bridge.exits import at_exit
 from ...core.events import Event
-from .channels import FIRST, Channel, Hub, Receipt, Subscription, id_of
+from .channels import FIRST, Channel, Hub, Receipt, Subscription, id_of, order_of
 from .waiting import wake
 
 TYPE_CHECKING = False
@@ -411,6 +411,4 @@ def check_url(url: str) -> bool:
 
 
 def _order(id: bytes) -> Order:
-    """Read an id that Redis has given."""
-    milliseconds, _, number = id.partition(b"-")
-    return int(milliseconds), int(number)
+    return order_of(id.decode()) or FIRST
