@@ -249,7 +249,7 @@ class StoreKeeper:
         return _decoded(self._read)
 
     def _look(self, *, locks: bool, request: Request | None = None) -> None:
-        if locks:
+        if locks and not self._is_locked_further_out():
             self._lock(request)
         texts = self._store.load(self._name)
         self._has_looked = True
@@ -258,6 +258,19 @@ class StoreKeeper:
             self._id = None
         else:
             self._read = texts
+
+    def _is_locked_further_out(self) -> bool:
+        """Tell whether an application around this one has the lock already: for this very request, and for longer.
+
+        No two sessions have one name, so it is the same session, whichever object the store is there.
+        """
+        outer = self.outer
+        while outer is not None:
+            keeper = cast("Kept", outer.keeper)
+            if isinstance(keeper, StoreKeeper) and keeper._locked == self._name:
+                return True
+            outer = keeper.outer
+        return False
 
     def _lock(self, request: Request | None) -> None:
         self._token = secrets.token_hex(16)
