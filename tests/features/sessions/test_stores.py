@@ -538,8 +538,11 @@ def test_a_websocket_reads_the_session_and_cannot_change_it(gateway: Any, in_sto
 # --- Redis ---
 
 
-def test_a_redis_session_in_every_cell(make_client: MakeClient, cell: Cell, redis_url: str, prefix: str) -> None:
-    store = RedisStore(redis_url, prefix=prefix)
+@pytest.mark.parametrize("url", ["redis_url", "redis_socket_url"])
+def test_a_redis_session_in_every_cell(
+    make_client: MakeClient, cell: Cell, url: str, prefix: str, request: pytest.FixtureRequest
+) -> None:
+    store = RedisStore(request.getfixturevalue(url), prefix=prefix)
     app = App()
     app.sessions(SECRET, store=store)
 
