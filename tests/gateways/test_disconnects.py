@@ -364,8 +364,11 @@ def test_a_client_may_leave_while_its_stream_waits_for_a_thread(cell: Cell) -> N
 
 
 @pytest.mark.parametrize("cell", ASGI, indirect=True, ids=str)
-def test_a_stream_after_a_broken_body_knows_that_its_client_has_left(app: App, cell: Cell) -> None:
+def test_a_stream_after_a_broken_body_knows_that_its_client_has_left(
+    app: App, cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """ASGI alone: nothing else tells it there, since sending to a client that left raises nothing."""
+    monkeypatch.setattr("ambi.gateways.asgi_connection._READER_FIRST_S", 0.05)
     closed: list[bool] = []
 
     async def items() -> Any:

@@ -240,6 +240,8 @@ class StreamSender:
             if self.start is not None:
                 start, self.start = self.start, None
                 await self._send(start)
+                if self._request._has_body:
+                    connection_of(self._request).answered()
             if self._lock is None:
                 await self._send(message)
             else:
