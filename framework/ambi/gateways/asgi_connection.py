@@ -340,8 +340,10 @@ class _Watch:
 
 
 def connection_of(request: Request) -> Connection:
-    """Give the connection of a request, made when first asked for."""
+    """Give the connection of a request, made when first asked for; a closed one where the request is over."""
     connection: Connection | None = request._body_source
     if connection is None:
         connection = request._body_source = Connection(request, request._receive, None, has_body=False)
+        if request._receive is None:
+            connection.close()
     return connection

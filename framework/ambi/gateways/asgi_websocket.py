@@ -74,6 +74,7 @@ async def serve_websocket(app: ServedApplication, scope: Scope, receive: Receive
         failure = None
         if request._sent is not None:
             request._websocket.tell_end(request._sent)
+        request._receive = None  # as in `serve`
         if request._body_source is not None:
             request._body_source.close()
         if request.has_end:
