@@ -13,7 +13,7 @@ import pytest
 from ambi import App, BodyStream, ClientDisconnected, ConfigurationError, Layer, Limits, Middleware, Request, Stream
 from ambi.bridge.background import settled_on_loop
 from ambi.bridge.loop_thread import get_loop_thread
-from tests.calls import environ_of, scope_of
+from tests.calls import environ_of, scope_of, sending_body
 from tests.cells import CELLS, Cell
 
 ASGI = [cell for cell in CELLS if cell.gateway == "asgi"]
@@ -364,8 +364,11 @@ def test_a_client_may_leave_while_its_stream_waits_for_a_thread(cell: Cell) -> N
 
 
 @pytest.mark.parametrize("cell", ASGI, indirect=True, ids=str)
-def test_a_stream_after_a_broken_body_knows_that_its_client_has_left(app: App, cell: Cell) -> None:
+def test_a_stream_after_a_broken_body_knows_that_its_client_has_left(
+    app: App, cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """ASGI alone: nothing else tells it there, since sending to a client that left raises nothing."""
+    monkeypatch.setattr("ambi.gateways.asgi_connection._READER_FIRST_S", 0.05)
     closed: list[bool] = []
 
     async def items() -> Any:
@@ -432,6 +435,48 @@ def test_the_question_after_the_response_receives_nothing(app: App, cell: Cell) 
 
     anyio.run(main, backend=cell.backend)
     assert answers == [False, False]
+
+
+@pytest.mark.parametrize("cell", ASGI, indirect=True, ids=str)
+@pytest.mark.parametrize("body", [b"", b"abc"])
+@pytest.mark.parametrize("who", ["spawned", "on_sent"])
+def test_who_asks_first_when_the_request_is_over_begins_nothing(app: App, cell: Cell, who: str, body: bytes) -> None:
+    """ASGI alone, as above: what began to wait then would do so for ever."""
+    received: list[str] = []
+    answers: list[bool] = []
+    sends = sending_body(body)
+
+    async def receive() -> Any:
+        received.append("received")
+        return await sends()
+
+    async def send(message: Any) -> None:
+        pass
+
+    def ask(request: Request) -> None:
+        answers.append(request.is_disconnected())
+
+    async def late(request: Request) -> None:
+        await anyio.sleep(0.01)
+        ask(request)
+
+    @app.route("/", methods=["GET", "POST"])
+    @cell.handler
+    def handler(request: Request) -> str:
+        if who == "spawned":
+            app.spawn(late, request)
+        else:
+            request.on_sent(lambda sent: ask(request))
+        return "there"
+
+    async def main() -> None:
+        await app(scope_of(body=body), receive, send)
+        received.clear()
+        await settled_on_loop()
+        await anyio.sleep(0.02)
+
+    anyio.run(main, backend=cell.backend)
+    assert (answers, received) == ([False], [])
 
 
 def test_a_def_cannot_be_cancelled(app: App) -> None:

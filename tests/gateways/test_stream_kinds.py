@@ -4,14 +4,17 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing, closing
+from itertools import islice
 from typing import Any
 
 import anyio
 import pytest
 
 from ambi import App, Limits, Request, Response, Stream
-from ambi.bridge import stopping
+from ambi.bridge import stopping, ticking
 from ambi.testing import BrokenAnswer, Client
+from tests.calls import nothing_comes, scope_of
 from tests.cells import CELLS, Cell
 from tests.checkers import CheckedASGI
 from tests.conftest import MakeClient
@@ -255,6 +258,53 @@ def test_a_stream_that_takes_too_long_to_stop_is_cut(
     # Under ASGI the end is missing; a server would make a cut of that.
     with pytest.raises(ConnectionResetError if cell.gateway == "wsgi" else BrokenAnswer):
         read()
+    assert closed == ["closed"]
+    assert "the stream was cut" in caplog.text
+
+
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.gateway == "asgi"], indirect=True, ids=str)
+@pytest.mark.parametrize("sends", [2, 3], ids=["in the middle", "at the last part"])
+@pytest.mark.parametrize("ends_at_stop", [True, False])
+def test_a_client_that_does_not_read_keeps_no_server_from_stopping(
+    cell: Cell,
+    stop: Callable[[], None],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    sends: int,
+    ends_at_stop: bool,
+) -> None:
+    """ASGI alone: under WSGI it is the server that waits for it."""
+    monkeypatch.setattr(ticking, "LOOK_EVERY_S", 0.02)
+    app = App(limits=Limits(graceful_stop_s=0.3))
+    items, items_async, closed = endless()
+
+    def two() -> Iterator[str]:
+        with closing(items()) as made:
+            yield from islice(made, 2)
+
+    async def two_async() -> AsyncIterator[str]:
+        async with aclosing(items_async()) as made:
+            yield await anext(made)
+            yield await anext(made)
+
+    make = cell.pick(two, two_async)
+    app.get("/")(cell.handler(lambda: Stream(make(), ends_at_stop=ends_at_stop)))
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        await anyio.sleep(0)
+        sent.append(message)
+        if len(sent) > sends:
+            await anyio.sleep_forever()
+
+    async def main() -> None:
+        with anyio.fail_after(3):
+            async with anyio.create_task_group() as group:
+                group.start_soon(app, scope_of(), nothing_comes, send)
+                await anyio.sleep(0.1)
+                stop()
+
+    anyio.run(main, backend=cell.backend)
     assert closed == ["closed"]
     assert "the stream was cut" in caplog.text
 

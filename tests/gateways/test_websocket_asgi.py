@@ -41,6 +41,28 @@ def test_a_server_that_cannot_deny_with_a_response_denies_with_403(app: App, con
     assert (peer.status, peer.body, told) == (403, b"", [403])
 
 
+@pytest.mark.parametrize("changes", [{"http_version": "2"}, {"headers": [(b"content-length", b"3")]}], ids=str)
+def test_a_handler_learns_that_its_client_left_whatever_the_handshake_says_of_a_body(
+    app: App, connect: Connect, changes: Any
+) -> None:
+    """Over HTTP/2 any request may have one; the handshake of a WebSocket has none."""
+    found: list[Any] = []
+
+    @app.websocket("/")
+    async def handler(ws: WebSocket) -> None:
+        await ws.send("ready")
+        deadline = time.monotonic() + 2
+        while not ws.request.is_disconnected() and time.monotonic() < deadline:
+            await anyio.sleep(0.005)
+        found.append(ws.request.is_disconnected())
+
+    peer = connect(app, scope=changes)
+    assert peer.receive() == "ready"
+    peer.vanish()
+    peer.ended()
+    assert found == [True]
+
+
 @pytest.mark.parametrize("after_close", ["OSError", "RuntimeError", "silent"])
 def test_a_handler_that_only_sends_finds_out_that_the_client_left(app: App, connect: Connect, after_close: str) -> None:
     ended: list[bool] = []

@@ -112,6 +112,7 @@ async def serve(  # noqa: C901, PLR0912, PLR0915  # each branch is for a kind of
             raise
         log_disconnect(request)
     finally:
+        request._receive = None  # it is over, also for a connection that nobody has asked for yet
         if request._body_source is not None:
             request._body_source.close()
         if request.has_end:

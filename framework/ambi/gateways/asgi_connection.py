@@ -1,8 +1,11 @@
 """The receiving half of an ASGI connection: the body of the request, then the news that the client has left.
 
 Facts
-- One reader owns `receive()`: while there is a body it reads that, afterwards it waits for `http.disconnect`.
-- `receive()` is called only when the body is wanted: on several servers that call answers `Expect: 100-continue`.
+- Never do two receive at once: who reads the body and who waits for `http.disconnect` take turns.
+- The news of the leaving comes behind the body. Who waits for it takes in what is not read, up to `AHEAD_BYTES`, for
+  the next who reads; past that it waits until somebody does, and the client with it.
+- On several servers `receive()` answers `Expect: 100-continue`: a client that waits for that is asked for its body only
+  by who reads it. Once the response has begun that is decided, and receiving asks for nothing.
 - A request whose client nobody asks about costs no task: the reader begins to wait when a stream suspends, when the
   handler asks, or for a route with `cancel_on_disconnect`.
 """
@@ -30,6 +33,9 @@ AHEAD_BYTES = 65536
 
 _DRAIN_S = 1.0
 
+_READER_FIRST_S = 1.0
+"""How long one who reads a body in whose middle the client left has to learn it from that, and to do something."""
+
 
 class Connection:
     """What comes in from the client of one request.
@@ -41,7 +47,10 @@ class Connection:
         is_gone: the client has left, as far as is known.
     """
 
-    __slots__ = ("_body_ended", "_is_read", "_receive", "_request", "_watch", "ahead", "declared", "ended", "is_gone")
+    __slots__ = (
+        "_early", "_is_asked", "_is_read", "_is_reading", "_receive", "_request", "_watch", "ahead", "declared",
+        "ended", "is_gone",
+    )  # fmt: skip
 
     side: Side = ASYNC
 
@@ -49,8 +58,10 @@ class Connection:
         self._request: Request | None = request
         self._receive = receive
         self._watch: _Watch | None = None
+        self._early: _Early | None = None
+        self._is_asked = False  # for the body; or there is nothing to ask for any more
+        self._is_reading = False
         self._is_read = False  # by one who waits for the leaving
-        self._body_ended: Any = None
         self.ended = not has_body
         self.declared = int(length) if length is not None and length.isdigit() else None
         self.ahead: bytes | None = None
@@ -68,6 +79,8 @@ class Connection:
         request, waiting = self._of_request(), _waiting()
         timeout_s = request.app.limits.body_timeout_s
         while not self.ended:
+            early = self._early
+            self._is_asked = self._is_reading = True
             try:
                 message = await waiting(self._receive(), timeout_s)
             except TimeoutError:
@@ -75,11 +88,15 @@ class Connection:
             except OSError as exc:  # how a server may say that the connection broke
                 self.is_gone = True
                 raise ClientDisconnected("the connection broke while the request body was read") from exc
+            finally:
+                self._is_reading = False
+                if early is None and self._early is not None:  # which was made meanwhile, and waits for this
+                    self._early.turn.release()
             if message["type"] == "http.disconnect":
                 self.is_gone = True
                 raise ClientDisconnected("the client left before the end of its body")
             if not ("more_body" in message and message["more_body"]):
-                self._end_body()
+                self.ended = True
             if "body" in message and message["body"]:
                 chunk: bytes = message["body"]
                 return chunk
@@ -107,11 +124,6 @@ class Connection:
             if len(body) > AHEAD_BYTES:
                 raise too_large(AHEAD_BYTES)
         self.ahead = body
-
-    def _end_body(self) -> None:
-        self.ended = True
-        if self._body_ended is not None:
-            self._body_ended.set()
 
     async def drain(self) -> None:
         """Take what is on its way, for a second at most; what it is does not matter, nor whether it comes."""
@@ -149,7 +161,13 @@ class Connection:
     # --- the client ---
 
     async def gone(self) -> None:
-        """Wait until the client has left; while its body is being read, that comes first."""
+        """Wait until the client has left.
+
+        While its body is not at its end, a task of its own waits: who awaits this may be cancelled, and some servers
+        lose what comes for a `receive()` that is.
+        """
+        if self._watch is None and not (self.ended or self.is_gone):
+            self._watch = _Watch(self._read_leaving)
         if self._watch is not None and not self.is_gone:
             await self._watch.left.wait()
             return
@@ -160,17 +178,34 @@ class Connection:
             self._is_read = False
 
     async def _read_leaving(self) -> None:
-        if not (self.ended or self.is_gone):
-            import anyio
-
-            self._body_ended = anyio.Event()
-            await self._body_ended.wait()
+        if not self.ended:
+            await self._read_early()
         while not self.is_gone:
             try:
                 message = await self._receive()
             except Exception:  # whatever a server raises here: nobody is there to receive from any more
                 message = {"type": "http.disconnect"}
             self.is_gone = message["type"] == "http.disconnect"
+
+    async def _read_early(self) -> None:
+        """Take in what is not read of the body, and wait until the client has left."""
+        from anyio import sleep
+
+        if not self.is_gone:
+            request = self._of_request()
+            may_ask = self._is_asked or request._edge.field(request, "expect") is None
+            self._early = _Early(self._receive, may_ask=may_ask, is_taken=self._is_reading)
+            self._receive = self._early.next
+            await self._early.take_in()
+            self.is_gone = self.is_gone or not self._early.is_over
+        if not (self.ended or (self._early is not None and self._early.has_come)):
+            await sleep(_READER_FIRST_S)
+
+    def answered(self) -> None:
+        """Take note that the response has begun."""
+        self._is_asked = True
+        if self._early is not None:
+            self._early.ask()
 
     def look(self) -> bool:
         """Tell whether the client is known to have left; from now on, a task waits for that. On the loop."""
@@ -191,8 +226,89 @@ class Connection:
     def close(self) -> None:
         """Receive no longer: what is known of the client now stays."""
         self._request = None  # which holds this object
+        if self._early is not None:
+            self._early.is_over = True
         if self._watch is not None:
             self._watch.scope.cancel()
+
+
+class _Early:
+    """What comes of a body while one waits for its client to leave: whoever receives takes turns.
+
+    Attributes:
+        has_come: all of the body has.
+        is_over: the request, so that nothing is received for it.
+        turn: to receive.
+    """
+
+    def __init__(self, receive: Receive, *, may_ask: bool, is_taken: bool) -> None:
+        from collections import deque
+
+        import anyio
+
+        self._receive = receive
+        self._messages: deque[Any] = deque()
+        self._bytes = 0
+        self._may_ask = may_ask
+        self._leaving: Any = None  # the message that says so
+        self._news = anyio.Event()
+        self.has_come = self.is_over = False
+        self.turn = anyio.Semaphore(0 if is_taken else 1, fast_acquire=True)
+
+    async def next(self) -> Any:
+        """Give the next message, to one who reads the body."""
+        self.ask()
+        if not self._messages:
+            async with self.turn:
+                if not self._messages:
+                    return await self._take()
+        message = self._messages.popleft()
+        self._bytes -= len(message.get("body", b""))
+        self._news.set()
+        return message
+
+    def ask(self) -> None:
+        """Let the client be asked for its body."""
+        self._may_ask = True
+        self._news.set()
+
+    async def take_in(self) -> None:
+        """Receive what nobody reads, until the client has left."""
+        import anyio
+
+        while not self._has_ended:
+            if not self._may_ask or (self._bytes >= AHEAD_BYTES and not self.has_come):
+                self._news = anyio.Event()
+                await self._news.wait()
+                continue
+            async with self.turn:
+                if not self._has_ended:
+                    await self._keep()
+
+    @property
+    def _has_ended(self) -> bool:
+        return self.is_over or self._leaving is not None
+
+    async def _keep(self) -> None:
+        is_body = not self.has_come
+        try:
+            message = await self._take()
+        except Exception:  # whatever a server raises here: nobody is there to receive from any more
+            self._leaving = message = {"type": "http.disconnect"}
+        if is_body and self._leaving is None:
+            self._messages.append(message)
+            self._bytes += len(message.get("body", b""))
+
+    async def _take(self) -> Any:
+        """Receive a message, by the one whose turn it is."""
+        if self._leaving is not None:
+            return self._leaving
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self._leaving = message
+        elif not message.get("more_body", False):
+            self.has_come = True
+        return message
 
 
 @cache
@@ -224,8 +340,10 @@ class _Watch:
 
 
 def connection_of(request: Request) -> Connection:
-    """Give the connection of a request, made when first asked for."""
+    """Give the connection of a request, made when first asked for; a closed one where the request is over."""
     connection: Connection | None = request._body_source
     if connection is None:
         connection = request._body_source = Connection(request, request._receive, None, has_body=False)
+        if request._receive is None:
+            connection.close()
     return connection

@@ -115,12 +115,10 @@ class StreamSender:
         self._last_s = 0.0
         self._is_closing = self._is_over = self._is_stopped = False
         self._interrupt: Interrupt | None = None
+        self._ticker: Ticker | None = None
         self.start: dict[str, Any] | None = start
         self.left: int | None = None
         self.tick_every_s = response.idle_s / 4 or 1.0
-
-    if TYPE_CHECKING:
-        _ticker: Ticker
 
     async def run(self, body: Any) -> None:
         """Send the body to its end, or until something ends it.
@@ -129,7 +127,15 @@ class StreamSender:
             ClientGone: the server says so.
             Exception: what the body raised.
         """
-        from ..bridge.interrupting import Interrupted, unless
+        try:
+            if await self._run_items(body) and not await self._unless_left(self._send_part(b"", more=False)):
+                log_cut(self._request)
+        finally:
+            if self._ticker is not None:
+                self._ticker.remove(self)
+
+    async def _run_items(self, body: Any) -> bool:
+        """Send the items; tell whether the stream then has to be ended."""
         from ..bridge.to_thread import Trip
 
         if hasattr(body, "__aiter__"):
@@ -140,20 +146,28 @@ class StreamSender:
         else:
             work = self.send_ahead(body)
         try:
+            is_whole = await self._unless_left(work)
+        finally:
+            self._is_over, self._is_closing, self._interrupt = True, False, None
+        if is_whole and self.left:
+            raise RuntimeError(f"the streamed body ended {self.left} bytes before its Content-Length")
+        if not (is_whole or self._response.ends_at_stop):
+            log_cut(self._request)
+            return False
+        return True
+
+    async def _unless_left(self, work: Awaitable[None]) -> bool:
+        """Await what sends; tell whether it came to its end before that of the server. Raises: ClientGone."""
+        from ..bridge.interrupting import Interrupted, unless
+
+        self._is_stopped = False
+        try:
             await unless(work, self.watch)
         except Interrupted:
             if not self._is_stopped:
                 raise ClientGone from None
-            if not self._response.ends_at_stop:
-                log_cut(self._request)
-                return
-            self.left = None
-        else:
-            if self.left:
-                raise RuntimeError(f"the streamed body ended {self.left} bytes before its Content-Length")
-        finally:
-            self._is_over = True
-        await self._send_part(b"", more=False)
+            return False
+        return True
 
     # --- the items ---
 
@@ -240,6 +254,8 @@ class StreamSender:
             if self.start is not None:
                 start, self.start = self.start, None
                 await self._send(start)
+                if self._request._has_body:
+                    connection_of(self._request).answered()
             if self._lock is None:
                 await self._send(message)
             else:
@@ -258,10 +274,7 @@ class StreamSender:
             self._interrupt = interrupt
         self._ticker = ticker_here()
         self._ticker.add(self)
-        try:
-            await connection_of(self._request).gone()
-        finally:
-            self._ticker.remove(self)
+        await connection_of(self._request).gone()
         if self._interrupt is not None:
             interrupt()
 
@@ -269,12 +282,12 @@ class StreamSender:
         """Look at the time: the stream may have to end, or to show that it is alive."""
         response = self._response
         if stopping_s is not None and self._interrupt is not None:
-            if response.ends_at_stop or stopping_s > self._request.limits.streams_stop_s:
+            if (response.ends_at_stop and not self._is_over) or stopping_s > self._request.limits.streams_stop_s:
                 self._is_stopped = True
                 self._interrupt()
         elif self._lock is not None and now - self._last_s >= response.idle_s and self.start is None:
             self._last_s = now
-            if not self._lock.locked():
+            if self._ticker is not None and not self._lock.locked():
                 self._ticker.start_task(self._send_idle, self._lock)
 
     async def _send_idle(self, lock: Any) -> None:
@@ -291,7 +304,7 @@ def _lock() -> Any:
     """Make what keeps two tasks from sending at once: the stream's own, and the one of an idle item."""
     from anyio import Lock
 
-    return Lock()
+    return Lock(fast_acquire=True)  # the loop gets its turns as with any stream
 
 
 async def _taken(ahead: RunAhead, news: LoopBell) -> AsyncIterator[bytes]:

@@ -57,7 +57,7 @@ async def serve_websocket(app: ServedApplication, scope: Scope, receive: Receive
     if not connects:
         return  # the client has left already
     request, refusal = read_request(app, {**scope, "method": "GET"}, receive)
-    request._has_body = False
+    request._has_body, request._body_source = False, None
     request._context = copy_context()
     link = ASGILink(request, receive, send)
     request._receive = link.receive_leaving
@@ -74,6 +74,7 @@ async def serve_websocket(app: ServedApplication, scope: Scope, receive: Receive
         failure = None
         if request._sent is not None:
             request._websocket.tell_end(request._sent)
+        request._receive = None  # as in `serve`
         if request._body_source is not None:
             request._body_source.close()
         if request.has_end:
