@@ -36,12 +36,11 @@ if TYPE_CHECKING:
 
 _MOST_PLACES = 5000
 """How many are looked at for faults; some ten milliseconds."""
-_PLACE = re.compile(r" - at `\$(.*)`$")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)  # one way to read each: linear time
 _NO_NUMBER = re.compile(r"[+-]?(nan|inf|infinity)", re.ASCII | re.IGNORECASE)
 _REPEATED = re.compile(r"(Invalid (?:enum )?value) .*", re.DOTALL)
 _UNKNOWN = re.compile(r"(Object contains unknown field) `(.*)`", re.DOTALL)
-_STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
+_STEP = re.compile(r"\.([^.\[]+)|\[(\d{1,18}|\.\.\.)\]")
 
 
 class _Nothing:
@@ -353,12 +352,18 @@ def _find(annotation: Any, data: Any, path: tuple[str | int, ...], lax: bool, pl
 
 def _fault_of(failure: Exception, path: tuple[str | int, ...]) -> Fault:
     """Make a fault of msgspec's message, which names the place at its end."""
-    message = str(failure)
-    place = _PLACE.search(message)
-    if place is not None:
-        steps = (int(index) if index.isdecimal() else name or index for name, index in _STEP.findall(place[1]))
-        path, message = (*path, *steps), message[: place.start()]
+    message, place = _split(str(failure))
+    path = (*path, *(int(index) if index.isdecimal() else name or index for name, index in _STEP.findall(place)))
     unknown = _UNKNOWN.fullmatch(message)
     if unknown is not None:
         return Fault((*path, unknown[2]), unknown[1])
     return Fault(path, _REPEATED.sub(r"\1", message))
+
+
+def _split(message: str) -> tuple[str, str]:
+    """Split off the place at the end of a message, in which a client may have said " - at `$.x`" any number of times."""
+    told, _, place = message.rpartition(" - at `")
+    is_name = told.startswith("Object contains unknown field") and not told.endswith("`")  # of a field, with no place
+    if told and place.startswith("$") and place.endswith("`") and not is_name:
+        return told, place[1:-1]
+    return message, ""
