@@ -15,7 +15,7 @@ from ambi.features.typed.msgspec_shape import MsgspecShape
 from ambi.testing import Client
 from tests.cells import Cell
 from tests.core.scaling import assert_linear
-from tests.features.typed.test_parameters import JSON_TYPE, errors
+from tests.features.typed.test_parameters import errors
 
 
 def refused(read: Any, *values: Any) -> None:

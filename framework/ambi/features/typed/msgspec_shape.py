@@ -361,7 +361,7 @@ def _fault_of(failure: Exception, path: tuple[str | int, ...]) -> Fault:
 
 
 def _split(message: str) -> tuple[str, str]:
-    """Split off the place at the end of a message, in which a client may have said " - at `$.x`" any number of times."""
+    """Split off the place at the end of a message, in which a client may have said " - at `$.x`" many times over."""
     told, _, place = message.rpartition(" - at `")
     is_name = told.startswith("Object contains unknown field") and not told.endswith("`")  # of a field, with no place
     if told and place.startswith("$") and place.endswith("`") and not is_name:
