@@ -1,21 +1,26 @@
 """Values that a client makes up so that to read or to refuse them takes long, or so that they mean something else."""
 
+import itertools
+import struct
+import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import msgspec
+import pydantic
 import pytest
 
-from ambi import App
+from ambi import App, HTTPError
 from ambi.features.typed import Body
 from ambi.features.typed.faults import Misfit
 from ambi.features.typed.msgspec_shape import MsgspecShape
+from ambi.features.typed.packed import read_msgpack
 from ambi.testing import Client
 from tests.cells import Cell
 from tests.core.scaling import assert_linear
-from tests.features.typed.test_parameters import errors
+from tests.features.typed.test_parameters import MSGPACK_TYPE, errors
 
 
 def refused(read: Any, *values: Any) -> None:
@@ -68,3 +73,112 @@ def test_a_value_does_not_choose_the_place_that_is_told(app: App, client: Client
     for name in (" - at `$[3]", " - at `$[" + "9" * 5000 + "]", " - at `$"):
         told = errors(client.post("/strict", json={"x" + name: 1}))
         assert told == [("body", "#/x" + name if len(name) < 1000 else "#", unknown)]
+
+
+def map_of(keys: list[bytes]) -> bytes:
+    """Pack a map in which each of so many keys has the value nil, of which the keys are packed already."""
+    return b"\xdf" + struct.pack(">I", len(keys)) + b"".join(key + b"\xc0" for key in keys)
+
+
+def colliding(size: int) -> list[bytes]:
+    """Pack so many arrays of -1 and -2, which Python hashes alike."""
+    numbers = itertools.islice(itertools.product((b"\xff", b"\xfe"), repeat=16), size)
+    return [b"\xdc\0\x10" + b"".join(each) for each in numbers]
+
+
+class AnyModel(pydantic.BaseModel):
+    name: str
+    more: Any = None
+
+
+@dataclass
+class AnyItem:
+    name: str
+    more: Any = None
+
+
+@pytest.mark.parametrize("kind", [AnyItem, AnyModel, dict[str, Any]])
+def test_packed_keys_that_hash_alike_take_linear_time(app: App, client: Client, cell: Cell, kind: Any) -> None:
+    def handler(body) -> None: ...
+
+    handler.__annotations__["body"] = Annotated[kind, Body()]
+    app.post("/")(cell.handler(handler))
+    started = time.process_time()
+    for more in (b"", b"\xc4\x01x"):  # bytes are read in another way
+        for name in (b"\xa4more", b"\xa5other"):
+            body = b"\x83\xa4name\xa1x\xa1y" + (more or b"\xc0") + name + map_of(colliding(20_000))
+            assert client.post("/", content=body, headers=MSGPACK_TYPE).status_code == 400
+    assert time.process_time() - started < 4  # it has been ten seconds for one
+
+
+KEYS: dict[bytes, bool] = {
+    b"\xa1a": True, b"\x01": True, b"\xcb\x40\0\0\0\0\0\0\0": True, b"\xc4\x01a": True, b"\xc0": True, b"\xc3": True,
+    b"\x90": False, b"\x91\x01": False, b"\xdc\0\0": False, b"\xdd\0\0\0\0": False, b"\x80": False, b"\xde\0\0": False,
+}  # fmt: skip
+BEFORE: list[Any] = [
+    *(b"x" * 2**n for n in (0, 8, 16)), *("x" * 2**n for n in (0, 5, 8, 16)), 1.5, *(1 << n for n in (0, 7, 8, 16, 32)),
+    *(-1 << n for n in (1, 7, 15, 31, 40)), [], [1] * 20, [1] * 70_000, {}, {str(n): n for n in range(20)}, None, True,
+    dict.fromkeys(map(str, range(70_000))), *(msgspec.msgpack.Ext(5, b"x" * n) for n in (1, 2, 3, 4, 8, 16, 256, 70_000)),
+    datetime(2000, 1, 1, tzinfo=UTC), datetime(2000, 1, 1, 0, 0, 0, 1, tzinfo=UTC), datetime(1, 1, 1, tzinfo=UTC), {"a": [{}, {}]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_packed_key_is_no_array_or_map_whatever_is_before_it(key: bytes) -> None:
+    """No gateway is involved."""
+    for before in (b"\xca\x3f\x80\0\0", *map(msgspec.msgpack.encode, BEFORE)):
+        data = b"\x94" + before + b"\xc4\x01x\x81" + key + b"\x01\xc0"
+        if KEYS[key]:
+            assert read_msgpack(data, 400) == msgspec.msgpack.decode(data)
+        else:
+            with pytest.raises(HTTPError, match="array or a map|valid MessagePack"):
+                read_msgpack(data, 400)
+
+
+@pytest.mark.parametrize("piece", [b"\x01", b"\x90", b"\xc4\0", b"\x81\xa1a\xc4\0", b"\xa1a", b"\xcd\1\1"])
+def test_to_read_what_is_packed_takes_linear_time(piece: bytes) -> None:
+    """No gateway is involved."""
+    assert_linear(
+        lambda n: b"\xdd" + struct.pack(">I", n) + b"\xc4\0" + piece * (n - 1), lambda data: read_msgpack(data, 400)
+    )
+
+
+def test_packed_bytes_and_times_are_read(app: App, client: Client, cell: Cell) -> None:
+    class Upload(msgspec.Struct):
+        blob: bytes
+        at: datetime
+        by_number: dict[int, str]
+        more: Any = None
+
+    seen: list[Upload] = []
+
+    def handler(upload) -> None:
+        seen.append(upload)
+
+    handler.__annotations__["upload"] = Upload
+    app.post("/")(cell.handler(handler))
+    for more in ({"a": [b"x", {"b": 1}], "c": None}, {"a": [1.5]}):
+        upload = Upload(b"\xff\xcb\x7f\xf0", datetime(2000, 1, 1, tzinfo=UTC), {1: "a"}, more)
+        assert client.post("/", content=msgspec.msgpack.encode(upload), headers=MSGPACK_TYPE).status_code == 204
+        assert seen[-1] == upload
+
+
+@pytest.mark.parametrize("kind", [AnyItem, AnyModel, dict[str, Any]])
+def test_packed_numbers_are_finite(app: App, client: Client, cell: Cell, kind: Any) -> None:
+    def handler(body) -> None: ...
+
+    handler.__annotations__["body"] = Annotated[kind, Body()]
+    app.post("/")(cell.handler(handler))
+    for number in (b"\xca\x7f\xc0\0\0", b"\xca\xff\x80\0\0", b"\xcb\x7f\xf0\0\0\0\0\0\0", b"\xcb\xff\xf8\0\0\0\0\0\0"):
+        for value in (
+            number,
+            b"\x91" + number,
+            b"\x81\xa1a" + number,
+            b"\x81" + number + b"\1",
+            b"\x92\xc4\0" + number,
+        ):
+            body = b"\x82\xa4name\xa1x\xa4more" + value
+            assert client.post("/", content=body, headers=MSGPACK_TYPE).status_code == 400
+    for more in (b"\xcb\x7f\xf0", 1.7976931348623157e308, 3.5):
+        body = msgspec.msgpack.encode({"name": "x", "more": [more]})
+        assert client.post("/", content=body, headers=MSGPACK_TYPE).status_code == 204
