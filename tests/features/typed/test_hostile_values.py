@@ -12,15 +12,16 @@ import msgspec
 import pydantic
 import pytest
 
-from ambi import App, HTTPError
+from ambi import App, HTTPError, Limits
 from ambi.features.typed import Body
 from ambi.features.typed.faults import Misfit
 from ambi.features.typed.msgspec_shape import MsgspecShape
 from ambi.features.typed.packed import read_msgpack
+from ambi.features.typed.pydantic_shape import PydanticShape
 from ambi.testing import Client
 from tests.cells import Cell
 from tests.core.scaling import assert_linear
-from tests.features.typed.test_parameters import MSGPACK_TYPE, errors
+from tests.features.typed.test_parameters import JSON_TYPE, MSGPACK_TYPE, errors
 
 
 def refused(read: Any, *values: Any) -> None:
@@ -182,3 +183,63 @@ def test_packed_numbers_are_finite(app: App, client: Client, cell: Cell, kind: A
     for more in (b"\xcb\x7f\xf0", 1.7976931348623157e308, 3.5):
         body = msgspec.msgpack.encode({"name": "x", "more": [more]})
         assert client.post("/", content=body, headers=MSGPACK_TYPE).status_code == 204
+
+
+class Numbers(pydantic.BaseModel):
+    x: float
+    n: int = 0
+    more: Any = None
+
+
+@dataclass
+class PlainNumbers:
+    x: float
+    n: int = 0
+    more: Any = None
+
+
+INFINITE = [
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "1e999",
+    "-1E+0309",
+    "9" * 310 + ".5",
+    "9" * 400,
+    "9" * 299 + "e99",
+    "1" + "0" * 199 + "e0110",
+]
+FINITE = ["1e308", "0.1E-400", "1" + "0" * 300, "1" + "0" * 308, "9" * 198 + "e99", "1" * 290 + "e09", "0." + "1" * 5000]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [Numbers, PlainNumbers])
+def test_numbers_that_json_has_not_are_refused(app: App, client: Client, cell: Cell, kind: Any) -> None:
+    def handler(body) -> None: ...
+
+    handler.__annotations__["body"] = kind
+    app.post("/")(cell.handler(handler))
+    for places in ('{"x":%s}', '{"x":%s,"n":"bad"}', '{"x":0,"more":[{"a":%s}]}'):
+        for number in INFINITE:
+            response = client.post("/", content=places % number, headers=JSON_TYPE)
+            is_integer = number.isdigit() and "more" in places  # where any value may be, that is one
+            told = (204,) if is_integer else (400, 422)
+            assert response.status_code in told, (places, number)
+    assert client.post("/", content='{"x":1,"more":NaN,"n":""}', headers=JSON_TYPE).status_code == 400
+    for text in (
+        *FINITE,
+        f'1,"n":{"9" * 400}' if kind is Numbers else "1",
+        '0,"more":"NaN Infinity 1e999"',
+        f'0,"more":"{"9" * 400}"',
+    ):
+        assert client.post("/", content=f'{{"x":{text}}}', headers=JSON_TYPE).status_code == 204
+    app.limits = Limits(max_json_depth=5000)
+    for number in ("0", "1e100"):
+        deep = f'{{"x":{number},"more":{"[" * 3000}{"]" * 3000}}}'
+        assert client.post("/", content=deep, headers=JSON_TYPE).status_code == 400
+
+
+@pytest.mark.parametrize("piece", ["1", "1e", "1e+", "Na", "1" * 199 + " "])
+def test_to_look_for_numbers_that_json_has_not_takes_linear_time(piece: str) -> None:
+    """No gateway is involved."""
+    read = PydanticShape(Numbers).read_json
+    assert_linear(lambda size: b'{"x":0,"more":"%s"}' % (piece * size).encode(), read)
