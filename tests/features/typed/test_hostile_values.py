@@ -1,11 +1,13 @@
 """Values that a client makes up so that to read or to refuse them takes long, or so that they mean something else."""
 
 import itertools
+import json
 import struct
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -29,12 +31,16 @@ def refused(read: Any, *values: Any) -> None:
         read(*values)
 
 
+def number_of(piece: str, size: int) -> str:
+    return piece * size + "x"
+
+
 @pytest.mark.parametrize("kind", [Decimal, datetime, timedelta, float])
 def test_to_read_a_long_number_from_text_takes_linear_time(kind: Any) -> None:
     """No gateway is involved: a header field, a form and a query are read by this."""
     shape = MsgspecShape(kind)
     for piece in ("1", "1.", ".1", "1e", "+1"):
-        assert_linear(lambda size, piece=piece: piece * size + "x", lambda text: refused(shape.read_text, text))
+        assert_linear(partial(number_of, piece), lambda text: refused(shape.read_text, text))
 
 
 @dataclass
@@ -243,3 +249,59 @@ def test_to_look_for_numbers_that_json_has_not_takes_linear_time(piece: str) -> 
     """No gateway is involved."""
     read = PydanticShape(Numbers).read_json
     assert_linear(lambda size: b'{"x":0,"more":"%s"}' % (piece * size).encode(), read)
+
+
+@dataclass
+class Prices:
+    one: Decimal
+    more: list[Decimal] | dict[str, Decimal] | None = None
+    note: str = ""
+    most: Decimal = Decimal("Infinity")
+
+
+def test_decimals_in_bodies_are_finite(app: App, client: Client, cell: Cell) -> None:
+    @app.post("/")
+    @cell.handler
+    def handler(body: Prices) -> None: ...
+
+    def send(body: Any) -> list[Any]:
+        packed = client.post("/", content=msgspec.msgpack.encode(body), headers=MSGPACK_TYPE)
+        escaped = client.post("/", content=json.dumps(body).replace("a", "\\u0061"), headers=JSON_TYPE)
+        answers = [client.post("/", json=body), packed, escaped]
+        return [told for answer in answers for told in ([None] if answer.status_code == 204 else errors(answer))]
+
+    message = "Expected a decimal number"
+    for text in ("NaN", "nan", "sNaN", "-sNaN12", "Infinity", "-inf", " Nan\N{EM SPACE}", "_inf_"):
+        assert send({"one": text}) == [("body", "#/one", message)] * 3
+        assert send({"one": "1", "more": ["1", text]}) == [("body", "#/more/1", message)] * 3
+        assert send({"one": "1", "more": {"a": text}}) == [("body", "#/more/a", message)] * 3
+        assert send({"one": 1.0, "more": ["1", text]}) == [("body", "#/more/1", message)] * 3
+    for body in ({"one": "1", "note": "Nancy, NaN"}, {"one": 1, "x": "nan"}, {"one": "1e5"}, {"one": 1.5}):
+        assert send(body) == [None] * 3
+    assert client.post("/", content='{"one":1e999,"note":"nan"}', headers=JSON_TYPE).status_code == 204
+    digits = "9" * 5000
+    assert client.post("/", content=f'{{"one":{digits}}}', headers=JSON_TYPE).status_code == 204
+    assert client.post("/", content=f'{{"one":{digits},"note":"nan"}}', headers=JSON_TYPE).status_code == 400
+
+
+@pytest.mark.parametrize("kind", [set[Decimal], dict[Decimal, int]])
+def test_decimals_that_are_hashed_are_finite(app: App, client: Client, cell: Cell, kind: Any) -> None:
+    def handler(body) -> None: ...
+
+    handler.__annotations__["body"] = Annotated[kind, Body()]
+    app.post("/")(cell.handler(handler))
+    for text in ("NaN", "sNaN", "Infinity"):
+        body = [text] if kind == set[Decimal] else {text: 1}
+        assert client.post("/", json=body).status_code == 422
+        assert client.post("/", content=msgspec.msgpack.encode(body), headers=MSGPACK_TYPE).status_code == 422
+    assert client.post("/", json=["1.5"] if kind == set[Decimal] else {"1.5": 1}).status_code == 204
+
+
+def test_what_cannot_be_in_a_set_is_told_with_all_else_that_does_not_fit(app: App, client: Client, cell: Cell) -> None:
+    def handler(body) -> None: ...
+
+    handler.__annotations__["body"] = Annotated[list[set[Decimal | bool]], Body()]
+    app.post("/")(cell.handler(handler))
+    told = errors(client.post("/", json=[["1"], ["x"], ["sNaN"]]))
+    assert [place for _, place, _ in told] == ["#/1/0", "#/2"]
+    assert told[1][2] == "A value in it can be neither a key nor in a set"

@@ -25,6 +25,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from ...core.errors import HTTPError
+from .decimals import find_infinite, may_be_infinite
 from .faults import MAX_FAULTS, Fault, Misfit
 from .shapes import Field, WholeNumbers, too_deep, walk, without_none
 
@@ -60,6 +61,7 @@ class MsgspecShape:
         self._decoder = msgspec.json.Decoder(annotation)
         self._encode = msgspec.json.Encoder().encode
         self._is_text = annotation is str
+        self._has_decimals = _names(Decimal, annotation)
         self._without_none = without_none(annotation)
         self._trap = trap_of(self._without_none)
         self._traps = {field.name: trap for field in self.fields() or () if (trap := trap_of(field.annotation))}
@@ -108,31 +110,38 @@ class MsgspecShape:
     def read_json(self, data: bytes, /) -> Any:
         """Read a value from JSON."""
         try:
-            return self._decoder.decode(data)
+            value = self._decoder.decode(data)
         except msgspec.ValidationError as exc:
             # Not kept in a variable here: its traceback holds this frame, and so the body.
             return self._read_json_again(data, exc)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise HTTPError(400, "the body is not valid JSON") from None
+        except TypeError as exc:
+            raise Misfit([_no_member(exc, ())]) from None
+        if self._has_decimals and may_be_infinite(data):
+            _refuse_infinite(_plain(data, float), value)
+        return value
 
     def _read_json_again(self, data: bytes, failure: Exception) -> Any:
         """Read what did not fit, or tell all that does not."""
         numbers = WholeNumbers()
-        try:
-            plain = msgspec.json.Decoder(float_hook=numbers.read).decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # behind what does not fit
-            raise HTTPError(400, "the body is not valid JSON") from None
+        plain = _plain(data, numbers.read)
         if numbers.has_some:
             return self.read_data(plain)
         raise Misfit(self._faults(plain, failure, lax=False))
 
     def _read(self, data: Any, annotation: Any, *, lax: bool) -> Any:
         try:
-            return msgspec.convert(data, annotation, strict=not lax)
+            value = msgspec.convert(data, annotation, strict=not lax)
         except msgspec.ValidationError as exc:
             raise Misfit(self._faults(data, exc, lax=lax)) from None
+        except TypeError as exc:
+            raise Misfit([_no_member(exc, ())]) from None
         except RecursionError:
             raise too_deep() from None
+        if self._has_decimals:
+            _refuse_infinite(data, value)
+        return value
 
     def _faults(self, data: Any, failure: Exception, *, lax: bool) -> list[Fault]:
         """Tell what does not fit; what shows itself only as a whole, or late, is told as msgspec tells it."""
@@ -179,6 +188,25 @@ class MsgspecShape:
     def fields(self) -> list[Field] | None:
         """Give the fields of a model; None for any other type."""
         return fields_of(self._without_none)
+
+
+def _plain(data: bytes, read_float: Callable[[str], Any]) -> Any:
+    """Read all of JSON, of which some was read already; there may be anything behind what does not fit."""
+    try:
+        return msgspec.json.Decoder(float_hook=read_float).decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise HTTPError(400, "the body is not valid JSON") from None
+
+
+def _refuse_infinite(sent: Any, value: Any) -> None:
+    if faults := find_infinite(sent, value):
+        raise Misfit(faults[:MAX_FAULTS])
+
+
+def _names(kind: type, annotation: Any) -> bool:
+    """Tell whether a type is made of this class, or a field of its classes is."""
+    fields = (field for each in _classes_in(annotation, set()) for field in fields_of(each) or ())
+    return any(part is kind for part in chain(walk(annotation), *(walk(field.annotation) for field in fields)))
 
 
 def fields_of(kind: Any) -> list[Field] | None:
@@ -348,6 +376,15 @@ def _find(annotation: Any, data: Any, path: tuple[str | int, ...], lax: bool, pl
         msgspec.convert(data, annotation, strict=not lax)
     except msgspec.ValidationError as exc:
         yield _fault_of(exc, path)
+    except TypeError as exc:
+        yield _no_member(exc, path)
+
+
+def _no_member(failure: TypeError, path: tuple[str | int, ...]) -> Fault:
+    """Make a fault of what cannot be hashed: a `Decimal` that is sNaN. Whatever else was raised is not the client's."""
+    if "hash" not in str(failure):
+        raise failure
+    return Fault(path, "A value in it can be neither a key nor in a set")
 
 
 def _fault_of(failure: Exception, path: tuple[str | int, ...]) -> Fault:
