@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal, InvalidOperation
+from itertools import islice
 
 import msgspec
 
-from .faults import Fault
+from .faults import MAX_FAULTS, Fault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+_OUTER = (dict, list, tuple, set, frozenset)
 _MARKS = re.compile("nan|inf", re.ASCII | re.IGNORECASE)
 _MARKS_IN_JSON = re.compile(rb"nan|inf|\\u", re.IGNORECASE)
 
@@ -31,32 +33,33 @@ def may_be_infinite(data: bytes) -> bool:
 
 def find_infinite(sent: Any, value: Any) -> list[Fault]:
     """Tell of the decimal numbers in a value that are not finite, and were sent as plain data."""
-    infinite = {
-        str(number) for _, text in _leaves(sent) if text.__class__ is str and (number := _infinite(text)) is not None
-    }
+    texts = {leaf for _, _, leaf in _leaves(sent) if leaf.__class__ is str and _MARKS.search(leaf)}
+    infinite = {str(number) for text in texts if (number := _infinite(text)) is not None}
     if not infinite:
         return []
     read = _leaves(msgspec.to_builtins(value, builtin_types=(Decimal,)))
-    places = [path for path, one in read if one.__class__ is Decimal and str(one) in infinite]
-    return [Fault(path, "Expected a decimal number") for path in places]
+    places = ((*path, step) for path, step, leaf in read if leaf.__class__ is Decimal and str(leaf) in infinite)
+    return [Fault(path[1:], "Expected a decimal number") for path in islice(places, MAX_FAULTS)]
 
 
 def _infinite(text: str) -> Decimal | None:
     try:
-        number = Decimal(text) if _MARKS.search(text) else None
+        number = Decimal(text)
     except InvalidOperation:
         return None
-    return None if number is None or number.is_finite() else number
+    return None if number.is_finite() else number
 
 
-def _leaves(value: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    """Give all that holds nothing more, keys included, with its place."""
-    outer: list[tuple[tuple[str | int, ...], Any]] = [((), value)]
+def _leaves(value: Any) -> Iterator[tuple[tuple[str | int, ...], str | int, Any]]:
+    """Give all that holds nothing more, keys included: where that is which holds it, the step to it, and it."""
+    outer: list[tuple[tuple[str | int, ...], Any]] = [((), [value])]
     for path, one in outer:  # which grows meanwhile
-        if isinstance(one, dict):
-            yield from (((*path, str(key)), key) for key in one)
-            outer += [((*path, str(key)), inner) for key, inner in one.items()]
-        elif isinstance(one, (list, tuple, set, frozenset)):
-            outer += [((*path, index), inner) for index, inner in enumerate(one)]
-        else:
-            yield path, one
+        parts = enumerate(one)
+        if one.__class__ is dict:
+            yield from ((path, str(key), key) for key in one)
+            parts = ((str(key), inner) for key, inner in one.items())
+        for step, inner in parts:
+            if inner.__class__ in _OUTER:
+                outer.append(((*path, step), inner))
+            else:
+                yield path, step, inner

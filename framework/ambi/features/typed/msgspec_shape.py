@@ -200,7 +200,7 @@ def _plain(data: bytes, read_float: Callable[[str], Any]) -> Any:
 
 def _refuse_infinite(sent: Any, value: Any) -> None:
     if faults := find_infinite(sent, value):
-        raise Misfit(faults[:MAX_FAULTS])
+        raise Misfit(faults)
 
 
 def _names(kind: type, annotation: Any) -> bool:

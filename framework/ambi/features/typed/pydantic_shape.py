@@ -137,11 +137,11 @@ def _check_finite(data: bytes) -> bool:
 
 
 def _has_infinite(plain: Any) -> bool:
-    level = [plain]
+    level: list[Any] = [plain]
     while level:
         if any(part.__class__ is float and isinf(part) for part in level):
             return True
-        inside = (outer.values() if isinstance(outer, dict) else outer for outer in level if isinstance(outer, _OUTER))
+        inside = (outer.values() if outer.__class__ is dict else outer for outer in level if outer.__class__ in _OUTER)
         level = [part for parts in inside for part in parts]
     return False
 
