@@ -18,6 +18,7 @@ from ambi import App, BodyStream, CallNext, Layer, Limits, Middleware, Request, 
 from ambi.bridge.background import settled_on_loop
 from ambi.bridge.loop_thread import stop_loop_thread
 from ambi.bridge.to_thread import limiter_of
+from ambi.core.errors import ConnectionLost
 from ambi.testing import Client
 from tests.bridge.conftest import Hops
 from tests.calls import call_asgi, call_wsgi, nothing_comes, scope_of, sending_body
@@ -738,6 +739,58 @@ def test_an_async_piece_that_cancels_itself_is_a_500_under_wsgi(
 
     assert call_wsgi(app)[0] == 500
     assert "cancelled" in caplog.text
+
+
+async def _items() -> AsyncIterator[bytes]:
+    yield b"too "
+    yield b"slow"
+
+
+@pytest.mark.parametrize("answer", [lambda: Response("too slow"), lambda: Stream(_items())], ids=["whole", "stream"])
+@pytest.mark.parametrize("cell", [c for c in CELLS if c.gateway == "wsgi"], indirect=True, ids=str)
+def test_what_a_layer_shields_and_does_not_wait_for_leaves_its_layers_all_the_same(
+    app: App, client: Client, cell: Cell, answer: Callable[[], Response]
+) -> None:
+    """The server's thread has gone by then: a transaction is told so, and rolled back. Under ASGI a worker is there."""
+    events: list[str] = []
+    tasks: list[asyncio.Future[Response]] = []
+
+    @app.middleware
+    async def impatient(request: Request, call_next: CallNext) -> Response:
+        tasks.append(asyncio.ensure_future(call_next(request)))
+        with contextlib.suppress(TimeoutError):
+            return await asyncio.wait_for(asyncio.shield(tasks[0]), 0.02)
+        return answer()
+
+    def transaction(request: Request) -> Middleware:
+        events.append("opened")
+        try:
+            yield
+            events.append("committed")
+        except ConnectionLost:
+            events.append("rolled back")
+            raise
+        finally:
+            events.append("closed")
+
+    app.middleware(blocking=True)(transaction)
+    app.middleware(blocking=True)(transaction)
+
+    def handler() -> str:
+        time.sleep(0.1)
+        return "late"
+
+    async def handler_async() -> str:
+        await anyio.sleep(0.1)
+        return "late"
+
+    app.get("/")(cell.pick(handler, handler_async))
+    assert client.get("/").text == "too slow"
+    deadline = time.monotonic() + 5
+    while not (tasks and tasks[0].done()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    how = "rolled back" if cell.is_async else "committed"  # by the thread that runs the handler
+    assert events == ["opened"] * 2 + [how, "closed"] * 2
 
 
 @pytest.mark.parametrize("cell", [c for c in CELLS if c.backend == "asyncio" and c.is_async], indirect=True, ids=str)

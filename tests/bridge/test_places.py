@@ -1,5 +1,6 @@
 """Who waits on the loop takes nobody's place: `Limits.threads` counts those that are busy in a worker, under ASGI."""
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator
 from typing import Any
@@ -7,8 +8,9 @@ from typing import Any
 import anyio
 import pytest
 
-from ambi import SSE, App, BodyStream, Layer, Limits, Middleware, Request, WebSocket
+from ambi import SSE, App, BodyStream, CallNext, Layer, Limits, Middleware, Request, Response, Text, WebSocket
 from ambi.bridge import workers
+from ambi.bridge.to_thread import limiter_of
 from ambi.features.sessions import MemoryStore
 from tests.calls import scope_of
 from tests.cells import GATEWAYS, Cell
@@ -263,3 +265,99 @@ def test_where_threads_are_many_a_request_keeps_its_place(
         await anyio.sleep_forever()
 
     assert 503 in statuses_beside(layered, asgi_cell, scope_of("/poll"), NO_BODY)
+
+
+# --- the request is over, and something of it is not ---
+
+
+def places_taken(app: App) -> int:
+    """Count the places that are taken on this loop."""
+    taken: int = limiter_of(app, "threads").borrowed_tokens
+    return taken
+
+
+async def settles(app: App) -> bool:
+    """Tell whether all places are free within a while."""
+    with anyio.move_on_after(3):
+        while places_taken(app):
+            await anyio.sleep(0.01)
+        return True
+    return False
+
+
+@pytest.mark.parametrize("blocking", [True, False], ids=["def", "async def"])
+def test_a_question_of_a_request_that_is_over_takes_no_place(app: App, asgi_cell: Cell, blocking: bool) -> None:
+    asked: list[bool] = []
+
+    def work(request: Request) -> None:
+        threading.Event().wait(0.05)
+        asked.append(request.is_disconnected())
+
+    def handler(request: Request) -> str:
+        app.spawn(work, request)
+        return "ok"
+
+    async def async_handler(request: Request) -> str:
+        return handler(request)
+
+    app.get("/spawns")(handler if blocking else async_handler)
+
+    async def main() -> bool:
+        client = Client(NO_BODY)
+        await client.ask(app, scope_of("/spawns"))
+        client.leave()
+        with anyio.fail_after(5):
+            while not asked:
+                await anyio.sleep(0.01)
+        return await settles(app) and await page(app) == 200
+
+    assert anyio.run(main, backend=asgi_cell.backend)
+
+
+@pytest.mark.parametrize("blocking", [True, False], ids=["def", "async def"])
+def test_a_worker_belongs_to_what_goes_on_when_its_layer_has_answered(
+    app: App, asgi_cell: Cell, blocking: bool
+) -> None:
+    """A layer of asyncio's own: `asyncio.wait` leaves the task alone, where a task group would wait for it."""
+    if asgi_cell.backend == "trio":
+        pytest.skip("trio has no tasks that outlive their parents")
+    same_thread: list[bool] = []
+    is_busy: list[bool] = []
+
+    @app.middleware
+    async def impatient(request: Request, call_next: CallNext) -> Response:
+        if request.path == "/page":
+            return await call_next(request)
+        task = asyncio.ensure_future(call_next(request))
+        tasks.add(task)
+        await asyncio.wait([task], timeout=0.05)
+        return Text("late", 503)
+
+    def layer(request: Request) -> Middleware:
+        before = threading.get_ident()
+        yield
+        same_thread.append(threading.get_ident() == before)
+
+    def handler() -> str:
+        threading.Event().wait(0.3)
+        return "slow"
+
+    async def async_handler() -> str:
+        await anyio.sleep(0.3)
+        return "slow"
+
+    app.get("/slow", middleware=[Layer(layer, blocking=True)])(handler if blocking else async_handler)
+    tasks: set[Any] = set()
+
+    async def main() -> list[int]:
+        client = Client(NO_BODY)
+        await client.ask(app, scope_of("/slow"))
+        is_busy.append(places_taken(app) == 1)
+        await asyncio.wait(tasks)
+        found = [client.messages[0]["status"], await page(app)]
+        assert await settles(app)
+        return found
+
+    assert anyio.run(main, backend=asgi_cell.backend) == [503, 200]
+    assert same_thread == [True]
+    assert is_busy == [blocking]

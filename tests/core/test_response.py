@@ -335,9 +335,12 @@ def test_a_value_becomes_a_response(value: Any, status: int, content_type: str |
     assert fields.get("content-type") == content_type
 
 
-def test_a_response_is_given_on_as_it_is() -> None:
+def test_of_a_response_a_copy_is_made_that_is_like_it() -> None:
     for response in (Response(b""), Text(""), HTML(""), Redirect("/"), Stream([])):
-        assert make_response(response, CODEC, SOURCE) is response
+        made = make_response(response, CODEC, SOURCE)
+        assert (type(made), made.status, made.body) == (type(response), response.status, response.body)
+        assert made.headers.items() == response.headers.items()
+        assert made is not response
 
 
 def test_header_fields_of_a_tuple_are_set_and_checked() -> None:

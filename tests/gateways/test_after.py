@@ -3,6 +3,7 @@
 import contextvars
 import gc
 import logging
+import sys
 import threading
 import time
 import weakref
@@ -13,8 +14,10 @@ import anyio
 import pytest
 
 from ambi import App, HTTPError, Middleware, Request, Stream, UploadFile
+from ambi.bridge.background import settle_in_process
 from ambi.testing import Client
-from tests.cells import Cell
+from tests.calls import call_wsgi
+from tests.cells import CELLS, Cell
 from tests.conftest import MakeClient
 from tests.gateways.taps import ResponseTap
 
@@ -148,6 +151,38 @@ def test_it_runs_whatever_became_of_the_response(app: App, client: Client, cell:
         with pytest.raises(ValueError, match="mid-stream"):
             client.get("/")
     assert events == ["ran"]
+
+
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.gateway == "wsgi"], indirect=True, ids=str)
+@pytest.mark.parametrize("where", ["handler", "first item"])
+def test_it_runs_when_the_request_ends_in_an_exit(app: App, cell: Cell, late: Any, where: str) -> None:
+    """Under WSGI, whose servers go on serving in other threads, or take it for a time-out; an event loop ends."""
+    events: list[str] = []
+
+    def items() -> Iterator[bytes]:
+        try:
+            sys.exit(3)
+            yield b""
+        finally:
+            events.append("closed")
+
+    async def items_async() -> AsyncIterator[bytes]:
+        for item in items():
+            yield item
+
+    @app.get("/")
+    @cell.handler
+    def handler(request: Request) -> Stream:
+        request.on_sent(lambda sent: events.append(f"sent {sent.status}"))
+        request.after(late(events.append), "ran")
+        if where == "handler":
+            sys.exit(3)
+        return Stream(items_async() if cell.is_async else items())
+
+    with pytest.raises(SystemExit):
+        call_wsgi(app)
+    settle_in_process()
+    assert events == ["closed"] * (where == "first item") + ["sent None", "ran"]
 
 
 @pytest.mark.parametrize("how", ["all of it", "leaving", "stream error"])

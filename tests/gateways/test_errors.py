@@ -1,5 +1,6 @@
 """From an exception to an answer, in every cell: who handles it, what it looks like, what never leaks."""
 
+import json
 import logging
 import threading
 from typing import Any
@@ -10,6 +11,7 @@ from ambi import App, HTTPError, Middleware, Request, Response, Router, Text
 from ambi.testing import Client
 from tests.calls import call_wsgi
 from tests.cells import Cell
+from tests.conftest import MakeClient
 
 
 class Broken(Exception):
@@ -439,3 +441,77 @@ def test_an_http_error_that_cannot_be_sent_is_a_500(
     app.get("/")(raising(cell, error))
     assert client.get("/").status_code == 500
     assert "crashed in" in caplog.text
+
+
+# --- what one error says is not said to others ---
+
+
+class NoSuchUser(HTTPError):
+    """Says what it says by itself, after it was made."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(404)
+        self.detail = f"no user {name}"
+
+
+class Said(HTTPError):
+    """Says it in text alone."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(410)
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"no user {self.name}"
+
+
+class Spaced:
+    """A codec of an application's own."""
+
+    def dumps(self, value: Any, /) -> str:
+        return json.dumps(value, indent=1)
+
+    def loads(self, data: bytes, /) -> Any:
+        return json.loads(data)
+
+
+@pytest.mark.parametrize("kind", [NoSuchUser, Said])
+@pytest.mark.parametrize("accept", ["application/json", "text/html", "text/plain"])
+def test_what_an_error_says_is_told_to_nobody_else(
+    make_client: MakeClient, cell: Cell, kind: type[HTTPError], accept: str
+) -> None:
+    """Not to the next client, and not by another application of the process."""
+    app, asked = App(), {"accept": accept}
+
+    @app.get("/users/{name}")
+    @cell.handler
+    def user(name: str) -> None:
+        raise kind(name)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # one of the two above
+
+    client, other = make_client(app), make_client(App())
+    texts = [client.get(f"/users/{name}", headers=asked).text for name in ("alice", "bob")]
+    if kind is NoSuchUser or accept == "text/plain":
+        assert [name in text for text in texts for name in ("alice", "bob")] == [True, False, False, True]
+    for one in (client, other):
+        assert "no user" not in one.get("/nowhere", headers=asked).text
+
+
+def test_an_error_that_is_changed_after_it_was_made_says_what_it_is_then(app: App, client: Client, cell: Cell) -> None:
+    @app.get("/{status:int}")
+    @cell.handler
+    def handler(status: int) -> None:
+        error = HTTPError(404)
+        error.status = status
+        raise error
+
+    assert [client.get(f"/{status}").json()["status"] for status in (404, 418, 404)] == [404, 418, 404]
+    assert client.get("/418").json()["title"] == "Not Found"
+    app.get("/teapot")(raising(cell, HTTPError(418)))
+    assert client.get("/teapot").json()["title"] == "I'm a Teapot"
+
+
+def test_each_application_writes_its_errors_by_its_own_codec(make_client: MakeClient) -> None:
+    usual, spaced = make_client(App()), make_client(App(json=Spaced()))
+    for _ in range(2):
+        assert "\n" not in usual.get("/nowhere").text
+        assert spaced.get("/nowhere").text.startswith('{\n "type"')

@@ -1,9 +1,11 @@
 """Our own WebSocket, on the socket that a WSGI server lends. Under WSGI alone: under ASGI this is the server's affair."""
 
+import asyncio
 import contextlib
 import os
 import socket
 import struct
+import sys
 import threading
 import time
 import zlib
@@ -16,7 +18,9 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
 from ambi import App, Limits, WebSocket, WebSocketClosed
+from ambi.bridge.background import settle_in_process
 from ambi.bridge.inbox import MAX_MESSAGES
+from ambi.bridge.ticking import ticker_here
 from ambi.gateways import socket_link, wsgi_websocket
 from ambi.gateways.deflate import agree
 from tests.calls import call_wsgi, environ_of
@@ -645,3 +649,36 @@ def test_nothing_is_left_open_when_the_client_breaks_off(connect: Any) -> None:
     peer.vanish()
     peer.ended()
     assert wsgi_websocket._open == set()
+
+
+def cancelled_within() -> None:
+    raise asyncio.CancelledError
+
+
+@pytest.mark.parametrize(
+    ("end", "raised", "code"), [(cancelled_within, ConnectionError, 1011), (sys.exit, SystemExit, 1006)]
+)
+def test_a_handler_that_ends_in_no_ordinary_error_leaves_its_connection(
+    connect: Any, end: Any, raised: type[BaseException], code: int
+) -> None:
+    """Who exits is the server's to deal with: an ASGI server has the same exit."""
+    app = App()
+    events: list[Any] = []
+    links: list[Any] = []
+
+    @app.websocket("/")
+    async def handler(ws: WebSocket) -> None:
+        ws.request.on_sent(lambda sent: events.append((sent.status, sent.is_complete)))
+        ws.request.after(events.append, "after")
+        await ws.accept()
+        links.append((ws._link, ticker_here()))
+        end()
+
+    peer = connect(app)
+    assert closed(peer)[0] == code
+    peer.ended()
+    assert isinstance(peer.raised, raised)
+    ((link, ticker),) = links
+    assert (link in ticker._open, link._socket._tasks, link in wsgi_websocket._open) == (False, set(), False)
+    settle_in_process()
+    assert events == [(101, True), "after"]

@@ -211,13 +211,21 @@ class Errand:
 
 
 async def travel(request: Request, coroutine: Coroutine[Any, Any, T]) -> T:
-    """Drive a part of the pipeline that user code on the loop awaits; its sync pieces run in the server's thread."""
-    cancelled: BaseException | None = None
+    """Drive a part of the pipeline that user code on the loop awaits; its sync pieces run in the server's thread.
+
+    Where that is not there any more the part is told so, and leaves its layers here.
+    """
+    cancelled = refused = None
     here, away = contexts_of(request)
     while True:
-        kind, value = await Leg(coroutine, here, request._loop_side.settled, cancelled)
+        kind, value = await Leg(coroutine, here, request._loop_side.settled, cancelled, refused)
+        refused = None
         if kind is CROSSING:
-            ((_, (kind, value)), cancelled) = await request._loop_side.call(step, coroutine, away)
+            (ended, outcome), cancelled = await request._loop_side.call(step, coroutine, away)
+            if ended is RAISED:  # the step itself raises nothing
+                refused = outcome
+                continue
+            kind, value = outcome
         if cancelled is not None and kind is not CROSSING:
             raise cancelled
         if kind is RETURNED:
@@ -324,13 +332,9 @@ class LoopMaker:
         """Wait until the server's thread runs no sync piece: none in the request's context is its business here."""
 
     async def call(self, function: Callable[..., Any], *args: Any) -> tuple[Outcome, BaseException | None]:
-        """Run a function in the server's thread, when that takes chunks; as `LoopSide.call`.
-
-        Raises:
-            ConnectionLost: it takes no more.
-        """
+        """Run a function in the server's thread, when that takes chunks; as `LoopSide.call`."""
         if self._ahead is None or self._ahead.is_left or self._has_ended:
-            raise ConnectionLost(_OVER if self._has_ended else _LEFT)
+            return (RAISED, ConnectionLost(_OVER if self._has_ended else _LEFT)), None
         self._errands.append(errand := Errand(function, args, self._loop))
         self._ahead.wake_taker()
         return await errand.ended()

@@ -35,7 +35,7 @@ from .workers import are_many, give_back, take_worker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator
+    from collections.abc import Callable, Coroutine, Generator, Iterator
     from contextvars import Context
     from typing import Any
 
@@ -99,14 +99,18 @@ def loop_of_caller() -> object:
 class SyncSide:
     """The sync side of one request under ASGI: at most one worker, taken when first needed."""
 
-    __slots__ = ("__weakref__", "_app", "_errand", "_is_let_in", "_kind", "_limiter", "_timeout_s", "_worker", "token")
+    __slots__ = (
+        "__weakref__", "_app", "_errand", "_is_let_in", "_is_over", "_kind", "_limiter", "_timeout_s", "_travellers",
+        "_worker", "token",
+    )  # fmt: skip
 
     def __init__(self, app: Application) -> None:
         self._app = app
         self.token = current_token()
         self._kind = "threads"
         self._timeout_s: float | None = app.limits.queue_timeout_s
-        self._is_let_in = False
+        self._is_let_in = self._is_over = False
+        self._travellers = 0
         self._limiter: anyio.CapacityLimiter | None = None
         self._worker: Worker | None = None
         self._errand: Errand | None = None
@@ -176,7 +180,7 @@ class SyncSide:
 
     def step_in(self) -> None:
         """Take a place again where there is one, and none else."""
-        if self._limiter is None:
+        if self._is_let_in and self._limiter is None:
             limiter = limiter_of(self._app, self._kind)
             self._limiter = limiter if _acquire_nowait(limiter, self) else None
 
@@ -187,6 +191,16 @@ class SyncSide:
             return await function()
         finally:
             self.step_in()
+
+    def begin_trip(self) -> None:
+        """Take note of a part of the request that has been in the worker, and may have left something open there."""
+        self._travellers += 1
+
+    def end_trip(self) -> None:
+        """Take note that it has come to its end, which may be later than that of the request."""
+        self._travellers -= 1
+        if self._is_over:
+            self.rest()
 
     def _leave(self) -> None:
         self._is_let_in = False
@@ -203,7 +217,17 @@ class SyncSide:
         self._worker = None
 
     def release(self) -> None:
-        """Give the worker back. It must not be running anything."""
+        """Give the worker back as the request is over; once nothing of it is on its way any more.
+
+        An async layer may have answered while what it called, in a task of its own, goes on.
+        """
+        self._is_over = True
+        self.rest()
+
+    def rest(self) -> None:
+        """Give the worker back, unless something of the request is on its way; another may be needed yet."""
+        if self._travellers:
+            return
         if self._worker is not None:
             give_back(self._worker)
             self._worker = None
@@ -311,7 +335,7 @@ class Trip:
         wanted: what the coroutine has yielded already; None when it has not begun.
     """
 
-    __slots__ = ("_away", "_cancelled", "_context", "_coroutine", "_outcome", "_request", "_wanted")
+    __slots__ = ("_away", "_cancelled", "_context", "_coroutine", "_outcome", "_request", "_side", "_wanted")
 
     def __init__(
         self,
@@ -328,8 +352,16 @@ class Trip:
         self._wanted = wanted
         self._outcome: Outcome = CROSSED
         self._cancelled: BaseException | None = None
+        self._side: SyncSide | None = None
 
     def __await__(self) -> Generator[Any, Any, Any]:
+        try:
+            return (yield from self._steps())
+        finally:
+            if self._side is not None:
+                self._side.end_trip()
+
+    def _steps(self) -> Generator[Any, Any, Any]:
         wanted = self._wanted
         resume: Callable[[Any], Any] | None = self._coroutine.send if wanted is None else None
         argument: Any = None
@@ -364,6 +396,9 @@ class Trip:
     def _cross(self) -> Generator[Any, Any, None]:
         """Let the worker resume the coroutine, and wait until that came to rest."""
         side = sync_side_of(self._request)
+        if self._side is None:
+            self._side = side
+            side.begin_trip()
         crossing = side.resume(self._coroutine, self._away, inside=self._context is None)
         self._outcome, self._cancelled = yield from crossing.__await__()
         if self._outcome is CROSSED:
@@ -426,15 +461,24 @@ def call_on_loop(request: Request, function: Callable[[], Coroutine[Any, Any, T]
             "a BodyStream was read by `for` on the event loop, which would have to wait for itself:"
             " write `async for` in an `async def`; a `def` with blocking=False cannot read one"
         )
-    side = sync_side_of(request)
+    side: SyncSide | None = request._sync_side  # of a request on the loop another worker asks: what it has spawned
+    if side is None:
+        return anyio.from_thread.run(function, token=_here.token)
     return anyio.from_thread.run(side.aside, function, token=side.token)
 
 
-def make_room(request: Request) -> None:
-    """From the worker of a request: leave its place to others, as it is about to wait for long."""
-    if is_in_worker():
-        side = sync_side_of(request)
-        side.soon(side.step_out)
+@contextlib.contextmanager
+def waiting(request: Request) -> Iterator[None]:
+    """From the worker of a request: leave its place to others while it waits for long."""
+    if not is_in_worker():
+        yield
+        return
+    side = sync_side_of(request)
+    anyio.from_thread.run_sync(side.step_out, token=side.token)
+    try:
+        yield
+    finally:
+        anyio.from_thread.run_sync(side.step_in, token=side.token)
 
 
 def spawn(function: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:

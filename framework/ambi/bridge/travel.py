@@ -77,9 +77,10 @@ class Leg:
             a part of the coroutine is away.
         cancelled: a cancellation that came while the coroutine was away: raised in it as soon as it is here again and
             waits for something, or has nothing to wait for.
+        refused: why it cannot go where it waits to be: raised in it first of all.
     """
 
-    __slots__ = ("_cancelled", "_context", "_coroutine", "_settled")
+    __slots__ = ("_cancelled", "_context", "_coroutine", "_refused", "_settled")
 
     def __init__(
         self,
@@ -87,15 +88,17 @@ class Leg:
         context: Context | None,
         settled: Callable[[], Awaitable[None]] | None = None,
         cancelled: BaseException | None = None,
+        refused: BaseException | None = None,
     ) -> None:
         self._coroutine = coroutine
         self._context = context
         self._settled = settled
         self._cancelled = cancelled
+        self._refused = refused
 
     def __await__(self) -> Generator[Any, Any, Outcome]:
-        argument: Any = None
-        resume: Any = self._coroutine.send
+        argument: Any = self._refused
+        resume: Any = self._coroutine.send if argument is None else self._coroutine.throw
         cancelled = self._cancelled
         while True:
             try:

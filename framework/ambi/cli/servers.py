@@ -170,6 +170,15 @@ DIFFERENCES = (
         ("websocket",), _WSGI, "A WebSocket is answered with 501",
         "WSGI servers but gunicorn, Werkzeug and ambi run, and the first two where they speak TLS themselves",
     ),
+    Difference(
+        ("websocket",), _ASGI,
+        "A client of a WebSocket that takes nothing is waited for until its connection ends, however long its pings are"
+        " unanswered",
+        "uvicorn",
+    ),
+    Difference(
+        ("websocket",), _WSGI, "A GET of a WebSocket's path is a 426 without the `Upgrade` field", "WSGI servers"
+    ),
     Difference(("websocket",), _ASGI, "A denied WebSocket is a plain 403", "daphne, gunicorn asgi"),
     Difference(
         ("websocket",), _ASGI, "Close codes, reasons and empty messages are not passed on as they are",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .errors import ConfigurationError, HTTPError
+from .errors import REASONS, ConfigurationError, HTTPError
+from .json import StandardJSON
 from .log import log_failure
 from .negotiation import best_media_type
 from .response import HTML_TYPE, TEXT_TYPE, Response, assemble
@@ -26,6 +27,7 @@ _TYPES = {
 }
 _chosen: dict[str, str] = {}
 _plain_bodies: dict[tuple[int, str], bytes] = {}
+"""Of errors that say no more than their status, as the standard codec writes them: another one is asked each time."""
 
 
 class ErrorHandler:
@@ -148,13 +150,28 @@ def _rendered(request: Request, error: HTTPError) -> Response:
     chosen = _OFFERS[0]
     if accept is not None:
         chosen = _chosen[accept] if accept in _chosen else _choose(accept)
-    if error.is_plain and (error.status, chosen) in _plain_bodies:
+    if not _is_plain(error) or request.app.json.__class__ is not StandardJSON:
+        body = _render(request, error, chosen)
+    elif (error.status, chosen) in _plain_bodies:
         body = _plain_bodies[error.status, chosen]
     else:
-        body = _render(request, error, chosen)
-        if error.is_plain:  # says no more than its status: the same for every request
-            _plain_bodies[error.status, chosen] = body
+        body = _plain_bodies[error.status, chosen] = _render(request, error, chosen)
     return assemble(body, error.status, [_TYPES[chosen], _VARY_ACCEPT])
+
+
+def _is_plain(error: HTTPError) -> bool:
+    """Tell whether an error says no more than its status now, so that its body is that of every such error.
+
+    What a class of the application's says is not known: its text may be made anew each time.
+    """
+    return (
+        error.__class__ is HTTPError
+        and error.detail is None
+        and error.extensions is None
+        and error.type == "about:blank"
+        and error.status in REASONS
+        and error.title == REASONS[error.status]
+    )
 
 
 def _render(request: Request, error: HTTPError, chosen: str) -> bytes:

@@ -113,7 +113,6 @@ class HTTPError(AmbiError):
         self.headers = headers
         self.type = type
         self.title = title or (REASONS[status] if status in REASONS else "Error")
-        self.is_plain = detail is None and extensions is None and title is None and type == "about:blank"
         self.extensions = extensions
 
     def __str__(self) -> str:

@@ -5,11 +5,13 @@ Facts
   Content-Length (8.6). More than half of the WSGI servers get one of these wrong, so `finalize` makes them right.
 - Content-Length of a body of bytes is always its length. A stream keeps a length that was set, and is held to it.
 - Handlers return a Response or a plain value; `make_response` knows which values become what.
+- A Response may be kept and returned for every client. Layers set the header fields and cookies of one client, so what
+  a user's function returned is never changed: `make_response` gives a copy of it.
 """
 
 from __future__ import annotations
 
-from types import AsyncGeneratorType, GeneratorType
+from types import AsyncGeneratorType, GeneratorType, MemberDescriptorType
 from typing import Generic, Protocol, cast
 
 from .cookies import SetCookie
@@ -22,7 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
     from datetime import datetime
-    from typing import Any
+    from typing import Any, ClassVar, Self
 
     from typing_extensions import TypeVar
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from .websocket import WebSocket
 
     Body = bytes | Iterable[bytes | str] | AsyncIterable[bytes | str]
+    R = TypeVar("R", bound="Response")
     T_co = TypeVar("T_co", default=Any, covariant=True)
 else:
     from typing import TypeVar
@@ -63,6 +66,10 @@ def as_bytes(item: object) -> bytes:
 
 class Response(Generic[T_co]):
     """An answer to a request; `Response[User]` says of a typed handler's what its content is.
+
+    One may be kept and returned for every client: what is sent is a copy, and nothing of one client comes into it. Only
+    an iterator as the body is used up by the first. What a layer is given is the one that is sent, which the layers
+    outside of it change: a cache keeps `copy.copy(response)`.
 
     Args:
         body: bytes, text (sent as UTF-8), or an iterable or async iterable of either, sent item by item.
@@ -97,6 +104,8 @@ class Response(Generic[T_co]):
     """False: something has to be opened on the sync side, by `open`, before it is known what is sent."""
     is_verbatim: bool = False
     """True: its header fields are those of another application, and are sent as they stand."""
+    _slots: ClassVar[tuple[Any, ...]]
+    """The descriptors of the further slots of the class itself, once one of it was copied."""
 
     def __init__(
         self,
@@ -213,8 +222,41 @@ class Response(Generic[T_co]):
         """
         return self
 
+    def __copy__(self) -> Self:
+        """Give another one like it, with header fields and cookies of its own; what else it holds is the same."""
+        kind = self.__class__
+        made = object.__new__(kind)
+        made.status = self.status
+        made.body = self.body
+        made._pairs = [*self._pairs]
+        made._cookies = self._cookies  # a list that is never changed but replaced
+        if kind not in _WITHOUT_MORE:
+            _copy_more(self, made)
+        return made
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.status}>"
+
+
+def _copy_more(response: Response, made: Response) -> None:
+    """Copy what the class of a response has beside what each of them has: further slots, and attributes."""
+    kind = response.__class__
+    if "_slots" not in kind.__dict__:
+        kind._slots = _slots_of(kind)
+    for slot in kind._slots:
+        try:
+            value = slot.__get__(response)
+        except AttributeError:  # it was never set
+            continue
+        slot.__set__(made, value)
+    if kind.__dictoffset__:
+        made.__dict__.update(response.__dict__)
+
+
+def _slots_of(kind: type) -> tuple[Any, ...]:
+    """Give the descriptors of the further slots: by name some may be hidden, by those of a subclass."""
+    of_all = (value for one in kind.__mro__ if one is not Response for value in vars(one).values())
+    return tuple(value for value in of_all if isinstance(value, MemberDescriptorType))
 
 
 class Text(Response):
@@ -431,11 +473,20 @@ def make_response(value: Any, codec: JSONCodec, source: HasFunction) -> Response
     kind = value.__class__
     if kind is str:
         return Text(value)
-    if kind is Response:
-        return cast("Response", value)
     if kind in _MAKERS:
         return _MAKERS[kind](value, codec, source)
     return _make_other(value, codec, source)
+
+
+def own(response: R) -> R:
+    """Give what a user's function returned as this request's own, to be changed at will: the user may have kept it.
+
+    An iterator goes over to the copy: it can be sent once.
+    """
+    made = response.__copy__()
+    if made.body.__class__ is not bytes:
+        take_body(response)
+    return made
 
 
 def _from_text(value: str, codec: JSONCodec, source: HasFunction) -> Response:
@@ -456,9 +507,10 @@ def _from_data(value: Any, codec: JSONCodec, source: HasFunction) -> Response:
     return response
 
 
-def _from_json(value: JSON, codec: JSONCodec, source: HasFunction) -> Response:
-    value.encode(codec)
-    return value
+def _from_response(value: Response, codec: JSONCodec, source: HasFunction) -> Response:
+    response = own(value)
+    response.encode(codec)
+    return response
 
 
 def split_answer(value: tuple[Any, ...]) -> tuple[Any, int, Mapping[str, str]] | None:
@@ -491,15 +543,18 @@ def _from_generator(value: Any, codec: JSONCodec, source: HasFunction) -> Respon
     return Stream(value)
 
 
-def _unchanged(value: Response, codec: JSONCodec, source: HasFunction) -> Response:
+def _from_simple(value: Response, codec: JSONCodec, source: HasFunction) -> Response:
+    return own(value)
+
+
+def _unchanged(value: Switched, codec: JSONCodec, source: HasFunction) -> Response:
     return value
 
 
 def _make_other(value: Any, codec: JSONCodec, source: HasFunction) -> Response:
     """Make a response of a value whose class is not in the table itself: a subclass, or a dataclass."""
     if isinstance(value, Response):
-        value.encode(codec)
-        return value  # pyright: ignore[reportUnknownVariableType]  # of whatever
+        return _from_response(value, codec, source)  # pyright: ignore[reportUnknownArgumentType]  # of whatever
     if hasattr(value.__class__, "__dataclass_fields__"):
         return _from_data(value, codec, source)
     for kind in (str, bytes, dict, list, tuple):
@@ -520,9 +575,11 @@ def _make_other(value: Any, codec: JSONCodec, source: HasFunction) -> Response:
 _MAKERS: dict[type, Callable[[Any, JSONCodec, HasFunction], Response]] = {
     str: _from_text, bytes: _from_bytes, type(None): _from_none, dict: _from_data, list: _from_data,
     tuple: _from_tuple, GeneratorType: _from_generator, AsyncGeneratorType: _from_generator,
-    Text: _unchanged, HTML: _unchanged, JSON: _from_json, Redirect: _unchanged,
-    Stream: _unchanged, Switched: _unchanged,
+    Response: _from_simple, Text: _from_simple, HTML: _from_simple, Redirect: _from_simple,
+    JSON: _from_response, Stream: _from_simple, Switched: _unchanged,
 }  # fmt: skip
+_WITHOUT_MORE = frozenset((Response, Text, HTML, Redirect))
+"""The classes without slots of their own, beside those that each response has."""
 
 
 # --- what is sent ---

@@ -139,7 +139,7 @@ def leave_place(request: Request, response: Response) -> None:
     if request.has_end or not (response.body.__class__ is bytes or hasattr(response.body, "__aiter__")):
         side.step_out()
     else:
-        side.release()
+        side.rest()
 
 
 async def _finish(request: Request) -> None:

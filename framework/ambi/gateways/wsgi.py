@@ -430,6 +430,9 @@ def write_response(
         except Exception as exc:  # before the first item: a clean 500 is still possible
             answer = context.run(late_error, request, exc, "the first item of a streamed body")
             return write_response(request, answer, start_response, context)
+        except BaseException:  # as in `serve`
+            FinishedBody((), request, context).close()
+            raise
     if request._sent is not None:
         request._sent.status = response.status
     if request.has_end:

@@ -65,26 +65,25 @@ def serve_websocket(app: ServedApplication, environ: WSGIEnvironment, start_resp
     context = request._context = copy_context()
     link: SocketLink | None = None
     try:
-        if app.lifespans is not None and app.lifespans.pending:
-            app.lifespans.start_in_process()
-        plan, link = _plan(app, request, refusal)
-        response = _run(request, plan, link)
-        if link is not None and link.accepted:
-            drive(request, _close(link, request, response), context)
-    except Exception as exc:
-        response = late_error(request, exc, "the start of the application or the loop thread")
-    finally:
-        if link is not None:
-            _open.discard(link)
-            link.release()
+        try:
+            if app.lifespans is not None and app.lifespans.pending:
+                app.lifespans.start_in_process()
+            plan, link = _plan(app, request, refusal)
+            response = _run(request, plan, link)
+        except Exception as exc:
+            response = late_error(request, exc, "the start of the application or the loop thread")
+        except BaseException:
+            _leave(link, request, None)
+            raise
+        _leave(link, request, response)
+    except BaseException:  # an exit, or a time-out of gevent's: nothing is answered, but the request is over
+        _finish(request, link)
+        raise
     if (link is None or not link.accepted) and response.status != _SWITCHED:
         return write_response(request, response, start_response, context)
-    if request._sent is not None and link is not None:
-        request._websocket.tell_end(request._sent)
-    elif request._sent is not None:
+    if link is None and request._sent is not None:
         request._sent.status, request._sent.is_complete = _SWITCHED, True
-    if request.has_end:
-        FinishedBody((), request, context).close()
+    _finish(request, link)
     raise next(ending for key, ending in _ENDINGS.items() if key in environ)
 
 
@@ -141,9 +140,34 @@ def _run(request: Request, plan: Plan, link: SocketLink | None) -> Response:
         return Switched(request._websocket)
 
 
-async def _close(link: SocketLink, request: Request, response: Response) -> None:
-    """Close what is still open, as the response says, and leave the socket."""
+def _leave(link: SocketLink | None, request: Request, response: Response | None) -> None:
+    """Close and leave a connection that was accepted, and give the socket back; whatever happened."""
+    if link is None:
+        return
+    try:
+        if link.accepted:
+            context = request._context.copy()  # the handler may be in it still, at an exit of the server's thread
+            drive(request, _close(link, request, response), context)
+    except Exception as exc:
+        late_error(request, exc, "the loop thread")
+    finally:
+        _open.discard(link)
+        link.release()
+
+
+async def _close(link: SocketLink, request: Request, response: Response | None) -> None:
+    """Close what is still open, as the response says, and leave the socket; at an exit, without one, at once."""
     await ASYNC
-    if not request._websocket.closed:
-        await link.close(*closing(request._websocket, response))
-    await link.leave()
+    try:
+        if response is not None and not request._websocket.closed:
+            await link.close(*closing(request._websocket, response))
+    finally:
+        await link.leave()
+
+
+def _finish(request: Request, link: SocketLink | None) -> None:
+    """Tell what was sent, and finish the request."""
+    if request._sent is not None and link is not None:
+        request._websocket.tell_end(request._sent)
+    if request.has_end:
+        FinishedBody((), request, request._context).close()

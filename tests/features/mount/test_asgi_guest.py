@@ -6,7 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import anyio
@@ -777,6 +777,57 @@ def test_a_lifespan_that_ends_early_is_logged(app: App, cell: Cell, caplog: pyte
         assert client.get("/guest/").text == "last"
     (line,) = errors(caplog)
     assert "ended early" in line
+
+
+async def by_anyio(receive: Any) -> Any:
+    with anyio.move_on_after(0.01):
+        return await receive()
+
+
+async def by_wait_for(receive: Any) -> Any:
+    with suppress(TimeoutError):
+        return await asyncio.wait_for(receive(), 0.01)
+
+
+async def by_asyncio_timeout(receive: Any) -> Any:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(0.01):
+            return await receive()
+
+
+@pytest.mark.parametrize(
+    ("cell", "within"),
+    [
+        (cell, within)
+        for cell in GATEWAYS
+        for within in (by_anyio, by_wait_for, by_asyncio_timeout)
+        if within is by_anyio or cell.backend == "asyncio"
+    ],
+    indirect=["cell"],
+    ids=lambda value: getattr(value, "__name__", str(value)),
+)
+def test_a_guest_that_waits_for_its_shutdown_with_a_time_limit_is_told_when_it_is_time(
+    app: App, cell: Cell, events: list[Any], within: Any
+) -> None:
+    """One that does something every so often, say."""
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        while True:
+            message = await within(receive)
+            events.append(message and message["type"])
+            if message is not None:
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    app.mount("/guest", application)
+    app.get("/")(lambda: "ours")
+    with Client(app, gateway=cell.gateway, backend=cell.backend) as client:
+        assert client.get("/").text == "ours"
+        wait_for(lambda: len(events) >= 3)
+        assert set(events) == {None}
+    assert events[-1] == "lifespan.shutdown"
 
 
 @on_the_loop_thread

@@ -370,6 +370,9 @@ def test_what_refuses_is_listed() -> None:
     @app.post("/pdf")
     def pdf(data: Annotated[bytes, Body("application/pdf")]) -> None: ...
 
+    @app.post("/pdf-or-none")
+    def pdf_or_none(data: Annotated[bytes | None, Body("application/pdf")]) -> None: ...
+
     @app.post("/stream")
     def stream(stream: BodyStream) -> None: ...
 
@@ -380,9 +383,10 @@ def test_what_refuses_is_listed() -> None:
     responses = {path: list(next(iter(item.values()))["responses"]) for path, item in document["paths"].items()}
     assert responses == {
         "/items/{id}": ["204", "400", "404", "413", "415", "422", "default"], "/raw": ["204", "413", "default"],
-        "/pdf": ["204", "413", "415", "default"], "/stream": ["204", "413", "default"],
+        "/pdf": ["204", "413", "415", "default"], "/pdf-or-none": ["204", "413", "415", "default"], "/stream": ["204", "413", "default"],
         "/{page}": ["204", "404", "422", "default"],
     }  # fmt: skip
+    assert not document["paths"]["/pdf-or-none"]["post"]["requestBody"]["required"]
     assert set(document["components"]["responses"]) == {
         "BadRequest", "NotFound", "ContentTooLarge", "UnsupportedMediaType", "UnprocessableContent", "Problem",
     }  # fmt: skip

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ambi import App, ConfigurationError, Request, WebSocket
+from ambi import App, ConfigurationError, Middleware, Request, WebSocket
 from ambi.features.sessions import MemoryStore, RedisStore, SessionStore, SQLiteStore, Unavailable
 from ambi.testing import Client
 from tests.blocking import blocking_calls_forbidden
@@ -330,6 +330,31 @@ def test_who_waits_too_long_is_told_to_come_again(
     assert response.status_code == 503
     assert response.headers["retry-after"] == "1"
     assert client.get("/").text == "2"
+
+
+def test_mounted_applications_with_the_same_sessions_do_not_lock_each_other_out(
+    app: App, client: Client, cell: Cell, counter: None, kept: SessionStore
+) -> None:
+    """The outermost has the lock, and for longest: no other takes it, waits for it, or gives it back."""
+    is_held: list[bool] = []
+
+    def around(request: Request) -> Middleware:
+        request.session["around"] = True
+        yield
+        if request.path != "/":
+            is_held.append(not kept.lock(only_session(kept), "somebody", 60))
+
+    app.middleware(blocking=True)(around)
+    inner, innermost = App(), App()
+    for mounted in (inner, innermost):
+        mounted.sessions(SECRET, store=kept)
+        mounted.post("/")(cell.handler(lambda request: request.session.update(n=request.session["n"] + 1)))
+    inner.mount("/inner", innermost)
+    app.mount("/inner", inner)
+    client.post("/")
+    assert [client.post("/inner/").status_code, client.post("/inner/inner/").status_code] == [204, 204]
+    assert is_held == [True, True]
+    assert client.post("/").text == "4"
 
 
 def test_a_lock_is_given_back_however_a_request_ends(

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Annotated, Any, Literal, NewType, TypedDict
 from uuid import UUID
 
@@ -15,11 +16,14 @@ import pydantic
 import pytest
 
 from ambi import App, BodyStream, ConfigurationError, Limits, Request, UploadFile, WebSocket
+from ambi.core.multidict import MultiDict
 from ambi.features.typed import Body, Cookie, FileField, Form, Header, Query
 from ambi.features.typed.faults import Fault, Misfit
 from ambi.features.typed.msgspec_shape import MsgspecShape
+from ambi.features.typed.parameters import Parameter, getter_of
 from ambi.testing import Client, WebSocketRefused
 from tests.cells import Cell
+from tests.core.scaling import assert_linear
 
 
 class Colour(enum.Enum):
@@ -214,6 +218,39 @@ def test_aliases_headers_and_cookies(app: App, client: Client, cell: Cell) -> No
     assert [name for _, name, _ in errors(client.get("/", headers={"user-agent": "me"}))] == ["search-term", "x-tag"]
 
 
+@dataclass
+class Lists:
+    ids: list[int]
+    tags: list[str] = field(default_factory=lambda: ["none"])
+
+
+@pytest.mark.parametrize(
+    ("headers", "value"),
+    [
+        ({"ids": "1"}, [[1], ["none"]]),
+        ({"ids": "1,,2 ,\t3,", "tags": "a, ,b"}, [[1, 2, 3], ["a", "b"]]),
+        ({"ids": "", "tags": ","}, [[], []]),
+        ({"ids": "1", "tags": '"x,y", W/"a\\",b" , z'}, [[1], ['"x,y"', 'W/"a\\",b"', "z"]]),
+    ],
+)
+def test_a_list_in_a_header_field_is_split_as_http_says(
+    app: App, client: Client, cell: Cell, headers: Any, value: Any
+) -> None:
+    @app.get("/")
+    @cell.handler
+    def handler(ids: Annotated[list[int], Header()], tags: Annotated[list[str], Header()] = ["none"]) -> Any:  # noqa: B006
+        return [ids, tags]
+
+    @app.get("/model")
+    @cell.handler
+    def model(lists: Annotated[Lists, Header()]) -> Any:
+        return [lists.ids, lists.tags]
+
+    for path in ("/", "/model"):
+        assert client.get(path, headers=headers).json() == value
+        assert errors(client.get(path, headers={"tags": "a"})) == [("header", "ids", "It is missing")]
+
+
 class Filters(msgspec.Struct, forbid_unknown_fields=True):
     limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
     tags: list[str] = []
@@ -255,6 +292,88 @@ def test_a_model_of_header_fields_and_of_cookies(app: App, client: Client, cell:
     assert client.get("/", headers={"x-trace": "t"}).json() == ["t", "en", None]
     assert client.get("/", headers={"x-trace": "t", "cookie": "x_trace=c; other=1"}).json() == ["t", "en", "c"]
     assert errors(client.get("/")) == [("header", "x-trace", "It is missing")]
+
+
+@dataclass
+class Range:
+    low: int
+    high: int
+
+
+class RangeModel(pydantic.BaseModel):
+    low: int = pydantic.Field(validation_alias=pydantic.AliasChoices("low", "from"))
+    high: int
+
+
+@pytest.mark.parametrize("kind", [Range, RangeModel])
+def test_a_model_that_need_not_be_there_is_not_asked_for_by_the_arguments_of_others(
+    app: App, client: Client, cell: Cell, kind: Any
+) -> None:
+    def handler(page=1, range=None) -> Any:
+        return [page, range and range.low]
+
+    for method, place in (("GET", Query), ("POST", Form)):
+        handler.__annotations__.update(page=Annotated[int, place()], range=Annotated[kind | None, place()])
+        app.route("/", methods=[method])(cell.handler(handler))
+        where = "params" if method == "GET" else "data"
+        for sent, value in (
+            ({}, [1, None]),
+            ({"page": "2"}, [2, None]),
+            ({"utm_source": "x"}, [1, None]),
+            ({"page": "2", "low": "3", "high": "4"}, [2, 3]),
+        ):
+            assert client.request(method, "/", **{where: sent}).json() == value
+        assert [name for _, name, _ in errors(client.request(method, "/", **{where: {"low": "3"}}))] == ["high"]
+    if kind is RangeModel:
+        assert client.get("/?from=3&high=4").json() == [1, 3]
+        assert client.get("/?from=3").status_code == 422
+
+
+@pytest.mark.parametrize("kind", [Filters, FilterModel])
+def test_a_model_that_need_not_be_there_still_forbids_what_it_does_not_know(
+    app: App, client: Client, cell: Cell, kind: Any
+) -> None:
+    def handler(filters=None) -> Any:
+        return [filters and filters.limit]
+
+    handler.__annotations__["filters"] = Annotated[kind | None, Query()]
+    app.get("/")(cell.handler(handler))
+    assert client.get("/").json() == [None]
+    assert client.get("/?limit=5").json() == [5]
+    assert [name for _, name, _ in errors(client.get("/?limt=5"))] == ["limt"]
+
+
+class Open(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="allow")
+
+
+def test_a_model_that_need_not_be_there_still_takes_what_it_allows(app: App, client: Client, cell: Cell) -> None:
+    @app.get("/")
+    @cell.handler
+    def handler(rest: Annotated[Open | None, Query()] = None) -> Any:
+        return rest and rest.model_dump()
+
+    assert client.get("/").status_code == 204
+    assert client.get("/?a=1").json() == {"a": "1"}
+
+
+@pytest.mark.parametrize("repeats", [False, True])
+@pytest.mark.parametrize(("place", "annotation"), [("q", Query()), ("f", Form())])
+def test_a_model_takes_its_fields_in_time_in_proportion_to_what_is_sent(
+    place: str, annotation: Any, repeats: bool
+) -> None:
+    parameter = Parameter(len, place, Annotated[Filters | None, annotation], None)
+    get, _ = getter_of(parameter, ("POST",))
+
+    def make(size: int) -> Any:
+        pairs = [(f"{number % (size // 2) if repeats else number}", "") for number in range(size)]
+        return SimpleNamespace(query=MultiDict(pairs), form=MultiDict(pairs))
+
+    def read(request: Any) -> None:
+        with pytest.raises(Misfit):
+            get(request)
+
+    assert_linear(make, read, size=200)
 
 
 # --- the body ---
@@ -331,6 +450,68 @@ def test_a_body_that_need_not_be_there(app: App, client: Client, cell: Cell) -> 
     assert client.post("/", json={"name": "n", "price": 1}).json() == ["n"]
 
 
+RATES = {"EUR": 1}
+
+
+@dataclass
+class Price:
+    currency: str
+
+    def __post_init__(self) -> None:
+        self.rate = RATES[self.currency]
+
+
+class PriceModel(pydantic.BaseModel):
+    currency: str
+
+    @pydantic.field_validator("currency")
+    @classmethod
+    def is_known(cls, value: str) -> str:
+        return value if RATES[value] else ""
+
+
+@pytest.mark.parametrize("kind", [Range, RangeModel])
+def test_a_form_that_need_not_be_the_body_is_not_asked_for_by_the_fields_of_others(
+    app: App, client: Client, cell: Cell, kind: Any
+) -> None:
+    def handler(range=None) -> Any:
+        return [range and range.low]
+
+    handler.__annotations__["range"] = Annotated[kind | None, Body(), Form()]
+    app.post("/")(cell.handler(handler))
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    assert client.post("/", content=b"", headers=form).json() == [None]
+    assert client.post("/", data={"csrf_token": "x"}).json() == [None]
+    assert client.post("/", data={"csrf_token": "x", "low": "1", "high": "2"}).json() == [1]
+    assert errors(client.post("/", data={"low": "1"})) == [("body", "#/high", IS_MISSING[kind])]
+
+
+IS_MISSING = {Range: "It is missing", RangeModel: "Field required"}
+
+
+@pytest.mark.parametrize("kind", [Price, PriceModel])
+def test_an_error_of_a_models_own_code_does_not_mean_that_there_is_no_body(
+    app: App, client: Client, cell: Cell, kind: Any
+) -> None:
+    def needed(price) -> Any:
+        return [price.currency]
+
+    def optional(price=None) -> Any:
+        return [price and price.currency]
+
+    needed.__annotations__["price"] = Annotated[kind, Body(), Form()]
+    optional.__annotations__["price"] = Annotated[kind | None, Body(), Form()]
+    for handler in (needed, optional):
+        path = f"/{handler.__name__}"
+        app.post(path)(cell.handler(handler))
+        for sent in ({"json": {"currency": "EUR"}}, {"data": {"currency": "EUR"}}):
+            assert client.post(path, **sent).json() == ["EUR"]
+        for sent in ({"json": {"currency": "XXX"}}, {"data": {"currency": "XXX"}}):
+            assert client.post(path, **sent).status_code == 500
+    assert client.post("/optional").json() == [None]
+    assert errors(client.post("/needed")) == [("body", "#", "It is missing")]
+
+
 def test_text_and_bytes_are_the_body_as_it_is(app: App, client: Client, cell: Cell) -> None:
     app.post("/bytes")(cell.handler(_takes_bytes))
     app.post("/text")(cell.handler(_takes_text))
@@ -346,6 +527,24 @@ def _takes_bytes(data: Annotated[bytes, Body("image/png")]) -> list[int]:
 
 
 def _takes_text(data: Annotated[str, Body()]) -> list[str]:
+    return [data]
+
+
+def test_text_and_bytes_that_are_not_sent_are_the_default(app: App, client: Client, cell: Cell) -> None:
+    app.post("/bytes")(cell.handler(_may_take_bytes))
+    app.post("/text")(cell.handler(_may_take_text))
+    assert client.post("/bytes").json() == [None]
+    assert client.post("/bytes", content=b"\xff", headers={"content-type": "image/png"}).json() == [1]
+    assert client.post("/bytes", content=b"x", headers={"content-type": "text/plain"}).status_code == 415
+    assert client.post("/text").json() == ["none"]
+    assert client.post("/text", content=b"t").json() == ["t"]
+
+
+def _may_take_bytes(data: Annotated[bytes | None, Body("image/png")]) -> list[Any]:
+    return [data and len(data)]
+
+
+def _may_take_text(data: Annotated[str, Body()] = "none") -> list[str]:
     return [data]
 
 
@@ -493,6 +692,7 @@ def _file_of_text(x: Annotated[str, FileField()]) -> None: ...
 def _bytes(x: bytes) -> None: ...
 def _typed_json(x: Annotated[Item, Body("text/csv")]) -> None: ...
 def _map_in_query(x: Annotated[dict[str, str], Query()]) -> None: ...
+def _named_model(x: Annotated[Item, Query("item")]) -> None: ...
 def _stream_and_body(body: BodyStream, x: Item) -> None: ...
 def _mixed(x: Annotated[list[Item], pydantic.Field(max_length=Unknown)]) -> None: ...  # type: ignore[arg-type]
 
@@ -508,6 +708,7 @@ def _mixed(x: Annotated[list[Item], pydantic.Field(max_length=Unknown)]) -> None
         (_file_of_text, r"its type is UploadFile or list\[UploadFile\]"), (_bytes, r"mark it Body\(\) for the whole body"),
         (_typed_json, "a model is JSON or MessagePack"), (_map_in_query, "neither a single value nor a model"),
         (_stream_and_body, "'x' would be read from the body, which the handler streams"), (_mixed, "the parameter 'x'"),
+        (_named_model, r"'x' is marked Query\('item'\), and a model has a name for each of its fields"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_at_registration(handler: Any, problem: str) -> None:

@@ -4,11 +4,13 @@ Facts
 - It runs in one task from its first message to its last, so that what it opens is closed in the same task.
 - A guest that raises, or returns, before it has said anything knows no lifespan: it is served without. See: ASGI 3.0,
   "Lifespan".
-- A loop that ends cancels all its tasks at once. The guest's shutdown begins with that, and may await for a while.
+- A loop that ends cancels all its tasks at once. The guest's shutdown begins with that, and may await for a while. A
+  guest that cancels its own `receive()`, by a time limit, goes on.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 
 import anyio
@@ -41,6 +43,7 @@ class Lifetime:
         self._ended = anyio.Event()
         self._scope = anyio.CancelScope(shield=True)
         self._failure: BaseException | None = None
+        self._holder: asyncio.Task[Any] | None = None
 
     @contextlib.asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
@@ -49,6 +52,7 @@ class Lifetime:
         Raises:
             RuntimeError: its start-up or shutdown failed; the message is its own.
         """
+        self._holder = _task_of_asyncio()
         start_task(current_token().native_token, self._live)
         try:
             await self._started.wait()
@@ -95,10 +99,17 @@ class Lifetime:
         if not self._began:
             self._began = True
             return {"type": "lifespan.startup"}
-        with contextlib.suppress(anyio.get_cancelled_exc_class()):  # the loop ends: now is the time
+        try:
             await self._stopping.wait()
+        except anyio.get_cancelled_exc_class():
+            if not self._is_loop_ending():
+                raise
         self._stopping.set()
         return {"type": "lifespan.shutdown"}
+
+    def _is_loop_ending(self) -> bool:
+        """Tell whether the task that holds the guest is cancelled as well. Trio cancels nothing behind a shield."""
+        return self._holder is not None and self._holder.cancelling() > 0
 
     async def _send(self, message: dict[str, Any]) -> None:
         self._told = True
@@ -112,3 +123,11 @@ class Lifetime:
             self._started.set()
         else:
             self._ended.set()
+
+
+def _task_of_asyncio() -> asyncio.Task[Any] | None:
+    """Give the current task; None on trio."""
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None

@@ -137,7 +137,7 @@ def _refusals(route: Route, contract: Contract | None, demands: list[Demand]) ->
     is_read = any(value.location == "form" for value in contract.taken) or (body is not None and not is_raw)
     is_checked = any(value.location != "path" or hasattr(value.annotation, "__metadata__") for value in contract.taken)
     if is_raw and body is not None:
-        found |= {413, 415} if body.is_required else {413}
+        found |= {413, 415} if body.note.media_type else {413}
     return found | ({400, 413, 415, 422} if is_read else set[int]()) | ({422} if is_checked else set[int]())
 
 

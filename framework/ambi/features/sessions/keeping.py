@@ -21,6 +21,7 @@ import secrets
 import sys
 import time
 import weakref
+from contextlib import nullcontext
 from typing import NamedTuple, Protocol, cast
 
 from ...core.chance import now_s, random_text
@@ -33,6 +34,7 @@ from .signing import AHEAD_S, SIGNATURE_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from typing import Any
 
     from ...core.request import Request
@@ -247,7 +249,7 @@ class StoreKeeper:
         return _decoded(self._read)
 
     def _look(self, *, locks: bool, request: Request | None = None) -> None:
-        if locks:
+        if locks and not self._is_locked_further_out():
             self._lock(request)
         texts = self._store.load(self._name)
         self._has_looked = True
@@ -257,19 +259,34 @@ class StoreKeeper:
         else:
             self._read = texts
 
+    def _is_locked_further_out(self) -> bool:
+        """Tell whether an application around this one has the lock already: for this very request, and for longer.
+
+        No two sessions have one name, so it is the same session, whichever object the store is there.
+        """
+        outer = self.outer
+        while outer is not None:
+            keeper = cast("Kept", outer.keeper)
+            if isinstance(keeper, StoreKeeper) and keeper._locked == self._name:
+                return True
+            outer = keeper.outer
+        return False
+
     def _lock(self, request: Request | None) -> None:
         self._token = secrets.token_hex(16)
+        if not self._store.lock(self._name, self._token, LEASE_S):
+            with _waiting(request):
+                self._wait_for_lock()
+        self._locked = self._name
+
+    def _wait_for_lock(self) -> None:
         deadline, pause_s = time.monotonic() + LEASE_S, _FIRST_PAUSE_S
+        time.sleep(pause_s)
         while not self._store.lock(self._name, self._token, LEASE_S):
             if time.monotonic() > deadline:
                 raise HTTPError(503, "other requests of this session take too long", headers={"retry-after": "1"})
-            if pause_s == _FIRST_PAUSE_S and request is not None and request.gateway == "asgi":
-                from ...bridge.to_thread import make_room
-
-                make_room(request)  # other sessions need not wait for this one
-            time.sleep(pause_s)
             pause_s = min(pause_s * 1.5, _LONGEST_PAUSE_S)
-        self._locked = self._name
+            time.sleep(pause_s)
 
     @property
     def _name(self) -> str:
@@ -338,6 +355,15 @@ class StoreKeeper:
         except Exception as exc:
             _log.warning("the lock of a session could not be given back, and lapses in %g s: %r", LEASE_S, exc)
         self._locked = None
+
+
+def _waiting(request: Request | None) -> AbstractContextManager[None]:
+    """Give what is around a wait: under ASGI requests of other sessions have the place among the threads meanwhile."""
+    if request is None or request.gateway != "asgi":
+        return nullcontext()
+    from ...bridge.to_thread import waiting
+
+    return waiting(request)
 
 
 def _decoded(texts: dict[str, str]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from ...core.binding import is_plain_return, is_response, is_stream
 from ...core.contract import Given
 from ...core.errors import ConfigurationError, describe
 from ...core.events import Event
-from ...core.response import JSON, Response, check_status, make_response, split_answer
+from ...core.response import JSON, Response, check_status, make_response, own, split_answer
 from .marks import Status
 from .media import BODY_TYPES, write
 from .parameters import bare, split_marks
@@ -108,9 +108,12 @@ def _shaped_answer(function: Callable[..., Any], shape: Shape, usual: int, *, is
         return written
 
     def _narrowed(request: Request, response: Response) -> Response:
-        if isinstance(response, JSON):
-            response.value = shape.plain(narrow(request, response.value))
-        return make_response(response, request.app.json, source)
+        if not isinstance(response, JSON):
+            return make_response(response, request.app.json, source)
+        made = own(response)
+        made.value = shape.plain(narrow(request, made.value))
+        made.encode(request.app.json)
+        return made
 
     def narrow(request: Request, value: Any) -> Any:
         try:

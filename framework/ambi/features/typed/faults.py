@@ -69,6 +69,10 @@ class Misfit(Exception):
         return Misfit(fault._replace(location=location, name=name) for fault in self.faults)
 
 
+class NoBody(Exception):
+    """No body was sent. Never seen outside of `typed`; a class of its own, since models run code of the user's."""
+
+
 def refusal(faults: list[Fault]) -> HTTPError:
     """Make the 422 that tells what is wrong, in the order of the parameters."""
     told: list[dict[str, Any]] = [fault.described() for fault in faults[:MAX_FAULTS]]

@@ -14,6 +14,7 @@ from ...core.errors import HTTPError
 from ...core.json import check_depth
 from ...core.response import JSON_TYPE, assemble
 from ...core.url import encode_query
+from .faults import NoBody
 from .packed import read_msgpack
 from .shapes import as_texts
 
@@ -44,7 +45,7 @@ def body_reader(shape: Shape, lists: frozenset[str], *, is_form: bool) -> Callab
         lists: the names of fields that are lists, for forms.
         is_form: a form will do as well.
 
-    The function raises LookupError where there is no body, Misfit for what does not fit, and HTTPError: 400 for what
+    The function raises NoBody where there is no body, Misfit for what does not fit, and HTTPError: 400 for what
     cannot be read, 413 for more than is parsed in one go, 415 for another media type.
     """
 
@@ -54,7 +55,7 @@ def body_reader(shape: Shape, lists: frozenset[str], *, is_form: bool) -> Callab
             return shape.read_data(as_texts(request.form, lists), lax=True)
         body = request.body
         if not body:
-            raise LookupError
+            raise NoBody
         is_json = media_type == JSON or media_type.endswith("+json")
         if not is_json and media_type not in MSGPACK:
             wanted = BODY_TYPES + (FORM_TYPES if is_form else ())

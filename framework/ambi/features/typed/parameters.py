@@ -7,6 +7,7 @@
     a model: dataclass, TypedDict, Struct, ...     the body, as JSON or MessagePack
 
 Facts
+- The lines of a header field that is repeated come joined (RFC 9110 5.3), so a list of header or cookie is one text.
 - A single value that is sent twice is refused: which of the two is meant is a guess that attackers make well.
 - A `T | None` without a default is None where nothing is sent, since text has no null.
 - A browser sends an empty file without a name for a file field that was left empty; here that is nothing sent.
@@ -23,12 +24,13 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from ...core.contract import REQUIRED, Taken, TakenBody
 from ...core.errors import ConfigurationError, HTTPError
 from ...core.forms import UploadFile
+from ...core.headers import split_list
 from ...core.multidict import MultiDict
 from ...core.websocket import WEBSOCKET
-from .faults import Fault, Misfit
+from .faults import Fault, Misfit, NoBody
 from .marks import Body, FileField, Form, Place, Provide, Query, Status
 from .media import BODY_TYPES, FORM_TYPES, body_reader
-from .shapes import by_name, one_or_all, shape_of
+from .shapes import as_texts, by_name, one_or_all, shape_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -236,12 +238,11 @@ def _list_getter(parameter: Parameter, shape: Shape, name: str, source: Source) 
 
     def get(request: Request) -> Any:
         given = source(request)
-        if isinstance(given, MultiDict):
-            texts = given.getlist(name)
-        else:  # the lines of a repeated field come joined (RFC 9110 5.3)
-            texts = [part.strip(" \t") for part in given[name].split(",")] if name in given else []
-        if not texts:
+        if name not in given:
             return or_default()
+        if not isinstance(given, MultiDict):
+            return read(split_list(given[name]))
+        texts = given.getlist(name)
         if any(text.__class__ is not str for text in texts):
             raise Misfit([Fault((), "Expected text, got a file")])
         return read(texts)
@@ -254,19 +255,23 @@ def _model(parameter: Parameter, where: Place, shape: Shape) -> tuple[Getter, Ta
     fields = shape.fields()
     if fields is None:
         raise parameter.wrong(f"is a {bare(parameter.annotation)}, which is neither a single value nor a model")
+    if where.alias is not None:
+        raise parameter.wrong(f"is marked {where!r}, and a model has a name for each of its fields: rename those")
     lists = frozenset(field.name for field in fields if is_list(field.annotation))
     names = {where.name_of(field.name): field.name for field in fields}
     source, location = _SOURCES[where.location], where.location
     takes_all = location in ("query", "form")  # for a model that forbids what it does not know
-    default = parameter.default
+    is_joined = not takes_all
+    default, own = parameter.default, frozenset(names.values())
 
     def get(request: Request) -> Any:
         sent: dict[str, Any] = {}
-        for name, values in by_name(source(request)):
+        for name, values in by_name(source(request)).items():
             if takes_all or name in names:
                 field = names.get(name, name)
-                sent[field] = one_or_all(values, field in lists)
-        if not sent and default is not REQUIRED:
+                is_list = field in lists
+                sent[field] = split_list(values[0]) if is_list and is_joined else one_or_all(values, is_list)
+        if default is not REQUIRED and _is_left_out(shape, own, sent):
             return parameter.or_default()
         try:
             return shape.read_data(sent, lax=True)
@@ -274,6 +279,22 @@ def _model(parameter: Parameter, where: Place, shape: Shape) -> tuple[Getter, Ta
             raise _by_field(misfit, where, location) from None
 
     return get, Taken(parameter.name, location, parameter.annotation, default, is_model=True, note=where)
+
+
+def _is_left_out(shape: Shape, own: frozenset[str], sent: dict[str, Any]) -> bool:
+    """Tell whether what is sent is for others: under no name of a model's fields, and read by it as nothing is.
+
+    A model that forbids what it does not know, keeps it, or has a second name for a field reads that otherwise.
+    """
+    if not sent or not own.isdisjoint(sent):
+        return not sent
+    found: list[Any] = []
+    for data in (sent, {}):
+        try:
+            found.append(shape.read_data(data, lax=True))
+        except Misfit as misfit:
+            found.append(misfit.faults)
+    return bool(found[0] == found[1])
 
 
 def _by_field(misfit: Misfit, where: Place, location: str) -> Misfit:
@@ -330,12 +351,14 @@ def _body(parameter: Parameter, where: Body, methods: Sequence[str]) -> tuple[Ge
     shape = parameter.shape
     lists = frozenset(field.name for field in shape.fields() or () if is_list(field.annotation))
     read, or_default = body_reader(shape, lists, is_form=bool(forms)), parameter.or_default
+    if forms and default is not REQUIRED:
+        read = _unless_left_out(read, shape, lists)
 
     def get(request: Request) -> Any:
         try:
             try:
                 return read(request)
-            except LookupError:
+            except NoBody:
                 return or_default()
         except Misfit as misfit:
             raise misfit.at("body") from None
@@ -343,16 +366,30 @@ def _body(parameter: Parameter, where: Body, methods: Sequence[str]) -> tuple[Ge
     return get, TakenBody((*BODY_TYPES, *forms), parameter.annotation, default is REQUIRED, where)
 
 
+def _unless_left_out(read: Getter, shape: Shape, lists: frozenset[str]) -> Getter:
+    """Make what reads a body, where a form of which nothing is for the model is no body."""
+    own = frozenset(field.name for field in shape.fields() or ())
+
+    def read_if_there(request: Request) -> Any:
+        if request.content_type[0] in FORM_TYPES and _is_left_out(shape, own, as_texts(request.form, lists)):
+            raise NoBody
+        return read(request)
+
+    return read_if_there
+
+
 def _raw_body(parameter: Parameter, where: Body, kind: type) -> tuple[Getter, TakenBody]:
-    expected = where.media_type
+    expected, is_needed, or_default = where.media_type, parameter.default is REQUIRED, parameter.or_default
 
     def get(request: Request) -> Any:
+        if not is_needed and not request.body:
+            return or_default()
         if expected is not None and request.content_type[0] != expected:
             raise HTTPError(415, f"a body of type {expected} was expected")
         return request.body if kind is bytes else request.text
 
     default_type = "application/octet-stream" if kind is bytes else "text/plain"
-    return get, TakenBody((expected or default_type,), kind, expected is not None, where)
+    return get, TakenBody((expected or default_type,), kind, is_needed and expected is not None, where)
 
 
 def _refuse_bodiless(parameter: Parameter, methods: Sequence[str]) -> None:

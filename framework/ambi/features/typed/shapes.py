@@ -179,7 +179,7 @@ def too_deep() -> HTTPError:
 
 def as_texts(given: Mapping[str, Any], lists: frozenset[str]) -> dict[str, Any]:
     """Give what was sent by name: a list where one is wanted, or where a name came twice, which does not fit."""
-    return {name: one_or_all(values, name in lists) for name, values in by_name(given)}
+    return {name: one_or_all(values, name in lists) for name, values in by_name(given).items()}
 
 
 def one_or_all(values: list[Any], is_list: bool) -> Any:
@@ -187,7 +187,11 @@ def one_or_all(values: list[Any], is_list: bool) -> Any:
     return values if is_list or len(values) > 1 else values[0]
 
 
-def by_name(given: Mapping[str, Any]) -> Iterable[tuple[str, list[Any]]]:
+def by_name(given: Mapping[str, Any]) -> dict[str, list[Any]]:
     """Give each name with all its values."""
-    for name in given:
-        yield name, given.getlist(name) if isinstance(given, MultiDict) else [given[name]]
+    if not isinstance(given, MultiDict):
+        return {name: [value] for name, value in given.items()}
+    found: dict[str, list[Any]] = {}
+    for name, value in given.pairs():
+        found.setdefault(name, []).append(value)
+    return found
