@@ -18,7 +18,7 @@ from .faults import MAX_FAULTS, Fault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from typing import Any
 
 _OUTER = (dict, list, tuple, set, frozenset)
@@ -54,7 +54,7 @@ def _leaves(value: Any) -> Iterator[tuple[tuple[str | int, ...], str | int, Any]
     """Give all that holds nothing more, keys included: where that is which holds it, the step to it, and it."""
     outer: list[tuple[tuple[str | int, ...], Any]] = [((), [value])]
     for path, one in outer:  # which grows meanwhile
-        parts: Iterable[tuple[str | int, Any]] = enumerate(one)
+        parts: Any = enumerate(one)
         if one.__class__ is dict:
             yield from ((path, str(key), key) for key in one)
             parts = ((str(key), inner) for key, inner in one.items())
