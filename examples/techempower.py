@@ -14,7 +14,7 @@ See: https://github.com/TechEmpower/FrameworkBenchmarks/wiki/Project-Information
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from random import randint, sample
@@ -158,7 +158,8 @@ def find(db: sqlite3.Connection, key: int) -> World:
 
 def fill(db: sqlite3.Connection) -> None:
     """Make the tables, once: a second process waits here, and then finds them."""
-    db.execute("PRAGMA journal_mode = WAL")  # who reads does not wait for who writes
+    with suppress(sqlite3.OperationalError):  # another process does it just now
+        db.execute("PRAGMA journal_mode = WAL")  # who reads does not wait for who writes
     db.execute("BEGIN IMMEDIATE")
     with db:
         if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'world'").fetchone():

@@ -12,7 +12,7 @@ The list is in a file that is gone when the server stops. One that stays, and th
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -63,7 +63,8 @@ def database() -> Iterator[Path]:
     with TemporaryDirectory() as folder:
         path = Path(os.environ.get("TODO_DATABASE", f"{folder}/todos.db"))
         with closing(sqlite3.connect(path)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")  # who reads does not wait for who writes
+            with suppress(sqlite3.OperationalError):  # another worker does it just now
+                connection.execute("PRAGMA journal_mode = WAL")  # who reads does not wait for who writes
             connection.execute(TABLE)
         yield path
 

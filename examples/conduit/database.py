@@ -7,7 +7,9 @@ A transaction of SQLite that reads first and writes later fails if another one h
 write takes the lock at its first statement, and waits for it; those of GET never do.
 """
 
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, Insert, create_engine, event, text
@@ -96,10 +98,11 @@ def on_connect(connection: Any, _: object) -> None:
     for pragma in (
         f"busy_timeout = {BUSY_TIMEOUT_MS}",
         "foreign_keys = ON",
-        "journal_mode = WAL",
         "synchronous = NORMAL",  # a power cut may take the last transactions, and never the file
     ):
         cursor.execute(f"PRAGMA {pragma}")
+    with suppress(sqlite3.OperationalError):  # another process does it just now, which SQLite does not wait for
+        cursor.execute("PRAGMA journal_mode = WAL")
     cursor.close()
 
 

@@ -4,7 +4,9 @@ What is answered with a success is committed, before the answer is sent. Everyth
 and an answer of 400 and above too, since somebody who is told that it did not work must find nothing changed.
 """
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -78,5 +80,6 @@ def open_database(path: Path) -> Engine:
 def _prepare(connection: Any, _: object) -> None:
     """Have SQLite hold references, and let readers go on while somebody writes."""
     connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA journal_mode = WAL")
+    with suppress(sqlite3.OperationalError):  # another worker does it just now, which SQLite does not wait for
+        connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")  # a power cut may take the last posts, and never the file

@@ -1,4 +1,5 @@
 import logging
+from typing import Any
 
 import pytest
 
@@ -21,9 +22,11 @@ def test_a_crash_is_one_error_with_its_traceback(caplog: pytest.LogCaptureFixtur
     log_crash(HOSTILE, raised(KeyError("x")), "handler (app.py:3)")
     [record] = caplog.records
     assert (record.name, record.levelname) == ("ambi.error", "ERROR")
-    line = "GET\\n /a\\r\\nERROR forged\\x1b[2J crashed in handler (app.py:3)"
+    line = "GET\\n /a\\r\\nERROR\\x20forged\\x1b[2J crashed in handler (app.py:3)"
     assert record.getMessage() == f"{line} id={HOSTILE.id}"
     assert "in raised" in caplog.text
+    fields: Any = record
+    assert fields.path == "/a\\r\\nERROR forged\\x1b[2J", "a field of its own needs no more"
 
 
 def test_a_fault_of_the_client_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
@@ -35,8 +38,8 @@ def test_a_fault_of_the_client_is_no_error(caplog: pytest.LogCaptureFixture) -> 
         ("ambi.request", "DEBUG"),
     ]
     assert caplog.messages == [
-        "GET\\n /a\\r\\nERROR forged\\x1b[2J: 400 Bad Request: bad\\nline",
-        "GET\\n /a\\r\\nERROR forged\\x1b[2J: the client left",
+        "GET\\n /a\\r\\nERROR\\x20forged\\x1b[2J: 400 Bad Request: bad\\nline",
+        "GET\\n /a\\r\\nERROR\\x20forged\\x1b[2J: the client left",
     ]
 
 

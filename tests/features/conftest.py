@@ -18,15 +18,27 @@ _prefixes = count()
 
 
 @pytest.fixture(scope="session")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Give the URL of a redis-server of this session."""
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """Give a redis-server of this session, which runs from first to last."""
     pytest.importorskip("redis", reason="redis-py is not installed")
     if BINARY is None:
         pytest.skip(NEEDS_REDIS)
     server = RedisServer(tmp_path_factory.mktemp("redis"))
     server.start()
-    yield server.url
+    yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_url(redis_server: RedisServer) -> str:
+    """Give the URL of a redis-server of this session."""
+    return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def redis_socket_url(redis_server: RedisServer) -> str:
+    """Give the URL of the same server's socket in the file system."""
+    return redis_server.socket_url
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A real redis-server on a free loopback port, ended by its process id."""
+"""A real redis-server on a free loopback port and on a socket of the file system, ended by its process id."""
 
 import contextlib
 import shutil
@@ -23,6 +23,7 @@ class RedisServer:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
         self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.socket_url = f"unix://{folder}/redis.sock?db=0"
         self._folder = folder
         self._keep = keep
         self._process: subprocess.Popen[bytes] | None = None
@@ -35,6 +36,8 @@ class RedisServer:
             str(self.port),
             "--bind",
             "127.0.0.1",
+            "--unixsocket",
+            str(self._folder / "redis.sock"),
             "--save",
             "",
             "--dir",

@@ -101,6 +101,30 @@ def test_what_a_client_sends_is_quoted(app: App, client: Client, lines: Lines, t
     assert lines.one["path"] == shown
 
 
+def test_no_client_can_forge_a_field_of_a_line(app: App, client: Client, cell: Cell, lines: Lines) -> None:
+    """Fields are split at spaces, and each of ours stands where it always does."""
+    app.access_log(query=["page"])
+    app.get("/users/{name}")(cell.handler(lambda name: name))
+    forged = "7%20500%200B%201.0ms%20route=admin%20id=forged"
+    client.get(f"/users/{forged}?page={forged}", headers={"x-request-id": "true"})
+    who, method, path, status, size, took, route, name = lines.texts[0].split(" ")
+    assert (who, method) == ("127.0.0.1", "GET")
+    shown = r"7\x20500\x200B\x201.0ms\x20route=admin\x20id=forged"
+    assert path == f"/users/{shown}?page={shown}"
+    assert (status, size, took[-2:], route, name) == ("200", "36B", "ms", "route=/users/{name}", "id=true")
+    assert lines.one["path"] == f"/users/{shown}?page={shown}".replace(r"\x20", " "), "fields kept apart need no more"
+
+
+def test_the_address_of_a_client_is_quoted(app: App, make_client: MakeClient, lines: Lines) -> None:
+    """A server that believes a proxy may take it from a header field, and look at it no further."""
+    app.access_log()
+    inner_wsgi, inner_asgi, forged = app.wsgi, app.asgi, "10.0.0.1 GET /admin\n"
+    app.wsgi = lambda environ, start_response: inner_wsgi({**environ, "REMOTE_ADDR": forged}, start_response)
+    app.asgi = lambda scope, receive, send: inner_asgi({**scope, "client": (forged, 1)}, receive, send)
+    make_client(app).get("/a")
+    assert lines.texts[0].startswith(r"10.0.0.1\x20GET\x20/admin\n GET /a 404 ")
+
+
 def test_secrets_of_the_path_are_not_shown(app: App, client: Client, cell: Cell, lines: Lines) -> None:
     router = Router(prefix="/accounts")
     router.get("/reset/{token}/{rest:path}")(cell.handler(lambda token, rest: token))

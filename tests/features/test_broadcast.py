@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import random
 import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
@@ -429,24 +430,45 @@ def test_ids_grow(broadcast: Broadcast) -> None:
 
 
 @pytest.mark.parametrize(
-    "unknown", ["", "x", "1-", "-1", "1-2-3", "١-١", "99999999999999999999999", "$", "1\0", "a" * 5000]
-)
+    "unknown",
+    [
+        "", "x", "1-", "-1", "1-2-3", "١-١", "99999999999999999999999", "$", "1\0", "a" * 5000, "+", "(1-1", "1-*",
+        "18446744073709551616", "18446744073709551616-0", "0-18446744073709551616",
+        "18446744073709551615-18446744073709551615",  # the last there is: nothing comes after it
+    ],
+)  # fmt: skip
 def test_an_id_that_is_none_gives_all_that_is_left(broadcast: Broadcast, unknown: str) -> None:
     reset = Event("", event="reset")
     for n in range(3):
         broadcast.publish("room", n).wait()
     with broadcast.subscribe("room", after=unknown, if_missed=reset) as messages:
         assert next(messages) == reset
-        assert taken(messages, 3) == [0, 1, 2]
+        assert [messages.next_within(10).data for _ in range(3)] == [0, 1, 2]
         assert messages.missed
 
 
-def test_an_id_of_the_future_hides_nothing(broadcast: Broadcast) -> None:
+@pytest.mark.parametrize("future", ["18000000000000000-0", "18446744073709551615-18446744073709551614"])
+def test_an_id_of_the_future_hides_nothing(broadcast: Broadcast, future: str) -> None:
     broadcast.publish("room", 0).wait()
-    with broadcast.subscribe("room", after="18000000000000000-0") as messages:
+    with broadcast.subscribe("room", after=future) as messages:
         broadcast.publish("room", 1)
         assert next(messages).data == 1
         assert messages.missed
+
+
+def test_no_id_of_a_client_fails_a_subscription(broadcast: Broadcast) -> None:
+    """Whatever it is, what is published next comes."""
+    chance = random.Random(12)
+    parts = ["", "0", "00", "1", "-", "+", "(", "*", "$", ".", "e", "\0", "\n", " ", "é", "²", "x"]
+    parts += [str(number + offset) for number in (2**31, 2**63, 2**64, 10**19, 10**20) for offset in (-2, -1, 0, 1)]
+    ids = {"".join(chance.choices(parts, k=chance.randint(1, 4))) for _ in range(100)}
+    ids |= {f"{chance.choice(parts)}-{chance.choice(parts)}" for _ in range(100)}
+    for seen in sorted(ids):
+        broadcast.publish(seen + "?", "before")
+        with broadcast.subscribe(seen + "?", after=seen) as messages:
+            broadcast.publish(seen + "?", "after")
+            while messages.next_within(10).data != "after":
+                pass
 
 
 def test_zero_is_the_beginning(broadcast: Broadcast) -> None:

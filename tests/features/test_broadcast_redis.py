@@ -31,6 +31,19 @@ with broadcast.subscribe("to them") as messages:
     assert (message.data, message.id) == ("hello from the child", lines.strip())
 
 
+def test_a_socket_in_the_file_system_leads_there_too(
+    over_redis: MakeBroadcast, redis_socket_url: str, prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    by_socket = Broadcast(redis_socket_url, prefix=prefix)
+    try:
+        with over_redis().subscribe("room") as there, by_socket.subscribe("room") as here:
+            last = by_socket.publish("room", "hello").wait()
+            assert [(message.data, message.id) for message in (next(there), next(here))] == [("hello", last)] * 2
+    finally:
+        by_socket.close()
+    assert caplog.messages == []
+
+
 def test_a_client_resumes_at_another_process(over_redis: MakeBroadcast, redis_url: str, prefix: str) -> None:
     broadcast = over_redis()
     ids = [broadcast.publish("room", n).wait() for n in range(10)]
@@ -134,6 +147,14 @@ def test_entering_a_subscription_fails_without_redis_and_reading_one_waits_for_i
         messages.close()
     finally:
         broadcast.close()
+
+
+def test_what_the_library_makes_nothing_of_ends_no_thread(redis_url: str, no_leaks: None) -> None:
+    """An exception of a thread would fail the test; with that of the errands whoever publishes would wait for ever."""
+    broadcast = Broadcast(f"{redis_url}?no_such_option=1")
+    with pytest.raises(TypeError, match="no_such_option"):
+        broadcast.publish("room", 1).wait()
+    broadcast.close()
 
 
 def test_a_publisher_without_redis_is_told(passing_redis: RedisServer, no_leaks: None) -> None:

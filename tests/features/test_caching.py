@@ -1,5 +1,7 @@
 """What may be kept: the value of Cache-Control, and entity tags of what is sent, in every cell."""
 
+import copy
+import pickle
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -26,6 +28,11 @@ def app() -> App:
 
 
 # --- Cache-Control. Nothing is served, so there is no cell ---
+
+
+def through_pickle(protocol: int) -> Callable[[Any], Any]:
+    """Give what makes a value again from its pickle."""
+    return lambda value: pickle.loads(pickle.dumps(value, protocol))
 
 
 @pytest.mark.parametrize(
@@ -73,6 +80,12 @@ def test_cache_control_is_put_together(parts: dict[str, Any], value: str) -> Non
 def test_what_a_cache_control_cannot_say_is_refused(parts: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         CacheControl(**parts)
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, *map(through_pickle, range(pickle.HIGHEST_PROTOCOL + 1))])
+def test_it_can_be_copied_and_sent_to_another_process(again: Callable[[CacheControl], CacheControl]) -> None:
+    made = CacheControl(max_age=5, private=True)
+    assert (again(made), type(again(made))) == ("private, max-age=5", CacheControl)
 
 
 def test_a_cache_control_is_a_header_field(client: Client, app: App, cell: Cell) -> None:

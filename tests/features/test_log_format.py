@@ -300,6 +300,7 @@ def test_the_id_stands_at_the_end_where_the_message_does_not_have_it() -> None:
     assert TEXT.format(record("sold", request_id="abc-1")).endswith("shop: sold id=abc-1")
     assert TEXT.format(record("sold id=abc-1", request_id="abc-1")).endswith("shop: sold id=abc-1")
     assert TEXT.format(record("sold", request_id="-")).endswith("shop: sold")
+    assert TEXT.format(record("sold", request_id="s")).endswith("shop: sold id=s"), "a client may choose it"
 
 
 def test_a_stack_that_was_asked_for_is_in_the_text() -> None:

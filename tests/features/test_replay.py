@@ -9,6 +9,7 @@ from ambi import SSE, App, Event, Request
 from ambi.features.sse import Replay
 from ambi.testing import Client
 from tests.cells import Cell
+from tests.children import run_python
 from tests.features.event_stream import Reader
 
 
@@ -74,11 +75,53 @@ def test_a_client_is_told_that_something_may_be_lost() -> None:
 
 
 def test_an_id_of_an_earlier_process_is_not_taken_for_one_of_this(monkeypatch: pytest.MonkeyPatch) -> None:
-    earlier = Replay().add("a").id
+    """Nor one of another memory of this process, made at the same moment."""
     monkeypatch.setattr("time.time_ns", lambda: 10**18)
-    later = Replay()
+    earlier, later = Replay(), Replay()
+    seen = earlier.add("a").id
     later.add("b")
-    assert data_of(later.after(earlier)) == ["b"]
+    assert data_of(later.after(seen)) == ["b"]
+
+
+def test_an_id_of_another_worker_is_not_taken_for_one_of_this() -> None:
+    """A server may load the application, and add an event there, before it forks its workers."""
+    lines = run_python("""
+import os
+from ambi.features.sse import Replay
+
+replay = Replay()
+common = replay.add("common").id
+parent_reads, child_writes = os.pipe()
+if os.fork() == 0:
+    seen = [replay.add(f"of the child {n}").id for n in range(2)][0]
+    print([event.data for event in replay.after(common)], flush=True)
+    os.write(child_writes, seen.encode())
+    os._exit(0)
+os.wait()
+seen = os.read(parent_reads, 100).decode()
+for n in range(3):
+    replay.add(n)
+print([event.data for event in replay.after(seen, if_missed="missed") if event != "missed"])
+print([event.data for event in replay.after(common)])
+""")
+    assert lines.splitlines() == ["['of the child 0', 'of the child 1']", "['common', 0, 1, 2]", "[0, 1, 2]"]
+
+
+def test_a_forked_worker_does_not_wait_for_a_thread_that_it_does_not_have() -> None:
+    lines = run_python("""
+import os, signal
+from ambi.features.sse import Replay
+
+replay = Replay()
+with replay._lock():  # as another thread may, at the moment of a fork
+    child = os.fork()
+    if child == 0:
+        signal.alarm(10)
+        print(replay.add("one").data, flush=True)
+        os._exit(0)
+    os.waitpid(child, 0)
+""")
+    assert lines == "one\n"
 
 
 def test_the_last_of_two_with_one_id_counts() -> None:

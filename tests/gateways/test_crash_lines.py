@@ -140,6 +140,18 @@ def test_a_crash_is_one_line_with_its_route_and_id(
     assert len(record.trace_id) == 32
 
 
+def test_no_client_can_forge_a_field_of_the_line(
+    app: App, client: Client, cell: Cell, caplog: pytest.LogCaptureFixture
+) -> None:
+    in_handler(app, cell)
+    client.get("/orders/7%20crashed%20in%20x%20route=admin%20id=forged", headers={"x-request-id": "true"})
+    (record,) = crashes(caplog)
+    said = record.getMessage()
+    assert said.startswith(r"GET /orders/7\x20crashed\x20in\x20x\x20route=admin\x20id=forged crashed in in_handler.")
+    assert [word for word in said.split(" ") if "=" in word[:6]] == ["route=/orders/{id}", "name=order", "id=true"]
+    assert record.path == "/orders/7 crashed in x route=admin id=forged", "a field of its own needs no more"
+
+
 def test_a_crash_without_a_route_has_none(app: App, client: Client, caplog: pytest.LogCaptureFixture) -> None:
     @app.middleware
     def layer(request: Request) -> Middleware:

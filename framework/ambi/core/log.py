@@ -17,6 +17,7 @@ Facts
 - Neither query nor header fields are written anywhere: they hold what nobody should read in a log.
 - So may a path, such as that of a password reset: where a parameter of the route has such a name, the route's template
   stands in its place.
+- Words of a line are split at spaces, so what a client sent is one word of it. A field of a record needs no such care.
 """
 
 from __future__ import annotations
@@ -40,6 +41,16 @@ def shown_path(request: Request) -> str:
     return quote_for_log(route.path if route is not None and hides else request.path)
 
 
+def as_word(quoted: str) -> str:
+    """Make quoted text one word of a line, so that it cannot be taken for the words that follow it."""
+    return quoted.replace(" ", r"\x20")
+
+
+def _asked(request: Request) -> str:
+    """Give the method and the path of a request, as a line begins with them."""
+    return f"{as_word(quote_for_log(request.method, 40))} {as_word(shown_path(request))}"
+
+
 def log_crash(request: Request, error: BaseException, where: str) -> None:
     """Write the one error line of an unexpected exception."""
     import logging
@@ -48,7 +59,7 @@ def log_crash(request: Request, error: BaseException, where: str) -> None:
     fields = fields_of(request)
     handler = "" if fields["handler"] is None or fields["handler"] in where else f", of {fields['handler']}"
     logging.getLogger("ambi.error").error(
-        "%s %s crashed in %s%s %s", quote_for_log(request.method, 40), shown_path(request), where, handler, named,
+        "%s crashed in %s%s %s", _asked(request), where, handler, named,
         exc_info=(type(error), error, error.__traceback__), extra=fields,
     )  # fmt: skip
 
@@ -58,8 +69,8 @@ def log_not_shown(request: Request, why: str) -> None:
     import logging
 
     logging.getLogger("ambi.request").warning(
-        "%s %s: the debug page was not shown: %s",
-        quote_for_log(request.method, 40), shown_path(request), why, extra=fields_of(request),
+        "%s: the debug page was not shown: %s",
+        _asked(request), why, extra=fields_of(request),
     )  # fmt: skip
 
 
@@ -120,9 +131,8 @@ def log_refusal(request: Request, error: HTTPError) -> None:
     import logging
 
     logging.getLogger("ambi.request").info(
-        "%s %s: %s",
-        quote_for_log(request.method, 40),
-        shown_path(request),
+        "%s: %s",
+        _asked(request),
         quote_for_log(error),
         extra=fields_of(request),
     )
@@ -133,8 +143,8 @@ def log_timeout(request: Request, where: str, timeout_s: float) -> None:
     import logging
 
     logging.getLogger("ambi.request").warning(
-        "%s %s: %s was cancelled after %g s",
-        quote_for_log(request.method, 40), shown_path(request), where, timeout_s, extra=fields_of(request),
+        "%s: %s was cancelled after %g s",
+        _asked(request), where, timeout_s, extra=fields_of(request),
     )  # fmt: skip
 
 
@@ -142,9 +152,7 @@ def log_disconnect(request: Request) -> None:
     """Note at debug level that a client left before its request was complete."""
     import logging
 
-    logging.getLogger("ambi.request").debug(
-        "%s %s: the client left", quote_for_log(request.method, 40), shown_path(request), extra=fields_of(request)
-    )
+    logging.getLogger("ambi.request").debug("%s: the client left", _asked(request), extra=fields_of(request))
 
 
 def log_left(request: Request, error: Exception) -> None:
@@ -152,8 +160,8 @@ def log_left(request: Request, error: Exception) -> None:
     import logging
 
     logging.getLogger("ambi.request").info(
-        "%s %s: the client left, and the application there raised %s",
-        quote_for_log(request.method, 40), shown_path(request), quote_for_log(repr(error)), extra=fields_of(request),
+        "%s: the client left, and the application there raised %s",
+        _asked(request), quote_for_log(repr(error)), extra=fields_of(request),
     )  # fmt: skip
 
 
@@ -162,8 +170,8 @@ def log_cut(request: Request) -> None:
     import logging
 
     logging.getLogger("ambi.request").warning(
-        "%s %s: the stream was cut, as the server stops",
-        quote_for_log(request.method, 40), shown_path(request), extra=fields_of(request),
+        "%s: the stream was cut, as the server stops",
+        _asked(request), extra=fields_of(request),
     )  # fmt: skip
 
 
@@ -173,8 +181,8 @@ def log_slow(request: Request, took_s: float, where: str, mend: str) -> None:
 
     named = _named(request)
     logging.getLogger("ambi.slow").warning(
-        "%s %s held the event loop for %.2f s in %s; all other requests waited meanwhile. To mend it, %s. %s",
-        quote_for_log(request.method, 40), shown_path(request), took_s, where, mend, named,
+        "%s held the event loop for %.2f s in %s; all other requests waited meanwhile. To mend it, %s. %s",
+        _asked(request), took_s, where, mend, named,
         extra=fields_of(request),
     )  # fmt: skip
 
@@ -202,7 +210,7 @@ def log_redirect_loop(request: Request) -> None:
 
     logging.getLogger("ambi.request").warning(
         "%s is redirected to https though its X-Forwarded-Proto says that it came so: if a proxy in front wrote that,"
-        " this goes round in circles until the application is told to believe the proxy", shown_path(request)
+        " this goes round in circles until the application is told to believe the proxy", as_word(shown_path(request))
     )  # fmt: skip
 
 
@@ -210,7 +218,7 @@ def log_ignored_cookies(request: Request) -> None:
     """Note at debug level that cookies beyond the limits were not read."""
     import logging
 
-    logging.getLogger("ambi.request").debug("%s: cookies beyond the limits are ignored", shown_path(request))
+    logging.getLogger("ambi.request").debug("%s: cookies beyond the limits are ignored", as_word(shown_path(request)))
 
 
 def log_unreadable(request: Request, error: OSError) -> None:
@@ -218,9 +226,8 @@ def log_unreadable(request: Request, error: OSError) -> None:
     import logging
 
     logging.getLogger("ambi.request").warning(
-        "%s %s: %s",
-        quote_for_log(request.method, 40),
-        shown_path(request),
+        "%s: %s",
+        _asked(request),
         quote_for_log(error),
         extra=fields_of(request),
     )

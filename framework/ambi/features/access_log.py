@@ -6,7 +6,7 @@ Facts
 - A query may hold what nobody should read in a log (tokens, searches, addresses): only the arguments named are shown.
   So may a path, such as that of a password reset: where a parameter of the route has such a name, the template stands
   in its place. What no route matched is shown as it came.
-- What clients send is quoted: it can neither end a line nor hide a part of it.
+- What clients send is quoted: it can neither end a line nor hide a part of it, and of a line of text it is one word.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 
 from ..core.arguments import check_texts
 from ..core.errors import HTTPError, quote_for_log
-from ..core.log import SECRET_PARAMS
+from ..core.log import SECRET_PARAMS, as_word
 from ..core.middleware import Middleware
 from ..core.request import Request
 
@@ -93,8 +93,10 @@ def _json_line(fields: dict[str, Any]) -> str:
 
 
 def _text_line(fields: dict[str, Any]) -> str:
+    client = quote_for_log(fields["client"] or "-")  # a server may have it from a header field, and as it came
     return (
-        f"{fields['client'] or '-'} {fields['method']} {fields['path']} {fields['status'] or '-'} {fields['bytes']}B"
+        f"{as_word(client)} {as_word(fields['method'])} {as_word(fields['path'])}"
+        f" {fields['status'] or '-'} {fields['bytes']}B"
         f" {fields['duration_ms']:.1f}ms{'' if fields['complete'] else ' incomplete'} route={fields['route'] or '-'}"
         f" id={fields['id']}"
     )

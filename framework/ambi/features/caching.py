@@ -23,7 +23,7 @@ from ..core.response import Response
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Self
+    from typing import Any, Self
 
     from ..core.middleware import Middleware
     from ..core.request import Request
@@ -92,6 +92,10 @@ class CacheControl(str):
         timed = {name: whole_seconds(name, time) for name, time in times.items() if time is not None}
         _check({*said, *timed}, timed)
         return super().__new__(cls, ", ".join([*said, *(f"{name}={seconds}" for name, seconds in timed.items())]))
+
+    def __reduce__(self) -> tuple[Any, tuple[type[Self], str]]:
+        """Copy and pickle the text: the parts that it was made of are not kept."""
+        return str.__new__, (type(self), str(self))
 
 
 _CONTRADICTIONS = (

@@ -140,7 +140,7 @@ class ConsoleFormatter(logging.Formatter):
             level = f"{_COLORS.get(record.levelname, '')}{level}\x1b[0m"
         message = message_of(record)
         request_id = names_of(record).get("request_id", "")
-        if request_id and request_id not in message:
+        if request_id and f"id={request_id}" not in message.split(" "):  # a client may have chosen "a"
             message += f" id={request_id}"
         parts = [f"{time} {level} {quote_for_log(record.name, _MAX_NAME_CHARS)}: {_indented(message)}"]
         if exception := _exception_of(record, sys.maxsize):

@@ -17,9 +17,11 @@ See: https://html.spec.whatwg.org/multipage/server-sent-events.html
 from __future__ import annotations
 
 import collections
+import os
 import threading
-import time
+import weakref
 
+from ..core.chance import random_bytes
 from ..core.events import Event, check_retry
 from ..core.response import Stream
 
@@ -159,9 +161,9 @@ class Replay:
             raise ValueError(f"size must be a number of events, at least 1, not {size!r}")
         self._events: collections.deque[Event] = collections.deque(maxlen=size)
         self._locks: dict[str, threading.Lock] = {}  # made when first needed: gevent patches locks after a preload
-        # An id of an earlier process must not look like one of this: a number alone would.
-        self._begun = f"{time.time_ns() // 1_000_000:x}"
+        self._origin = ""  # of ids that are made here: a number alone would look like one of an earlier process
         self._count = 0
+        _all.add(self)
 
     def _lock(self) -> threading.Lock:
         return self._locks.setdefault("", threading.Lock())
@@ -172,7 +174,8 @@ class Replay:
         with self._lock():
             self._count += 1
             if not added.id:
-                added = added.with_id(f"{self._begun}-{self._count}")
+                self._origin = self._origin or random_bytes(8).hex()
+                added = added.with_id(f"{self._origin}-{self._count}")
             self._events.append(added)
         return added
 
@@ -195,3 +198,19 @@ class Replay:
             if events[index].id == last_event_id:
                 return events[index + 1 :]
         return events if if_missed is None else [if_missed, *events]
+
+    def _forget(self) -> None:
+        """Make ids of this process from now on, and wait for no thread of the one before it."""
+        self._origin = ""
+        self._locks.clear()
+
+
+_all: weakref.WeakSet[Replay] = weakref.WeakSet()
+
+
+def _forget_after_fork() -> None:
+    for replay in list(_all):
+        replay._forget()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)

@@ -137,6 +137,23 @@ def test_the_file_is_for_its_user_alone(tmp_path: Path) -> None:
     again.close()
 
 
+class Meets(sqlite3.Connection):
+    """A connection that meets another process at changing the file's mode: SQLite refuses one of them at once."""
+
+    def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
+        if "journal_mode" in sql:
+            raise sqlite3.OperationalError("database is locked")
+        return super().execute(sql, *args)
+
+
+def test_two_processes_may_make_the_file_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *args, **options: connect(*args, factory=Meets, **options))
+    store = SQLiteStore(tmp_path / "sessions.db")
+    store.save("a", {"key": (None, "1")}, ttl_s=60, new=True)
+    assert store.load("a") == {"key": "1"}
+
+
 def test_a_file_that_is_no_database_leaves_nothing_open(tmp_path: Path, no_leaks: None) -> None:
     path = tmp_path / "sessions.db"
     path.write_text("this is a text and no database, which is seen as soon as it is opened")
@@ -521,8 +538,11 @@ def test_a_websocket_reads_the_session_and_cannot_change_it(gateway: Any, in_sto
 # --- Redis ---
 
 
-def test_a_redis_session_in_every_cell(make_client: MakeClient, cell: Cell, redis_url: str, prefix: str) -> None:
-    store = RedisStore(redis_url, prefix=prefix)
+@pytest.mark.parametrize("url", ["redis_url", "redis_socket_url"])
+def test_a_redis_session_in_every_cell(
+    make_client: MakeClient, cell: Cell, url: str, prefix: str, request: pytest.FixtureRequest
+) -> None:
+    store = RedisStore(request.getfixturevalue(url), prefix=prefix)
     app = App()
     app.sessions(SECRET, store=store)
 

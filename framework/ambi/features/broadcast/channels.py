@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 FIRST: Final = (0, 0)
 _ID_LIMIT = 2**64
+_LAST: Final = (_ID_LIMIT - 1, _ID_LIMIT - 1)
+"""No message can follow this one, and Redis refuses to look for one."""
 
 
 def order_of(id: str) -> Order | None:
@@ -300,8 +302,9 @@ class Subscription:
         self._failure: BaseException | None = None
         if after is not None:
             order = order_of(after)
-            self._position = order or FIRST
-            if order is None:
+            is_one = order is not None and order != _LAST
+            self._position = order if is_one else FIRST
+            if not is_one:
                 self.note_missed()
         hub.begin(self, name)
 

@@ -189,7 +189,7 @@ class RedisHub(Hub):
                 break
         try:
             self._wake_follower()  # it may have begun another read since it was told to end
-        except redis.RedisError:
+        except Exception:  # whatever it is: the follower ends by itself when its read is over
             _log.debug("Redis could not be told of the end", exc_info=True)
         self._client.close()
 
@@ -394,9 +394,10 @@ class RedisHub(Hub):
 
 def _connect(url: str, timeout_s: float) -> Any:
     """Make a client; it connects when first used. Raises: ValueError for a URL that is none."""
+    keep_alive = {} if url.startswith("unix://") else {"socket_keepalive": True}  # redis-py refuses it for a file
     return _redis.Redis.from_url(
         url, decode_responses=False, protocol=2, socket_timeout=timeout_s, socket_connect_timeout=_TIMEOUT_S,
-        socket_keepalive=True, retry=Retry(NoBackoff(), 0),
+        retry=Retry(NoBackoff(), 0), **keep_alive,
     )  # fmt: skip
 
 

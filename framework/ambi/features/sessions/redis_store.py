@@ -67,9 +67,10 @@ class RedisStore:
             raise ImportError("RedisStore needs redis-py: pip install 'ambi[redis]'") from exc
         redis_py: Any = redis  # its annotations are too loose to be of use
         self._prefix = prefix
+        keep_alive = {} if url.startswith("unix://") else {"socket_keepalive": True}  # redis-py refuses it for a file
         self._client: Any = redis_py.Redis.from_url(
             url, decode_responses=True, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S,
-            socket_keepalive=True, retry=Retry(NoBackoff(), 1, (exceptions.ConnectionError,)),
+            retry=Retry(NoBackoff(), 1, (exceptions.ConnectionError,)), **keep_alive,
         )  # fmt: skip  # a connection that went stale is tried once more; a time-out is one
         self._save: Any = self._client.register_script(_SAVE)
         self._unlock: Any = self._client.register_script(_UNLOCK)
