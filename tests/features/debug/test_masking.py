@@ -19,6 +19,7 @@ from ambi.features.debug.describing import Describer
 from ambi.features.debug.masking import MASK, Masking, is_harmless, is_secret
 from ambi.testing import Client
 from tests.cells import Cell
+from tests.core.scaling import assert_linear
 from tests.features.debug.test_crash import FORMS
 from tests.profiles import examples
 
@@ -91,6 +92,7 @@ TEXTS = {
     "sent Bearer abc.def-ghi as asked": "sent Bearer • as asked",
     "Basic YWRhOmh1bnRlcg==": "Basic •",
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc_def was expired": "• was expired",
+    "see x-eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0": "see x-•",
     "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----": "•-----END RSA PRIVATE KEY-----",
     # and what must stay readable
     "KeyError: 'milk'": "KeyError: 'milk'",
@@ -112,6 +114,12 @@ TEXTS = {
 @pytest.mark.parametrize("text", TEXTS)
 def test_a_text_is_shown_without_the_secrets_in_it(text: str) -> None:
     assert Masking().clean(text) == TEXTS[text].replace("•", MASK)
+
+
+@pytest.mark.parametrize("piece", ["eyJaaaaaa-", "eyJ-", "eyJaaaaaa.", "eyJaaaaaa.a-", "basic ", "password=", "://a:"])
+def test_a_long_text_is_cleaned_in_linear_time(piece: str) -> None:
+    masking = Masking()
+    assert_linear(lambda size: piece * size, masking.clean, size=500)
 
 
 SOURCES = {

@@ -51,7 +51,7 @@ _IN_SOURCE = re.compile(
 )
 _URL = re.compile(r"""(://[^\s/?#'"@:]{0,256}:)([^\s'"<>]{1,512})@""")
 _BEARER = re.compile(r"""(?i)\b(bearer|basic)[ ]{1,2}([A-Za-z0-9._~+/=-]{6,})""")
-_JWT = re.compile(r"\beyJ[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*)?")
+_JWT = re.compile(r"(?<![\w-])(?=[\w-]+\.[\w-]{6})([\w-]*?\b)eyJ[\w-]{6,}\.[\w-]+(?:\.[\w-]*)?")  # one try a word
 _PEM = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]{0,10000}")
 _MAX_KNOWN = 10_000
 _OF_CODE: tuple[type, ...] = (FunctionType, BuiltinFunctionType, MethodType, ModuleType, type, ABCMeta)
@@ -157,7 +157,8 @@ class Masking:
             if known in text:
                 whole = known not in self._beginnings
                 text = text.replace(known, MASK) if whole else text[: text.index(known)] + MASK
-        text = _PEM.sub(MASK, _JWT.sub(MASK, _BEARER.sub(_without_credentials, _URL.sub(_without_password, text))))
+        text = _BEARER.sub(_without_credentials, _URL.sub(_without_password, text))
+        text = _PEM.sub(MASK, _JWT.sub(rf"\1{MASK}", text))
         return _clean_named(text, is_source=is_source)
 
     def end_of(self, text: str) -> str:

@@ -15,7 +15,8 @@ from ...core.json import check_depth
 from ...core.response import JSON_TYPE, assemble
 from ...core.url import encode_query
 from .faults import NoBody
-from .shapes import as_texts, too_deep
+from .packed import read_msgpack
+from .shapes import as_texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ URLENCODED = "application/x-www-form-urlencoded"
 FORM_TYPES = (URLENCODED, "multipart/form-data")
 BODY_TYPES = (JSON, MSGPACK[0])
 _OFFERS = (JSON, *MSGPACK, URLENCODED)
-_CONTAINERS = (list, dict)
 _VARY: Pair = ("vary", "accept")
 
 
@@ -71,30 +71,6 @@ def body_reader(shape: Shape, lists: frozenset[str], *, is_form: bool) -> Callab
         return shape.read_json(body)
 
     return read
-
-
-def read_msgpack(data: bytes, max_depth: int) -> Any:
-    """Read MessagePack. Raises: HTTPError 400 for what is none, or nested more deeply than JSON may be."""
-    from msgspec import DecodeError, msgpack
-
-    try:
-        value = msgpack.decode(data)
-    except (DecodeError, UnicodeDecodeError, RecursionError):
-        raise HTTPError(400, "the body is not valid MessagePack") from None
-    if len(data) > max_depth and _is_deeper(value, max_depth):  # a level takes one byte at least
-        raise too_deep()
-    return value
-
-
-def _is_deeper(value: Any, max_depth: int) -> bool:
-    """Tell whether more than so many lists and dicts are inside of each other."""
-    level = [value] if value.__class__ in _CONTAINERS else []
-    for _ in range(max_depth):
-        inside = (outer.values() if outer.__class__ is dict else outer for outer in level)
-        level = [part for parts in inside for part in parts if part.__class__ in _CONTAINERS]
-        if not level:
-            break
-    return bool(level)
 
 
 def write(request: Request, shape: Shape, value: Any, status: int) -> Response:

@@ -1,15 +1,26 @@
-"""Types that pydantic knows: its models and dataclasses, and what its `Field` or `annotated_types` constrain."""
+"""Types that pydantic knows: its models and dataclasses, and what its `Field` or `annotated_types` constrain.
+
+Facts
+- It reads NaN and the infinities in JSON, which are no JSON, and as infinities the numbers that are larger than floats
+  are, be they written as integers. Only what may have some is read twice: that takes longer than all the rest.
+"""
 
 from __future__ import annotations
 
 import json
+from math import isinf
 from typing import Any, get_args
 
 from pydantic import BaseModel, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
 from ...core.errors import HTTPError
 from .faults import MAX_FAULTS, Fault, Misfit
-from .shapes import Field, WholeNumbers
+from .shapes import Field, WholeNumbers, too_deep
+
+_ZEROS = bytes.maketrans(b"123456789E", b"000000000e")
+_MANY_DIGITS = b"0" * 200
+_MOST_DIGITS = 308
+_OUTER = (dict, list, tuple, set, frozenset)
 
 
 class PydanticShape:
@@ -41,11 +52,23 @@ class PydanticShape:
 
     def read_json(self, data: bytes, /) -> Any:
         """Read a value from JSON."""
+        if _may_be_infinite(data):
+            return self._read_finite(data)
+        return self._read_json(data)
+
+    def _read_finite(self, data: bytes) -> Any:
+        has_large_integers = _check_finite(data)
+        value = self._read_json(data)
+        if has_large_integers and _has_infinite(self.adapter.dump_python(value, exclude_unset=True, warnings=False)):
+            raise _no_json()
+        return value
+
+    def _read_json(self, data: bytes) -> Any:
         try:
             return self.adapter.validate_json(data)
         except ValidationError as exc:
             if exc.error_count() == 1 and exc.errors(include_url=False)[0]["type"] == "json_invalid":
-                raise HTTPError(400, "the body is not valid JSON") from None
+                raise _no_json() from None
             numbers = WholeNumbers()
             plain = json.loads(data, parse_float=numbers.read)
             if numbers.has_some:  # a strict model takes them for something else
@@ -87,6 +110,48 @@ class PydanticShape:
                     for name, info in kind.model_fields.items()
                 ]
         return None
+
+
+def _may_be_infinite(data: bytes) -> bool:
+    """Tell whether there may be numbers beyond all floats: less than 200 digits with two of an exponent are none."""
+    zeros = data.translate(_ZEROS, b"+")
+    return b"NaN" in data or b"Infinity" in data or b"0e000" in zeros or _MANY_DIGITS in zeros
+
+
+def _check_finite(data: bytes) -> bool:
+    """Refuse what is not finite, and tell whether there are integers that as floats would not be."""
+    large: list[str] = []
+
+    def read_integer(text: str) -> int:
+        if len(text) > _MOST_DIGITS:
+            large.append(text)
+        return 0
+
+    try:
+        json.loads(data, parse_float=WholeNumbers().read, parse_int=read_integer, parse_constant=_refuse_constant)
+    except ValueError:
+        raise _no_json() from None
+    except RecursionError:
+        raise too_deep() from None
+    return bool(large)
+
+
+def _has_infinite(plain: Any) -> bool:
+    level: list[Any] = [plain]
+    while level:
+        if any(part.__class__ is float and isinf(part) for part in level):
+            return True
+        inside = (outer.values() if outer.__class__ is dict else outer for outer in level if outer.__class__ in _OUTER)
+        level = [part for parts in inside for part in parts]
+    return False
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON value")
+
+
+def _no_json() -> HTTPError:
+    return HTTPError(400, "the body is not valid JSON")
 
 
 def _wire_name(name: str, info: Any) -> str:
