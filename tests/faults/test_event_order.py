@@ -151,7 +151,8 @@ def test_the_judge_of_schedules_sees_what_is_wrong(monkeypatch: pytest.MonkeyPat
             give_back(side._worker)
             side._worker = None
 
-    monkeypatch.setattr(to_thread.SyncSide, "release", forget)
+    monkeypatch.setattr(to_thread.SyncSide, "rest", forget)
+    monkeypatch.setattr(to_thread.SyncSide, "step_out", lambda side: None)
     monkeypatch.setattr(sys.modules["tests.faults.leftovers"], "PATIENCE_S", 0.05)
     [cell, *_] = [cell for cell in ASGI if not cell.is_async] or ASGI
     visit = Visit("crossing", 0, (1,), None, (), natively=False)

@@ -176,7 +176,7 @@ def _add_work(app: App) -> None:
     def limited() -> str:
         return "not too often"
 
-    @app.get("/held")
+    @app.get("/soak/held")
     async def held() -> dict[str, Any]:
         return describe(sample())
 

@@ -205,5 +205,5 @@ def _held(server: Running) -> Sample:
     """Ask what it holds, when what has been left is gone."""
     time.sleep(SETTLED_S)
     with server.connect(WAIT_S) as connection:
-        connection.send(request_bytes("GET", "/held", [CLOSE], host=HOST))
+        connection.send(request_bytes("GET", "/soak/held", [CLOSE], host=HOST))
         return sample_of(json.loads(connection.read_answer().body))
