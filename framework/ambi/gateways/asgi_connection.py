@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from ..core.request import Request
     from ..core.sides import Side
+    from .asgi_early_body import EarlyBody
 
     Receive = Callable[[], Awaitable[Any]]
 
@@ -58,7 +59,7 @@ class Connection:
         self._request: Request | None = request
         self._receive = receive
         self._watch: _Watch | None = None
-        self._early: _Early | None = None
+        self._early: EarlyBody | None = None
         self._is_asked = False  # for the body; or there is nothing to ask for any more
         self._is_reading = False
         self._is_read = False  # by one who waits for the leaving
@@ -191,10 +192,12 @@ class Connection:
         """Take in what is not read of the body, and wait until the client has left."""
         from anyio import sleep
 
+        from .asgi_early_body import EarlyBody
+
         if not self.is_gone:
             request = self._of_request()
             may_ask = self._is_asked or request._edge.field(request, "expect") is None
-            self._early = _Early(self._receive, may_ask=may_ask, is_taken=self._is_reading)
+            self._early = EarlyBody(self._receive, may_ask=may_ask, is_taken=self._is_reading)
             self._receive = self._early.next
             await self._early.take_in()
             self.is_gone = self.is_gone or not self._early.is_over
@@ -230,85 +233,6 @@ class Connection:
             self._early.is_over = True
         if self._watch is not None:
             self._watch.scope.cancel()
-
-
-class _Early:
-    """What comes of a body while one waits for its client to leave: whoever receives takes turns.
-
-    Attributes:
-        has_come: all of the body has.
-        is_over: the request, so that nothing is received for it.
-        turn: to receive.
-    """
-
-    def __init__(self, receive: Receive, *, may_ask: bool, is_taken: bool) -> None:
-        from collections import deque
-
-        import anyio
-
-        self._receive = receive
-        self._messages: deque[Any] = deque()
-        self._bytes = 0
-        self._may_ask = may_ask
-        self._leaving: Any = None  # the message that says so
-        self._news = anyio.Event()
-        self.has_come = self.is_over = False
-        self.turn = anyio.Semaphore(0 if is_taken else 1, fast_acquire=True)
-
-    async def next(self) -> Any:
-        """Give the next message, to one who reads the body."""
-        self.ask()
-        if not self._messages:
-            async with self.turn:
-                if not self._messages:
-                    return await self._take()
-        message = self._messages.popleft()
-        self._bytes -= len(message.get("body", b""))
-        self._news.set()
-        return message
-
-    def ask(self) -> None:
-        """Let the client be asked for its body."""
-        self._may_ask = True
-        self._news.set()
-
-    async def take_in(self) -> None:
-        """Receive what nobody reads, until the client has left."""
-        import anyio
-
-        while not self._has_ended:
-            if not self._may_ask or (self._bytes >= AHEAD_BYTES and not self.has_come):
-                self._news = anyio.Event()
-                await self._news.wait()
-                continue
-            async with self.turn:
-                if not self._has_ended:
-                    await self._keep()
-
-    @property
-    def _has_ended(self) -> bool:
-        return self.is_over or self._leaving is not None
-
-    async def _keep(self) -> None:
-        is_body = not self.has_come
-        try:
-            message = await self._take()
-        except Exception:  # whatever a server raises here: nobody is there to receive from any more
-            self._leaving = message = {"type": "http.disconnect"}
-        if is_body and self._leaving is None:
-            self._messages.append(message)
-            self._bytes += len(message.get("body", b""))
-
-    async def _take(self) -> Any:
-        """Receive a message, by the one whose turn it is."""
-        if self._leaving is not None:
-            return self._leaving
-        message = await self._receive()
-        if message["type"] == "http.disconnect":
-            self._leaving = message
-        elif not message.get("more_body", False):
-            self.has_come = True
-        return message
 
 
 @cache
