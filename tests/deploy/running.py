@@ -21,7 +21,10 @@ import pytest
 
 import ambi
 
-START_S, STOP_S = 20.0, 10.0
+START_S, STOP_S = 20.0, 40.0
+"""How long a server may take to start, and to stop. A signal that meets gunicorn's gthread worker while it hands a request
+to its threads lets it wait for a lock that it holds itself (`handle_quit` in `submit`); after `graceful_timeout`, 30 s, it
+is killed."""
 SETTINGS = ("GRANIAN_", "GUNICORN_", "HYPERCORN_", "UVICORN_", "UWSGI_", "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS")
 """What the shell of whoever runs this may say to a server."""
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.pages import blocks, files, write
-from tests.deploy.running import ask, free_port, need, serve, slow
+from tests.deploy.running import STOP_S, ask, free_port, need, serve, slow
 
 PAGE = "deploy/containers.md"
 DOCKERFILE = files(PAGE)["Dockerfile"].replace("\\\n", " ")
@@ -73,7 +73,6 @@ def test_the_command_serves_and_the_check_tells_whether_it_does(server: str, tmp
         assert ask(("127.0.0.1", port), "/async").status == 200
         assert is_healthy(), program.log
         program.terminate()
-        # gunicorn loses what it tells a worker that is starting still, and kills it when its time to stop is over (30 s).
-        assert program.ended_within(10 if server != "gunicorn" else 40), program.log
+        assert program.ended_within(STOP_S), program.log
         assert program.process.returncode in (0, -15)  # uvicorn ends by the signal that stopped it
     assert not is_healthy()

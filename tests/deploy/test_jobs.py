@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.pages import commands, write
-from tests.deploy.running import ask, free_port, need, path_of, run, serve, slow, wait_for
+from tests.deploy.running import STOP_S, ask, free_port, need, path_of, run, serve, slow, wait_for
 
 PAGE = "jobs.md"
 WORKERS = {"arq": "arq", "dramatiq": "dramatiq"}
@@ -123,6 +123,6 @@ def test_a_worker_leaves_a_job_that_it_was_killed_in_to_the_next(redis_url: str,
     with run("arq jobs.WorkerSettings", tmp_path, env={"REDIS_URL": url}) as first:
         wait_for(lambda: "try 1" in first.log, first)
         first.terminate()  # without job_completion_wait: what runs is cancelled
-        assert first.ended_within(10), first.log
+        assert first.ended_within(STOP_S), first.log
     with run("arq jobs.WorkerSettings", tmp_path, env={"REDIS_URL": url}) as second:
         wait_for(lambda: "try 2" in second.log and "done" in second.log, second)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.deploy.pages import files, write
-from tests.deploy.running import Events, Program, ask, connection_to, free_port, need, serve
+from tests.deploy.running import STOP_S, Events, Program, ask, connection_to, free_port, need, serve
 
 PAGE = "deploy/kubernetes.md"
 HOST = {"Host": "shop.example.com"}
@@ -130,7 +130,7 @@ def test_replicas_share_and_a_client_of_one_that_goes_misses_nothing(replicas: l
             while True:
                 events.next()
         assert time.monotonic() - started < 5
-    assert first.program.ended_within(10), first.program.log
+    assert first.program.ended_within(STOP_S), first.program.log
 
     assert ask(second.address, "/cart/milk", "POST", headers=cookie).json() == ["tea", "milk"]  # while nobody listens
     with Events(subscriber(second), "/live", last_id=seen["id"]) as events:

@@ -17,7 +17,7 @@ import pytest
 
 from tests.deploy.nginx import SITE, Site, nginx
 from tests.deploy.pages import blocks, commands, write
-from tests.deploy.running import Events, Program, need, serve, slow
+from tests.deploy.running import STOP_S, Events, Program, need, serve, slow
 from tests.servers.nginx import CLIENT
 
 MIB = 1024**2
@@ -141,5 +141,5 @@ def test_a_stop_ends_open_event_streams_well(server: str, tmp_path: Path) -> Non
             while True:
                 events.next()
         assert time.monotonic() - started < 5
-        assert program.ended_within(10)
+        assert program.ended_within(STOP_S)
         assert "Traceback" not in program.log

@@ -15,7 +15,20 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.pages import commands, files, write
-from tests.deploy.running import ALL, Events, Program, ask, connection_to, free_port, need, path_of, run, serve, slow
+from tests.deploy.running import (
+    ALL,
+    STOP_S,
+    Events,
+    Program,
+    ask,
+    connection_to,
+    free_port,
+    need,
+    path_of,
+    run,
+    serve,
+    slow,
+)
 from tests.servers.nginx import make_certificate
 
 PAGES = ("gunicorn", "uvicorn", "hypercorn", "granian")
@@ -88,7 +101,7 @@ def stops_well(program: Program, events: Events, *, cuts: bool) -> None:
         while True:
             events.next()
     assert time.monotonic() - started < 8
-    assert program.ended_within(10), program.log
+    assert program.ended_within(STOP_S), program.log
 
 
 def speaks_http_2(port: int, folder: Path) -> tuple[str, str] | None:
@@ -121,7 +134,7 @@ def test_the_hooks_start_the_lifespan_with_the_worker(tmp_path: Path) -> None:
             time.sleep(0.05)  # without a single request
         assert "started" in program.log
         program.terminate()
-        assert program.ended_within(10)
+        assert program.ended_within(STOP_S)
         assert "stopped" in program.log
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.pages import commands, files, write
-from tests.deploy.running import ask, need, path_of, run, slow, wait_for
+from tests.deploy.running import STOP_S, ask, need, path_of, run, slow, wait_for
 
 PAGE = "deploy/systemd.md"
 BIN = Path(sys.executable).parent
@@ -89,7 +89,7 @@ def test_a_server_takes_the_socket_that_is_handed_over(server: str, tmp_path: Pa
             wait_for(lambda: _answers(path), program)
             assert ask(path, "/async").status == 200
             os.kill(program.process.pid, signal.SIGTERM)
-            assert program.ended_within(10), program.log
+            assert program.ended_within(STOP_S), program.log
     assert Path(path).exists()  # it is systemd's, and is there for the next one
 
 

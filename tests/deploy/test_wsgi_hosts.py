@@ -16,7 +16,19 @@ import pytest
 from tests.deploy.apache import apache, why_not
 from tests.deploy.nginx import AROUND
 from tests.deploy.pages import blocks, commands, files, write
-from tests.deploy.running import Events, accepts, ask, connection_to, free_port, need, run, serve, slow, wait_for
+from tests.deploy.running import (
+    STOP_S,
+    Events,
+    accepts,
+    ask,
+    connection_to,
+    free_port,
+    need,
+    run,
+    serve,
+    slow,
+    wait_for,
+)
 
 PAGE = "deploy/wsgi-hosts.md"
 
@@ -59,7 +71,7 @@ def test_uwsgi_serves_behind_nginx(tmp_path: Path) -> None:
         with Events(connection_to(address), "/ticks") as events:
             assert [events.next()["data"] for _ in range(2)] == ["0", "1"]
         program.terminate()
-        assert program.ended_within(10), program.log
+        assert program.ended_within(STOP_S), program.log
 
 
 @slow
@@ -76,7 +88,7 @@ def test_waitress_serves_and_stops_where_the_application_says_how(tmp_path: Path
     with serve(command.replace("8000", str(port)), tmp_path, ("127.0.0.1", port)) as program:
         assert ask(("127.0.0.1", port), "/").text == "home"
         os.kill(program.process.pid, signal.SIGTERM)
-        assert program.ended_within(10), program.log
+        assert program.ended_within(STOP_S), program.log
         assert "stopped" in program.log
 
 

@@ -12,6 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+STOP_S = 40
+"""How long a server may take to stop. A signal that meets gunicorn's gthread worker while it hands a request to its threads
+lets it wait for a lock that it holds itself; it is killed after `graceful_timeout`, 30 s."""
 OWN = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "COLUMNS", "NOX_CURRENT_SESSION", "PYTEST_ADDOPTS")
 
 
@@ -69,7 +72,7 @@ class Place:
         try:
             yield log
             server.send_signal(signal.SIGINT)
-            status = server.wait(20)
+            status = server.wait(STOP_S)
             if status not in (0, -signal.SIGINT, 130):
                 raise Failed(f"{command}: status {status}\n{log.read_text(errors='replace')[-6000:]}")
         except subprocess.TimeoutExpired:
