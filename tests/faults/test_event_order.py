@@ -113,7 +113,7 @@ async def play(cell: Cell, schedule: list[Visit], folder: Path, records: Records
         await leftovers.check_on_loop(str(number))
         assert server.broken == []
         if schedule[number].leaves is None and not schedule[number].cancelled:
-            assert KINDS[schedule[number].kind].answers in server.answer
+            assert KINDS[schedule[number].kind].answers in server.answer, (server.sent, leftovers.errors())
     assert leftovers.errors() == []
     following = Server(app, KINDS["crossing"], "last")
     await following.run()
