@@ -7,7 +7,7 @@ import pytest
 
 from ambi.bridge.to_loop import LoopSide
 from ambi.bridge.to_thread import SyncSide
-from tests.cells import CELLS, Cell
+from tests.cells import CELLS, GATEWAYS, Cell
 
 
 class Hops:
@@ -46,6 +46,13 @@ def hops(monkeypatch: pytest.MonkeyPatch) -> Hops:
 @pytest.fixture(params=[cell for cell in CELLS if cell.gateway == "asgi"], ids=str)
 def asgi_cell(request: pytest.FixtureRequest, no_leaks: None, no_blocking: None) -> Cell:
     """Give the cells of ASGI, for what a WSGI server does not do: cancel, and share one loop between requests."""
+    found: Cell = request.param
+    return found
+
+
+@pytest.fixture(params=[cell for cell in GATEWAYS if cell.gateway == "asgi"], ids=lambda cell: cell.backend)
+def loop_cell(request: pytest.FixtureRequest, no_leaks: None, no_blocking: None) -> Cell:
+    """Give one cell for each loop: which colour a handler has, the test says."""
     found: Cell = request.param
     return found
 

@@ -13,17 +13,10 @@ from ambi.bridge import workers
 from ambi.bridge.to_thread import limiter_of
 from ambi.features.sessions import MemoryStore
 from tests.calls import scope_of
-from tests.cells import GATEWAYS, Cell
+from tests.cells import Cell
 
 WAITING = 3
 """Requests that wait for their clients, where one thread may be busy."""
-
-
-@pytest.fixture(params=[cell for cell in GATEWAYS if cell.gateway == "asgi"], ids=lambda cell: cell.backend)
-def asgi_cell(request: pytest.FixtureRequest, no_leaks: None, no_blocking: None) -> Cell:
-    """Give one cell for each loop: which colour a handler has, the test says."""
-    found: Cell = request.param
-    return found
 
 
 @pytest.fixture
@@ -114,17 +107,17 @@ async def never() -> AsyncIterator[str]:
     await anyio.sleep_forever()
 
 
-def test_a_stream_of_the_loop_that_a_blocking_handler_made(app: App, asgi_cell: Cell) -> None:
+def test_a_stream_of_the_loop_that_a_blocking_handler_made(app: App, loop_cell: Cell) -> None:
     app.get("/events")(lambda: SSE(never()))
-    assert statuses_beside(app, asgi_cell, scope_of("/events"), NO_BODY) == {200}
+    assert statuses_beside(app, loop_cell, scope_of("/events"), NO_BODY) == {200}
 
 
-def test_a_client_that_takes_nothing(app: App, asgi_cell: Cell) -> None:
+def test_a_client_that_takes_nothing(app: App, loop_cell: Cell) -> None:
     app.get("/large")(lambda: b"x" * 100_000)
-    assert statuses_beside(app, asgi_cell, scope_of("/large"), NO_BODY, takes=1) == {200}
+    assert statuses_beside(app, loop_cell, scope_of("/large"), NO_BODY, takes=1) == {200}
 
 
-def test_a_client_that_takes_nothing_of_a_response_that_more_comes_after(app: App, asgi_cell: Cell) -> None:
+def test_a_client_that_takes_nothing_of_a_response_that_more_comes_after(app: App, loop_cell: Cell) -> None:
     ran: list[int] = []
 
     @app.get("/large")
@@ -132,20 +125,20 @@ def test_a_client_that_takes_nothing_of_a_response_that_more_comes_after(app: Ap
         request.after(ran.append, 1)
         return b"x" * 100_000
 
-    assert statuses_beside(app, asgi_cell, scope_of("/large"), NO_BODY, takes=1) == {200}
+    assert statuses_beside(app, loop_cell, scope_of("/large"), NO_BODY, takes=1) == {200}
     assert ran  # the rest runs in tasks of its own, one after the other
 
 
-def test_an_async_handler_that_waits_inside_a_blocking_layer(layered: App, asgi_cell: Cell) -> None:
+def test_an_async_handler_that_waits_inside_a_blocking_layer(layered: App, loop_cell: Cell) -> None:
     @layered.get("/poll", cancel_on_disconnect=True)
     async def poll() -> None:
         await anyio.sleep_forever()
 
-    assert statuses_beside(layered, asgi_cell, scope_of("/poll"), NO_BODY) == {200}
+    assert statuses_beside(layered, loop_cell, scope_of("/poll"), NO_BODY) == {200}
 
 
 @pytest.mark.parametrize("blocking", [True, False], ids=["def", "async def"])
-def test_a_body_that_does_not_come_inside_a_blocking_layer(layered: App, asgi_cell: Cell, blocking: bool) -> None:
+def test_a_body_that_does_not_come_inside_a_blocking_layer(layered: App, loop_cell: Cell, blocking: bool) -> None:
     def handler(request: Request) -> str:
         return str(len(request.body))
 
@@ -154,19 +147,19 @@ def test_a_body_that_does_not_come_inside_a_blocking_layer(layered: App, asgi_ce
 
     layered.post("/slow")(handler if blocking else async_handler)
     scope = scope_of("/slow", method="POST", headers=[(b"transfer-encoding", b"chunked")])
-    assert statuses_beside(layered, asgi_cell, scope, A_PART) == {200}
+    assert statuses_beside(layered, loop_cell, scope, A_PART) == {200}
 
 
-def test_a_body_that_a_blocking_handler_reads_by_pieces(app: App, asgi_cell: Cell) -> None:
+def test_a_body_that_a_blocking_handler_reads_by_pieces(app: App, loop_cell: Cell) -> None:
     @app.post("/upload")
     def upload(stream: BodyStream) -> str:
         return str(sum(len(piece) for piece in stream))
 
     scope = scope_of("/upload", method="POST", headers=[(b"transfer-encoding", b"chunked")])
-    assert statuses_beside(app, asgi_cell, scope, A_PART) == {200}
+    assert statuses_beside(app, loop_cell, scope, A_PART) == {200}
 
 
-def test_a_websocket_inside_a_blocking_layer(layered: App, asgi_cell: Cell) -> None:
+def test_a_websocket_inside_a_blocking_layer(layered: App, loop_cell: Cell) -> None:
     @layered.websocket("/ws")
     async def ws(ws: WebSocket) -> None:
         await ws.accept()
@@ -174,10 +167,10 @@ def test_a_websocket_inside_a_blocking_layer(layered: App, asgi_cell: Cell) -> N
             pass
 
     scope = {**scope_of("/ws"), "type": "websocket", "subprotocols": []}
-    assert statuses_beside(layered, asgi_cell, scope, {"type": "websocket.connect"}) == {200}
+    assert statuses_beside(layered, loop_cell, scope, {"type": "websocket.connect"}) == {200}
 
 
-def test_requests_that_wait_for_the_lock_of_a_session(app: App, asgi_cell: Cell) -> None:
+def test_requests_that_wait_for_the_lock_of_a_session(app: App, loop_cell: Cell) -> None:
     app.sessions(secret="s" * 32, store=MemoryStore())
 
     @app.post("/begin")
@@ -205,10 +198,10 @@ def test_requests_that_wait_for_the_lock_of_a_session(app: App, asgi_cell: Cell)
                 each.leave()
         return found
 
-    assert anyio.run(main, backend=asgi_cell.backend) == {200}
+    assert anyio.run(main, backend=loop_cell.backend) == {200}
 
 
-def test_who_is_back_does_not_wait_for_those_that_wait_for_it(app: App, asgi_cell: Cell) -> None:
+def test_who_is_back_does_not_wait_for_those_that_wait_for_it(app: App, loop_cell: Cell) -> None:
     lock = threading.Lock()
 
     def holding(request: Request) -> Middleware:
@@ -231,10 +224,10 @@ def test_who_is_back_does_not_wait_for_those_that_wait_for_it(app: App, asgi_cel
                 group.start_soon(client.ask, app, scope_of("/held"))
         return [client.messages[0]["status"] for client in clients]
 
-    assert anyio.run(main, backend=asgi_cell.backend) == [200, 200]
+    assert anyio.run(main, backend=loop_cell.backend) == [200, 200]
 
 
-def test_those_that_are_in_are_bounded(layered: App, asgi_cell: Cell) -> None:
+def test_those_that_are_in_are_bounded(layered: App, loop_cell: Cell) -> None:
     busy: list[int] = []
     most: list[int] = []
 
@@ -251,12 +244,12 @@ def test_those_that_are_in_are_bounded(layered: App, asgi_cell: Cell) -> None:
             for _ in range(5):
                 group.start_soon(Client(NO_BODY).ask, layered, scope_of("/work"))
 
-    anyio.run(main, backend=asgi_cell.backend)
+    anyio.run(main, backend=loop_cell.backend)
     assert max(most) == 1
 
 
 def test_where_threads_are_many_a_request_keeps_its_place(
-    layered: App, asgi_cell: Cell, monkeypatch: pytest.MonkeyPatch
+    layered: App, loop_cell: Cell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workers, "_MANY", 0)
 
@@ -264,7 +257,7 @@ def test_where_threads_are_many_a_request_keeps_its_place(
     async def poll() -> None:
         await anyio.sleep_forever()
 
-    assert 503 in statuses_beside(layered, asgi_cell, scope_of("/poll"), NO_BODY)
+    assert 503 in statuses_beside(layered, loop_cell, scope_of("/poll"), NO_BODY)
 
 
 # --- the request is over, and something of it is not ---
@@ -286,7 +279,7 @@ async def settles(app: App) -> bool:
 
 
 @pytest.mark.parametrize("blocking", [True, False], ids=["def", "async def"])
-def test_a_question_of_a_request_that_is_over_takes_no_place(app: App, asgi_cell: Cell, blocking: bool) -> None:
+def test_a_question_of_a_request_that_is_over_takes_no_place(app: App, loop_cell: Cell, blocking: bool) -> None:
     asked: list[bool] = []
 
     def work(request: Request) -> None:
@@ -311,15 +304,15 @@ def test_a_question_of_a_request_that_is_over_takes_no_place(app: App, asgi_cell
                 await anyio.sleep(0.01)
         return await settles(app) and await page(app) == 200
 
-    assert anyio.run(main, backend=asgi_cell.backend)
+    assert anyio.run(main, backend=loop_cell.backend)
 
 
 @pytest.mark.parametrize("blocking", [True, False], ids=["def", "async def"])
 def test_a_worker_belongs_to_what_goes_on_when_its_layer_has_answered(
-    app: App, asgi_cell: Cell, blocking: bool
+    app: App, loop_cell: Cell, blocking: bool
 ) -> None:
     """A layer of asyncio's own: `asyncio.wait` leaves the task alone, where a task group would wait for it."""
-    if asgi_cell.backend == "trio":
+    if loop_cell.backend == "trio":
         pytest.skip("trio has no tasks that outlive their parents")
     same_thread: list[bool] = []
     is_busy: list[bool] = []
@@ -358,6 +351,6 @@ def test_a_worker_belongs_to_what_goes_on_when_its_layer_has_answered(
         assert await settles(app)
         return found
 
-    assert anyio.run(main, backend=asgi_cell.backend) == [503, 200]
+    assert anyio.run(main, backend=loop_cell.backend) == [503, 200]
     assert same_thread == [True]
     assert is_busy == [blocking]

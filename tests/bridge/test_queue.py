@@ -10,19 +10,12 @@ import pytest
 
 from ambi import SSE, App, CallNext, HTTPError, Layer, Limits, Middleware, Request, Response, Stream
 from tests.calls import call_asgi, scope_of
-from tests.cells import GATEWAYS, Cell
+from tests.cells import Cell
 
 Answer = tuple[int, dict[str, str], bytes]
 Ask = Callable[[str], Awaitable[Answer]]
 
 WAIT_S = 0.05
-
-
-@pytest.fixture(params=[cell for cell in GATEWAYS if cell.gateway == "asgi"], ids=lambda cell: cell.backend)
-def asgi_cell(request: pytest.FixtureRequest, no_leaks: None, no_blocking: None) -> Cell:
-    """Give one cell for each loop: which colour a handler has, the test says."""
-    found: Cell = request.param
-    return found
 
 
 @pytest.fixture
@@ -81,7 +74,7 @@ def assert_busy(answer: Answer) -> None:
     assert b"the server is busy; come again later" in body
 
 
-def test_a_handler_that_gets_no_thread_is_a_503(app: App, asgi_cell: Cell) -> None:
+def test_a_handler_that_gets_no_thread_is_a_503(app: App, loop_cell: Cell) -> None:
     ran: list[str] = []
     app.get("/")(lambda: ran.append("handler"))
 
@@ -89,12 +82,12 @@ def test_a_handler_that_gets_no_thread_is_a_503(app: App, asgi_cell: Cell) -> No
         return await ask("/")
 
     started = time.monotonic()
-    assert_busy(meanwhile(app, asgi_cell, work))
+    assert_busy(meanwhile(app, loop_cell, work))
     assert ran == []
     assert time.monotonic() - started >= WAIT_S
 
 
-def test_a_request_that_gets_one_in_time_waits_for_it(asgi_cell: Cell) -> None:
+def test_a_request_that_gets_one_in_time_waits_for_it(loop_cell: Cell) -> None:
     app = App(limits=Limits(threads=1, queue_timeout_s=10))
     kept = Kept(app)
 
@@ -111,10 +104,10 @@ def test_a_request_that_gets_one_in_time_waits_for_it(asgi_cell: Cell) -> None:
             kept.let_go()
         return statuses
 
-    assert anyio.run(main, backend=asgi_cell.backend) == [200, 200]
+    assert anyio.run(main, backend=loop_cell.backend) == [200, 200]
 
 
-def test_handlers_on_the_loop_need_no_thread(app: App, asgi_cell: Cell) -> None:
+def test_handlers_on_the_loop_need_no_thread(app: App, loop_cell: Cell) -> None:
     @app.get("/")
     async def handler() -> str:
         return "ok"
@@ -122,11 +115,11 @@ def test_handlers_on_the_loop_need_no_thread(app: App, asgi_cell: Cell) -> None:
     async def work(ask: Ask) -> Answer:
         return await ask("/")
 
-    assert meanwhile(app, asgi_cell, work)[2] == b"ok"
+    assert meanwhile(app, loop_cell, work)[2] == b"ok"
 
 
 @pytest.mark.parametrize("form", ["blocking layer", "async layer around", "none"])
-def test_layers_see_the_503(app: App, asgi_cell: Cell, form: str) -> None:
+def test_layers_see_the_503(app: App, loop_cell: Cell, form: str) -> None:
     seen: list[int] = []
 
     @app.middleware
@@ -150,11 +143,11 @@ def test_layers_see_the_503(app: App, asgi_cell: Cell, form: str) -> None:
     async def work(ask: Ask) -> Answer:
         return await ask("/")
 
-    assert_busy(meanwhile(app, asgi_cell, work))
+    assert_busy(meanwhile(app, loop_cell, work))
     assert seen[0] == 503
 
 
-def test_an_error_handler_that_needs_a_thread_is_not_waited_for(app: App, asgi_cell: Cell) -> None:
+def test_an_error_handler_that_needs_a_thread_is_not_waited_for(app: App, loop_cell: Cell) -> None:
     """It would wait for the same thread, once more."""
     ran: list[str] = []
     app.get("/")(lambda: "ok")
@@ -167,11 +160,11 @@ def test_an_error_handler_that_needs_a_thread_is_not_waited_for(app: App, asgi_c
     async def work(ask: Ask) -> Answer:
         return await ask("/")
 
-    assert_busy(meanwhile(app, asgi_cell, work))
+    assert_busy(meanwhile(app, loop_cell, work))
     assert ran == []
 
 
-def test_an_async_error_handler_makes_the_answer(app: App, asgi_cell: Cell) -> None:
+def test_an_async_error_handler_makes_the_answer(app: App, loop_cell: Cell) -> None:
     app.get("/")(lambda: "ok")
 
     @app.error(503)
@@ -181,7 +174,7 @@ def test_an_async_error_handler_makes_the_answer(app: App, asgi_cell: Cell) -> N
     async def work(ask: Ask) -> Answer:
         return await ask("/")
 
-    status, _, body = meanwhile(app, asgi_cell, work)
+    status, _, body = meanwhile(app, loop_cell, work)
     assert (status, body) == (503, b"sorry")
 
 
@@ -200,7 +193,7 @@ class Body:
 
 
 @pytest.mark.parametrize("make", [Stream, SSE])
-def test_a_stream_that_gets_no_thread_is_a_503_and_closed(app: App, asgi_cell: Cell, make: Any) -> None:
+def test_a_stream_that_gets_no_thread_is_a_503_and_closed(app: App, loop_cell: Cell, make: Any) -> None:
     """An event stream too, which starts before its first event: but not before it has a thread."""
     events: list[str] = []
 
@@ -212,11 +205,11 @@ def test_a_stream_that_gets_no_thread_is_a_503_and_closed(app: App, asgi_cell: C
     async def work(ask: Ask) -> Answer:
         return await ask("/")
 
-    assert_busy(meanwhile(app, asgi_cell, work, streams=True))
+    assert_busy(meanwhile(app, loop_cell, work, streams=True))
     assert events == ["closed"]
 
 
-def test_what_has_to_be_closed_waits_for_as_long_as_it_takes(app: App, asgi_cell: Cell) -> None:
+def test_what_has_to_be_closed_waits_for_as_long_as_it_takes(app: App, loop_cell: Cell) -> None:
     """A HEAD never iterates its body; to close it needs the thread, which comes free long after the time-out."""
     events: list[str] = []
 
@@ -237,11 +230,11 @@ def test_what_has_to_be_closed_waits_for_as_long_as_it_takes(app: App, asgi_cell
             await anyio.sleep(3 * WAIT_S)
             kept.let_go()
 
-    anyio.run(main, backend=asgi_cell.backend)
+    anyio.run(main, backend=loop_cell.backend)
     assert events == ["closed"]
 
 
-def test_what_runs_after_the_response_waits_for_as_long_as_it_takes(app: App, asgi_cell: Cell) -> None:
+def test_what_runs_after_the_response_waits_for_as_long_as_it_takes(app: App, loop_cell: Cell) -> None:
     ran: list[str] = []
     go_on = threading.Event()
 
@@ -259,11 +252,11 @@ def test_what_runs_after_the_response_waits_for_as_long_as_it_takes(app: App, as
             while len(ran) < 2:
                 await anyio.sleep(0.001)
 
-    anyio.run(main, backend=asgi_cell.backend)
+    anyio.run(main, backend=loop_cell.backend)
     assert ran == ["True", "True"]
 
 
-def test_a_client_that_leaves_while_it_waits_is_not_answered(asgi_cell: Cell) -> None:
+def test_a_client_that_leaves_while_it_waits_is_not_answered(loop_cell: Cell) -> None:
     """Waiting stays cancellable, and the thread goes to the next one."""
     app = App(limits=Limits(threads=1, queue_timeout_s=10))
     app.get("/")(lambda: "ok")
@@ -273,4 +266,4 @@ def test_a_client_that_leaves_while_it_waits_is_not_answered(asgi_cell: Cell) ->
             await ask("/")
         assert scope.cancelled_caught
 
-    meanwhile(app, asgi_cell, work)
+    meanwhile(app, loop_cell, work)

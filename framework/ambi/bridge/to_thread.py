@@ -174,9 +174,8 @@ class SyncSide:
 
     def step_out(self) -> None:
         """Leave the place to others, as this waits for somebody; it keeps its worker, and may be back at any time."""
-        if self._limiter is not None and not are_many():
-            limiter, self._limiter = self._limiter, None
-            limiter.release_on_behalf_of(self)
+        if not are_many():
+            self._give_up_place()
 
     def step_in(self) -> None:
         """Take a place again where there is one, and none else."""
@@ -204,6 +203,9 @@ class SyncSide:
 
     def _leave(self) -> None:
         self._is_let_in = False
+        self._give_up_place()
+
+    def _give_up_place(self) -> None:
         if self._limiter is not None:
             limiter, self._limiter = self._limiter, None
             limiter.release_on_behalf_of(self)
