@@ -1,9 +1,12 @@
 """An interruption is told from other cancellations of the task, which keep their count. On asyncio alone: it counts."""
 
 import asyncio
+import contextlib
 from typing import Any
 
+import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 
 from ambi.bridge.interrupting import Interrupted, unless, within
 
@@ -53,3 +56,26 @@ def test_a_cancellation_beside_an_interruption_stays_one() -> None:
         return count
 
     assert asyncio.run(main()) == 1
+
+
+def test_a_scope_that_is_cancelled_beside_an_interruption_ends_what_is_inside_of_it_alone() -> None:
+    """A scope takes only its own cancellation for its own: another's would go on, and end the task around it."""
+
+    async def cleans_up(scope: anyio.CancelScope) -> None:
+        try:
+            await asyncio.sleep(1)
+        finally:  # the interruption is on its way out
+            scope.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await checkpoint()
+
+    async def main() -> tuple[bool, int]:
+        async def happens(interrupt: Any) -> None:
+            interrupt()
+
+        with anyio.CancelScope() as scope:
+            await unless(cleans_up(scope), happens)
+        task: Any = asyncio.current_task()
+        return scope.cancelled_caught, task.cancelling()
+
+    assert asyncio.run(main()) == (True, 0)

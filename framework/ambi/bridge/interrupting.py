@@ -201,8 +201,10 @@ class _Interruptible:
         try:
             return (yield from _rest(steps, wanted))
         except asyncio.CancelledError:
-            if self._is_interrupted and self._take_back():
-                raise self._error from None
+            if self._is_interrupted:
+                if self._take_back():
+                    raise self._error from None
+                yield from _cancelled_by_scope().__await__()
             raise
         finally:
             disarm()
@@ -219,6 +221,13 @@ class _Interruptible:
         if self._task is not None and not self._is_interrupted:
             self._is_interrupted = True
             self._task.cancel()
+
+
+async def _cancelled_by_scope() -> None:
+    """Be cancelled by a scope of anyio, where one wants that: it lets pass, as another's, what is not its own."""
+    from anyio.lowlevel import checkpoint_if_cancelled
+
+    await checkpoint_if_cancelled()
 
 
 def _rest(steps: Any, wanted: Any) -> Generator[Any, Any, Any]:
