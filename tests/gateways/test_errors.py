@@ -385,6 +385,32 @@ def test_on_response_is_refused_where_the_response_is_sent_already(
     assert seen == []
 
 
+def test_on_sent_is_refused_where_the_response_has_been_sent(
+    app: App, client: Client, cell: Cell, caplog: pytest.LogCaptureFixture
+) -> None:
+    events: list[str] = []
+    done = threading.Event()
+
+    def later(request: Request) -> None:
+        request.on_sent(lambda sent: events.append("never"))
+
+    @app.get("/")
+    @cell.handler
+    def asks(request: Request) -> str:
+        if request.query.get("counted"):
+            request.on_sent(lambda sent: events.append("sent"))
+        request.after(cell.handler(later), request)
+        request.after(done.set)
+        return "ok"
+
+    for path in ("/", "/?counted=yes"):
+        done.clear()
+        assert client.get(path).text == "ok"
+        assert done.wait(5)
+    assert caplog.text.count("RuntimeError: request.on_sent comes too late") == 2
+    assert events == ["sent"]
+
+
 def test_an_error_in_on_response_spoils_nothing(
     app: App, client: Client, cell: Cell, caplog: pytest.LogCaptureFixture
 ) -> None:

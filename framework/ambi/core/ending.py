@@ -34,14 +34,15 @@ class Sent:
         status: None when none was sent; 101 for a WebSocket; 499 when the client left before there was one.
         body_bytes: of the body, as given to the server.
         is_complete: the server has taken all of it.
+        is_told: for the framework: nothing more is sent, and those who asked for it know.
     """
 
-    __slots__ = ("body_bytes", "functions", "is_complete", "status")
+    __slots__ = ("body_bytes", "functions", "is_complete", "is_told", "status")
 
     def __init__(self) -> None:
         self.status: int | None = None
         self.body_bytes = 0
-        self.is_complete = False
+        self.is_complete = self.is_told = False
         self.functions: list[Callable[[Sent], object]] = []
 
 
@@ -51,10 +52,12 @@ CLIENT_CLOSED_REQUEST = 499
 
 def tell_sent(request: Request) -> None:
     """Tell those who asked for it that nothing more is sent. Idempotent; a failure is logged."""
-    sent, request._sent = request._sent, None
-    if sent is None:
+    sent = request._sent
+    if sent is None or sent.is_told:
         return
-    for function in sent.functions:
+    sent.is_told = True
+    functions, sent.functions = sent.functions, []  # most of them hold the request, which holds this
+    for function in functions:
         try:
             function(sent)
         except Exception as exc:
@@ -63,7 +66,7 @@ def tell_sent(request: Request) -> None:
 
 async def run_after(request: Request, side: Side) -> None:
     """Run what was asked for after the response. A failure is logged."""
-    request.has_begun = True
+    request.has_begun = request.count_sent().is_told = True
     for function, is_async, args in request._after or ():
         if is_async is not (side is ASYNC):
             side = await (ASYNC if is_async else SYNC)

@@ -645,8 +645,16 @@ class Request(Generic[StateT]):
         It learns the status, the number of bytes and whether those were all. It runs in the request's context and must
         not block: before functions given to `after`, and for a WebSocket when the connection is over. A stream may ask
         for it on its way.
+
+        Raises:
+            RuntimeError: the response has been sent, as where a function given to `after` runs.
         """
-        self.count_sent().functions.append(function)
+        sent = self.count_sent()
+        if sent.is_told:
+            raise RuntimeError(
+                "request.on_sent comes too late: the response has been sent. Ask for it in the handler or in a stream"
+            )
+        sent.functions.append(function)
 
     def after(self, function: Callable[..., Any], *args: Any) -> None:
         """Run a function when the client has its whole answer and its connection is free.
