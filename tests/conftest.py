@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from ambi import App
+from ambi.bridge.stopping import forget_stopping
 from ambi.testing import Client
 from tests import profiles
 from tests.blocking import blocking_calls_forbidden
@@ -35,6 +36,12 @@ def no_leaks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     tmp_path_factory.getbasetemp()  # where tests have folders of theirs, which stay
     with nothing_left_behind():
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_server_stops() -> None:
+    """Forget the server that another test has stopped in this process: that is known for good, and cuts streams."""
+    forget_stopping()
 
 
 @pytest.fixture(scope="session")

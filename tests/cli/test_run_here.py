@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from ambi.bridge.stopping import forget_stopping
 from tests.cli.conftest import Site
 from tests.cli.running import ask, run_here, seconds_until, write
 
@@ -66,7 +65,7 @@ pytestmark = pytest.mark.usefixtures("libuv_has_its_pipe")
 
 @pytest.fixture(autouse=True)
 def process_as_it_was():
-    """Give the loggers back as the tests of others have them, and forget that a server stopped."""
+    """Give the loggers back as the tests of others have them."""
     names = [None, "ambi.access", "uvicorn", "uvicorn.error", "uvicorn.access", "gunicorn.error", "hypercorn.error"]
     loggers = [logging.getLogger(name) for name in names]
     before = [(log, log.level, [*log.handlers], log.propagate) for log in loggers]
@@ -75,7 +74,6 @@ def process_as_it_was():
         log.setLevel(level)
         log.handlers[:] = handlers
         log.propagate = propagate
-    forget_stopping()
 
 
 @both

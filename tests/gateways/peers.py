@@ -13,7 +13,6 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from wsproto.extensions import PerMessageDeflate
 
 from ambi import App, HTTPError, Middleware, Request, Response, Text, WebSocket, WebSocketClosed
-from ambi.bridge.stopping import forget_stopping
 from ambi.testing import Client
 from ambi.testing import Response as Answered
 from ambi.testing import WebSocketClosed as ClosedByPeer
@@ -59,7 +58,6 @@ Connect = Callable[..., Peer]
 @contextlib.contextmanager
 def connecting(cell: Cell) -> Iterator[Connect]:
     """Give what connects to an application in a cell; what is open at the end is broken off."""
-    forget_stopping()  # of a server that another test has stopped in this process
     with contextlib.ExitStack() as stack:
         if cell.gateway == "wsgi":
 

@@ -12,7 +12,6 @@ from wsgiref.validate import validator
 
 import anyio
 
-from ambi.bridge.stopping import forget_stopping
 from tests.calls import environ_of
 from tests.interop.ours import WAIT_S
 
@@ -232,7 +231,6 @@ async def serving(app: Any) -> AsyncIterator[Site]:
                 assert (await from_app.receive())["type"] == f"lifespan.{phase}.complete"
             if phase == "startup":
                 yield site
-    forget_stopping()  # of this server, which other tests of this process are not to take for theirs
 
 
 @contextlib.contextmanager
@@ -241,7 +239,6 @@ def in_process(*apps: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        forget_stopping()
         for app in apps:
             if getattr(app, "lifespans", None) is not None:
                 app.lifespans.stop_in_process()
