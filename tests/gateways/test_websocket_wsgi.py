@@ -373,6 +373,41 @@ def test_what_does_not_inflate_is_1007(connect: Any) -> None:
     assert closed(peer)[0] == 1007
 
 
+def ended_deflate(data: bytes) -> bytes:
+    """Deflate with a last block, behind which stands the rest of an empty one. See: RFC 7692 7.2.3.4."""
+    compressor = zlib.compressobj(wbits=-15)
+    return compressor.compress(data) + compressor.flush() + b"\0"
+
+
+@pytest.mark.parametrize("size", [1, 3, 1000])
+@pytest.mark.parametrize("offer", ["permessage-deflate", "permessage-deflate; client_no_context_takeover"])
+def test_a_message_whose_last_block_is_the_last_of_its_stream_does_not_silence_those_behind_it(
+    offer: str, size: int
+) -> None:
+    said = [b"one", b"two", b"", b"three" * 9, b"four", b"five"]
+    stream = zlib.compressobj(wbits=-15)
+    deflated = [ended_deflate(said[0]), ended_deflate(said[1])[:-1], ended_deflate(said[2])]
+    deflated += [(stream.compress(data) + stream.flush(zlib.Z_SYNC_FLUSH))[:-4] for data in said[3:5]]
+    sent = b"".join(frame(2, data, rsv1=True) for data in deflated) + frame(2, said[5])
+    agreed = agree(offer, 1000)
+    assert agreed is not None
+    connection, heard = Connection(ConnectionType.SERVER, [agreed[0]]), [b""]
+    for at in range(0, len(sent), size):
+        connection.receive_data(sent[at : at + size])
+        for event in connection.events():
+            assert isinstance(event, BytesMessage), event
+            heard[-1] += event.data
+            heard += [b""] * event.message_finished
+    assert heard == [*said, b""]
+
+
+@pytest.mark.parametrize("more", [b"\0\0", b"x", ended_deflate(b"more"), deflate(b"more"), bytes(5000)])
+def test_what_stands_behind_the_last_block_of_a_stream_is_1007(connect: Any, more: bytes) -> None:
+    peer = connect(echo_app(), offer_deflate=True)
+    peer.socket.sendall(frame(1, ended_deflate(b"one") + more, rsv1=True))
+    assert closed(peer)[0] == 1007
+
+
 # --- waiting ---
 
 
