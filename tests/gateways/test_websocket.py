@@ -87,6 +87,26 @@ def test_other_values_are_no_messages(app: App, connect: Connect, caplog: pytest
     assert "ws.send_json(value)" in str(caplog.records[-1].exc_info)
 
 
+def test_a_lone_surrogate_goes_out_as_a_question_mark(
+    app: App, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Clients can send one as an escape of JSON; a body of HTTP holds a question mark for it too."""
+
+    @app.websocket("/")
+    async def say(ws: WebSocket) -> None:
+        text = (await ws.receive_json())["text"]
+        await ws.send(text)
+        await ws.close(4000, text)
+        assert ws.close_reason == "ü?!"
+
+    peer = connect(app)
+    peer.send('{"text": "ü\\ud800!"}')
+    assert peer.receive() == "ü?!"
+    assert closed(peer) == (4000, "ü?!")
+    peer.ended()
+    assert errors(caplog) == []
+
+
 def test_json_is_written_and_read_by_the_codec_of_the_application(app: App, connect: Connect) -> None:
     @app.websocket("/")
     async def add(ws: WebSocket) -> None:
