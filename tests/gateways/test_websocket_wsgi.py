@@ -215,6 +215,49 @@ def test_fragments_with_control_frames_between_them_are_one_message(connect: Any
 
 
 @pytest.mark.parametrize(
+    ("opcode", "parts"),
+    [
+        (1, ["", "", ""]), (2, [b"", b""]), (1, ["", "a\r\n", "", "ü€", "\U0001f600"]), (2, [b"a", b"", b"\r\n"]),
+    ],
+)  # fmt: skip
+def test_fragments_without_a_byte_are_part_of_a_message_too(connect: Any, opcode: int, parts: list[Any]) -> None:
+    peer = connect(echo_app())
+    whole = type(parts[0])().join(parts)
+    data = [part.encode() if isinstance(part, str) else part for part in parts]
+    for _ in range(2):
+        peer.socket.sendall(
+            frame(opcode, data[0], fin=False)
+            + b"".join(frame(0, part, fin=False) for part in data[1:-1])
+            + frame(0, data[-1])
+        )
+        assert peer.receive() == whole
+
+
+@pytest.mark.parametrize("part", ["", "xy", b"", b"xy"])
+def test_what_is_kept_of_fragments_is_not_much_more_than_their_bytes(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch, part: Any
+) -> None:
+    """A limit on the bytes of a message is none on memory where every part of it, or one without a byte, is kept."""
+    import tracemalloc
+
+    async def take() -> int:
+        link: Any = socket_link.SocketLink({}, None, Limits())  # type: ignore[arg-type]  # nothing asks for it here
+        link._max_message_bytes = 20_000
+        make = TextMessage if isinstance(part, str) else BytesMessage
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(10_000):
+            assert await link._take_part(make(data=part[:1] + part[1:], message_finished=False))
+        return tracemalloc.get_traced_memory()[0] - before
+
+    monkeypatch.setattr(socket_link, "LentSocket", lambda lent: lent)
+    tracemalloc.start()
+    try:
+        assert anyio.run(take) < 50_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
     ("data", "code"),
     [
         (frame(1, b"\xff"), 1007),

@@ -35,7 +35,6 @@ from .entry import message_bytes
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
-    from typing import Any
     from wsgiref.types import WSGIEnvironment
 
     from wsproto.events import Event
@@ -83,7 +82,7 @@ class SocketLink:
         self._over = anyio.Event()
         self._lock = anyio.Lock(fast_acquire=True)
         self._urgent: dict[str, bytes] = {}
-        self._parts: list[Any] = []
+        self._kept = bytearray()
         self._size = 0
         self._closing: WebSocketClosed | None = None
         self._is_clean = False
@@ -261,12 +260,16 @@ class SocketLink:
         self._size += message_bytes(part)
         if self._size > self._max_message_bytes:
             return False
-        self._parts.append(part)
+        if self._kept or not event.message_finished:  # as bytes: in a list, small parts would take more than they count
+            self._kept += part.encode() if isinstance(part, str) else part
         if event.message_finished:
-            parts, self._parts, self._size = self._parts, [], 0
+            if self._kept:
+                part = self._kept.decode() if isinstance(part, str) else bytes(self._kept)
+                self._kept = bytearray()
+            self._size = 0
             self._message_at = self._socket.loop.time()
             await self._inbox.room()
-            self._inbox.put(parts[0] if len(parts) == 1 else type(parts[0])().join(parts))
+            self._inbox.put(part)
             self._heard_at = self._socket.loop.time()  # nothing could be heard while there was no room
         return True
 
