@@ -313,6 +313,12 @@ def test_a_close_frame_without_a_code_is_1005(connect: Any) -> None:
 # --- compression ---
 
 
+NO_WINDOW_BITS = (
+    "", '""', "010", "1_0", "+10", "10.", "\xa010", "\v10", "１０", '1"0', '"10', '"10""', '"1\\0"', "100",
+)  # fmt: skip
+"""What `int` reads, or is no number from 8 to 15 in the digits of ASCII. See: RFC 7692 7.1.2.1, 7.1.2.2."""
+
+
 @pytest.mark.parametrize(
     ("offer", "answer"),
     [
@@ -327,6 +333,9 @@ def test_a_close_frame_without_a_code_is_1005(connect: Any) -> None:
         ("permessage-deflate; server_max_window_bits=16", None),
         ("permessage-deflate; server_max_window_bits", None),
         ("permessage-deflate; server_max_window_bits=x", None),
+        *((f"permessage-deflate; client_max_window_bits={bits}", None) for bits in NO_WINDOW_BITS),
+        *((f"permessage-deflate; server_max_window_bits={bits}", None) for bits in NO_WINDOW_BITS),
+        ('permessage-deflate; client_max_window_bits = "9"', "permessage-deflate; client_max_window_bits=9"),
         ("permessage-deflate; server_max_window_bits=8, permessage-deflate", "permessage-deflate"),
         ("permessage-deflate; unknown", None),
         ("permessage-deflate; client_no_context_takeover=1", None),

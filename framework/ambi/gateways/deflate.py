@@ -22,9 +22,14 @@ if TYPE_CHECKING:
 
     from wsproto.frame_protocol import FrameDecoder, FrameProtocol, RsvBits
 
-_PARAMETERS = frozenset(
-    ("client_no_context_takeover", "server_no_context_takeover", "client_max_window_bits", "server_max_window_bits")
-)
+_BITS = frozenset(("8", "9", "10", "11", "12", "13", "14", "15"))
+_VALUES: dict[str, frozenset[str | None]] = {
+    "client_no_context_takeover": frozenset((None,)),
+    "server_no_context_takeover": frozenset((None,)),
+    "client_max_window_bits": _BITS | {None},
+    "server_max_window_bits": _BITS,
+}
+"""What the parameters may say; None for nothing. See: RFC 7692 7.1."""
 
 
 def agree(header: str, max_message_bytes: int) -> tuple[BoundedDeflate, str] | None:
@@ -34,24 +39,23 @@ def agree(header: str, max_message_bytes: int) -> tuple[BoundedDeflate, str] | N
         if name != BoundedDeflate.name or not _are_known(parameters):
             continue
         extension = BoundedDeflate(max_message_bytes)
-        try:
-            answer = extension.accept(offer.replace('"', ""))
-        except ValueError:  # a number that is none
-            continue
+        answer = extension.accept(offer.replace('"', ""))
         if isinstance(answer, str):
             return extension, f"{name}; {answer}" if answer else name
     return None
 
 
 def _are_known(parameters: list[str]) -> bool:
-    names = [parameter.partition("=")[0].rstrip(" \t") for parameter in parameters]
-    valued = {name for parameter, name in zip(parameters, names, strict=True) if "=" in parameter}
-    return (
-        _PARAMETERS.issuperset(names)
-        and len(names) == len(set(names))
-        and valued.issubset(("client_max_window_bits", "server_max_window_bits"))
-        and ("server_max_window_bits" not in names or "server_max_window_bits" in valued)
-    )
+    seen: set[str] = set()
+    for parameter in parameters:
+        name, has_value, value = parameter.partition("=")
+        name, value = name.rstrip(" \t"), value.lstrip(" \t")
+        if value[:1] == '"' == value[1:][-1:]:
+            value = value[1:-1]
+        if name in seen or (value if has_value else None) not in _VALUES.get(name, ()):
+            return False
+        seen.add(name)
+    return True
 
 
 class BoundedDeflate(PerMessageDeflate):
