@@ -30,7 +30,7 @@ from ..bridge.ticking import ticker_here
 from ..core.errors import HTTPError
 from ..core.websocket import WebSocketClosed
 from .deflate import agree
-from .entry import message_bytes
+from .entry import message_bytes, offered_subprotocols
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class SocketLink:
 
     def __init__(self, environ: WSGIEnvironment, lent: socket.socket, limits: Limits) -> None:
         self._key, protocols, self._extensions = (environ.get(name, "") for name in _FIELDS)
-        self.subprotocols = tuple(name for part in protocols.split(",") if (name := part.strip(" \t")))
+        self.subprotocols = offered_subprotocols(protocols)
         self.accepted = self.is_abandoned = False
         self._limits = limits
         self._socket = LentSocket(lent)
