@@ -15,7 +15,7 @@ from .errors import HTTPError
 from .forms import Form, check_field_sizes
 from .headers import Headers, parse_parameters
 from .json import read_json
-from .log import log_ignored_cookies
+from .log import asked, log_ignored_cookies
 from .multidict import MultiDict
 from .negotiation import best_encoding, best_language, best_media_type
 from .origins import is_loopback_name
@@ -790,7 +790,7 @@ class Request(Generic[StateT]):
         self.has_end = any(part is not None for part in (self._after, self._form, self._dropped, self._sent))
 
     def __repr__(self) -> str:
-        return f"<Request {self.method} {self.path}>"
+        return f"<Request {asked(self)}>"  # it is written to logs: by the framework, and by whoever has one
 
 
 _MISSES = (404, 405, 426)
