@@ -37,7 +37,12 @@ def call(
         ({"path": "/a", "raw_path": b""}, "/a"),
         ({"path": "/a", "raw_path": None}, "/a"),
         ({"path": "/ü", "raw_path": b"/%C3%BC"}, "/ü"),
-        # fastpysgi, m0serve: %2F is left alone
+        # Mangum, a2wsgi: no raw_path, and the path is decoded
+        ({"path": "/a%41%2F#%", "raw_path": None}, "/a%41%2F#%"),
+        ({"path": "/a%41%2F#%"}, "/a%41%2F#%"),
+        # fastpysgi: an empty one, and %2F is left alone
+        ({"path": "/a%41%2F#%2fb%", "raw_path": b""}, "/a%41/#/b%"),
+        # m0serve: %2F is left alone
         ({"path": "/a%2Fb", "raw_path": b"/a%2Fb"}, "/a/b"),
         # freastal: nothing is decoded
         ({"path": "/%C3%BC%20", "raw_path": b"/%C3%BC%20"}, "/ü "),
@@ -72,6 +77,7 @@ def test_a_path_is_the_same_whatever_the_server_makes_of_it(cell: Cell, changes:
     [
         {"path": "/\ufffd", "raw_path": b"/%FF"}, {"path": "/a\x00", "raw_path": b"/a\x00"}, {"path": "/a#b", "raw_path": b"/a#b"},
         {"path": "a", "raw_path": b"a"}, {"path": "ftp://x/", "raw_path": b"ftp://x/"},
+        {"path": "a", "raw_path": None}, {"path": "%2Fa", "raw_path": None}, {"path": "ftp://x/", "raw_path": None},
     ],
 )  # fmt: skip
 def test_a_path_that_is_none_is_a_400(cell: Cell, changes: dict[str, Any]) -> None:
