@@ -190,6 +190,25 @@ def test_chunks_are_of_http_1_1(cell: Cell, version: str, status: int) -> None:
     assert call(app, cell, changes, sending_body(b"abc"))[0] == status
 
 
+def test_trailer_fields_that_a_server_takes_for_header_fields_come_too_late(cell: Cell) -> None:
+    """uvicorn adds them to the list of the scope, with httptools, while the body is read. See: RFC 9110 6.5.1."""
+    app = App()
+    fields = [(b"transfer-encoding", b"chunked"), (b"x-known", b"one")]
+
+    @app.post("/")
+    @cell.handler
+    def handler(request: Request) -> list[str | None]:
+        assert request.body == b"body"
+        return [request.headers.get("x-known"), request.headers.get("authorization")]
+
+    async def receive() -> Any:
+        fields.extend([(b"x-known", b"another"), (b"authorization", b"Bearer x")])
+        return {"type": "http.request", "body": b"body", "more_body": False}
+
+    status, _, body = call(app, cell, {"method": "POST", "headers": fields}, receive)
+    assert (status, json.loads(body)) == (200, ["one", None])
+
+
 def test_what_is_no_ascii_in_a_query_is_encoded(cell: Cell) -> None:
     app = App()
     app.get("/a")(cell.handler(lambda request: [request.query_string, request.root_path, str(request.url)]))

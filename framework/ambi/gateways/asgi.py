@@ -258,6 +258,7 @@ def read_request(  # noqa: C901, PLR0912, PLR0915  # one pass over what every re
         if not host and app.allowed_hosts and "http_version" in scope and scope["http_version"] == "1.1":
             raise no_host()
         if coding is not None:
+            scope["headers"] = list(scope["headers"])  # uvicorn adds trailer fields to its own: RFC 9110 6.5.1
             check_coding(coding.decode("latin-1"), f"HTTP/{scope.get('http_version')}", has_length=length is not None)
         elif length is not None:
             has_body = parse_content_length(length.decode("latin-1")) > 0
