@@ -21,7 +21,7 @@ from .negotiation import best_encoding, best_language, best_media_type
 from .origins import is_loopback_name
 from .preconditions import ETags, parse_http_date
 from .state import Generic, State, StateT
-from .url import URL, encode_path, encode_raw_query, parse_urlencoded, reference_beside, split_host
+from .url import URL, encode_controls, encode_path, parse_urlencoded, reference_beside, split_host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -695,7 +695,7 @@ class Request(Generic[StateT]):
         """
         raw = self._edge.raw_path(self.native)
         reference = reference_beside(self.root_path + self.path, raw, slash=slash)
-        return f"{reference}?{encode_raw_query(self.query_string)}" if self.query_string else reference
+        return f"{reference}?{encode_controls(self.query_string)}" if self.query_string else reference
 
     def enter_mount(self, path: str, app: Application | None) -> None:
         """Take note that an application mounted at this path serves the request; None for one that is no `App`."""

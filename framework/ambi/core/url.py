@@ -163,8 +163,13 @@ def _decode_field(text: str) -> str:
 
 
 def encode_raw_query(text: str) -> str:
-    """Percent-encode what a client sent unencoded: bytes beyond ASCII, in their latin-1 reading, and control bytes."""
-    return "".join(c if " " <= c < "\x7f" else f"%{ord(c):02X}" for c in text)
+    """Percent-encode what a client sent unencoded: bytes beyond ASCII, in their latin-1 reading."""
+    return "".join(c if c <= "\x7f" else f"%{ord(c):02X}" for c in text)
+
+
+def encode_controls(query: str) -> str:
+    """Percent-encode the control characters of a query: servers let them pass, and no field may hold one."""
+    return "".join(c if c >= " " and c != "\x7f" else f"%{ord(c):02X}" for c in query)
 
 
 def encode_query(pairs: Iterable[tuple[str, object]]) -> str:
