@@ -243,7 +243,7 @@ def test_what_is_kept_of_fragments_is_not_much_more_than_their_bytes(
     async def take() -> int:
         link: Any = socket_link.SocketLink({}, None, Limits())  # type: ignore[arg-type]  # nothing asks for it here
         link._max_message_bytes = 20_000
-        make = TextMessage if isinstance(part, str) else BytesMessage
+        make: Any = TextMessage if isinstance(part, str) else BytesMessage
         before = tracemalloc.get_traced_memory()[0]
         for _ in range(10_000):
             assert await link._take_part(make(data=part[:1] + part[1:], message_finished=False))
