@@ -399,6 +399,32 @@ def test_a_layer_that_yields_twice_is_a_500_that_says_so(
     assert closed == ["closed"]
 
 
+@pytest.mark.parametrize("does", ["return", "raise"])
+@pytest.mark.parametrize("blocking", [False, True], ids=["plain", "blocking"])
+def test_the_layers_around_one_that_yields_twice_and_fails_when_it_is_closed_are_left(
+    app: App, client: Client, cell: Cell, blocking: bool, does: str
+) -> None:
+    events: list[str] = []
+
+    def twice(request: Request) -> Middleware:
+        with contextlib.suppress(Trouble):
+            yield
+        try:
+            yield
+        finally:
+            raise ValueError("at its closing")
+
+    @app.get("/", middleware=[layer("generator", "outer", events), Layer(twice, blocking=blocking)])
+    @cell.handler
+    def handler() -> str:
+        if does == "raise":
+            raise Trouble
+        return "ok"
+
+    assert client.get("/").status_code == 500
+    assert events == ["outer in", "outer failed ValueError"]
+
+
 @pytest.mark.parametrize("how", ["swallow", "no yield", "nothing"])
 def test_a_layer_without_a_response_is_a_500_that_says_so(
     app: App, client: Client, cell: Cell, how: str, caplog: pytest.LogCaptureFixture

@@ -249,6 +249,9 @@ def fail_layer(
     return None, _yielded_twice(generator, layer)
 
 
-def _yielded_twice(generator: Middleware, layer: Layer) -> RuntimeError:
-    generator.close()
+def _yielded_twice(generator: Middleware, layer: Layer) -> BaseException:
+    try:
+        generator.close()
+    except BaseException as exc:  # of its own: the layers around it see that
+        return exc
     return RuntimeError(f"the middleware {layer!r} yielded twice; it yields once")
