@@ -136,6 +136,27 @@ def test_a_layer_sees_the_exceptions_of_the_handler(app: App, client: Client, ce
     assert events == ["a in", "a failed Trouble"]
 
 
+def test_a_failure_that_counts_as_false_is_a_failure(
+    app: App, client: Client, cell: Cell, form: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As one that is a collection too, of errors, and has none."""
+    events: list[str] = []
+
+    class Failures(Exception):
+        def __len__(self) -> int:
+            return 0
+
+    @app.get("/bare")
+    @app.get("/", middleware=[layer(form, "a", events)])
+    @cell.handler
+    def handler() -> None:
+        raise Failures
+
+    assert [client.get(path).status_code for path in ("/", "/bare")] == [500, 500]
+    assert events == ["a in", "a failed Failures"]
+    assert [type(record.exc_info[1]) for record in caplog.records if record.exc_info] == [Failures, Failures]
+
+
 def test_a_layer_answers_for_an_exception(app: App, client: Client, cell: Cell, form: str) -> None:
     events: list[str] = []
     saved = layer(form, "a", events, failed=lambda request, error: Text(f"saved from {type(error).__name__}"))

@@ -103,7 +103,7 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
         await side  # the user's `await call_next(request)` goes on where it was
     if response is None or failure is not None:
         try:
-            raise failure or RuntimeError("neither a response nor a failure")
+            raise RuntimeError("neither a response nor a failure") if failure is None else failure
         finally:
             failure = None  # its traceback holds this frame
     if request._on_response is not None and outermost:
@@ -133,7 +133,8 @@ async def _unwind(
                 failure = exc
         if failure is not None or response is None:
             opened.pop()
-            response, failure = fail_layer(generator, layer, failure or RuntimeError("no response"), plan.codec)
+            failure = RuntimeError("no response") if failure is None else failure
+            response, failure = fail_layer(generator, layer, failure, plan.codec)
         else:
             response, failure = close_layers(opened, here, response, request, plan.codec)
 

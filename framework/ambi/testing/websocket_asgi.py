@@ -148,7 +148,9 @@ class Answer:
         kind = message["type"]
         if message is _LEFT:
             failure, self._exchange.failure = self._exchange.failure, None
-            raise failure or RuntimeError("the application ended without an answer to the handshake")
+            if failure is None:
+                raise RuntimeError("the application ended without an answer to the handshake")
+            raise failure
         if kind == "websocket.close":
             return Response(403, [], iter(()))
         if kind == "websocket.http.response.body":

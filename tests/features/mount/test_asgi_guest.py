@@ -344,6 +344,18 @@ def test_an_answer_that_never_ends_is_cut(ask: Ask) -> None:
         response.read()
 
 
+def test_a_failure_that_counts_as_false_is_the_one_that_is_told(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
+    class Failures(Exception):
+        def __len__(self) -> int:
+            return 0
+
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        raise Failures
+
+    assert ask(handle).get("/guest/").status_code == 500
+    assert [type(record.exc_info[1]) for record in caplog.records if record.exc_info] == [Failures]
+
+
 def test_a_failure_after_the_answer_is_logged(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
     async def handle(scope: Any, receive: Any, send: Any) -> None:
         await send(START)

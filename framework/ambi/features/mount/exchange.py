@@ -149,7 +149,7 @@ class Exchange:
 
     def _taken_failure(self) -> BaseException:
         failure, self._failure = self._failure, None
-        return failure or RuntimeError("the mounted application failed")
+        return RuntimeError("the mounted application failed") if failure is None else failure
 
     def __aiter__(self) -> Exchange:
         return self
@@ -217,8 +217,8 @@ class Exchange:
             raise
         finally:
             self._is_over = True
-            if not (self._is_whole or self._failure or self._phase is _LEFT):
-                self._failure = failure or self._unfinished()
+            if not (self._is_whole or self._failure is not None or self._phase is _LEFT):
+                self._failure = self._unfinished() if failure is None else failure
             failure = None  # its traceback holds this frame
             self._changed.ring()
 
