@@ -227,15 +227,19 @@ def test_who_is_back_does_not_wait_for_those_that_wait_for_it(app: App, loop_cel
     assert anyio.run(main, backend=loop_cell.backend) == [200, 200]
 
 
-def test_those_that_are_in_are_bounded(layered: App, loop_cell: Cell) -> None:
+@pytest.mark.parametrize("asks", [False, True], ids=["who work", "who ask meanwhile"])
+def test_those_that_are_in_are_bounded(layered: App, loop_cell: Cell, asks: bool) -> None:
+    """To ask whether the client is there is to wait for nobody: such a request is busy between two of its questions."""
     busy: list[int] = []
     most: list[int] = []
 
     @layered.get("/work")
-    def work() -> str:
+    def work(request: Request) -> str:
         busy.append(1)
-        most.append(len(busy))
-        threading.Event().wait(0.02)
+        for _ in range(2):
+            most.append(len(busy))
+            assert not (asks and request.is_disconnected())
+            threading.Event().wait(0.01)
         busy.pop()
         return "worked"
 

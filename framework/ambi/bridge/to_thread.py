@@ -452,8 +452,11 @@ async def run_in_thread(function: Callable[..., Any], *args: Any) -> Any:
     return value
 
 
-def call_on_loop(request: Request, function: Callable[[], Coroutine[Any, Any, T]]) -> T:
+def call_on_loop(request: Request, function: Callable[[], Coroutine[Any, Any, T]], *, keeps_place: bool = False) -> T:
     """From the worker of a request: run an async function on the server's loop and wait for it.
+
+    Args:
+        keeps_place: it waits for nobody. A place that is left for a moment is another's when that is over.
 
     Raises:
         RuntimeError: this is that loop, which would wait for itself.
@@ -464,7 +467,7 @@ def call_on_loop(request: Request, function: Callable[[], Coroutine[Any, Any, T]
             " write `async for` in an `async def`; a `def` with blocking=False cannot read one"
         )
     side: SyncSide | None = request._sync_side  # of a request on the loop another worker asks: what it has spawned
-    if side is None:
+    if side is None or keeps_place:
         return anyio.from_thread.run(function, token=_here.token)
     return anyio.from_thread.run(side.aside, function, token=side.token)
 

@@ -408,7 +408,9 @@ class _Edge:
         from ..bridge.to_thread import call_on_loop, is_in_worker
 
         connection = connection_of(request)
-        return call_on_loop(request, connection.look_now) if is_in_worker() else connection.look()
+        if is_in_worker():
+            return call_on_loop(request, connection.look_now, keeps_place=True)
+        return connection.look()
 
     async def travel(self, request: Request, coroutine: Coroutine[Any, Any, Response]) -> Response:
         from ..bridge.to_thread import travel  # loads anyio; the user's code on the loop may not
