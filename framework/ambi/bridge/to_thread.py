@@ -229,6 +229,8 @@ class SyncSide:
     def rest(self) -> None:
         """Give the worker back, unless something of the request is on its way; another may be needed yet."""
         if self._travellers:
+            if self._errand is None or self._errand.has_ended:  # it waits on the loop
+                self.step_out()
             return
         if self._worker is not None:
             give_back(self._worker)
