@@ -215,8 +215,11 @@ class SyncSide:
         self._timeout_s = None
 
     def leave_behind(self) -> None:
-        """Have a worker no longer, which runs something that does not end."""
-        self._worker = None
+        """Have a worker no longer, nor wait for it: it runs something that does not end in time."""
+        worker, self._worker = self._worker, None
+        self._errand = None
+        if worker is not None:
+            worker.submit(give_back, worker)  # others may have it where that ends at last
 
     def release(self) -> None:
         """Give the worker back as the request is over; once nothing of it is on its way any more.
