@@ -30,7 +30,7 @@ from ..core.errors import Overloaded
 from ..core.sides import ASYNC, SYNC
 from .loop_thread import is_loop_thread
 from .stopping import LOOK_EVERY_S
-from .travel import CROSSED, RAISED, RETURNED, contexts_of, step
+from .travel import CROSSED, RAISED, RETURNED, contexts_of, step, weightier
 from .workers import are_many, give_back, take_worker
 
 TYPE_CHECKING = False
@@ -364,6 +364,10 @@ class Trip:
     def __await__(self) -> Generator[Any, Any, Any]:
         try:
             return (yield from self._steps())
+        except Exception as exc:
+            if self._cancelled is not None:
+                raise weightier(self._request, exc, self._cancelled) from exc
+            raise
         finally:
             if self._side is not None:
                 self._side.end_trip()
