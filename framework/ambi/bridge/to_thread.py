@@ -100,8 +100,8 @@ class SyncSide:
     """The sync side of one request under ASGI: at most one worker, taken when first needed."""
 
     __slots__ = (
-        "__weakref__", "_app", "_errand", "_is_let_in", "_is_over", "_kind", "_limiter", "_timeout_s", "_travellers",
-        "_worker", "token",
+        "__weakref__", "_app", "_errand", "_is_let_in", "_is_over", "_kind", "_limiter", "_queues", "_timeout_s",
+        "_travellers", "_worker", "token",
     )  # fmt: skip
 
     def __init__(self, app: Application) -> None:
@@ -112,6 +112,7 @@ class SyncSide:
         self._is_let_in = self._is_over = False
         self._travellers = 0
         self._limiter: anyio.CapacityLimiter | None = None
+        self._queues: dict[anyio.CapacityLimiter, anyio.Lock] = {}
         self._worker: Worker | None = None
         self._errand: Errand | None = None
 
@@ -161,11 +162,31 @@ class SyncSide:
         if self._is_let_in:
             self.step_in()
         else:
-            self._limiter = await _acquire(limiter_of(self._app, self._kind), self, self._timeout_s)
-            self._is_let_in = True
+            limiter = limiter_of(self._app, self._kind)
+            if limiter not in self._queues and _acquire_nowait(limiter, self):
+                self._limiter, self._is_let_in = limiter, True
+            else:
+                await self._queue_for(limiter)
         if self._worker is None:
             self._worker = take_worker()
         return self._worker
+
+    async def _queue_for(self, limiter: anyio.CapacityLimiter) -> None:
+        """Wait for a place: once for all parts of the request, which may want one side by side. Raises: Overloaded."""
+        with anyio.move_on_after(self._timeout_s):
+            async with self._queues.setdefault(limiter, anyio.Lock()):
+                if not self._is_let_in:
+                    await limiter.acquire_on_behalf_of(self)
+                    self._be_let_in(limiter)
+            return
+        raise Overloaded(self._timeout_s or 0)
+
+    def _be_let_in(self, limiter: anyio.CapacityLimiter) -> None:
+        """Have a place that was waited for, unless the request is in by another limit meanwhile."""
+        if self._is_let_in:
+            limiter.release_on_behalf_of(self)
+        else:
+            self._limiter, self._is_let_in = limiter, True
 
     def become(self, kind: str) -> None:
         """Let the worker count among those of another limit, when it is needed again."""
@@ -239,17 +260,6 @@ class SyncSide:
             give_back(self._worker)
             self._worker = None
         self._leave()
-
-
-async def _acquire(
-    limiter: anyio.CapacityLimiter, borrower: object, timeout_s: float | None = None
-) -> anyio.CapacityLimiter:
-    if _acquire_nowait(limiter, borrower):
-        return limiter
-    with anyio.move_on_after(timeout_s):
-        await limiter.acquire_on_behalf_of(borrower)
-        return limiter
-    raise Overloaded(timeout_s or 0)
 
 
 def _acquire_nowait(limiter: anyio.CapacityLimiter, borrower: object) -> bool:
@@ -438,7 +448,8 @@ async def run_in_worker(app: Application, kind: str, function: Callable[..., Any
     """Run a function in a worker thread, in a copy of this context, under one of the application's limiters."""
     limiter = limiter_of(app, kind)
     borrower = object()
-    await _acquire(limiter, borrower)
+    if not _acquire_nowait(limiter, borrower):
+        await limiter.acquire_on_behalf_of(borrower)
     try:
         return await run_in_thread(copy_context().run, function, *args)
     finally:
