@@ -2,16 +2,17 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import anyio
 import pytest
 
-from ambi import App, Limits, Request, Stream
+from ambi import App, Limits, Request, Stream, UploadFile
 from ambi.bridge import background, to_thread
 from ambi.bridge.stopping import tell_stopping
 from tests.bridge.test_places import NO_BODY, Client
-from tests.calls import scope_of
+from tests.calls import call_asgi, scope_of, sending_body
 from tests.cells import Cell
 
 
@@ -89,3 +90,57 @@ def test_what_runs_after_a_stream_is_cancelled_though_the_thread_of_that_is_stuc
 
     anyio.run(main, backend=loop_cell.backend)
     assert len(said(caplog)) == 1, "the thread alone"
+
+
+@pytest.mark.parametrize("how", ["spawned", "after"])
+def test_a_loop_ends_though_a_thread_of_the_background_does_not(
+    app: App, stuck: Stuck, loop_cell: Cell, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    """A loop that ends cancels its tasks and waits for them; what the request holds is released all the same."""
+    uploads: list[UploadFile] = []
+
+    @app.post("/")
+    def handler(request: Request) -> str:
+        uploads.append(request.form.file("f"))
+        if how == "spawned":
+            app.spawn(stuck)
+        else:
+            request.after(stuck)
+        return "ok"
+
+    body = b'--b\r\ncontent-disposition: form-data; name="f"; filename="f"\r\n\r\nx\r\n--b--\r\n'
+    headers = [(b"content-type", b"multipart/form-data; boundary=b"), (b"content-length", str(len(body)).encode())]
+
+    async def main() -> None:
+        await call_asgi(app, scope_of(method="POST", headers=headers), sending_body(body))
+        await until(stuck.began.is_set)
+        await background.drain_on_loop()
+
+    started = time.monotonic()
+    anyio.run(main, backend=loop_cell.backend)
+    assert time.monotonic() - started < 5
+    assert not stuck.go_on.is_set()
+    assert [message.rpartition(" did ")[2] for message in said(caplog)] == ["not end in time and was left behind"]
+    assert [upload.file.closed for upload in uploads] == [True]
+
+
+def test_what_is_left_behind_is_not_waited_for_where_the_loop_goes_on(app: App, stuck: Stuck, loop_cell: Cell) -> None:
+    """As in programs that run one server after the other. A thread that ends at last is there for others."""
+
+    @app.get("/")
+    def handler(request: Request) -> str:
+        request.after(stuck)
+        return "ok"
+
+    app.get("/page")(lambda: "page")
+
+    async def main() -> None:
+        await call_asgi(app)
+        await until(stuck.began.is_set)
+        await background.drain_on_loop()
+        await until(lambda: not to_thread.limiter_of(app, "background").borrowed_tokens)
+        assert (await call_asgi(app, "/page"))[0] == 200
+        stuck.go_on.set()
+        await background.drain_on_loop()
+
+    anyio.run(main, backend=loop_cell.backend)

@@ -4,8 +4,8 @@ The request began as a task of the server. When its coroutine asks for the sync 
 while the task waits; what the coroutine does over there in one go is one crossing, however many pieces it runs.
 
 Facts
-- Waiting for a worker is cancellable. A sync piece that runs is never abandoned: the task waits for its end, then the
-  cancellation is raised where the coroutine waits next.
+- Waiting for a worker is cancellable. A sync piece that runs is not abandoned: the task waits for its end, then the
+  cancellation is raised where the coroutine waits next. Only what a stop leaves behind is: a loop waits for all tasks.
 - Only who is busy over there counts: while a request waits on the loop, for its body, its client or a handler, others
   have its place. It keeps its worker, and does not queue again: it may hold what those who are in wait for, a lock or
   a transaction. Where a process has very many workers already, a request keeps its place.
@@ -19,7 +19,7 @@ import contextlib
 import sys
 import threading
 import weakref
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from typing import TypeVar
 
 import anyio
@@ -100,8 +100,8 @@ class SyncSide:
     """The sync side of one request under ASGI: at most one worker, taken when first needed."""
 
     __slots__ = (
-        "__weakref__", "_app", "_errand", "_is_let_in", "_is_over", "_kind", "_limiter", "_queues", "_timeout_s",
-        "_travellers", "_worker", "token",
+        "__weakref__", "_app", "_errand", "_gives_up", "_is_let_in", "_is_over", "_kind", "_limiter", "_queues",
+        "_timeout_s", "_travellers", "_worker", "token",
     )  # fmt: skip
 
     def __init__(self, app: Application) -> None:
@@ -115,6 +115,7 @@ class SyncSide:
         self._queues: dict[anyio.CapacityLimiter, anyio.Lock] = {}
         self._worker: Worker | None = None
         self._errand: Errand | None = None
+        self._gives_up: Callable[[], bool] | None = None
 
     async def resume(
         self, coroutine: Coroutine[Any, Any, Any], context: Context, *, inside: bool
@@ -134,7 +135,10 @@ class SyncSide:
             errand.soon(worker.submit, errand.run)
         else:
             worker.submit(errand.run)
-        cancelled = await errand.ended()
+        cancelled = await errand.ended(self._gives_up)
+        if self._gives_up is not None and not errand.has_ended:
+            self.leave_behind()
+            return (RAISED, cancelled or errand.outcome[1]), None
         return errand.outcome[1], cancelled
 
     def start(self, function: Callable[..., Any], *args: Any) -> Errand:
@@ -191,6 +195,7 @@ class SyncSide:
     def become(self, kind: str) -> None:
         """Let the worker count among those of another limit, when it is needed again."""
         self._kind = kind
+        self._gives_up = is_left_behind.get() if kind == "background" else None
         self._leave()
 
     def step_out(self) -> None:
@@ -240,7 +245,7 @@ class SyncSide:
         worker, self._worker = self._worker, None
         self._errand = None
         if worker is not None:
-            worker.submit(give_back, worker)  # others may have it where that ends at last
+            worker.submit(give_back, worker)  # which it is where that ends at last
 
     def release(self) -> None:
         """Give the worker back as the request is over; once nothing of it is on its way any more.
@@ -275,6 +280,10 @@ def _would_block() -> tuple[type[Exception], ...]:
     """Give what a limiter raises that has none left: up to AnyIO 4.14.0 that of trio is trio's own."""
     trio = sys.modules.get("trio")
     return (anyio.WouldBlock,) if trio is None else (anyio.WouldBlock, trio.WouldBlock)
+
+
+is_left_behind: ContextVar[Callable[[], bool] | None] = ContextVar("ambi_is_left_behind", default=None)
+"""Of work in the background: tells whether a stop has left it behind, with a thread it waits for. None elsewhere."""
 
 
 class Errand:
@@ -458,15 +467,18 @@ async def run_in_worker(app: Application, kind: str, function: Callable[..., Any
 
 async def run_in_thread(function: Callable[..., Any], *args: Any) -> Any:
     """Run a function in a worker thread, and wait for its end through cancellations, of which the last is raised."""
-    worker = take_worker()
+    worker, errand = take_worker(), Errand(function, args, current_token())
+    worker.submit(errand.run)
     try:
-        errand = Errand(function, args, current_token())
-        worker.submit(errand.run)
-        cancelled = await errand.ended()
+        cancelled = await errand.ended(is_left_behind.get())
     finally:
-        give_back(worker)
+        if errand.has_ended:
+            give_back(worker)
+        else:
+            worker.submit(give_back, worker)
     kind, value = errand.outcome
-    failure: BaseException | None = value if kind is RAISED else cancelled
+    has_failed = kind is RAISED and (errand.has_ended or cancelled is None)
+    failure: BaseException | None = value if has_failed else cancelled
     if failure is not None:
         raise failure
     return value

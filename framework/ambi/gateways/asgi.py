@@ -170,6 +170,7 @@ async def _run_after(request: Request) -> None:
         await _drive(request, watched(coroutine, request) if request.app.debug else coroutine, request._context)
     finally:
         side.become("threads")  # work without end may hold all those of the background
+        request._context = request._context.copy()  # in which a thread may be that a stop has left behind
         await _release(request)
 
 
