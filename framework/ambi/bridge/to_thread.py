@@ -245,7 +245,7 @@ class SyncSide:
         worker, self._worker = self._worker, None
         self._errand = None
         if worker is not None:
-            worker.submit(give_back, worker)  # which it is where that ends at last
+            worker.submit(give_back, worker)  # others may have it where that ends at last
 
     def release(self) -> None:
         """Give the worker back as the request is over; once nothing of it is on its way any more.
