@@ -12,11 +12,13 @@ import collections
 import contextlib
 import errno
 import queue
+import time
 from functools import partial
 from typing import TypeVar
 
 from ..core.ending import aclose_iterated
 from ..core.errors import ClientDisconnected, ConnectionLost
+from ..core.log import log_left_behind
 from .loop_thread import get_loop_thread
 from .run_ahead import Closed, LoopBell, LoopStopped
 from .stopping import stopping_for
@@ -51,17 +53,41 @@ def finish_over_loop(
         ClientDisconnected: it was.
     """
     loop_side = request._loop_side = LoopSide(context, has_left)
-    outcome = CROSSED
-    while outcome[0] is CROSSING:
-        outcome = loop_side.visit(coroutine)
-        if outcome[0] is CROSSING:
-            outcome = step(coroutine, context)
-            if outcome[0] is not CROSSING:
-                loop_side.end()
+    try:
+        outcome = _finish(coroutine, context, loop_side, loop_side.visit(coroutine))
+    except BaseException:  # an exit, or a time-out of gevent's, that struck this thread while it waited
+        _finish_left(request, coroutine, context, loop_side)
+        raise
     if loop_side.has_been_left and isinstance(outcome[1], asyncio.CancelledError):
         raise ClientDisconnected("the client left before its answer was ready")
     result: T = _unpack(outcome)
     return result
+
+
+def _finish(
+    coroutine: Coroutine[Any, Any, Any], context: Context, loop_side: LoopSide, outcome: Outcome = CROSSED
+) -> Outcome:
+    """Drive on a coroutine that has come to rest here; tell how it ended."""
+    while outcome[0] is CROSSING:
+        outcome = step(coroutine, context)
+        if outcome[0] is CROSSING:
+            outcome = loop_side.visit(coroutine)
+        else:
+            loop_side.end()
+    return outcome
+
+
+def _finish_left(
+    request: Request, coroutine: Coroutine[Any, Any, Any], context: Context, loop_side: LoopSide
+) -> None:
+    """Cancel a coroutine that this thread, which has to go, waits for; let it leave its layers here, within a time."""
+    try:
+        with contextlib.suppress(RuntimeError):  # a loop that was stopped has ended it
+            loop_side.leave()
+            _finish(coroutine, context, loop_side, loop_side.wait())
+    except TimeoutError:
+        loop_side.end()
+        log_left_behind(repr(request))
 
 
 def _unpack(outcome: Outcome) -> Any:
@@ -75,7 +101,7 @@ def _unpack(outcome: Outcome) -> Any:
 
 _LOOK_AFTER_S = 1.0
 _LOOK_AT_CLIENT_S = 0.2
-_DROP_S = 5.0
+_DROP_S = _LEAVE_S = 5.0
 _LEFT = "the client left before its answer was complete"
 _OVER = "the request does not wait for this any more"
 
@@ -93,7 +119,8 @@ class LoopSide:
         self._loop = get_loop_thread().loop
         self._errand: Errand | None = None
         self._has_left = has_left
-        self._has_ended = False
+        self._has_ended = self._is_to_be_cancelled = False
+        self._gives_up_at: float | None = None
         self.has_been_left = False
 
     def visit(self, coroutine: Coroutine[Any, Any, Any]) -> Outcome:
@@ -103,7 +130,13 @@ class LoopSide:
             RuntimeError: the loop thread was stopped, so that nothing will come.
         """
         self._loop.call_soon_threadsafe(self._start, coroutine)
+        return self.wait()
+
+    def wait(self) -> Outcome:
+        """Wait for the coroutine that is on the loop, as `visit`. Raises: TimeoutError, where this thread has to go."""
         while True:
+            if self._gives_up_at is not None and time.monotonic() > self._gives_up_at:
+                raise TimeoutError
             try:
                 item = self._inbox.get(timeout=_LOOK_AFTER_S if self._has_left is None else _LOOK_AT_CLIENT_S)
             except queue.Empty:
@@ -117,15 +150,31 @@ class LoopSide:
         if self._loop.is_closed() and self._inbox.empty():
             raise RuntimeError("the loop thread was stopped") from None
         if self._has_left is not None and self._has_left():
-            self._has_left = None
             self.has_been_left = True
-            self._loop.call_soon_threadsafe(self._cancel)
+            self._cancel_soon()
 
-    def _cancel(self) -> None:
-        self._loop.call_soon(self._task.cancel)  # behind its first step: what never begins tells nobody of its end
+    def leave(self) -> None:
+        """Cancel the coroutine, as this thread has to go: from now on it waits for a few seconds in all."""
+        self._gives_up_at = time.monotonic() + _LEAVE_S
+        if not self.has_been_left:
+            self._cancel_soon()
+
+    def _cancel_soon(self) -> None:
+        self._has_left = None
+        self._loop.call_soon_threadsafe(self._cancel_next)
+
+    def _cancel_next(self) -> None:
+        self._is_to_be_cancelled = True  # when it comes back, where it is on its way to the server's thread
+        self._loop.call_soon(self._cancel, self._task)  # behind its first step: what never begins tells nobody
+
+    def _cancel(self, task: asyncio.Task[None]) -> None:
+        if task.cancel():
+            self._is_to_be_cancelled = False
 
     def _start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         self._task = self._loop.create_task(self._travel(coroutine))
+        if self._is_to_be_cancelled:
+            self._loop.call_soon(self._cancel, self._task)
 
     async def _travel(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         outcome: Outcome = (RAISED, RuntimeError("the loop thread was stopped"))
