@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from ambi import App, BodyStream, ClientDisconnected, ConfigurationError, Layer, Limits, Middleware, Request, Stream
+from ambi.bridge import to_loop
 from ambi.bridge.background import settled_on_loop
 from ambi.bridge.loop_thread import get_loop_thread
 from tests.calls import environ_of, scope_of, sending_body
@@ -288,6 +289,37 @@ def test_a_handler_is_cancelled_though_its_loop_was_busy_when_its_client_left(
     started = time.monotonic()
     visit.run()
     assert (visit.sent, time.monotonic() - started < 3) == ([499, b""], True)
+
+
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if str(cell) == "wsgi-async"], indirect=True, ids=str)
+def test_a_handler_is_cancelled_though_the_request_was_on_its_way_elsewhere_when_its_client_left(
+    visit: Visit, app: App, cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """WSGI alone: under ASGI nothing is noticed while something holds the loop."""
+    monkeypatch.setattr(to_loop, "_LOOK_AT_CLIENT_S", 0.02)
+    events: list[str] = []
+
+    async def guard(request: Request) -> None:
+        visit.leave()
+        until = time.monotonic() + 0.1
+        while time.monotonic() < until:
+            pass
+
+    def blocking(request: Request) -> Middleware:
+        events.append("opened")
+        yield
+
+    @app.get("/", cancel_on_disconnect=True, middleware=[Layer(guard, step=True), Layer(blocking, blocking=True)])
+    async def handler() -> str:
+        try:
+            await anyio.sleep(5)
+        finally:
+            events.append("left")
+        return "never"
+
+    started = time.monotonic()
+    visit.run()
+    assert (visit.sent, events, time.monotonic() - started < 3) == ([499, b""], ["opened", "left"], True)
 
 
 @pytest.mark.parametrize("cell", ASGI, indirect=True, ids=str)

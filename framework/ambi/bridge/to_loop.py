@@ -77,9 +77,7 @@ def _finish(
     return outcome
 
 
-def _finish_left(
-    request: Request, coroutine: Coroutine[Any, Any, Any], context: Context, loop_side: LoopSide
-) -> None:
+def _finish_left(request: Request, coroutine: Coroutine[Any, Any, Any], context: Context, loop_side: LoopSide) -> None:
     """Cancel a coroutine that this thread, which has to go, waits for; let it leave its layers here, within a time."""
     try:
         with contextlib.suppress(RuntimeError):  # a loop that was stopped has ended it
