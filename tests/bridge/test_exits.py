@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
-from ambi import App, BodyStream, CallNext, Layer, Middleware, Request, Response, UploadFile
+from ambi import App, BodyStream, CallNext, Layer, Middleware, Request, Response
 from ambi.bridge import to_loop
 from ambi.bridge.background import settle_in_process
 from ambi.core.errors import ConnectionLost
@@ -116,7 +116,7 @@ def test_what_comes_to_its_end_in_the_thread_is_ended_there(strike: Strike) -> N
 
     async def guard(request: Request) -> None:
         strike()
-        time.sleep(0.05)  # the loop learns of it when the request has gone on
+        time.sleep(0.05)  # noqa: ASYNC251  # the loop learns of it when the request has gone on
 
     def blocking(request: Request) -> Middleware:
         events.append("opened")
