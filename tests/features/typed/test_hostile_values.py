@@ -1,9 +1,12 @@
 """Values that a client makes up so that to read or to refuse them takes long, or so that they mean something else."""
 
+import gc
 import itertools
 import json
 import struct
 import time
+import tracemalloc
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -283,6 +286,56 @@ def test_decimals_in_bodies_are_finite(app: App, client: Client, cell: Cell) -> 
     digits = "9" * 5000
     assert client.post("/", content=f'{{"one":{digits}}}', headers=JSON_TYPE).status_code == 204
     assert client.post("/", content=f'{{"one":{digits},"note":"nan"}}', headers=JSON_TYPE).status_code == 400
+
+
+def nested(size: int, *, depth: int = 390) -> list[Any]:
+    """Nest lists, of which the innermost holds so many empty ones, and text that looks like a number."""
+    inner: list[Any] = ["info", "nan", *([] for _ in range(size))]
+    for _ in range(depth):
+        inner = [inner]
+    return inner
+
+
+class Told(msgspec.Struct):
+    price: Decimal
+    more: Any = None
+
+
+@pytest.mark.parametrize("name", ["more", "other"])
+def test_to_look_for_decimals_takes_memory_in_proportion_to_what_is_sent_however_deep_that_is(name: str) -> None:
+    """No gateway is involved."""
+    shape = MsgspecShape(Told)
+    bodies = [msgspec.json.encode({"price": "1", name: nested(2000, depth=depth)}) for depth in (1, 390)]
+    shape.read_json(bodies[0])
+    shallow, deep = (most_memory(partial(shape.read_json, body)) for body in bodies)
+    assert deep < 2 * shallow  # it has been twenty times as much
+
+
+def most_memory(call: Callable[[], object]) -> int:
+    """Give how many bytes a call takes at most; of what Python counts, which is the same on every machine."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_to_look_for_decimals_takes_linear_time() -> None:
+    """No gateway is involved."""
+    shape = MsgspecShape(Told)
+    assert_linear(lambda n: msgspec.json.encode({"price": "1", "more": nested(n)}), shape.read_json)
+    assert_linear(lambda n: msgspec.json.encode({"price": "nan", "more": nested(n)}), partial(refused, shape.read_json))
+
+
+def test_a_decimal_is_told_by_its_place_however_deep_that_is(app: App, client: Client, cell: Cell) -> None:
+    def handler(body) -> None: ...
+
+    handler.__annotations__["body"] = dict[int, list[dict[str, Decimal]]]
+    app.post("/")(cell.handler(handler))
+    told = errors(client.post("/", json={"7": [{"a": "1"}, {"b": "1", "c": "nan"}]}))
+    assert told == [("body", "#/7/1/c", "Expected a decimal number")]
 
 
 @pytest.mark.parametrize("kind", [set[Decimal], dict[Decimal, int]])

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    _Outer = tuple["_Outer | None", Any, Any]
+
 _OUTER = (dict, list, tuple, set, frozenset)
 _MARKS = re.compile("nan|inf", re.ASCII | re.IGNORECASE)
 _MARKS_IN_JSON = re.compile(rb"nan|inf|\\u", re.IGNORECASE)
@@ -38,8 +40,8 @@ def find_infinite(sent: Any, value: Any) -> list[Fault]:
     if not infinite:
         return []
     read = _leaves(msgspec.to_builtins(value, builtin_types=(Decimal,)))
-    places = ((*path, step) for path, step, leaf in read if leaf.__class__ is Decimal and str(leaf) in infinite)
-    return [Fault(path[1:], "Expected a decimal number") for path in islice(places, MAX_FAULTS)]
+    places = (_path(*place) for *place, leaf in read if leaf.__class__ is Decimal and str(leaf) in infinite)
+    return [Fault(path, "Expected a decimal number") for path in islice(places, MAX_FAULTS)]
 
 
 def _infinite(text: str) -> Decimal | None:
@@ -50,16 +52,32 @@ def _infinite(text: str) -> Decimal | None:
     return None if number.is_finite() else number
 
 
-def _leaves(value: Any) -> Iterator[tuple[tuple[str | int, ...], str | int, Any]]:
-    """Give all that holds nothing more, keys included: where that is which holds it, the step to it, and it."""
-    outer: list[tuple[tuple[str | int, ...], Any]] = [((), [value])]
-    for path, one in outer:  # which grows meanwhile
+def _leaves(value: Any) -> Iterator[tuple[_Outer | None, Any, Any]]:
+    """Give all that holds nothing more, keys included: what holds it, the step to it, and it.
+
+    What holds it is told by what holds that: a path for each would take the depth times the number of them.
+    """
+    if value.__class__ not in _OUTER:
+        yield None, "", value
+        return
+    outer: list[_Outer] = [(None, "", value)]
+    for place in outer:  # which grows meanwhile
+        one = place[2]
         parts: Any = enumerate(one)
         if one.__class__ is dict:
-            yield from ((path, str(key), key) for key in one)
-            parts = ((str(key), inner) for key, inner in one.items())
+            yield from ((place, key, key) for key in one)
+            parts = one.items()
         for step, inner in parts:
             if inner.__class__ in _OUTER:
-                outer.append(((*path, step), inner))
+                outer.append((place, step, inner))
             else:
-                yield path, step, inner
+                yield place, step, inner
+
+
+def _path(place: _Outer | None, step: Any) -> tuple[str | int, ...]:
+    """Give the steps to what stands in a place, outermost first."""
+    steps: list[str | int] = []
+    while place is not None:
+        steps.append(step if step.__class__ is int else str(step))
+        place, step, _ = place
+    return tuple(reversed(steps))
