@@ -20,6 +20,7 @@ from itertools import chain, islice
 from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints, is_typeddict
+from uuid import UUID
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -27,7 +28,7 @@ import msgspec
 from ...core.errors import HTTPError
 from .decimals import find_infinite, may_be_infinite
 from .faults import MAX_FAULTS, Fault, Misfit
-from .shapes import Field, WholeNumbers, too_deep, walk, without_none
+from .shapes import Field, Packed, WholeNumbers, too_deep, walk, without_none
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +38,12 @@ if TYPE_CHECKING:
 
 _MOST_PLACES = 5000
 """How many are looked at for faults; some ten milliseconds."""
+_PACKED: dict[str, set[type]] = {
+    "bytes": {bytes, bytearray, memoryview, UUID},
+    "times": {datetime},
+    "extensions": {msgspec.msgpack.Ext},
+}
+"""Which classes are read from what MessagePack alone can say."""
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)  # one way to read each: linear time
 _NO_NUMBER = re.compile(r"[+-]?(nan|inf|infinity)", re.ASCII | re.IGNORECASE)
 _REPEATED = re.compile(r"(Invalid (?:enum )?value) .*", re.DOTALL)
@@ -61,7 +68,9 @@ class MsgspecShape:
         self._decoder = msgspec.json.Decoder(annotation)
         self._encode = msgspec.json.Encoder().encode
         self._is_text = annotation is str
-        self._has_decimals = _names(Decimal, annotation)
+        named = _named(annotation)
+        self._has_decimals = Decimal in named
+        self.packed = Packed(frozenset(kind for kind, classes in _PACKED.items() if named & classes))
         self._without_none = without_none(annotation)
         self._trap = trap_of(self._without_none)
         self._traps = {field.name: trap for field in self.fields() or () if (trap := trap_of(field.annotation))}
@@ -203,10 +212,11 @@ def _refuse_infinite(sent: Any, value: Any) -> None:
         raise Misfit(faults)
 
 
-def _names(kind: type, annotation: Any) -> bool:
-    """Tell whether a type is made of this class, or a field of its classes is."""
+def _named(annotation: Any) -> set[type]:
+    """Give the classes that a type is made of, and the fields of those."""
     fields = (field for each in _classes_in(annotation, set()) for field in fields_of(each) or ())
-    return any(part is kind for part in chain(walk(annotation), *(walk(field.annotation) for field in fields)))
+    parts = chain(walk(annotation), *(walk(field.annotation) for field in fields))
+    return {part for part in parts if isinstance(part, type)}
 
 
 def fields_of(kind: Any) -> list[Field] | None:

@@ -1,6 +1,8 @@
 """Types that pydantic knows: its models and dataclasses, and what its `Field` or `annotated_types` constrain.
 
 Facts
+- It makes an error of each value that does not fit, with the whole path to it, before anybody can say that those are
+  enough: of a type that holds itself that takes memory as its depth times the number of values. So that is bounded.
 - It reads NaN and the infinities in JSON, which are no JSON, and as infinities the numbers that are larger than floats
   are, be they written as integers. Only what may have some is read twice: that takes longer than all the rest.
 """
@@ -8,15 +10,28 @@ Facts
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from functools import cached_property
 from math import isinf
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from pydantic import BaseModel, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
 from ...core.errors import HTTPError
+from ...core.json import check_depth
 from .faults import MAX_FAULTS, Fault, Misfit
-from .shapes import Field, WholeNumbers, too_deep
+from .shapes import Field, Packed, WholeNumbers, most_steps, too_deep
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_MAX_DEPTH = 200
+"""Of JSON, for pydantic; what is deeper than 250 it does not write."""
+_NEVER_MANY = most_steps(0) // _MAX_DEPTH
+"""So many bytes have no more values than may be as deep as any."""
+_PACKED = {"bytes": {"bytes", "uuid"}, "times": {"datetime", "date"}}
+"""By which types of a schema a kind is named."""
 _ZEROS = bytes.maketrans(b"123456789E", b"000000000e")
 _MANY_DIGITS = b"0" * 200
 _MOST_DIGITS = 308
@@ -37,6 +52,22 @@ class PydanticShape:
         except (PydanticSchemaGenerationError, PydanticUserError) as exc:
             raise TypeError(str(exc)) from exc
 
+    @property
+    def packed(self) -> Packed:
+        """What MessagePack may hold for it: no deeper than JSON may be, for pydantic writes what is little deeper."""
+        named = self._schema_types
+        kinds = frozenset(kind for kind, types in _PACKED.items() if named & types)
+        return Packed(kinds, _MAX_DEPTH, self._holds_itself)
+
+    @cached_property
+    def _schema_types(self) -> set[str]:
+        return set(_types_in(self.adapter.core_schema))
+
+    @cached_property
+    def _holds_itself(self) -> bool:
+        """A path into it may be as long as the body is deep."""
+        return "definition-ref" in self._schema_types
+
     # --- in ---
 
     def read_text(self, text: str | list[str], /) -> Any:
@@ -52,6 +83,8 @@ class PydanticShape:
 
     def read_json(self, data: bytes, /) -> Any:
         """Read a value from JSON."""
+        if data[_NEVER_MANY:] and self._holds_itself:
+            _check_steps(data)
         if _may_be_infinite(data):
             return self._read_finite(data)
         return self._read_json(data)
@@ -110,6 +143,29 @@ class PydanticShape:
                     for name, info in kind.model_fields.items()
                 ]
         return None
+
+
+def _types_in(schema: object) -> Iterator[str]:
+    """Give the types of a schema of pydantic's core, and of all that is in it."""
+    parts: Iterable[object] = ()
+    if isinstance(schema, Mapping):
+        mapping = cast("Mapping[str, object]", schema)
+        parts = mapping.values()
+        if isinstance(named := mapping.get("type"), str):
+            yield named
+    elif isinstance(schema, (list, tuple)):
+        parts = cast("list[object]", schema)
+    for part in parts:
+        yield from _types_in(part)
+
+
+def _check_steps(data: bytes) -> None:
+    """Refuse JSON in which all values together may be too many steps away: each has a step for each level at most."""
+    filled = data.count(b"[") - data.count(b"[]") + data.count(b"{") - data.count(b"{}")
+    values = data.count(b",") + filled
+    max_depth = most_steps(len(data)) // max(values, 1)
+    if max_depth < _MAX_DEPTH:
+        check_depth(data, max_depth)
 
 
 def _may_be_infinite(data: bytes) -> bool:
