@@ -3,6 +3,7 @@
 import gc
 import itertools
 import json
+import math
 import struct
 import time
 import tracemalloc
@@ -19,7 +20,7 @@ import pydantic
 import pytest
 
 from ambi import App, HTTPError, Limits
-from ambi.features.typed import Body
+from ambi.features.typed import Body, Form, Query
 from ambi.features.typed.faults import Misfit
 from ambi.features.typed.msgspec_shape import MsgspecShape
 from ambi.features.typed.packed import read_msgpack
@@ -279,19 +280,18 @@ def test_errors_of_a_type_that_holds_itself_take_memory_in_proportion_to_the_bod
 
     handler.__annotations__["body"] = Node
     app.post("/")(cell.handler(handler))
-    for width, depth, status in (
-        (100, 90, 422),
-        (20_000, 1, 422),
-        (20_000, 2, 422),
-        (20_000, 90, 400),
-        (300_000, 10, 400),
-    ):
+    for width, depth, status in ((100, 90, 422), (7000, 90, 400)):
         body = tree(width, depth)
         packed = msgspec.msgpack.encode(msgspec.json.decode(body))
         assert client.post("/", content=body, headers=JSON_TYPE).status_code == status
         assert client.post("/", content=packed, headers=MSGPACK_TYPE).status_code == status
-    for width, depth in ((200, 90), (50_000, 4), (100_000, 2)):
-        assert client.post("/", content=tree(width, depth, b"{}"), headers=JSON_TYPE).status_code == 204
+
+
+def test_a_type_that_holds_itself_may_be_long_or_deep() -> None:
+    """No gateway is involved."""
+    shape = PydanticShape(Node)
+    for width, depth in ((200, 90), (10_000, 8)):
+        assert shape.read_json(tree(width, depth, b"{}"))
 
 
 def test_to_tell_what_is_wrong_in_a_type_that_holds_itself_takes_linear_time() -> None:
@@ -303,6 +303,67 @@ def test_to_tell_what_is_wrong_in_a_type_that_holds_itself_takes_linear_time() -
             shape.read_json(data)
 
     assert_linear(lambda size: tree(size, size // 100), read, size=900)  # ten times as deep, and as many of them
+
+
+class Measures(pydantic.BaseModel):
+    x: float
+    note: str = ""
+    more: dict[float, list[float]] = {}
+    most: float = math.inf
+    limit: Annotated[float, pydantic.BeforeValidator(lambda value: math.inf if value == "none" else value)] = 1
+
+
+NOT_FINITE = ("nan", "NaN", " inf ", "+Infinity", "-iNf", "1e999", "1.E+999", "1_0e9_99", "9" * 400)
+FINITE_TEXT = ("1e308", " 1.5 ", "1_0", "-0")
+
+
+def test_text_that_pydantic_reads_as_numbers_is_finite(app: App, client: Client, cell: Cell) -> None:
+    class Single(pydantic.BaseModel):
+        x: float
+
+    def query(x: Annotated[float, pydantic.Field(le=math.inf)]) -> None: ...
+
+    def several(x: Annotated[list[float], pydantic.Field(max_length=5), Query()]) -> None: ...
+
+    def model(body) -> None: ...
+
+    def form(body) -> None: ...
+
+    model.__annotations__["body"] = Annotated[Single, Query()]
+    form.__annotations__["body"] = Annotated[Measures, Form()]
+    for path, handler in (("/query", query), ("/several", several), ("/model", model)):
+        app.get(path)(cell.handler(handler))
+    app.post("/form")(cell.handler(form))
+    for texts, status in ((NOT_FINITE, 422), (FINITE_TEXT, 204)):
+        for text in texts:
+            answers = [client.get(path, params={"x": text}) for path in ("/query", "/several", "/model")]
+            answers.append(client.post("/form", data={"x": text}))
+            assert [answer.status_code for answer in answers] == [status] * 4, text
+    for answer in (client.get("/several?x=1&x=nan"), client.post("/form", data={"x": "inf"})):
+        (told,) = answer.json()["errors"]
+        assert (told["name"], told["message"]) == ("x", "Expected a finite number")
+
+
+def test_text_in_bodies_that_pydantic_reads_as_numbers_is_finite(app: App, client: Client, cell: Cell) -> None:
+    def handler(body) -> None: ...
+
+    handler.__annotations__["body"] = Measures
+    app.post("/")(cell.handler(handler))
+
+    def send(body: Any) -> list[Any]:
+        packed = client.post("/", content=msgspec.msgpack.encode(body), headers=MSGPACK_TYPE)
+        escaped = client.post("/", content=json.dumps(body).replace("n", "\\u006e"), headers=JSON_TYPE)
+        answers = [client.post("/", json=body), packed, escaped]
+        return [told for answer in answers for told in ([None] if answer.status_code == 204 else errors(answer))]
+
+    message = "Expected a finite number"
+    for text in NOT_FINITE:
+        assert send({"x": text}) == [("body", "#/x", message)] * 3, text
+        assert send({"x": 1, "more": {"2": ["1", text]}}) == [("body", "#/more/2.0/1", message)] * 3
+    assert send({"x": 1, "more": {"inf": []}}) == [("body", "#/more/inf", message)] * 3
+    for text in FINITE_TEXT:
+        assert send({"x": text, "note": "nan"}) == [None] * 3
+    assert send({"x": 1, "limit": "none", "note": "info"}) == [None] * 3
 
 
 class Numbers(pydantic.BaseModel):

@@ -15,15 +15,12 @@ from itertools import islice
 import msgspec
 
 from .faults import MAX_FAULTS, Fault
+from .leaves import leaves_of, path_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
-    _Outer = tuple["_Outer | None", Any, Any]
-
-_OUTER = (dict, list, tuple, set, frozenset)
 _MARKS = re.compile("nan|inf", re.ASCII | re.IGNORECASE)
 _MARKS_IN_JSON = re.compile(rb"nan|inf|\\u", re.IGNORECASE)
 
@@ -35,12 +32,12 @@ def may_be_infinite(data: bytes) -> bool:
 
 def find_infinite(sent: Any, value: Any) -> list[Fault]:
     """Tell of the decimal numbers in a value that are not finite, and were sent as plain data."""
-    texts = {leaf for _, _, leaf in _leaves(sent) if leaf.__class__ is str and _MARKS.search(leaf)}
+    texts = {leaf for _, _, leaf in leaves_of(sent) if leaf.__class__ is str and _MARKS.search(leaf)}
     infinite = {str(number) for text in texts if (number := _infinite(text)) is not None}
     if not infinite:
         return []
-    read = _leaves(msgspec.to_builtins(value, builtin_types=(Decimal,)))
-    places = (_path(*place) for *place, leaf in read if leaf.__class__ is Decimal and str(leaf) in infinite)
+    read = leaves_of(msgspec.to_builtins(value, builtin_types=(Decimal,)))
+    places = (path_of(*place) for *place, leaf in read if leaf.__class__ is Decimal and str(leaf) in infinite)
     return [Fault(path, "Expected a decimal number") for path in islice(places, MAX_FAULTS)]
 
 
@@ -50,34 +47,3 @@ def _infinite(text: str) -> Decimal | None:
     except InvalidOperation:
         return None
     return None if number.is_finite() else number
-
-
-def _leaves(value: Any) -> Iterator[tuple[_Outer | None, Any, Any]]:
-    """Give all that holds nothing more, keys included: what holds it, the step to it, and it.
-
-    What holds it is told by what holds that: a path for each would take the depth times the number of them.
-    """
-    if value.__class__ not in _OUTER:
-        yield None, "", value
-        return
-    outer: list[_Outer] = [(None, "", value)]
-    for place in outer:  # which grows meanwhile
-        one = place[2]
-        parts: Any = enumerate(one)
-        if one.__class__ is dict:
-            yield from ((place, key, key) for key in one)
-            parts = one.items()
-        for step, inner in parts:
-            if inner.__class__ in _OUTER:
-                outer.append((place, step, inner))
-            else:
-                yield place, step, inner
-
-
-def _path(place: _Outer | None, step: Any) -> tuple[str | int, ...]:
-    """Give the steps to what stands in a place, outermost first."""
-    steps: list[str | int] = []
-    while place is not None:
-        steps.append(step if step.__class__ is int else str(step))
-        place, step, _ = place
-    return tuple(reversed(steps))
