@@ -8,11 +8,13 @@ Facts
   so that no field of those slips through.
 - Text "null" reads as None where None may be, a number as a time since 1970; "nan" and "inf" as numbers, which JSON
   has not, and for `Decimal` also "1_0" and " 1".
+- A field of a dataclass that is left out stays unset where its class has the default, and what is unset is not written.
 - Some messages repeat what was sent: of enums, tags, and fields that are unknown.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     Check = Callable[[list[Any]], bool]
+    Unset = tuple[tuple[tuple[str, Any], ...], tuple[str, ...]]
 
 _MOST_PLACES = 5000
 """How many are looked at for faults; some ten milliseconds."""
@@ -46,6 +49,7 @@ _PACKED: dict[str, set[type]] = {
 """Which classes are read from what MessagePack alone can say."""
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)  # one way to read each: linear time
 _NO_NUMBER = re.compile(r"[+-]?(nan|inf|infinity)", re.ASCII | re.IGNORECASE)
+_MANY = (list, tuple, set, frozenset)
 _REPEATED = re.compile(r"(Invalid (?:enum )?value) .*", re.DOTALL)
 _UNKNOWN = re.compile(r"(Object contains unknown field) `(.*)`", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d{1,18}|\.\.\.)\]")
@@ -77,6 +81,7 @@ class MsgspecShape:
         self._is_kept = not all(map(is_typeddict, _classes_in(annotation, set())))  # by `convert`, as it is
         self._check = _check_of(annotation, {}) if self._is_kept else None
         is_flat = self._check is not None and _is_flat(annotation)
+        self._unset = _unset_in(annotation)
         self._flat = annotation if is_flat else _Nothing  # a value of just this class has nothing to hide
 
     # --- in ---
@@ -127,6 +132,8 @@ class MsgspecShape:
             raise HTTPError(400, "the body is not valid JSON") from None
         except TypeError as exc:
             raise Misfit([_no_member(exc, ())]) from None
+        if self._unset:
+            _set_all(value, self._unset)
         if self._has_decimals and may_be_infinite(data):
             _refuse_infinite(_plain(data, float), value)
         return value
@@ -148,6 +155,8 @@ class MsgspecShape:
             raise Misfit([_no_member(exc, ())]) from None
         except RecursionError:
             raise too_deep() from None
+        if self._unset:
+            _set_all(value, self._unset)
         if self._has_decimals:
             _refuse_infinite(data, value)
         return value
@@ -177,6 +186,8 @@ class MsgspecShape:
                 value = msgspec.convert(msgspec.to_builtins(value, str_keys=True), self.annotation, str_keys=True)
         except msgspec.ValidationError as exc:
             raise TypeError(str(exc)) from exc
+        if self._unset:
+            _set_all(value, self._unset)
         return value
 
     def _is_narrow(self, value: Any) -> bool:
@@ -284,6 +295,41 @@ def _classes_in(annotation: Any, seen: set[Any]) -> Iterator[Any]:
         yield kind
         for field in fields:
             yield from _classes_in(field.annotation, seen)
+
+
+def _unset_in(annotation: Any) -> dict[type, Unset]:
+    """Give for each class what msgspec may leave unset, and the fields with more classes; nothing where all is set."""
+    found: dict[type, Unset] = {}
+    for kind in _classes_in(annotation, set()):
+        if not is_typeddict(kind):
+            hints = get_type_hints(kind, include_extras=True)
+            inner = tuple(name for name, hint in hints.items() if not _names_no_class(hint))
+            found[kind] = (tuple(_defaults_of_class(kind)), inner)
+    return found if any(defaults for defaults, _ in found.values()) else {}
+
+
+def _defaults_of_class(kind: Any) -> Iterator[tuple[str, Any]]:
+    """Give the defaults that a dataclass has as attributes; one with slots has none."""
+    for field in dataclasses.fields(kind) if dataclasses.is_dataclass(kind) else ():
+        default = field.default
+        if field.init and default is not dataclasses.MISSING and getattr(kind, field.name, None) is default:
+            yield field.name, default
+
+
+def _set_all(value: Any, unset: dict[type, Unset]) -> None:
+    """Set what was left out of a value, and of all that is in it."""
+    found = [value]
+    for one in found:  # which grows meanwhile
+        kind = one.__class__
+        if kind in unset:
+            defaults, inner = unset[kind]
+            for name, default in defaults:
+                one.__dict__.setdefault(name, default)
+            found += [getattr(one, name, None) for name in inner]
+        elif kind is dict:
+            found += one.values()
+        elif kind in _MANY:
+            found += one
 
 
 def _refuse_unknown(annotation: Any, seen: set[Any]) -> None:
