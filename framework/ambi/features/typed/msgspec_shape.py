@@ -266,7 +266,8 @@ def trap_of(annotation: Any) -> Callable[[str], str] | None:
     """
     kinds = {part for part in walk(annotation) if isinstance(part, type)}
     takes_null = NoneType in kinds and str not in kinds
-    is_decimal = Decimal in kinds and not kinds & {str, int, float}
+    is_decimal = Decimal in kinds and str not in kinds
+    words = ("true", "false") if bool in kinds else ()
     is_float = float in kinds and str not in kinds
     is_time = kinds & {datetime, timedelta} and not kinds & {str, int, float, Decimal}
     if not (takes_null or is_decimal or is_float or is_time):
@@ -275,7 +276,7 @@ def trap_of(annotation: Any) -> Callable[[str], str] | None:
     def trap(text: str) -> str:
         if takes_null and text.lower() == "null":
             return "Expected a value, got text that says null"
-        if is_decimal and not _NUMBER.fullmatch(text):
+        if is_decimal and not _NUMBER.fullmatch(text) and text.lower() not in words:
             return "Expected a decimal number"
         if is_float and _NO_NUMBER.fullmatch(text):
             return "Expected a finite number"
