@@ -132,10 +132,10 @@ class MsgspecShape:
             raise HTTPError(400, "the body is not valid JSON") from None
         except TypeError as exc:
             raise Misfit([_no_member(exc, ())]) from None
-        if self._unset:
-            _set_all(value, self._unset)
         if self._has_decimals and may_be_infinite(data):
             _refuse_infinite(_plain(data, float), value)
+        if self._unset:
+            _set_all(value, self._unset)
         return value
 
     def _read_json_again(self, data: bytes, failure: Exception) -> Any:
@@ -155,10 +155,10 @@ class MsgspecShape:
             raise Misfit([_no_member(exc, ())]) from None
         except RecursionError:
             raise too_deep() from None
-        if self._unset:
-            _set_all(value, self._unset)
         if self._has_decimals:
             _refuse_infinite(data, value)
+        if self._unset:
+            _set_all(value, self._unset)
         return value
 
     def _faults(self, data: Any, failure: Exception, *, lax: bool) -> list[Fault]:
@@ -318,7 +318,7 @@ def _defaults_of_class(kind: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _set_all(value: Any, unset: dict[type, Unset]) -> None:
-    """Set what was left out of a value, and of all that is in it."""
+    """Set what was left out of a value, and of all that is in it; after all checks, for those are of what was sent."""
     found = [value]
     for one in found:  # which grows meanwhile
         kind = one.__class__
