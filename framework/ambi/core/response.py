@@ -90,9 +90,11 @@ class Response(Generic[T_co]):
             item.
     """
 
-    __slots__ = ("_cookies", "_pairs", "body", "status")
+    __slots__ = ("_cookies", "_is_encoded", "_pairs", "body", "status")
 
     _pairs: list[Pair]
+    _is_encoded: bool
+    """There once it has taken a codec: what layers make of its body afterwards stands, whoever returns it again."""
     encode_item: Callable[[Any], bytes] = staticmethod(as_bytes)
     opening: bytes = b""
     idle_s: float = 0
@@ -212,7 +214,7 @@ class Response(Generic[T_co]):
         )
 
     def encode(self, codec: JSONCodec) -> None:
-        """Take the application's JSON codec: called when the response has been made. Raises what the codec raises."""
+        """Take a JSON codec: called once, when the response has been made. Raises what the codec raises."""
 
     def open(self, request: Request) -> Response:
         """Give the response that is sent, with all open that has to be. Called on the sync side if not `is_open`.
@@ -241,6 +243,8 @@ class Response(Generic[T_co]):
 def _copy_more(response: Response, made: Response) -> None:
     """Copy what the class of a response has beside what each of them has: further slots, and attributes."""
     kind = response.__class__
+    if hasattr(response, "_is_encoded"):
+        made._is_encoded = True
     if "_slots" not in kind.__dict__:
         kind._slots = _slots_of(kind)
     for slot in kind._slots:
@@ -307,7 +311,8 @@ class JSON(Response[T_co]):
         status, headers: as for `Response`.
 
     Attributes:
-        value: what is written; `body` is there once the response has been made.
+        value: what is written when the handler has returned; from then on `body` is what is sent, and what layers
+            change.
     """
 
     __slots__ = ("value",)
@@ -504,12 +509,15 @@ def _from_none(value: None, codec: JSONCodec, source: HasFunction) -> Response:
 def _from_data(value: Any, codec: JSONCodec, source: HasFunction) -> Response:
     response = JSON(value)
     response.encode(codec)
+    response._is_encoded = True
     return response
 
 
 def _from_response(value: Response, codec: JSONCodec, source: HasFunction) -> Response:
     response = own(value)
-    response.encode(codec)
+    if not hasattr(response, "_is_encoded"):  # else a layer gives back what it was given
+        response.encode(codec)
+        response._is_encoded = True
     return response
 
 

@@ -113,6 +113,7 @@ def _shaped_answer(function: Callable[..., Any], shape: Shape, usual: int, *, is
         made = own(response)
         made.value = shape.plain(narrow(request, made.value))
         made.encode(request.app.json)
+        made._is_encoded = True
         return made
 
     def narrow(request: Request, value: Any) -> Any:
@@ -140,6 +141,7 @@ def _stream_answer(
             return make_response(value, (isinstance(value, make) and codec) or request.app.json, source)
         response: Response = make(value)
         response.encode(codec or request.app.json)
+        response._is_encoded = True
         return _with_status(response, status)
 
     media_type = "text/event-stream" if kind == "events" else "application/jsonl"
