@@ -64,7 +64,7 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
                     depth += 1
                 else:
                     call_next = partial(_call_next, plan, depth + 1)
-                    response = make_response(await layer.on_loop(request, call_next), codec, layer)
+                    response = make_response(await layer.on_loop(request, call_next), codec, layer, request)
             else:
                 if plan.loads_body and request._has_body:
                     await read_ahead(request)
@@ -81,7 +81,8 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
                 if plan.blocking and here is ASYNC:
                     here = await SYNC
                 value = plan.call(request)
-            response = make_response(value, codec, plan) if plan.answer is None else plan.answer(request, value)
+            answer = plan.answer
+            response = make_response(value, codec, plan, request) if answer is None else answer(request, value)
         if response.body.__class__ is not bytes:
             if not response.is_open:
                 here = here if here is SYNC else await SYNC
@@ -133,7 +134,8 @@ async def _unwind(
                 failure = exc
         if failure is not None or response is None:
             opened.pop()
-            response, failure = fail_layer(generator, layer, failure or RuntimeError("no response"), plan.codec)
+            failure = failure or RuntimeError("no response")
+            response, failure = fail_layer(generator, layer, failure, request, plan.codec)
         else:
             response, failure = close_layers(opened, here, response, request, plan.codec)
 
