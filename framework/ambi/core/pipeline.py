@@ -103,12 +103,15 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
     if not outermost and here is not side and not isinstance(failure, GeneratorExit):
         await side  # the user's `await call_next(request)` goes on where it was
     if response is None or failure is not None:
+        request.has_begun = outermost  # nothing will be sent
         try:
             raise failure or RuntimeError("neither a response nor a failure")
         finally:
             failure = None  # its traceback holds this frame
-    if request._on_response is not None and outermost:
-        run_callbacks(request, response)
+    if outermost:
+        if request._on_response is not None:
+            run_callbacks(request, response)
+        request.has_begun = True
     return response
 
 
