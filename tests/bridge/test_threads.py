@@ -5,7 +5,7 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import anyio
@@ -318,6 +318,44 @@ def test_a_request_that_comes_while_the_loop_thread_stops_does_not_hang(monkeypa
     request.join(5)
     assert not request.is_alive()
     assert answers[0] in (200, 500)
+
+
+@pytest.mark.parametrize("piece", ["handler", "stream", "unsent stream", "lifespan"])
+def test_an_async_handler_that_calls_a_wsgi_application_in_place_is_told_so(
+    piece: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """WSGI alone: the loop would wait for itself, and with it all requests of the process, for ever."""
+    app, inner = App(), App()
+    answers: list[int] = []
+    closed = threading.Event()
+
+    class Body:
+        def __aiter__(self) -> AsyncIterator[str]:
+            return self
+
+        async def __anext__(self) -> str:
+            return "item"
+
+        async def aclose(self) -> None:
+            closed.set()
+
+    @contextlib.asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        yield
+
+    if piece == "lifespan":
+        inner.lifespan(lifespan)
+    inner.get("/")(slow_enough if piece == "handler" else lambda: Stream(Body()) if "stream" in piece else "ok")
+
+    @app.get("/")
+    async def handler() -> str:
+        answers.append(call_wsgi(inner, environ_of(REQUEST_METHOD="HEAD" if "unsent" in piece else "GET"))[0])
+        return "there"
+
+    assert call_wsgi(app)[2] == b"there"
+    assert answers == [200 if "unsent" in piece else 500]
+    assert ("from a thread, as by `await asyncio.to_thread(...)`" in caplog.text) is (answers == [500])
+    assert "stream" not in piece or closed.wait(2)
 
 
 async def slow_enough() -> str:

@@ -60,12 +60,27 @@ class LoopThread:
             return False
         return True
 
+    @property
+    def is_here(self) -> bool:
+        """Whether the caller is on this very thread."""
+        return threading.get_ident() == self._thread.ident
+
+    def must_be_elsewhere(self) -> None:
+        """Check that the caller, who is going to wait for the loop, is not on it. Raises: RuntimeError."""
+        if self.is_here:
+            raise RuntimeError(
+                "an `async def` called an application through WSGI that needs the event loop which it holds itself, so"
+                " that they would wait for each other for ever; call it from a thread, as by"
+                " `await asyncio.to_thread(...)`, or from a `def`"
+            )
+
     def live(self, enter: Callable[[contextlib.AsyncExitStack], Awaitable[None]]) -> Callable[[], None]:
         """Enter something async in a task of its own, in which it lives; give what ends it.
 
         Raises:
             BaseException: what entering raised.
         """
+        self.must_be_elsewhere()
         entered: concurrent.futures.Future[None] = concurrent.futures.Future()
         leave = asyncio.Event()
 

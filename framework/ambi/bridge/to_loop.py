@@ -114,7 +114,9 @@ class LoopSide:
     def __init__(self, context: Context, has_left: Callable[[], bool] | None = None) -> None:
         self._context = context
         self._inbox: queue.SimpleQueue[Outcome | Errand] = queue.SimpleQueue()
-        self._loop = get_loop_thread().loop
+        thread = get_loop_thread()
+        thread.must_be_elsewhere()
+        self._loop = thread.loop
         self._errand: Errand | None = None
         self._has_left = has_left
         self._has_ended = self._is_to_be_cancelled = False
@@ -309,7 +311,8 @@ class LoopMaker:
         self._body = body
         self._encode = encode
         self._context = context
-        self._loop = get_loop_thread().loop
+        self._thread = get_loop_thread()
+        self._loop = self._thread.loop
         self._ahead: RunAhead | None = None
         self._task: asyncio.Task[BaseException | None] | None = None
         self._is_closing = self._has_ended = False
@@ -323,6 +326,7 @@ class LoopMaker:
 
     def begin(self, ahead: RunAhead) -> None:
         """Let a task on the loop begin."""
+        self._thread.must_be_elsewhere()
         self._ahead = ahead
         self._loop.call_soon_threadsafe(self._begin, ahead)
 
@@ -410,10 +414,12 @@ class LoopMaker:
             self._loop.call_soon(self._task.cancel)  # behind its first step: what never begins closes nothing
 
     def drop(self) -> None:
-        """Close a body that was never begun."""
+        """Close a body that was never begun; wait for that, for a bounded time, and on the loop's own thread not at all."""
         self.drive = None
         if hasattr(self._body, "aclose") and not self.is_dead:
-            asyncio.run_coroutine_threadsafe(self._drop(), self._loop).result(_DROP_S)
+            closing = asyncio.run_coroutine_threadsafe(self._drop(), self._loop)
+            if not self._thread.is_here:
+                closing.result(_DROP_S)
 
     async def _drop(self) -> None:
         await self._loop.create_task(aclose_iterated(self._body, self._body), context=self._context)
