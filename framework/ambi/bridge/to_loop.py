@@ -414,7 +414,7 @@ class LoopMaker:
             self._loop.call_soon(self._task.cancel)  # behind its first step: what never begins closes nothing
 
     def drop(self) -> None:
-        """Close a body that was never begun; wait for that, for a bounded time, and on the loop's own thread not at all."""
+        """Close a body that was never begun; wait for that, for a bounded time, on the loop's own thread not at all."""
         self.drive = None
         if hasattr(self._body, "aclose") and not self.is_dead:
             closing = asyncio.run_coroutine_threadsafe(self._drop(), self._loop)
