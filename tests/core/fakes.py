@@ -101,6 +101,9 @@ class FakeEdge:
     def travel(self, request: Request, coroutine: Coroutine[Any, Any, Response]) -> Awaitable[Response]:
         return coroutine
 
+    def awaited(self, awaitable: Awaitable[Any]) -> Awaitable[Any]:
+        return awaitable
+
 
 def make_request(
     headers: Mapping[str, str] | None = None,

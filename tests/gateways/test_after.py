@@ -1,5 +1,6 @@
 """What runs after the response is sent, in every cell."""
 
+import asyncio
 import contextvars
 import gc
 import logging
@@ -88,6 +89,95 @@ def test_functions_run_in_order_though_one_fails(
     assert (response.status_code, response.text, events) == (200, "sent", [1, 3, 4])
     assert "of the second" in caplog.text
     assert [record.name for record in caplog.records if record.levelname == "ERROR"] == ["ambi.error"]
+
+
+async def await_what_was_cancelled() -> None:
+    """Be left by a cancellation, as what ends a task of its own and waits for it; asyncio alone has such."""
+    task = asyncio.ensure_future(asyncio.sleep(5))
+    task.cancel()
+    await task
+
+
+on_asyncio = pytest.mark.parametrize(
+    "cell", [cell for cell in CELLS if cell.backend == "asyncio"], indirect=True, ids=str
+)
+
+
+@on_asyncio
+def test_functions_run_though_one_awaited_something_that_was_cancelled(
+    app: App, client: Client, cell: Cell, late: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    events: list[str] = []
+
+    @app.get("/")
+    @cell.handler
+    def handler(request: Request) -> str:
+        request.after(await_what_was_cancelled)
+        request.after(late(events.append), "second")
+        return "sent"
+
+    assert (client.get("/").text, events) == ("sent", ["second"])
+    assert [record.name for record in caplog.records if record.levelname == "ERROR"] == ["ambi.error"]
+    assert "await_what_was_cancelled" in caplog.text
+
+
+@on_asyncio
+def test_streams_and_files_are_closed_though_a_stream_awaits_something_that_was_cancelled(
+    app: App, client: Client, cell: Cell, caplog: pytest.LogCaptureFixture
+) -> None:
+    events: list[int] = []
+    files: list[UploadFile] = []
+
+    class Body:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def __aiter__(self) -> AsyncIterator[str]:
+            raise NotImplementedError
+
+        async def aclose(self) -> None:
+            events.append(self.number)
+            await await_what_was_cancelled()
+
+    def replacing(body: Any) -> Any:
+        def layer(request: Request) -> Middleware:
+            yield
+            return Stream(body)
+
+        return layer
+
+    @app.post("/", middleware=[replacing(["sent"]), replacing(Body(2))])
+    @cell.handler
+    def handler(request: Request) -> Stream:
+        files.append(request.form.file("f"))
+        return Stream(Body(1))
+
+    assert client.post("/", files={"f": b"content"}).text == "sent"
+    assert (sorted(events), files[0].file.closed) == ([1, 2], True)
+    assert [record.name for record in caplog.records if record.levelname == "ERROR"] == ["ambi.error"] * 2
+
+
+@on_asyncio
+def test_a_stream_that_is_not_begun_and_awaits_something_that_was_cancelled_is_answered(
+    app: App, client: Client, cell: Cell, caplog: pytest.LogCaptureFixture
+) -> None:
+    events: list[str] = []
+
+    class Body:
+        def __aiter__(self) -> AsyncIterator[str]:
+            raise NotImplementedError
+
+        async def aclose(self) -> None:
+            await await_what_was_cancelled()
+
+    @app.get("/")
+    @cell.handler
+    def handler(request: Request) -> Stream:
+        request.after(events.append, "after")
+        return Stream(Body())
+
+    assert (client.head("/").status_code, events) == (200, ["after"])
+    assert "a stream did not close" in caplog.text
 
 
 @pytest.mark.parametrize("where", ["handler", "middleware", "error handler"])

@@ -1,5 +1,6 @@
 """Work in the background: supervised, beside the requests, and waited for by a stop; in every cell."""
 
+import asyncio
 import contextlib
 import contextvars
 import logging
@@ -169,6 +170,28 @@ def test_a_function_that_exits_costs_no_thread(cell: Cell, caplog: pytest.LogCap
     Client(app, gateway="wsgi").get("/")
     wait_for(lambda: events == ["next"])
     assert "SystemExit" in caplog.text
+
+
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.backend == "asyncio"], indirect=True, ids=str)
+def test_a_function_that_awaited_something_that_was_cancelled_is_logged(
+    app: App, cell: Cell, make_client: MakeClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """On trio a cancellation is its scope's, and never comes of what is awaited."""
+
+    async def await_what_was_cancelled() -> None:
+        task = asyncio.ensure_future(asyncio.sleep(5))
+        task.cancel()
+        await task
+
+    @app.get("/")
+    @cell.handler
+    def handler() -> str:
+        app.spawn(await_what_was_cancelled)
+        return "ok"
+
+    make_client(app).get("/")
+    wait_for(lambda: "await_what_was_cancelled failed" in caplog.text)
+    assert "it awaited something that was cancelled" in caplog.text
 
 
 @pytest.mark.parametrize("endless", [False, True])

@@ -159,7 +159,7 @@ def _begin_on_loop(job: Job, loop: object, work: Work) -> None:
 async def _live(job: Job, work: Work) -> None:
     from anyio.lowlevel import current_token
 
-    from .interrupting import Grace
+    from .interrupting import Grace, awaited
     from .to_thread import is_left_behind, soon_of
 
     is_left_behind.set(lambda: job.is_left)
@@ -167,7 +167,7 @@ async def _live(job: Job, work: Work) -> None:
     try:
         with grace:
             job.may_be_cancelled(partial(soon_of(current_token().native_token), grace.ends_in, 0))
-            await work()
+            await awaited(work())
     except Exception as exc:
         log_failure(f"{job.name} failed", exc)
     finally:

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import cast
+from typing import TypeVar, cast
+
+from ..core.log import log_failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     Interrupt = Callable[[], None]
+
+T = TypeVar("T")
 
 
 class Interrupted(Exception):
@@ -61,6 +65,37 @@ async def unless(awaitable: Awaitable[Any], happens: Callable[[Interrupt], Corou
         return loop.create_task(happens(interrupt)).cancel
 
     return await _Interruptible(awaitable, arm, Interrupted)
+
+
+async def awaited(awaitable: Awaitable[T]) -> T:
+    """Await something of the user's, of which a cancellation may come that is not of this task: of one it waited for.
+
+    Raises:
+        RuntimeError: such a one came.
+    """
+    before = _cancellations()
+    try:
+        return await awaitable
+    except asyncio.CancelledError as exc:
+        if _cancellations() > before:
+            raise
+        raise RuntimeError("it awaited something that was cancelled") from exc
+
+
+def _cancellations() -> int:
+    """Count how often this task was to end; on trio, where that is known by its own exception, that is never."""
+    task = None if _asyncio_loop() is None else asyncio.current_task()
+    return 0 if task is None else task.cancelling()
+
+
+async def aclose_iterated(iterator: Any, body: Any) -> None:
+    """Close an async iterator and what it came from, in the task that iterated it. A failure is logged likewise."""
+    for closable in (iterator, body) if iterator is not body else (body,):
+        try:
+            if hasattr(closable, "aclose"):
+                await awaited(closable.aclose())
+        except Exception as exc:
+            log_failure(f"a stream did not close: {body!r:.200}", exc)
 
 
 _AGAIN_S = 5.0

@@ -16,9 +16,9 @@ import time
 from functools import partial
 from typing import TypeVar
 
-from ..core.ending import aclose_iterated
 from ..core.errors import ClientDisconnected, ConnectionLost
 from ..core.log import log_left_behind
+from .interrupting import aclose_iterated
 from .loop_thread import get_loop_thread
 from .run_ahead import Closed, LoopBell, LoopStopped
 from .stopping import stopping_for

@@ -73,7 +73,7 @@ async def run_after(request: Request, side: Side) -> None:
         try:
             result = function(*args)
             if is_async:
-                await result
+                await request._edge.awaited(result)
         except Exception as exc:
             log_crash(request, exc, f"{describe(function)}, which runs after the response,")
 
@@ -81,19 +81,25 @@ async def run_after(request: Request, side: Side) -> None:
 async def release(request: Request, side: Side) -> None:
     """Close streams that were not sent, and files of a form: the request is over. A failure is logged."""
     request.has_begun, request.has_end = True, False
+    try:
+        await _close_dropped(request, side)
+    finally:
+        if request._form is not None:
+            request._form.close()
+
+
+async def _close_dropped(request: Request, side: Side) -> None:
     for body in request._dropped or ():
         is_async = hasattr(body, "aclose") and (side is ASYNC or not hasattr(body, "__iter__"))  # both: where it is
         if is_async is not (side is ASYNC):
             side = await (ASYNC if is_async else SYNC)
         try:
             if is_async:
-                await body.aclose()
+                await request._edge.awaited(body.aclose())
             elif hasattr(body, "close"):
                 body.close()
         except Exception as exc:
             log_failure(f"a stream that was not sent did not close: {body!r}", exc)
-    if request._form is not None:
-        request._form.close()
 
 
 def close_iterated(iterator: Any, body: Any) -> None:
@@ -102,15 +108,5 @@ def close_iterated(iterator: Any, body: Any) -> None:
         try:
             if hasattr(closable, "close"):
                 closable.close()
-        except Exception as exc:
-            log_failure(f"a stream did not close: {body!r:.200}", exc)
-
-
-async def aclose_iterated(iterator: Any, body: Any) -> None:
-    """Close an async iterator and what it came from, in the task that iterated it. A failure is logged likewise."""
-    for closable in (iterator, body) if iterator is not body else (body,):
-        try:
-            if hasattr(closable, "aclose"):
-                await closable.aclose()
         except Exception as exc:
             log_failure(f"a stream did not close: {body!r:.200}", exc)

@@ -101,6 +101,10 @@ class Edge(Protocol):
         """Drive a part of the pipeline that user code awaits; it may change sides on its way."""
         ...
 
+    def awaited(self, awaitable: Awaitable[Any], /) -> Awaitable[Any]:
+        """Await something on the loop; a cancellation that comes of it, and is not of this task, is a RuntimeError."""
+        ...
+
 
 class Application(Protocol):
     """What a request needs of its application."""

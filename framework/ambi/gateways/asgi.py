@@ -433,6 +433,11 @@ class _Edge:
 
         return await travel(request, coroutine)
 
+    async def awaited(self, awaitable: Awaitable[Any], /) -> Any:
+        from ..bridge.interrupting import awaited  # loads asyncio; what is awaited is on a loop
+
+        return await awaited(awaitable)
+
 
 EDGE = _Edge()
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import time
 
 from ..bridge.stopping import stopping_for
-from ..core.ending import aclose_iterated, close_iterated
+from ..core.ending import close_iterated
 from ..core.errors import ClientDisconnected
 from ..core.log import log_cut, log_disconnect, log_failure, log_left_behind
 from ..core.recovery import late_error
@@ -320,6 +320,8 @@ async def close_shielded(iterator: Any, body: Any) -> None:
     """Close an async iterator and what it came from, in the task that iterated it, be that cancelled or not."""
     from anyio import CancelScope
 
+    from ..bridge.interrupting import aclose_iterated
+
     with CancelScope(shield=True):
         await aclose_iterated(iterator, body)
 
@@ -338,6 +340,8 @@ async def close_body(request: Request, body: Any) -> None:
 
 async def _close(body: Any) -> None:
     if hasattr(body, "aclose"):
+        from ..bridge.interrupting import aclose_iterated
+
         await aclose_iterated(body, body)
     elif hasattr(body, "close"):
         await on_sync_side(close_iterated, body, body)

@@ -41,7 +41,7 @@ from .wsgi_connection import client_has_left
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
     from contextvars import Context
     from typing import Any, Literal, Protocol
     from wsgiref.types import StartResponse, WSGIEnvironment
@@ -266,6 +266,11 @@ class _Edge:
         from ..bridge.to_loop import travel  # loads asyncio; a request that comes here needs it
 
         return await travel(request, coroutine)
+
+    async def awaited(self, awaitable: Awaitable[Any], /) -> Any:
+        from ..bridge.interrupting import awaited  # loads asyncio; what is awaited is on a loop
+
+        return await awaited(awaitable)
 
 
 EDGE = _Edge()
