@@ -15,6 +15,7 @@ import anyio
 import pytest
 
 from ambi import App, HTTPError, Middleware, Request, Stream, UploadFile
+from ambi.bridge import to_loop
 from ambi.bridge.background import settle_in_process
 from ambi.testing import Client
 from tests.calls import call_wsgi
@@ -178,6 +179,35 @@ def test_a_stream_that_is_not_begun_and_awaits_something_that_was_cancelled_is_a
 
     assert (client.head("/").status_code, events) == (200, ["after"])
     assert "a stream did not close" in caplog.text
+
+
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.gateway == "wsgi"], indirect=True, ids=str)
+def test_a_stream_that_is_not_begun_and_takes_long_to_close_is_answered(
+    app: App, client: Client, cell: Cell, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Under WSGI, where the server's thread waits for the loop: it may not be kept for ever."""
+    monkeypatch.setattr(to_loop, "_DROP_S", 0.05)
+    events: list[str] = []
+    closed = threading.Event()
+
+    class Body:
+        def __aiter__(self) -> AsyncIterator[str]:
+            raise NotImplementedError
+
+        async def aclose(self) -> None:
+            await asyncio.sleep(0.2)
+            closed.set()
+
+    @app.get("/")
+    @cell.handler
+    def handler(request: Request) -> Stream:
+        request.on_sent(lambda sent: events.append(f"sent {sent.status}"))
+        request.after(events.append, "after")
+        return Stream(Body())
+
+    assert (client.head("/").status_code, events) == (200, ["sent 200", "after"])
+    assert "did not close in time" in caplog.text
+    assert closed.wait(5)
 
 
 @pytest.mark.parametrize("where", ["handler", "middleware", "error handler"])

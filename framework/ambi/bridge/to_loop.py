@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import concurrent.futures
 import contextlib
 import errno
 import queue
@@ -17,7 +18,7 @@ from functools import partial
 from typing import TypeVar
 
 from ..core.errors import ClientDisconnected, ConnectionLost
-from ..core.log import log_left_behind
+from ..core.log import log_failure, log_left_behind
 from .interrupting import aclose_iterated
 from .loop_thread import get_loop_thread
 from .run_ahead import Closed, LoopBell, LoopStopped
@@ -418,8 +419,12 @@ class LoopMaker:
         self.drive = None
         if hasattr(self._body, "aclose") and not self.is_dead:
             closing = asyncio.run_coroutine_threadsafe(self._drop(), self._loop)
-            if not self._thread.is_here:
+            if self._thread.is_here:
+                return
+            try:
                 closing.result(_DROP_S)
+            except (TimeoutError, concurrent.futures.CancelledError) as exc:  # it may still end, or its loop has
+                log_failure(f"a stream that was not sent did not close in time: {self._body!r:.200}", exc)
 
     async def _drop(self) -> None:
         await self._loop.create_task(aclose_iterated(self._body, self._body), context=self._context)
