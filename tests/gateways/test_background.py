@@ -172,6 +172,43 @@ def test_a_function_that_exits_costs_no_thread(cell: Cell, caplog: pytest.LogCap
     assert "SystemExit" in caplog.text
 
 
+@pytest.mark.parametrize("cell", WSGI, indirect=True, ids=str)
+@pytest.mark.parametrize("how", ["after", "spawn"])
+def test_a_thread_that_cannot_be_started_costs_no_place(
+    cell: Cell, how: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """WSGI alone: under ASGI these places are not counted here."""
+    app, events, files = App(limits=Limits(threads=1)), [], []
+
+    def note() -> None:
+        events.append(threading.current_thread().name)
+
+    @app.post("/")
+    @cell.handler
+    def handler(request: Request) -> str:
+        files.append(request.form.file("f"))
+        if how == "after":
+            request.after(note)
+        else:
+            app.spawn(note)
+        return "ok"
+
+    def take_worker() -> Any:
+        monkeypatch.undo()
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(background, "take_worker", take_worker)
+    client = Client(app, gateway="wsgi", raise_server_exceptions=False)
+    assert client.post("/", files={"f": b"x"}).status_code == (200 if how == "after" else 500)
+    assert "can't start new thread" in caplog.text
+    assert events == ["MainThread"] * (how == "after")
+    assert files[0].file.closed
+    events.clear()
+    assert client.post("/", files={"f": b"x"}).text == "ok"
+    wait_for(lambda: events == ["ambi-worker"])
+    wait_for(lambda: not background._jobs)
+
+
 @pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.backend == "asyncio"], indirect=True, ids=str)
 def test_a_function_that_awaited_something_that_was_cancelled_is_logged(
     app: App, cell: Cell, make_client: MakeClient, caplog: pytest.LogCaptureFixture

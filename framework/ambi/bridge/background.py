@@ -175,9 +175,13 @@ async def _live(job: Job, work: Work) -> None:
 
 
 def finish_in_thread(app: Application, name: str, work: Callable[[], object]) -> None:
-    """Run what comes after a response of a WSGI server in a worker thread."""
+    """Run what comes after a response of a WSGI server in a worker thread; in this one where none can be started."""
     _drain_at_exit()
-    _threads.run(Job(app, name, None, waits=True, is_after=True), app.limits.threads, work)
+    try:
+        _threads.run(Job(app, name, None, waits=True, is_after=True), app.limits.threads, work)
+    except RuntimeError as exc:
+        log_failure(f"{name} holds up the server, as no thread could be started for it", exc)
+        work()
 
 
 def _spawn_in_process(
@@ -185,14 +189,15 @@ def _spawn_in_process(
 ) -> None:
     """Run a function beside a WSGI server: in a worker thread, or on the loop thread."""
     _drain_at_exit()
-    job = Job(app, name, None, waits=waits, is_after=False)
     context = _context()
     if not is_async(function):
+        job = Job(app, name, None, waits=waits, is_after=False)
         _threads.run(job, app.limits.threads, partial(context.run, function, *args))
         return
     from .loop_thread import get_loop_thread
 
     loop: Any = get_loop_thread().loop
+    job = Job(app, name, None, waits=waits, is_after=False)
     loop.call_soon_threadsafe(context.run, _begin_on_loop, job, loop, partial(function, *args))
 
 
@@ -205,13 +210,23 @@ class _Threads:
         self._busy = 0
 
     def run(self, job: Job, limit: int, work: Callable[[], object]) -> None:
-        """Run it as soon as there is a thread."""
+        """Run it as soon as there is a thread.
+
+        Raises:
+            RuntimeError: none could be started; it is not run.
+        """
         with self._lock:
             if self._busy >= limit:
                 self._waiting.append((job, work))
                 return
             self._busy += 1
-        worker = take_worker()
+        try:
+            worker = take_worker()
+        except BaseException:
+            with self._lock:
+                self._busy -= 1
+            _jobs.discard(job)
+            raise
         worker.submit(self._work, worker, job, work)
 
     def _work(self, worker: Any, job: Job, work: Callable[[], object]) -> None:
