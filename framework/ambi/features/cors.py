@@ -10,6 +10,8 @@ Facts
 - A cache must not give one origin what was answered to another: `Vary: Origin`, also where no origin was sent.
 - The header fields belong on errors too, that of a crash included: without them a page cannot read which it was.
 - What a handler or a mounted application allows by itself to an origin that is not named here stays.
+- Rules of several prefixes may be for one path: those of the longest decide alone, for a preflight and for the answer
+  after it, whatever the order in which they were given.
 """
 
 from __future__ import annotations
@@ -55,9 +57,56 @@ def setup(
         origins, origin_regex=origin_regex, methods=methods, headers=headers, expose=expose, credentials=credentials,
         max_age_s=max_age_s, private_network=private_network, prefix=prefix,
     )  # fmt: skip
-    if credentials and app.cross_site is not None:
-        app.cross_site.trust(rules.allows)
-    app.surround(rules.answer_cors, rank=_RANK)
+    _layer_of(app).add(rules)
+
+
+def _layer_of(app: Extensible) -> CORSLayer:
+    """Give the one layer of an application."""
+    for known in app.layers:
+        layer = getattr(known.function, "__self__", None)
+        if isinstance(layer, CORSLayer):
+            return layer
+    layer = CORSLayer()
+    app.surround(layer.answer_cors, rank=_RANK)
+    if app.cross_site is not None:
+        app.cross_site.trust(layer.trusts)
+    return layer
+
+
+class CORSLayer:
+    """Answer browsers by the rules of all `app.cors(...)` of one application."""
+
+    def __init__(self) -> None:
+        self.rules: tuple[CORS, ...] = ()
+
+    def add(self, rules: CORS) -> None:
+        """Take the rules of a further prefix. Raises: ConfigurationError: there are rules for it already."""
+        if any(known.prefix == rules.prefix for known in self.rules):
+            raise ConfigurationError(
+                f"app.cors(prefix={rules.prefix!r}) is called twice, and only one can decide: name all origins in one"
+            )
+        self.rules = tuple(sorted((*self.rules, rules), key=lambda one: -len(one.prefix)))
+
+    def trusts(self, request: Request, origin: str) -> bool:
+        """Tell whether pages of an origin may change something with the cookies of a user."""
+        for rules in self.rules:
+            if rules.is_below(request):
+                return rules.credentials and rules.names(origin)
+        return False
+
+    def answer_cors(self, request: Request) -> Middleware:
+        """Answer preflights, and add the header fields to whatever else is sent."""
+        for rules in self.rules:
+            if rules.is_below(request):
+                edge, native = request._edge, request.native
+                origin = edge.header(native, "origin")
+                if request.method == "OPTIONS" and origin is not None:
+                    method = edge.header(native, "access-control-request-method")
+                    if method is not None:
+                        return rules.answer_preflight(request, origin)
+                request.on_response(rules.marker(origin))
+                break
+        yield None
 
 
 class CORS:
@@ -109,16 +158,13 @@ class CORS:
         if not names and regex is None:
             raise ConfigurationError("app.cors needs origins=, as ['https://app.example.com'], or ['*'] for every page")
 
-    def allows(self, request: Request, origin: str) -> bool:
-        """Tell whether pages of an origin may read the answer to a request."""
-        return self.is_below(request) and (self.is_any or self._is_named(origin))
-
     def is_below(self, request: Request) -> bool:
         """Tell whether the rules are for the path of a request: the one that the router sees."""
         prefix = self.prefix
         return not prefix or request.path == prefix or request.path.startswith(prefix + "/")
 
-    def _is_named(self, origin: str) -> bool:
+    def names(self, origin: str) -> bool:
+        """Tell whether an origin is one of those named, alone or by what they have in common."""
         if origin in self.origins:
             return True
         if len(origin) > _MAX_ORIGIN_LENGTH or origin == "null":
@@ -127,19 +173,7 @@ class CORS:
             return True
         return any(_is_between(origin, before, after) for before, after in self._below)
 
-    def answer_cors(self, request: Request) -> Middleware:
-        """Answer preflights, and add the header fields to whatever else is sent."""
-        if self.is_below(request):
-            edge, native = request._edge, request.native
-            origin = edge.header(native, "origin")
-            if request.method == "OPTIONS" and origin is not None:
-                method = edge.header(native, "access-control-request-method")
-                if method is not None:
-                    return self._answer_preflight(request, origin)
-            request.on_response(self._marker(origin))
-        yield None
-
-    def _marker(self, origin: str | None) -> Callable[[Response], None]:
+    def marker(self, origin: str | None) -> Callable[[Response], None]:
         """Make what adds the header fields for an origin."""
 
         def mark(response: Response) -> None:
@@ -154,14 +188,15 @@ class CORS:
             headers["access-control-allow-origin"] = _ANY
             return True
         headers.add_vary("Origin")
-        if origin is None or not self._is_named(origin):
+        if origin is None or not self.names(origin):
             return False
         headers["access-control-allow-origin"] = origin
         if self.credentials:
             headers["access-control-allow-credentials"] = "true"
         return True
 
-    def _answer_preflight(self, request: Request, origin: str) -> Response:
+    def answer_preflight(self, request: Request, origin: str) -> Response:
+        """Tell a browser what a page may do, before it asks for that."""
         edge, native = request._edge, request.native
         response = Response(b"", 204)
         headers = response.headers
