@@ -257,6 +257,60 @@ def test_what_a_handler_allows_by_itself_stays(app: App, client: Client, cell: C
     assert cors_of(client.get("/font", headers={"origin": OURS})) == {"allow-origin": OURS}
 
 
+ELSE = "https://c.test"
+
+
+def sharing_app(cell: Cell) -> App:
+    inner = App()
+    inner.cors([ELSE], credentials=True, methods=["PUT"], expose=["x-own"])
+    inner.get("/")(cell.handler(lambda: "inner"))
+    return inner
+
+
+def sharing_guest(cell: Cell) -> Any:
+    def guest(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        fields = {"allow-origin": ELSE, "allow-credentials": "true", "expose-headers": "x-own", "allow-methods": "PUT"}
+        given = fields if environ.get("HTTP_ORIGIN") == ELSE else {}
+        named = [(f"access-control-{name}", value) for name, value in given.items()]
+        start_response("200 OK", [("content-type", "text/plain"), *named])
+        return [b"inner"]
+
+    return guest
+
+
+@pytest.mark.parametrize("make", [sharing_app, sharing_guest])
+def test_what_is_mounted_allows_by_itself_what_is_not_named_around_it(
+    app: App, client: Client, cell: Cell, make: Any
+) -> None:
+    app.cors([OURS], methods=["GET"])
+    app.mount("/in", make(cell))
+    for answer in (preflight(client, "/in/", ELSE, "PUT"), client.get("/in/", headers={"origin": ELSE})):
+        fields = cors_of(answer)
+        assert (fields["allow-origin"], fields["allow-credentials"]) == (ELSE, "true")
+        assert answer.headers["vary"] == "Origin"
+    assert cors_of(preflight(client, "/in/", ELSE, "PUT"))["allow-methods"] == "PUT"
+    for answer in (
+        preflight(client, "/in/", "https://d.test"),
+        client.get("/in/", headers={"origin": "https://d.test"}),
+    ):
+        assert cors_of(answer) == {}
+    assert cors_of(client.get("/in/", headers={"origin": OURS})) == {"allow-origin": OURS}
+    assert cors_of(preflight(client, "/in/", OURS))["allow-methods"] == "GET"
+
+
+@pytest.mark.parametrize("make", [sharing_app, sharing_guest])
+def test_what_is_mounted_may_allow_more_than_every_page(app: App, client: Client, cell: Cell, make: Any) -> None:
+    app.cors(["*"], expose=["x-all"])
+    app.mount("/in", make(cell))
+    answer = client.get("/in/", headers={"origin": ELSE})
+    assert (
+        cors_of(answer).items()
+        >= {"allow-origin": ELSE, "allow-credentials": "true", "expose-headers": "x-own"}.items()
+    )
+    assert answer.headers["vary"] == "Origin"
+    assert cors_of(client.get("/in/", headers={"origin": OURS})) == {"allow-origin": "*", "expose-headers": "x-all"}
+
+
 def test_an_application_around_has_its_rules_for_what_is_mounted_in_it(make_client: MakeClient, cell: Cell) -> None:
     outer, inner = App(), App()
     outer.cors([OURS], prefix="/inner")

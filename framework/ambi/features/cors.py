@@ -9,7 +9,9 @@ Facts
 - `*` and credentials exclude each other; a browser would refuse the answer.
 - A cache must not give one origin what was answered to another: `Vary: Origin`, also where no origin was sent.
 - The header fields belong on errors too, that of a crash included: without them a page cannot read which it was.
-- What a handler or a mounted application allows by itself to an origin that is not named here stays.
+- What a handler or a mounted application allows by itself to an origin that is not named here stays, and what is
+  mounted gets the preflight for it. Where `*` names all, what is allowed to the very origin that asked stays, but no
+  preflight gets there.
 - Rules of several prefixes may be for one path: those of the longest decide alone, for a preflight and for the answer
   after it, whatever the order in which they were given.
 """
@@ -26,7 +28,7 @@ from ..core.response import Response
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from ..core.extending import Extensible
     from ..core.middleware import Middleware
@@ -98,13 +100,9 @@ class CORSLayer:
         """Answer preflights, and add the header fields to whatever else is sent."""
         for rules in self.rules:
             if rules.is_below(request):
-                edge, native = request._edge, request.native
-                origin = edge.header(native, "origin")
-                if request.method == "OPTIONS" and origin is not None:
-                    method = edge.header(native, "access-control-request-method")
-                    if method is not None:
-                        return rules.answer_preflight(request, origin)
-                request.on_response(rules.marker(origin))
+                preflight = rules.answer(request)
+                if preflight is not None:
+                    return preflight
                 break
         yield None
 
@@ -173,18 +171,28 @@ class CORS:
             return True
         return any(_is_between(origin, before, after) for before, after in self._below)
 
-    def marker(self, origin: str | None) -> Callable[[Response], None]:
-        """Make what adds the header fields for an origin."""
+    def answer(self, request: Request) -> Response | None:
+        """Answer a preflight; have the header fields added to whatever else is sent."""
+        edge, native = request._edge, request.native
+        origin = edge.header(native, "origin")
+        if request.method == "OPTIONS" and origin is not None:
+            method = edge.header(native, "access-control-request-method")
+            if method is not None and (not _is_for_mounted(request) or self.is_any or self.names(origin)):
+                return self._answer_preflight(request, origin)
 
         def mark(response: Response) -> None:
             if self._allow(response, origin) and self.expose:
                 response.headers["access-control-expose-headers"] = self.expose
 
-        return mark
+        request.on_response(mark)
+        return None
 
     def _allow(self, response: Response, origin: str | None) -> bool:
         headers = response.headers
         if self.is_any:
+            if origin is not None and headers.get("access-control-allow-origin") == origin:
+                headers.add_vary("Origin")
+                return False
             headers["access-control-allow-origin"] = _ANY
             return True
         headers.add_vary("Origin")
@@ -195,8 +203,7 @@ class CORS:
             headers["access-control-allow-credentials"] = "true"
         return True
 
-    def answer_preflight(self, request: Request, origin: str) -> Response:
-        """Tell a browser what a page may do, before it asks for that."""
+    def _answer_preflight(self, request: Request, origin: str) -> Response:
         edge, native = request._edge, request.native
         response = Response(b"", 204)
         headers = response.headers
@@ -223,6 +230,11 @@ class CORS:
             return ", ".join(self.headers)
         names = (name.strip(" \t").lower() for name in requested.split(",", _MAX_REQUESTED)[:_MAX_REQUESTED])
         return ", ".join(name for name in names if is_token(name) and _ANY not in name)
+
+
+def _is_for_mounted(request: Request) -> bool:
+    """Tell whether something that is mounted in the application serves a request."""
+    return request._places is not None and request._distance > 0
 
 
 def _names(argument: str, names: Iterable[str]) -> tuple[str, ...]:
