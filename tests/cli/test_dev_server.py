@@ -82,6 +82,9 @@ def broken(path, start_response):
         raise error
     if path == "/lets-go":
         raise ConnectionError
+    if path == "/field":
+        start_response("200 OK", [("X-Price", "5 \N{EURO SIGN}")])
+        return [b"never"]
     if path == "/twice":
         start_response("200 OK", [])
         start_response("200 OK", [])
@@ -192,9 +195,21 @@ def test_what_an_application_gives_is_framed_as_it_should(server: WSGIServer, se
     assert bool(got) == bool(ending)
 
 
-def test_an_error_of_the_application_is_in_the_terminal(server: WSGIServer, capsys: pytest.CaptureFixture[str]) -> None:
-    assert talk(server, get("/raises")).startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
-    assert "ValueError: it raises" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        (get("/raises"), "ValueError: it raises"),
+        (get("/field"), "UnicodeEncodeError: "),
+    ],
+)
+def test_an_error_of_the_application_is_in_the_terminal(
+    server: WSGIServer, sent: bytes, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    got = talk(server, sent)
+    assert got.startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
+    assert b"Transfer-Encoding" not in got
+    assert got.endswith(b"\r\n\r\nthe application raised an error; the terminal shows it\n")
+    assert said in capsys.readouterr().err
 
 
 def test_an_error_that_is_in_the_log_is_not_in_the_terminal_as_well(

@@ -332,14 +332,13 @@ class _Exchange:
         """Give the head, and decide how the end of the body is told. See: RFC 9112 6.3."""
         if not self._status:
             raise RuntimeError("the application gave a body before it called start_response (PEP 3333)")
-        self._is_begun = True
         connection = self._connection
         names = {name.lower(): value for name, value in self._headers}
-        if names.get("content-length", "").isdecimal():
-            self._left = int(names["content-length"])
-        elif not self._has_no_body() and self._is_1_1:
-            self._is_chunked = True
-        elif not self._has_no_body():
+        length = names.get("content-length", "")
+        self._left = int(length) if length.isdecimal() else None
+        has_no_end = self._left is None and not self._has_no_body()
+        self._is_chunked = has_no_end and self._is_1_1
+        if has_no_end and not self._is_1_1:
             connection.close_connection = True
         if self.body.is_left_to_client or self.body.is_broken or connection.wsgi.should_exit:
             connection.close_connection = True
@@ -349,7 +348,9 @@ class _Exchange:
         if self._is_chunked:
             fields.append("Transfer-Encoding: chunked")
         fields.append(f"Connection: {'close' if connection.close_connection else 'keep-alive'}")
-        return "\r\n".join([f"HTTP/1.1 {self._status}", *fields, "\r\n"]).encode("latin-1")
+        head = "\r\n".join([f"HTTP/1.1 {self._status}", *fields, "\r\n"]).encode("latin-1")
+        self._is_begun = True  # not before: a head that cannot be made is answered with another
+        return head
 
 
 def _add_field(environ: WSGIEnvironment, name: str, value: str) -> None:
