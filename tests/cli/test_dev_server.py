@@ -82,6 +82,8 @@ def broken(path, start_response):
         raise error
     if path == "/lets-go":
         raise ConnectionError
+    if path == "/exits":
+        raise SystemExit("it exits")
     if path == "/field":
         start_response("200 OK", [("X-Price", "5 \N{EURO SIGN}")])
         return [b"never"]
@@ -199,6 +201,7 @@ def test_what_an_application_gives_is_framed_as_it_should(server: WSGIServer, se
     ("sent", "said"),
     [
         (get("/raises"), "ValueError: it raises"),
+        (get("/exits"), "SystemExit: it exits"),
         (get("/field"), "UnicodeEncodeError: "),
     ],
 )

@@ -216,7 +216,7 @@ class _Exchange:
             self._answer()
         except ConnectionError:  # the client has left, or the application lets go of the connection
             connection.close_connection, connection.lingers = True, False
-        except Exception as exc:
+        except BaseException as exc:  # an exit as well: this thread is of no other request
             if not is_logged(exc):
                 traceback.print_exc(file=sys.stderr)
             self._fail()
