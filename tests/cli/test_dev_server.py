@@ -15,6 +15,7 @@ import pytest
 from ambi.cli.dev.listening import listen
 from ambi.cli.dev.wsgi_server import WSGIServer
 from ambi.core.log import log_raised
+from ambi.gateways.wsgi_streams import StreamCut
 from tests.cli.running import WAIT_S
 from tests.core.fakes import make_request
 
@@ -82,6 +83,8 @@ def broken(path, start_response):
         raise error
     if path == "/lets-go":
         raise ConnectionError
+    if path == "/no-base":
+        raise ConnectionRefusedError("the base is away")
     if path == "/exits":
         raise SystemExit("it exits")
     if path == "/field":
@@ -100,6 +103,10 @@ def broken(path, start_response):
         return [b"12345"]
     if path == "/cut":
         return cut(start_response)
+    if path == "/stops":
+        return failing(start_response, StreamCut(errno.ECONNRESET, "the server stops"))
+    if path == "/base-left":
+        return failing(start_response, ConnectionResetError(errno.ECONNRESET, "the base left"))
     return plain(start_response, path.encode("latin-1"))
 
 
@@ -112,6 +119,12 @@ def cut(start_response):
     start_response("200 OK", [])
     yield b"begun"
     start_response("500 Oh", [], (ValueError, ValueError("after the begin"), None))
+
+
+def failing(start_response, error):
+    start_response("200 OK", [])
+    yield b"begun"
+    raise error
 
 
 @pytest.fixture
@@ -158,6 +171,9 @@ def get(path: str, *fields: str, method: str = "GET", version: str = "1.1") -> b
     return "\r\n".join(lines).encode("latin-1")
 
 
+UPGRADE = ("Connection: Upgrade", "Upgrade: WebSocket")
+
+
 def test_requests_follow_each_other_on_a_connection(server: WSGIServer) -> None:
     got = talk(server, get("/a") + get("/items") + get("/b", "Connection: close") + get("/c"))
     first, second, third = got.split(b"HTTP/1.1 200 OK\r\n")[1:]
@@ -185,7 +201,10 @@ def test_an_old_client_gets_the_end_of_the_connection(server: WSGIServer) -> Non
         (get("/too-long"), b"\r\n\r\n123"),
         (get("/too-short") + get("/a"), b"\r\n\r\n12345"),
         (get("/cut") + get("/a"), b"5\r\nbegun\r\n"),
-        (get("/lets-go") + get("/a"), b""),
+        (get("/stops") + get("/a"), b"5\r\nbegun\r\n"),
+        (get("/base-left") + get("/a"), b"5\r\nbegun\r\n"),
+        (get("/lets-go", *UPGRADE) + get("/a"), b""),
+        (get("/lets-go") + get("/a"), b"the terminal shows it\n"),
         (get("/raises") + get("/a"), b"the application raised an error; the terminal shows it\n"),
         (get("/twice"), b"the terminal shows it\n"),
         (get("/never"), b"the terminal shows it\n"),
@@ -202,6 +221,8 @@ def test_what_an_application_gives_is_framed_as_it_should(server: WSGIServer, se
     [
         (get("/raises"), "ValueError: it raises"),
         (get("/exits"), "SystemExit: it exits"),
+        (get("/no-base"), "ConnectionRefusedError: the base is away"),
+        (get("/no-base", *UPGRADE), "ConnectionRefusedError: the base is away"),
         (get("/field"), "UnicodeEncodeError: "),
     ],
 )
@@ -213,6 +234,16 @@ def test_an_error_of_the_application_is_in_the_terminal(
     assert b"Transfer-Encoding" not in got
     assert got.endswith(b"\r\n\r\nthe application raised an error; the terminal shows it\n")
     assert said in capsys.readouterr().err
+
+
+def test_an_error_after_the_begin_is_in_the_terminal_unless_the_server_is_asked_to_cut(
+    server: WSGIServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    talk(server, get("/base-left"))
+    assert "the base left" in capsys.readouterr().err
+    talk(server, get("/stops"))
+    talk(server, get("/lets-go", *UPGRADE))
+    assert capsys.readouterr().err == ""
 
 
 def test_an_error_that_is_in_the_log_is_not_in_the_terminal_as_well(
