@@ -13,11 +13,14 @@ from typing import Any
 import pytest
 
 from ambi.cli.dev.listening import listen
-from ambi.cli.dev.wsgi_server import WSGIServer
+from ambi.cli.dev.wsgi_server import WSGIServer, _Connection
 from ambi.core.log import log_raised
 from ambi.gateways.wsgi_streams import StreamCut
 from tests.cli.running import WAIT_S
 from tests.core.fakes import make_request
+
+LARGE_BYTES = 12_000_000
+"""More than the system takes of an answer that nobody reads."""
 
 seen: dict[str, Any] = {}
 
@@ -101,6 +104,8 @@ def broken(path, start_response):
     if path == "/too-short":
         start_response("200 OK", [("Content-Length", "9")])
         return [b"12345"]
+    if path == "/large":
+        return plain(start_response, b"x" * LARGE_BYTES)
     if path == "/cut":
         return cut(start_response)
     if path == "/stops":
@@ -421,6 +426,25 @@ def test_a_client_that_leaves_is_no_error(server: WSGIServer, capsys: pytest.Cap
     with socket.create_connection(("127.0.0.1", server.port), WAIT_S):
         pass
     assert talk(server, get("/a")).endswith(b"/a")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_large_answer_may_take_longer_than_a_client_may_be_quiet(
+    server: WSGIServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(_Connection, "timeout", 0.5)
+    with socket.create_connection(("127.0.0.1", server.port), WAIT_S) as connection:
+        connection.sendall(get("/large", "Connection: close"))
+        got = 0
+        while more := connection.recv(500_000):
+            got += len(more)
+            time.sleep(0.04)
+    assert got > LARGE_BYTES
+    with socket.create_connection(("127.0.0.1", server.port), WAIT_S) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        connection.sendall(get("/large"))
+        time.sleep(0.8)
+        assert len(read_all(connection)) < LARGE_BYTES
     assert capsys.readouterr().err == ""
 
 

@@ -314,8 +314,11 @@ class _Exchange:
     # --- what is sent ---
 
     def _send(self, data: bytes) -> None:
+        """Send all of it; a client may take long for that, but not be quiet for long, so it is not `sendall`."""
+        left = memoryview(data)
         try:
-            self._connection.wfile.write(data)
+            while left:
+                left = left[self._connection.connection.send(left) :]
         except OSError as exc:
             raise _ClientLeftError("the client has left, or takes nothing") from exc
 
