@@ -76,20 +76,23 @@ def late(body):
     yield body.read()
 
 
+RAISED: dict[str, tuple[type[BaseException], str]] = {
+    "/raises": (ValueError, "it raises"),
+    "/lets-go": (ConnectionError, ""),
+    "/no-base": (ConnectionRefusedError, "the base is away"),
+    "/exits": (SystemExit, "it exits"),
+}
+
+
 def broken(path, start_response):
     """Answer wrongly by path."""
-    if path == "/raises":
-        raise ValueError("it raises")
+    if path in RAISED:
+        kind, said = RAISED[path]
+        raise kind(said)
     if path == "/logged":
         error = ValueError("it is in the log")
         log_raised(make_request(), error)
         raise error
-    if path == "/lets-go":
-        raise ConnectionError
-    if path == "/no-base":
-        raise ConnectionRefusedError("the base is away")
-    if path == "/exits":
-        raise SystemExit("it exits")
     if path == "/field":
         start_response("200 OK", [("X-Price", "5 \N{EURO SIGN}")])
         return [b"never"]
@@ -108,10 +111,8 @@ def broken(path, start_response):
         return plain(start_response, b"x" * LARGE_BYTES)
     if path == "/cut":
         return cut(start_response)
-    if path == "/stops":
-        return failing(start_response, StreamCut(errno.ECONNRESET, "the server stops"))
-    if path == "/base-left":
-        return failing(start_response, ConnectionResetError(errno.ECONNRESET, "the base left"))
+    if path in RAISED_LATE:
+        return failing(start_response, RAISED_LATE[path])
     return plain(start_response, path.encode("latin-1"))
 
 
@@ -126,10 +127,13 @@ def cut(start_response):
     start_response("500 Oh", [], (ValueError, ValueError("after the begin"), None))
 
 
-def failing(start_response, error):
+RAISED_LATE: dict[str, type[OSError]] = {"/stops": StreamCut, "/base-left": ConnectionResetError}
+
+
+def failing(start_response, kind):
     start_response("200 OK", [])
     yield b"begun"
-    raise error
+    raise kind(errno.ECONNRESET, "it is cut")
 
 
 @pytest.fixture
@@ -245,7 +249,7 @@ def test_an_error_after_the_begin_is_in_the_terminal_unless_the_server_is_asked_
     server: WSGIServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     talk(server, get("/base-left"))
-    assert "the base left" in capsys.readouterr().err
+    assert "ConnectionResetError: [Errno " in capsys.readouterr().err
     talk(server, get("/stops"))
     talk(server, get("/lets-go", *UPGRADE))
     assert capsys.readouterr().err == ""
