@@ -46,6 +46,9 @@ ALLOWED = {
         "features/sessions/signing.py: int(now_s())",
         "features/typed/shapes.py: int(number)",
     },
+    "asks what a reader that takes as much has made of it, to refuse that": {
+        "features/typed/pydantic_shape.py: float(text)",
+    },
     "has passed a check of each character, in this function or the one that gives it": {
         "core/converters.py: float(_number(text))",
         "core/cookies.py: int(octal, 8)",
