@@ -11,7 +11,19 @@ import msgspec
 import pydantic
 import pytest
 
-from ambi import JSON, App, ConfigurationError, Event, HTTPError, JSONLines, Request, Response, Text
+from ambi import (
+    JSON,
+    App,
+    CallNext,
+    ConfigurationError,
+    Event,
+    HTTPError,
+    JSONLines,
+    Middleware,
+    Request,
+    Response,
+    Text,
+)
 from ambi.features.typed import Body, Status
 from ambi.testing import Client
 from tests.cells import Cell
@@ -399,6 +411,29 @@ def test_the_items_of_lines_that_a_handler_makes_itself_are_those_that_it_says(
     response = client.get("/")
     assert response.content == (SENT + b"\n") * 2
     assert response.headers["x-own"] == "1"
+
+
+@pytest.mark.parametrize("makes", [False, True], ids=["generator", "JSONLines"])
+def test_fields_that_are_not_named_stay_here_behind_layers_that_return_the_stream(
+    app: App, client: Client, cell: Cell, makes: bool
+) -> None:
+    @app.middleware
+    async def outer(request: Request, call_next: CallNext) -> Response:
+        return await call_next(request)
+
+    @app.middleware
+    def inner(request: Request) -> Middleware:
+        response = yield
+        return response
+
+    def items() -> Iterator[Public]:
+        yield Private(1, "n")
+
+    def lines() -> Iterator[Public]:
+        return JSONLines(items())  # type: ignore[return-value]  # which a handler may as well
+
+    app.get("/")(cell.handler(lines if makes else items))
+    assert client.get("/").content == SENT + b"\n"
 
 
 def test_an_item_that_is_something_else_cuts_the_stream(make_client: Any, cell: Cell) -> None:
