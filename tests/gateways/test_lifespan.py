@@ -14,6 +14,7 @@ import anyio
 import pytest
 
 from ambi import App, ConfigurationError, Request
+from ambi.bridge import to_thread
 from ambi.testing import Client
 from tests.calls import call_asgi
 from tests.cells import CELLS, Cell
@@ -671,6 +672,61 @@ def test_a_start_up_that_fails_fails_for_all_loops_that_wait_for_it(
 
     assert in_threads(2, run) == [500, 500]
     assert caplog.text.count("NoDatabase: the database is down") == 2
+
+
+@pytest.mark.parametrize("asgi", [cell for cell in ASGI_CELLS if cell.backend == "asyncio"], ids=str)
+def test_a_loop_that_is_closed_while_it_starts_leaves_it_to_the_next(asgi: Cell) -> None:
+    """With the task in it, as a program may that has a loop of its own; trio ends all tasks first."""
+    starts: list[str] = []
+    second_waits, first_ended = threading.Event(), threading.Event()
+
+    def sync() -> Iterator[dict[str, str]]:
+        starts.append("up")
+        if starts == ["up"]:
+            first_ended.wait(5)
+        yield {"name": "pool"}
+
+    async def asynchronous() -> Any:
+        starts.append("up")
+        if starts == ["up"]:
+            await anyio.sleep_forever()
+        yield {"name": "pool"}
+
+    app = App(lifespan=asgi.pick(sync, asynchronous))
+    app.get("/")(asgi.handler(lambda request: request.state.name))
+
+    async def ask() -> bytes:
+        with anyio.fail_after(5):
+            return (await call_asgi(app, "/"))[2]
+
+    loop = asyncio.new_event_loop()
+
+    def run(number: int) -> bytes:
+        if number == 0:
+            with pytest.raises(TimeoutError):
+                loop.run_until_complete(asyncio.wait_for(ask(), 0.05))
+            while not starts:
+                loop.run_until_complete(asyncio.sleep(0.001))
+            second_waits.wait(5)
+            loop.close()
+            first_ended.set()
+            return b"closed"
+        while not starts:
+            time.sleep(0.001)
+        threading.Timer(0.05, second_waits.set).start()
+        return asyncio.run(ask())
+
+    assert in_threads(2, run) == [b"closed", b"pool"]
+    assert starts == ["up", "up"]
+    forget_tasks_of(loop)
+
+
+def forget_tasks_of(loop: asyncio.AbstractEventLoop) -> None:
+    """Let the tasks go that were left in a closed loop."""
+    for task in [task for task in to_thread._tasks if task.get_loop() is loop]:
+        task._log_destroy_pending = False
+        task.get_coro().close()
+        to_thread._tasks.discard(task)
 
 
 # --- where it lives ---

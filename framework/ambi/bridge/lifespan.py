@@ -10,7 +10,8 @@ Facts
 - An async generator is entered and left in one task, as cancel scopes and task groups ask; a `def` one in one
   `contextvars.Context`, as tokens ask.
 - A loop that ends cancels what still runs on it. A shutdown that this begins may await all the same, for a while.
-- A start-up that fails is undone as far as it went; the next request tries again.
+- A start-up that fails is undone as far as it went; the next request tries again. So it does where a loop was closed
+  in the middle of one, which nothing can undo any more.
 - One that fails, at its start or its stop, is nothing to the others: each goes on behind its yield.
 """
 
@@ -224,18 +225,20 @@ class Lifespans:
         from .to_thread import spawn
 
         while self.pending:
+            own: _Start | None = None
             with self._lock():
-                is_first = self._starting is None
-                start = self._starting = self._starting or _Start()
-            if is_first:
-                spawn(self._live, start)
+                if self._starting is None or self._starting.is_lost:
+                    self._starting = own = _Start()
+                start = self._starting
+            if own is not None:
+                spawn(self._live, own)
             await start.wait(partial(self._is_changing, start))
             if start.error is not None:
                 raise start.error
 
     def _is_changing(self, start: _Start) -> bool:
         """Tell whether this start-up, or the shutdown that came of it, is under way."""
-        return self.pending and self._starting is start
+        return self.pending and self._starting is start and not start.is_lost
 
     async def _live(self, start: _Start) -> None:
         """The task in which all live until the loop ends."""
@@ -255,7 +258,8 @@ class Lifespans:
         except Exception as exc:
             start.error = exc
         finally:
-            self._starting = None
+            if self._starting is start:
+                self._starting = None
             start.ended.set()
 
     # --- WSGI ---
@@ -323,6 +327,12 @@ class _Start:
         self.ended = anyio.Event()
         self.error: Exception | None = None
         self._home = current_token()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether its loop was closed with the task in it, which comes to no end. Trio ends all tasks first."""
+        loop: Any = self._home.native_token
+        return hasattr(loop, "is_closed") and bool(loop.is_closed())
 
     async def wait(self, is_changing: Callable[[], bool]) -> None:
         """Wait for its end; on another loop, which its event cannot wake, by looking."""
