@@ -12,6 +12,7 @@ Facts
 - A loop that ends cancels what still runs on it. A shutdown that this begins may await all the same, for a while.
 - A start-up that fails is undone as far as it went; the next request tries again. So it does where a loop was closed
   in the middle of one, which nothing can undo any more.
+- In a process that is forked from this one nothing is started. What is, is not its to stop.
 - One that fails, at its start or its stop, is nothing to the others: each goes on behind its yield.
 """
 
@@ -139,6 +140,8 @@ class Lifespans:
 
     def forget(self) -> None:
         """Take note that nothing is started, as in a forked child."""
+        if self._stop is not None:
+            _of_parents.append(self._stop)
         self._locks = {}
         self._starting = self._stop = None
         self.pending = True
@@ -307,6 +310,10 @@ class Lifespans:
 
 
 _all: weakref.WeakSet[Lifespans] = weakref.WeakSet()
+
+_of_parents: list[Callable[[], None]] = []
+"""What stops what was started before this process was forked. It is kept, and never called: a generator that is dropped
+is closed, and what stands behind its yield would end a connection that is the parent's."""
 
 
 def _forget_after_fork() -> None:
