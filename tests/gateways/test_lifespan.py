@@ -5,6 +5,7 @@ import contextlib
 import contextvars
 import copy
 import dataclasses
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ import pytest
 from ambi import App, ConfigurationError, Request
 from ambi.bridge import to_thread
 from ambi.testing import Client
-from tests.calls import call_asgi
+from tests.calls import call_asgi, call_wsgi
 from tests.cells import CELLS, Cell
 from tests.children import run_python
 from tests.conftest import MakeClient
@@ -572,6 +573,45 @@ def test_many_first_requests_start_it_exactly_once(make_client: MakeClient, cell
     assert [response.text for response in in_threads(8, lambda _: client.get("/"))] == ["app up"] * 8
     assert events == ["app up"]
     stop(app, cell)
+
+
+class TooLate(BaseException):
+    pass
+
+
+def test_a_start_up_on_the_loop_thread_that_is_interrupted_is_undone() -> None:
+    """A time limit around the application, as gevent's, or Ctrl+C. WSGI alone: the request waits in its own thread."""
+    events: list[str] = []
+    main = threading.main_thread().ident
+    assert main is not None
+
+    async def life() -> Any:
+        events.append("begins")
+        try:
+            await asyncio.sleep(0.02)
+            if len(events) == 1:
+                signal.pthread_kill(main, signal.SIGUSR1)
+                await asyncio.sleep(0.1)
+            events.append("up")
+            yield
+        finally:
+            events.append("down")
+
+    def interrupt(*args: object) -> None:
+        raise TooLate
+
+    app = App(lifespan=life)
+    app.get("/")(lambda: "ok")
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        with pytest.raises(TooLate):
+            call_wsgi(app, "/")
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert call_wsgi(app, "/")[2] == b"ok"
+    assert app.lifespans is not None
+    app.lifespans.stop_in_process()
+    assert sorted(events) == ["begins", "begins", "down", "down", "up"]
 
 
 @pytest.mark.parametrize("asgi", ASGI_CELLS, ids=str)
