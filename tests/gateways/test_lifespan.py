@@ -575,6 +575,32 @@ def test_many_first_requests_start_it_exactly_once(make_client: MakeClient, cell
     stop(app, cell)
 
 
+@pytest.mark.parametrize("asgi", ASGI_CELLS, ids=str)
+def test_a_start_up_that_is_cancelled_is_undone_to_its_end(asgi: Cell) -> None:
+    """As a server may that waits for so long at most. WSGI cancels nothing."""
+    events: list[str] = []
+
+    async def never() -> Any:
+        await anyio.sleep_forever()
+        yield
+
+    app = App(lifespan=lifespan(asgi, events))
+    app.mount("/inner", App(lifespan=never))
+
+    async def receive() -> Any:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Any) -> None:
+        pytest.fail(f"it says {message}")
+
+    async def main() -> None:
+        with anyio.move_on_after(0.02):
+            await app({"type": "lifespan", "asgi": {"version": "3.0"}}, receive, send)
+
+    anyio.run(main, backend=asgi.backend)
+    assert events == ["app up", "app down"]
+
+
 class TooLate(BaseException):
     pass
 

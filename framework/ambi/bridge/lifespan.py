@@ -9,7 +9,8 @@ Facts
   lives on the loop thread, so what it makes is shared by all requests; it stops when the process ends.
 - An async generator is entered and left in one task, as cancel scopes and task groups ask; a `def` one in one
   `contextvars.Context`, as tokens ask.
-- A loop that ends cancels what still runs on it. A shutdown that this begins may await all the same, for a while.
+- A loop that ends cancels what still runs on it. A shutdown that this begins may await all the same, for a while; so
+  may what undoes a start-up that is cancelled.
 - A start-up that fails is undone as far as it went; the next request tries again. So it does where a loop was closed
   in the middle of one, which nothing can undo any more.
 - In a process that is forked from this one nothing is started. What is, is not its to stop.
@@ -165,13 +166,15 @@ class Lifespans:
             # The scope is opened before those of the lifespans, which are left inside of it.
             with CancelScope() as scope:
                 async with contextlib.AsyncExitStack() as stack:
-                    for lifespan in self._all():
-                        await self._enter(lifespan, stack, context)
-                    self.pending = False
-                    await started()
                     try:
+                        for lifespan in self._all():
+                            await self._enter(lifespan, stack, context)
+                        self.pending = False
+                        await started()
                         await stopping()
-                    except BaseException:
+                    except Exception:
+                        raise
+                    except BaseException:  # cancelled
                         scope.shield, scope.deadline = True, current_time() + _CANCELLED_STOP_S
                         await stack.aclose()  # a stop like any other: each goes on behind its yield, and sees no error
                         raise
