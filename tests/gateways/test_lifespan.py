@@ -548,6 +548,33 @@ def test_a_start_up_that_fails_is_a_500_and_tried_again(
     stop(app, cell)
 
 
+@pytest.mark.parametrize(
+    "cell", [cell for cell in CELLS if cell.is_async and cell.backend != "trio"], indirect=True, ids=str
+)
+def test_a_start_up_that_awaits_what_was_cancelled_has_failed(
+    make_client: MakeClient, cell: Cell, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody has cancelled the start-up itself. Trio has no cancellation that is anybody else's."""
+    starts: list[str] = []
+
+    async def life() -> Any:
+        starts.append("begins")
+        connecting = asyncio.ensure_future(asyncio.sleep(9))
+        if len(starts) == 1:
+            connecting.cancel()
+            await connecting
+        assert len(starts) == 2
+        connecting.cancel()
+        yield
+
+    app = App(lifespan=life)
+    app.get("/")(cell.handler(lambda: "ok"))
+    client = make_client(app, lifespan=False)
+    assert [client.get("/").status_code for _ in range(2)] == [500, 200]
+    assert "the start-up has awaited something that was cancelled" in caplog.text
+    stop(app, cell)
+
+
 def test_what_was_half_started_is_never_kept(make_client: MakeClient, cell: Cell) -> None:
     events: list[str] = []
     attempts = iter([fail, lambda: None])

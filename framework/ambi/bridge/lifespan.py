@@ -90,7 +90,7 @@ class Lifespan:
     async def enter_async(self, stack: contextlib.AsyncExitStack) -> None:
         """Start an `async def` one in the current task; the stack stops it."""
         manager = self._open()
-        yielded = await manager.__aenter__()
+        yielded = await _failing(manager.__aenter__())
         stack.push_async_callback(manager.__aexit__, None, None, None)  # as above
         self._give(yielded)
         stack.callback(self._take_back)
@@ -310,6 +310,19 @@ class Lifespans:
             if stop is not None:
                 self.pending = True
                 stop()
+
+
+async def _failing(start_up: Awaitable[Any]) -> Any:
+    """Await a start-up. Raises: RuntimeError: it raised a cancellation of asyncio's that is not of its own task."""
+    import asyncio
+
+    try:
+        return await start_up
+    except asyncio.CancelledError as exc:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise RuntimeError("the start-up has awaited something that was cancelled") from exc
 
 
 _all: weakref.WeakSet[Lifespans] = weakref.WeakSet()
