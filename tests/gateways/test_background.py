@@ -1,5 +1,6 @@
 """Work in the background: supervised, beside the requests, and waited for by a stop; in every cell."""
 
+import asyncio
 import contextlib
 import contextvars
 import logging
@@ -101,6 +102,27 @@ def test_a_failure_is_logged_once_and_names_the_function(
     wait_for(lambda: "of the background" in caplog.text)
     (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert "spawned" in record.getMessage()
+
+
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.backend != "trio"], indirect=True, ids=str)
+def test_one_that_awaits_what_was_cancelled_has_failed(
+    app: App, client: Client, cell: Cell, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody has cancelled the work itself, so somebody has to be told. Trio has no such cancellation."""
+
+    async def poll() -> None:
+        waiting = asyncio.ensure_future(asyncio.sleep(9))
+        waiting.cancel()
+        await waiting
+
+    @app.get("/")
+    @cell.handler
+    def handler() -> str:
+        app.spawn(poll)
+        return "spawned"
+
+    client.get("/")
+    wait_for(lambda: "poll failed" in caplog.text)
 
 
 def test_a_stop_waits_for_what_runs(make_client: MakeClient, cell: Cell) -> None:

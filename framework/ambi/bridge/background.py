@@ -158,7 +158,7 @@ def _begin_on_loop(job: Job, loop: object, work: Work) -> None:
 async def _live(job: Job, work: Work) -> None:
     from anyio.lowlevel import current_token
 
-    from .interrupting import Grace
+    from .interrupting import Grace, is_foreign
     from .to_thread import soon_of
 
     grace = Grace()
@@ -166,7 +166,9 @@ async def _live(job: Job, work: Work) -> None:
         with grace:
             job.may_be_cancelled(partial(soon_of(current_token().native_token), grace.ends_in, 0))
             await work()
-    except Exception as exc:
+    except BaseException as exc:
+        if not (isinstance(exc, Exception) or is_foreign(exc)):
+            raise
         log_failure(f"{job.name} failed", exc)
     finally:
         _jobs.discard(job)

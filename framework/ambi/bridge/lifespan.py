@@ -313,16 +313,15 @@ class Lifespans:
 
 
 async def _failing(start_up: Awaitable[Any]) -> Any:
-    """Await a start-up. Raises: RuntimeError: it raised a cancellation of asyncio's that is not of its own task."""
-    import asyncio
+    """Await a start-up. Raises: RuntimeError: it raised the cancellation of something else, which is a failure."""
+    from .interrupting import is_foreign
 
     try:
         return await start_up
-    except asyncio.CancelledError as exc:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
-        raise RuntimeError("the start-up has awaited something that was cancelled") from exc
+    except BaseException as exc:
+        if is_foreign(exc):
+            raise RuntimeError("the start-up has awaited something that was cancelled") from exc
+        raise
 
 
 _all: weakref.WeakSet[Lifespans] = weakref.WeakSet()
