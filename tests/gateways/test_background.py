@@ -125,6 +125,22 @@ def test_one_that_awaits_what_was_cancelled_has_failed(
     wait_for(lambda: "poll failed" in caplog.text)
 
 
+def test_where_no_thread_can_be_started_no_place_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """WSGI alone: under ASGI the limiter takes it back."""
+    app, events = App(limits=Limits(threads=1)), []
+
+    def take_none() -> Any:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(background, "take_worker", take_none)
+        with pytest.raises(RuntimeError, match="can't start"):
+            app.spawn(events.append, "first")
+    app.spawn(events.append, "second")
+    wait_for(lambda: events == ["second"])
+    wait_for(lambda: not background._jobs)
+
+
 def test_a_stop_waits_for_what_runs(make_client: MakeClient, cell: Cell) -> None:
     app, events = App(), []
 

@@ -211,7 +211,13 @@ class _Threads:
                 self._waiting.append((job, work))
                 return
             self._busy += 1
-        worker = take_worker()
+        try:
+            worker = take_worker()
+        except BaseException:  # there are too many threads already
+            with self._lock:
+                self._busy -= 1
+            _jobs.discard(job)
+            raise
         worker.submit(self._work, worker, job, work)
 
     def _work(self, worker: Any, job: Job, work: Callable[[], object]) -> None:
