@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import contextvars
+import gc
 import logging
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +19,7 @@ from ambi import App, Limits, Request, Stream
 from ambi.bridge import background, interrupting
 from ambi.bridge.leaving import current_leaving
 from ambi.testing import Client
+from tests.calls import call_asgi
 from tests.cells import CELLS, Cell
 from tests.conftest import MakeClient
 
@@ -123,6 +126,23 @@ def test_one_that_awaits_what_was_cancelled_has_failed(
 
     client.get("/")
     wait_for(lambda: "poll failed" in caplog.text)
+
+
+def test_what_has_not_begun_when_its_loop_ends_is_not_kept() -> None:
+    """A host may have a loop for each request; asyncio cancels what it has then before its first step. Trio does not."""
+    app, held = App(), []
+
+    @app.get("/")
+    async def handler(request: Request) -> str:
+        held.append(weakref.ref(request))
+        app.spawn(anyio.sleep, 0)
+        request.after(anyio.sleep, 0)
+        return "ok"
+
+    for _ in range(3):
+        assert asyncio.run(call_asgi(app, "/"))[2] == b"ok"
+    gc.collect()
+    assert (background._jobs, [request() for request in held]) == (set(), [None] * 3)
 
 
 def test_where_no_thread_can_be_started_no_place_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:

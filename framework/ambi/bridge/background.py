@@ -152,7 +152,13 @@ def run_beside(app: Application, name: str, work: Work) -> Job:
 def _begin_on_loop(job: Job, loop: object, work: Work) -> None:
     from .to_thread import start_task
 
-    start_task(loop, _live, job, work)
+    task = start_task(loop, _live, job, work)
+    if task is not None:
+        task.add_done_callback(partial(_forget, job))  # a loop that ends may cancel it before its first step
+
+
+def _forget(job: Job, task: object) -> None:
+    _jobs.discard(job)
 
 
 async def _live(job: Job, work: Work) -> None:

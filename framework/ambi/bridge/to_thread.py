@@ -488,16 +488,17 @@ def spawn(function: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> Non
     start_task(current_token().native_token, function, *args)
 
 
-def start_task(loop: Any, function: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
-    """Start a task on a loop, asyncio's or trio's own object; from a task or a callback of it."""
+def start_task(loop: Any, function: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> Any:
+    """Start a task on a loop, asyncio's or trio's own object; from a task or a callback of it. Give asyncio's."""
     if hasattr(loop, "create_task"):
         task = loop.create_task(function(*args))
         _tasks.add(task)  # the loop keeps only weak references
         task.add_done_callback(_tasks.discard)
-    else:
-        import trio
+        return task
+    import trio
 
-        trio.lowlevel.spawn_system_task(function, *args, context=copy_context())
+    trio.lowlevel.spawn_system_task(function, *args, context=copy_context())
+    return None
 
 
 _tasks: set[Any] = set()
