@@ -63,3 +63,8 @@ def test_the_secret_of_a_path_is_in_no_line(caplog: pytest.LogCaptureFixture) ->
         log_refusal(request, HTTPError(404))
         log_disconnect(request)
     assert [message.split()[1].rstrip(":") for message in caplog.messages] == ["/reset/{token}"] * 3 + ["/orders/7"] * 3
+
+
+def test_a_request_shows_itself_as_a_log_may_show_it() -> None:
+    assert repr(HOSTILE) == "<Request GET\\n /a\\r\\nERROR\\x20forged\\x1b[2J>"
+    assert repr(make_request(path="/a b/ü")) == "<Request GET /a\\x20b/ü>"

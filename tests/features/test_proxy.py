@@ -139,6 +139,12 @@ def test_two_host_lines_are_refused_whatever_a_proxy_says(shown: App, client: Cl
 # --- before everything ---
 
 
+def test_a_host_line_with_a_comma_is_refused_whatever_a_proxy_says(shown: App, client: Client) -> None:
+    shown.proxy(hops=1, headers=["x-forwarded-host"])
+    answer = client.get("/", headers={"host": "a.example,b.example", "x-forwarded-host": "c.example"})
+    assert (answer.status_code, answer.json()["detail"]) == (400, "the Host header is not a valid host")
+
+
 def test_routes_of_a_host_are_those_of_the_clients_host(app: App, client: Client, cell: Cell) -> None:
     router = Router(host="{tenant}.example.com")
     router.get("/")(cell.handler(lambda tenant: tenant))

@@ -37,7 +37,12 @@ def call(
         ({"path": "/a", "raw_path": b""}, "/a"),
         ({"path": "/a", "raw_path": None}, "/a"),
         ({"path": "/ü", "raw_path": b"/%C3%BC"}, "/ü"),
-        # fastpysgi, m0serve: %2F is left alone
+        # Mangum, a2wsgi: no raw_path, and the path is decoded
+        ({"path": "/a%41%2F#%", "raw_path": None}, "/a%41%2F#%"),
+        ({"path": "/a%41%2F#%"}, "/a%41%2F#%"),
+        # fastpysgi: an empty one, and %2F is left alone
+        ({"path": "/a%41%2F#%2fb%", "raw_path": b""}, "/a%41/#/b%"),
+        # m0serve: %2F is left alone
         ({"path": "/a%2Fb", "raw_path": b"/a%2Fb"}, "/a/b"),
         # freastal: nothing is decoded
         ({"path": "/%C3%BC%20", "raw_path": b"/%C3%BC%20"}, "/ü "),
@@ -72,6 +77,7 @@ def test_a_path_is_the_same_whatever_the_server_makes_of_it(cell: Cell, changes:
     [
         {"path": "/\ufffd", "raw_path": b"/%FF"}, {"path": "/a\x00", "raw_path": b"/a\x00"}, {"path": "/a#b", "raw_path": b"/a#b"},
         {"path": "a", "raw_path": b"a"}, {"path": "ftp://x/", "raw_path": b"ftp://x/"},
+        {"path": "a", "raw_path": None}, {"path": "%2Fa", "raw_path": None}, {"path": "ftp://x/", "raw_path": None},
     ],
 )  # fmt: skip
 def test_a_path_that_is_none_is_a_400(cell: Cell, changes: dict[str, Any]) -> None:
@@ -182,6 +188,25 @@ def test_chunks_are_of_http_1_1(cell: Cell, version: str, status: int) -> None:
     app.post("/", csrf=False)(cell.handler(lambda request: request.body))
     changes = {"method": "POST", "http_version": version, "headers": [(b"transfer-encoding", b"chunked")]}
     assert call(app, cell, changes, sending_body(b"abc"))[0] == status
+
+
+def test_trailer_fields_that_a_server_takes_for_header_fields_come_too_late(cell: Cell) -> None:
+    """uvicorn adds them to the list of the scope, with httptools, while the body is read. See: RFC 9110 6.5.1."""
+    app = App()
+    fields = [(b"transfer-encoding", b"chunked"), (b"x-known", b"one")]
+
+    @app.post("/")
+    @cell.handler
+    def handler(request: Request) -> list[str | None]:
+        assert request.body == b"body"
+        return [request.headers.get("x-known"), request.headers.get("authorization")]
+
+    async def receive() -> Any:
+        fields.extend([(b"x-known", b"another"), (b"authorization", b"Bearer x")])
+        return {"type": "http.request", "body": b"body", "more_body": False}
+
+    status, _, body = call(app, cell, {"method": "POST", "headers": fields}, receive)
+    assert (status, json.loads(body)) == (200, ["one", None])
 
 
 def test_what_is_no_ascii_in_a_query_is_encoded(cell: Cell) -> None:

@@ -334,6 +334,35 @@ def test_a_thread_that_does_not_end_is_left_behind_with_a_warning(
     timer.join()
 
 
+def test_what_is_left_behind_is_named_without_a_line_or_a_secret_of_the_client(
+    cell: Cell, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(background, "_CANCELLED_S", 0.01)
+    app, go_on = App(limits=Limits(graceful_stop_s=0.01)), threading.Event()
+
+    @app.get("/reset/{token}")
+    @app.get("/pages/{name}")
+    @cell.handler
+    def handler(request: Request) -> str:
+        request.after(go_on.wait, 5)
+        return "ok"
+
+    client = Client(app, gateway=cell.gateway, backend=cell.backend)
+    client._transport.settle = False
+    timer = threading.Timer(0.3, go_on.set)
+    with client:
+        client.get("/reset/hush")
+        client.get("/pages/a%0AERROR forged")
+        timer.start()
+        if cell.gateway == "wsgi":
+            background.drain_in_process()
+    end = "> did not end in time and was left behind"
+    assert sorted(caplog.messages) == [
+        f"what runs after <Request GET {path}{end}" for path in ("/pages/a\\nERROR\\x20forged", "/reset/{token}")
+    ]
+    timer.join()
+
+
 def test_a_lifespan_ends_when_the_background_has(cell: Cell) -> None:
     events: list[str] = []
 

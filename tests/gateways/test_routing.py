@@ -307,6 +307,26 @@ def test_a_slash_redirect_of_a_path_that_was_rewritten_goes_by_what_it_is_now(
     assert make_client(app, lifespan=False).get("/be%2Ffore").headers["location"] == "./now/"
 
 
+def test_a_slash_redirect_encodes_what_a_client_has_not(make_client: MakeClient, cell: Cell) -> None:
+    """Servers let control bytes in a query pass; a field of an answer holds none."""
+    app = App()
+    app.get("/a/")(cell.handler(lambda request: request.query["q"]))
+    inner_wsgi, inner_asgi, query = app.wsgi, app.asgi, "q=%01\x01 \t\x7f\xff"
+
+    def wsgi(environ: Any, start_response: Any) -> Any:
+        return inner_wsgi({**environ, "QUERY_STRING": query}, start_response)
+
+    async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        await inner_asgi({**scope, "query_string": query.encode("latin-1")}, receive, send)
+
+    app.wsgi, app.asgi = wsgi, asgi
+    client = make_client(app, lifespan=False)
+    location = client.get("/a").headers["location"]
+    assert location == "./a/?q=%01%01%20%09%7F%FF"
+    app.wsgi, app.asgi = inner_wsgi, inner_asgi
+    assert client.get(location[1:]).text == "\x01\x01 \t\x7f\ufffd"
+
+
 def test_a_slash_redirect_leaves_the_method(app: App, client: Client, cell: Cell) -> None:
     app.post("/a")(cell.handler(lambda: "ok"))
     assert (client.post("/a/").status_code, client.get("/a/").status_code) == (308, 404)

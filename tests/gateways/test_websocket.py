@@ -10,7 +10,7 @@ import pytest
 
 from ambi import App, HTTPError, Limits, Middleware, Request, Response, Router, Text, WebSocket, WebSocketClosed
 from ambi.bridge.stopping import forget_stopping, tell_stopping
-from ambi.testing import Client
+from ambi.testing import Client, WebSocketRefused
 from tests.cells import GATEWAYS, Cell
 from tests.conftest import MakeClient
 from tests.gateways.peers import Closed, Connect, connecting
@@ -85,6 +85,26 @@ def test_other_values_are_no_messages(app: App, connect: Connect, caplog: pytest
     assert connect(app).status == 500  # nothing was sent yet, not even that it is accepted
     assert "crashed in" in errors(caplog)[0]
     assert "ws.send_json(value)" in str(caplog.records[-1].exc_info)
+
+
+def test_a_lone_surrogate_goes_out_as_a_question_mark(
+    app: App, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Clients can send one as an escape of JSON; a body of HTTP holds a question mark for it too."""
+
+    @app.websocket("/")
+    async def say(ws: WebSocket) -> None:
+        text = (await ws.receive_json())["text"]
+        await ws.send(text)
+        await ws.close(4000, text)
+        assert ws.close_reason == "ü?!"
+
+    peer = connect(app)
+    peer.send('{"text": "ü\\ud800!"}')
+    assert peer.receive() == "ü?!"
+    assert closed(peer) == (4000, "ü?!")
+    peer.ended()
+    assert errors(caplog) == []
 
 
 def test_json_is_written_and_read_by_the_codec_of_the_application(app: App, connect: Connect) -> None:
@@ -235,6 +255,29 @@ def test_the_subprotocol_is_the_routes_first_that_the_client_offers(
         await ws.send("x")
 
     assert connect(app, subprotocols=offered).subprotocol == agreed
+
+
+@pytest.mark.parametrize("offered", ["a b", '"x,y"', "chat, v=1", "chat;", "(chat)"])
+def test_a_subprotocol_that_is_no_token_is_a_400(app: App, make_client: MakeClient, offered: str) -> None:
+    @app.websocket("/", subprotocols=["chat"])
+    async def handler(ws: WebSocket) -> None:
+        await ws.accept()
+
+    client = make_client(app, judged=False)
+    with (
+        pytest.raises(WebSocketRefused, match="subprotocol .* is a token") as caught,
+        client.websocket("/", headers={"sec-websocket-protocol": offered}),
+    ):
+        pass
+    assert caught.value.response.status_code == 400
+
+
+def test_a_list_of_subprotocols_may_have_empty_elements(app: App, connect: Connect) -> None:
+    @app.websocket("/", subprotocols=["chat"])
+    async def handler(ws: WebSocket) -> None:
+        await ws.send("x")
+
+    assert connect(app, headers={"sec-websocket-protocol": "mqtt,, \tchat,"}).subprotocol == "chat"
 
 
 @pytest.mark.parametrize(

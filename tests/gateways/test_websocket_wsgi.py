@@ -215,6 +215,49 @@ def test_fragments_with_control_frames_between_them_are_one_message(connect: Any
 
 
 @pytest.mark.parametrize(
+    ("opcode", "parts"),
+    [
+        (1, ["", "", ""]), (2, [b"", b""]), (1, ["", "a\r\n", "", "ü€", "\U0001f600"]), (2, [b"a", b"", b"\r\n"]),
+    ],
+)  # fmt: skip
+def test_fragments_without_a_byte_are_part_of_a_message_too(connect: Any, opcode: int, parts: list[Any]) -> None:
+    peer = connect(echo_app())
+    whole = type(parts[0])().join(parts)
+    data = [part.encode() if isinstance(part, str) else part for part in parts]
+    for _ in range(2):
+        peer.socket.sendall(
+            frame(opcode, data[0], fin=False)
+            + b"".join(frame(0, part, fin=False) for part in data[1:-1])
+            + frame(0, data[-1])
+        )
+        assert peer.receive() == whole
+
+
+@pytest.mark.parametrize("part", ["", "xy", b"", b"xy"])
+def test_what_is_kept_of_fragments_is_not_much_more_than_their_bytes(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch, part: Any
+) -> None:
+    """A limit on the bytes of a message is none on memory where every part of it, or one without a byte, is kept."""
+    import tracemalloc
+
+    async def take() -> int:
+        link: Any = socket_link.SocketLink({}, None, Limits())  # type: ignore[arg-type]  # nothing asks for it here
+        link._max_message_bytes = 20_000
+        make: Any = TextMessage if isinstance(part, str) else BytesMessage
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(10_000):
+            assert await link._take_part(make(data=part[:1] + part[1:], message_finished=False))
+        return tracemalloc.get_traced_memory()[0] - before
+
+    monkeypatch.setattr(socket_link, "LentSocket", lambda lent: lent)
+    tracemalloc.start()
+    try:
+        assert anyio.run(take) < 50_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
     ("data", "code"),
     [
         (frame(1, b"\xff"), 1007),
@@ -270,6 +313,12 @@ def test_a_close_frame_without_a_code_is_1005(connect: Any) -> None:
 # --- compression ---
 
 
+NO_WINDOW_BITS = (
+    "", '""', "010", "1_0", "+10", "10.", "\xa010", "\v10", "１０", '1"0', '"10', '"10""', '"1\\0"', "100",
+)  # fmt: skip
+"""What `int` reads, or is no number from 8 to 15 in the digits of ASCII. See: RFC 7692 7.1.2.1, 7.1.2.2."""
+
+
 @pytest.mark.parametrize(
     ("offer", "answer"),
     [
@@ -284,6 +333,9 @@ def test_a_close_frame_without_a_code_is_1005(connect: Any) -> None:
         ("permessage-deflate; server_max_window_bits=16", None),
         ("permessage-deflate; server_max_window_bits", None),
         ("permessage-deflate; server_max_window_bits=x", None),
+        *((f"permessage-deflate; client_max_window_bits={bits}", None) for bits in NO_WINDOW_BITS),
+        *((f"permessage-deflate; server_max_window_bits={bits}", None) for bits in NO_WINDOW_BITS),
+        ('permessage-deflate; client_max_window_bits = "9"', "permessage-deflate; client_max_window_bits=9"),
         ("permessage-deflate; server_max_window_bits=8, permessage-deflate", "permessage-deflate"),
         ("permessage-deflate; unknown", None),
         ("permessage-deflate; client_no_context_takeover=1", None),
@@ -370,6 +422,41 @@ def test_a_message_is_weighed_when_it_is_inflated(connect: Any, size: int, code:
 def test_what_does_not_inflate_is_1007(connect: Any) -> None:
     peer = connect(echo_app(), offer_deflate=True)
     peer.socket.sendall(frame(2, b"\xff\xff\xff", rsv1=True))
+    assert closed(peer)[0] == 1007
+
+
+def ended_deflate(data: bytes) -> bytes:
+    """Deflate with a last block, behind which stands the rest of an empty one. See: RFC 7692 7.2.3.4."""
+    compressor = zlib.compressobj(wbits=-15)
+    return compressor.compress(data) + compressor.flush() + b"\0"
+
+
+@pytest.mark.parametrize("size", [1, 3, 1000])
+@pytest.mark.parametrize("offer", ["permessage-deflate", "permessage-deflate; client_no_context_takeover"])
+def test_a_message_whose_last_block_is_the_last_of_its_stream_does_not_silence_those_behind_it(
+    offer: str, size: int
+) -> None:
+    said = [b"one", b"two", b"", b"three" * 9, b"four", b"five"]
+    stream = zlib.compressobj(wbits=-15)
+    deflated = [ended_deflate(said[0]), ended_deflate(said[1])[:-1], ended_deflate(said[2])]
+    deflated += [(stream.compress(data) + stream.flush(zlib.Z_SYNC_FLUSH))[:-4] for data in said[3:5]]
+    sent = b"".join(frame(2, data, rsv1=True) for data in deflated) + frame(2, said[5])
+    agreed = agree(offer, 1000)
+    assert agreed is not None
+    connection, heard = Connection(ConnectionType.SERVER, [agreed[0]]), [b""]
+    for at in range(0, len(sent), size):
+        connection.receive_data(sent[at : at + size])
+        for event in connection.events():
+            assert isinstance(event, BytesMessage), event
+            heard[-1] += event.data
+            heard += [b""] * event.message_finished
+    assert heard == [*said, b""]
+
+
+@pytest.mark.parametrize("more", [b"\0\0", b"x", ended_deflate(b"more"), deflate(b"more"), bytes(5000)])
+def test_what_stands_behind_the_last_block_of_a_stream_is_1007(connect: Any, more: bytes) -> None:
+    peer = connect(echo_app(), offer_deflate=True)
+    peer.socket.sendall(frame(1, ended_deflate(b"one") + more, rsv1=True))
     assert closed(peer)[0] == 1007
 
 

@@ -81,6 +81,10 @@ def call(app: Any, changes: dict[str, Any]) -> tuple[int, dict[str, str], bytes]
         ({"wsgi.input": Input(b""), "CONTENT_LENGTH": ""}, 200, b""),
         ({"wsgi.input": Input(b""), "CONTENT_LENGTH": "0"}, 200, b""),
         ({"wsgi.input_terminated": True, "wsgi.input": Input(b"")}, 200, b""),
+        # nor over HTTP/2, which nginx speaks with clients and names to uWSGI
+        ({"wsgi.input": Input(b""), "CONTENT_LENGTH": "", "SERVER_PROTOCOL": "HTTP/2.0"}, 200, b""),
+        ({"wsgi.input": Input(b"abcdef"), "CONTENT_LENGTH": "3", "SERVER_PROTOCOL": "HTTP/2.0"}, 200, b"abc"),
+        ({"wsgi.input": io.BytesIO(b"abc"), "SERVER_PROTOCOL": "HTTP/2"}, 200, b"abc"),
     ],
 )
 @pytest.mark.parametrize("streamed", [False, True], ids=["loaded", "streamed"])

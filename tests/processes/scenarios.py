@@ -212,12 +212,12 @@ def _under_load(scenario: Scenario, choice: str, options: str, folder: Path, row
     finally:
         if running.process.poll() is None:
             end(running)
-    server_may_refuse = scenario.quick and choice == "sync"
-    row.faults += row.ledger.refusals(server_may_refuse)
-    row.faults += row.readers.faults(server_may_refuse) if row.readers else []
+    both_may_die = scenario.quick and choice == "sync"
+    row.faults += row.ledger.refusals(both_may_die)
+    row.faults += row.readers.faults(both_may_die) if row.readers else []
     if row.status != 0:
         row.faults.append(f"it exited with {row.status}")
-    if len(live.unstopped()) > scenario.abandons:
+    if len(live.unstopped()) > scenario.abandons + both_may_die:
         row.faults.append(f"the application was not stopped in {live.unstopped()}")
     row.faults += left_behind(running)
     end(running)  # what was left, after it was reported

@@ -277,6 +277,27 @@ def test_an_application_that_is_none_of_ours_may_answer_wrongly() -> None:
         assert caught.value.code == 1006
 
 
+def test_text_that_has_no_utf_8_is_sent_by_neither_side(echo: None, client: Client) -> None:
+    async def sends(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "text": "\ud800"})
+
+    async def closes(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": 4000, "reason": "\ud800"})
+
+    for application in (sends, closes):
+        with pytest.raises(UnicodeEncodeError), Client(application).websocket("/"):
+            pass
+    with client.websocket("/echo") as ws:
+        with pytest.raises(UnicodeEncodeError):
+            ws.send("\ud800")
+        with pytest.raises(UnicodeEncodeError):
+            ws.close(4000, "\ud800")
+        ws.send("still open")
+        assert ws.receive_text() == "still open"
+
+
 @pytest.mark.parametrize("gateway", ["wsgi", "asgi", "both"])
 def test_after_its_own_close_a_test_is_told_its_own_code(no_leaks: None, app: App, gateway: Any) -> None:
     @app.websocket("/own-close")

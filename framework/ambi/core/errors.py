@@ -199,7 +199,9 @@ def quote_for_log(text: object, limit: int = 1024) -> str:
     """Make client text safe for one log line: control and bidi characters escaped, cut at `limit` characters."""
     shown = str(text)[: limit + 1]
     cut = len(shown) > limit
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in shown[:limit])
+    shown = shown[:limit]
+    if not shown.isprintable():
+        shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in shown)
     return shown + "…" if cut else shown
 
 

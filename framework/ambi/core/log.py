@@ -46,7 +46,7 @@ def as_word(quoted: str) -> str:
     return quoted.replace(" ", r"\x20")
 
 
-def _asked(request: Request) -> str:
+def asked(request: Request) -> str:
     """Give the method and the path of a request, as a line begins with them."""
     return f"{as_word(quote_for_log(request.method, 40))} {as_word(shown_path(request))}"
 
@@ -59,7 +59,7 @@ def log_crash(request: Request, error: BaseException, where: str) -> None:
     fields = fields_of(request)
     handler = "" if fields["handler"] is None or fields["handler"] in where else f", of {fields['handler']}"
     logging.getLogger("ambi.error").error(
-        "%s crashed in %s%s %s", _asked(request), where, handler, named,
+        "%s crashed in %s%s %s", asked(request), where, handler, named,
         exc_info=(type(error), error, error.__traceback__), extra=fields,
     )  # fmt: skip
 
@@ -70,7 +70,7 @@ def log_not_shown(request: Request, why: str) -> None:
 
     logging.getLogger("ambi.request").warning(
         "%s: the debug page was not shown: %s",
-        _asked(request), why, extra=fields_of(request),
+        asked(request), why, extra=fields_of(request),
     )  # fmt: skip
 
 
@@ -132,7 +132,7 @@ def log_refusal(request: Request, error: HTTPError) -> None:
 
     logging.getLogger("ambi.request").info(
         "%s: %s",
-        _asked(request),
+        asked(request),
         quote_for_log(error),
         extra=fields_of(request),
     )
@@ -144,7 +144,7 @@ def log_timeout(request: Request, where: str, timeout_s: float) -> None:
 
     logging.getLogger("ambi.request").warning(
         "%s: %s was cancelled after %g s",
-        _asked(request), where, timeout_s, extra=fields_of(request),
+        asked(request), where, timeout_s, extra=fields_of(request),
     )  # fmt: skip
 
 
@@ -152,7 +152,7 @@ def log_disconnect(request: Request) -> None:
     """Note at debug level that a client left before its request was complete."""
     import logging
 
-    logging.getLogger("ambi.request").debug("%s: the client left", _asked(request), extra=fields_of(request))
+    logging.getLogger("ambi.request").debug("%s: the client left", asked(request), extra=fields_of(request))
 
 
 def log_left(request: Request, error: Exception) -> None:
@@ -161,7 +161,7 @@ def log_left(request: Request, error: Exception) -> None:
 
     logging.getLogger("ambi.request").info(
         "%s: the client left, and the application there raised %s",
-        _asked(request), quote_for_log(repr(error)), extra=fields_of(request),
+        asked(request), quote_for_log(repr(error)), extra=fields_of(request),
     )  # fmt: skip
 
 
@@ -171,7 +171,7 @@ def log_cut(request: Request) -> None:
 
     logging.getLogger("ambi.request").warning(
         "%s: the stream was cut, as the server stops",
-        _asked(request), extra=fields_of(request),
+        asked(request), extra=fields_of(request),
     )  # fmt: skip
 
 
@@ -182,7 +182,7 @@ def log_slow(request: Request, took_s: float, where: str, mend: str) -> None:
     named = _named(request)
     logging.getLogger("ambi.slow").warning(
         "%s held the event loop for %.2f s in %s; all other requests waited meanwhile. To mend it, %s. %s",
-        _asked(request), took_s, where, mend, named,
+        asked(request), took_s, where, mend, named,
         extra=fields_of(request),
     )  # fmt: skip
 
@@ -227,7 +227,7 @@ def log_unreadable(request: Request, error: OSError) -> None:
 
     logging.getLogger("ambi.request").warning(
         "%s: %s",
-        _asked(request),
+        asked(request),
         quote_for_log(error),
         extra=fields_of(request),
     )

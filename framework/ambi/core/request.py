@@ -15,13 +15,13 @@ from .errors import HTTPError
 from .forms import Form, check_field_sizes
 from .headers import Headers, parse_parameters
 from .json import read_json
-from .log import log_ignored_cookies
+from .log import asked, log_ignored_cookies
 from .multidict import MultiDict
 from .negotiation import best_encoding, best_language, best_media_type
 from .origins import is_loopback_name
 from .preconditions import ETags, parse_http_date
 from .state import Generic, State, StateT
-from .url import URL, encode_path, parse_urlencoded, reference_beside, split_host
+from .url import URL, encode_controls, encode_path, parse_urlencoded, reference_beside, split_host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -695,7 +695,7 @@ class Request(Generic[StateT]):
         """
         raw = self._edge.raw_path(self.native)
         reference = reference_beside(self.root_path + self.path, raw, slash=slash)
-        return f"{reference}?{self.query_string}" if self.query_string else reference
+        return f"{reference}?{encode_controls(self.query_string)}" if self.query_string else reference
 
     def enter_mount(self, path: str, app: Application | None) -> None:
         """Take note that an application mounted at this path serves the request; None for one that is no `App`."""
@@ -790,7 +790,7 @@ class Request(Generic[StateT]):
         self.has_end = any(part is not None for part in (self._after, self._form, self._dropped, self._sent))
 
     def __repr__(self) -> str:
-        return f"<Request {self.method} {self.path}>"
+        return f"<Request {asked(self)}>"  # it is written to logs: by the framework, and by whoever has one
 
 
 _MISSES = (404, 405, 426)

@@ -167,6 +167,11 @@ def encode_raw_query(text: str) -> str:
     return "".join(c if c <= "\x7f" else f"%{ord(c):02X}" for c in text)
 
 
+def encode_controls(query: str) -> str:
+    """Percent-encode the control characters of a query: servers let them pass, and no field may hold one."""
+    return "".join(c if c >= " " and c != "\x7f" else f"%{ord(c):02X}" for c in query)
+
+
 def encode_query(pairs: Iterable[tuple[str, object]]) -> str:
     """Write pairs as a query string; values by `str`."""
     return "&".join(f"{percent_encode(n, _QUERY_SAFE)}={percent_encode(str(v), _QUERY_SAFE)}" for n, v in pairs)

@@ -308,13 +308,17 @@ class WebSocket(Generic[StateT]):
     async def send(self, message: str | bytes | bytearray | memoryview) -> None:
         """Send a message: text for str, else binary. Waits while the client does not keep up.
 
+        A lone surrogate, which has no UTF-8, goes out as "?".
+
         Raises:
             TypeError: it is neither; `send_json` sends other values.
             WebSocketClosed: it is closed.
         """
-        if isinstance(message, (bytearray, memoryview)):
+        if isinstance(message, str):
+            message = _encodable(message)
+        elif isinstance(message, (bytearray, memoryview)):
             message = bytes(message)
-        elif not isinstance(message, (str, bytes)):
+        elif not isinstance(message, bytes):
             raise TypeError(
                 f"a WebSocket sends str or bytes, not {type(message).__name__}; ws.send_json(value) sends other values"
             )
@@ -343,7 +347,7 @@ class WebSocket(Generic[StateT]):
             ValueError: a code that may not be sent, or a reason that is too long.
         """
         check_close(code, reason)
-        await self._reject(code, reason)
+        await self._reject(code, _encodable(reason))
 
     # --- for the framework ---
 
@@ -395,6 +399,17 @@ def check_close(code: int, reason: str) -> None:
     size = len(reason.encode("utf-8", "replace"))
     if size > MAX_REASON_BYTES:
         raise ValueError(f"the close reason {reason[:40]!r}... has {size} bytes; {MAX_REASON_BYTES} are the most")
+
+
+def _encodable(text: str) -> str:
+    """Give a text as it is, or with "?" for what has no UTF-8: servers fail of it, each in its own way."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a lone surrogate
+        return text.encode("utf-8", "replace").decode()
+    return text
 
 
 _CODES = frozenset((1000, 1001, 1002, 1003, *range(1007, 1015)))

@@ -4,6 +4,8 @@ Facts (seen on the servers)
 - Keys may be absent (`root_path`, `raw_path`, `client`, `extensions`, `state`): the scope is asked, never indexed.
 - `raw_path` is preferred to `path`, which some servers decode not at all or wrongly; but a path that a middleware
   rewrote is taken as rewritten.
+- Where there is no `raw_path`, `path` is decoded (Mangum, a2wsgi); where it is empty, all but `%2F` is (fastpysgi), and
+  nobody knows whether that was `%252F`, which is rare.
 - `receive()` is called only when the body is wanted: on several servers that call answers `Expect: 100-continue`.
 - After a disconnect `send` is silent and does not suspend on five servers: a stream checkpoints after each item.
 """
@@ -21,7 +23,16 @@ from ..core.pipeline import respond
 from ..core.request import Request
 from ..core.response import finalize, take_body
 from ..core.sides import ASYNC
-from ..core.url import HTTP_SCHEMES, decode_path, encode_raw_query, no_utf8, percent_decode, strip_root
+from ..core.url import (
+    HTTP_SCHEMES,
+    decode_path,
+    decode_utf8_path,
+    encode_raw_query,
+    no_utf8,
+    path_of_absolute_form,
+    percent_decode,
+    strip_root,
+)
 from ..core.watching import tell_of_crash
 from .asgi_connection import AHEAD_BYTES, Connection, connection_of
 from .counting import counted
@@ -170,6 +181,7 @@ async def _run_after(request: Request) -> None:
         await _drive(request, watched(coroutine, request) if request.app.debug else coroutine, request._context)
     finally:
         side.become("threads")  # work without end may hold all those of the background
+        request._context = request._context.copy()  # in which a thread may be that a stop has left behind
         await _release(request)
 
 
@@ -247,6 +259,7 @@ def read_request(  # noqa: C901, PLR0912, PLR0915  # one pass over what every re
         if not host and app.allowed_hosts and "http_version" in scope and scope["http_version"] == "1.1":
             raise no_host()
         if coding is not None:
+            scope["headers"] = list(scope["headers"])  # uvicorn adds trailer fields to its own: RFC 9110 6.5.1
             check_coding(coding.decode("latin-1"), f"HTTP/{scope.get('http_version')}", has_length=length is not None)
         elif length is not None:
             has_body = parse_content_length(length.decode("latin-1")) > 0
@@ -298,7 +311,10 @@ def _read_path(raw: bytes | None, path: str, root_path: str) -> str:
         if decoded != path:
             path = _choose_path(path, decoded)
     elif path not in ("", "*"):
-        path = decode_path(path.encode("utf-8", "surrogateescape"))
+        if raw == b"":
+            path = path.replace("%2F", "/").replace("%2f", "/")
+        data = path.encode("utf-8", "surrogateescape")
+        path = decode_utf8_path(data if path[:1] == "/" else path_of_absolute_form(data))
     return strip_root(path, root_path)
 
 
@@ -408,7 +424,9 @@ class _Edge:
         from ..bridge.to_thread import call_on_loop, is_in_worker
 
         connection = connection_of(request)
-        return call_on_loop(request, connection.look_now) if is_in_worker() else connection.look()
+        if is_in_worker():
+            return call_on_loop(request, connection.look_now, keeps_place=True)
+        return connection.look()
 
     async def travel(self, request: Request, coroutine: Coroutine[Any, Any, Response]) -> Response:
         from ..bridge.to_thread import travel  # loads anyio; the user's code on the loop may not

@@ -5,6 +5,8 @@ Facts
 - Offers stand in order of preference; the first that can be had as it stands is taken. One with a parameter that is not
   known, twice there, or out of range is declined. See: RFC 7692 5.1 and 7.1.
 - A control frame may stand between the fragments of a message, and does not end its compression. See: RFC 7692 6.
+- A message may end the stream of DEFLATE, and the next begins another, as one that was never compressed before does:
+  what it says of bytes before the end is 1007. So is more behind the end than an empty block. See: RFC 7692 7.2.3.4.
 """
 
 from __future__ import annotations
@@ -20,9 +22,14 @@ if TYPE_CHECKING:
 
     from wsproto.frame_protocol import FrameDecoder, FrameProtocol, RsvBits
 
-_PARAMETERS = frozenset(
-    ("client_no_context_takeover", "server_no_context_takeover", "client_max_window_bits", "server_max_window_bits")
-)
+_BITS = frozenset(("8", "9", "10", "11", "12", "13", "14", "15"))
+_VALUES: dict[str, frozenset[str | None]] = {
+    "client_no_context_takeover": frozenset((None,)),
+    "server_no_context_takeover": frozenset((None,)),
+    "client_max_window_bits": _BITS | {None},
+    "server_max_window_bits": _BITS,
+}
+"""What the parameters may say; None for nothing. See: RFC 7692 7.1."""
 
 
 def agree(header: str, max_message_bytes: int) -> tuple[BoundedDeflate, str] | None:
@@ -32,24 +39,23 @@ def agree(header: str, max_message_bytes: int) -> tuple[BoundedDeflate, str] | N
         if name != BoundedDeflate.name or not _are_known(parameters):
             continue
         extension = BoundedDeflate(max_message_bytes)
-        try:
-            answer = extension.accept(offer.replace('"', ""))
-        except ValueError:  # a number that is none
-            continue
+        answer = extension.accept(offer.replace('"', ""))
         if isinstance(answer, str):
             return extension, f"{name}; {answer}" if answer else name
     return None
 
 
 def _are_known(parameters: list[str]) -> bool:
-    names = [parameter.partition("=")[0].rstrip(" \t") for parameter in parameters]
-    valued = {name for parameter, name in zip(parameters, names, strict=True) if "=" in parameter}
-    return (
-        _PARAMETERS.issuperset(names)
-        and len(names) == len(set(names))
-        and valued.issubset(("client_max_window_bits", "server_max_window_bits"))
-        and ("server_max_window_bits" not in names or "server_max_window_bits" in valued)
-    )
+    seen: set[str] = set()
+    for parameter in parameters:
+        name, has_value, value = parameter.partition("=")
+        name, value = name.rstrip(" \t"), value.lstrip(" \t")
+        if value[:1] == '"' == value[1:][-1:]:
+            value = value[1:-1]
+        if name in seen or (value if has_value else None) not in _VALUES.get(name, ()):
+            return False
+        seen.add(name)
+    return True
 
 
 class BoundedDeflate(PerMessageDeflate):
@@ -72,9 +78,10 @@ class BoundedDeflate(PerMessageDeflate):
         decompressor: Any = self._decompressor
         if decompressor is not None and decompressor is not self._inflater:
             # wsproto annotates the attribute with zlib's own class, and calls no more than what ours has too.
-            decompressor = self._decompressor = self._inflater = _Inflater(decompressor)  # type: ignore[assignment]
+            inflater = self._inflater = _Inflater(decompressor, self.client_max_window_bits)
+            self._decompressor = inflater  # type: ignore[assignment]
         if self._inflater is not None and not opcode.iscontrol() and opcode is not Opcode.CONTINUATION:
-            self._inflater.left = self._bound
+            self._inflater.begin(self._bound)
         return result
 
     def frame_inbound_payload_data(self, proto: FrameDecoder | FrameProtocol, data: bytes) -> bytes | CloseReason:
@@ -94,21 +101,34 @@ class BoundedDeflate(PerMessageDeflate):
         return CloseReason.MESSAGE_TOO_BIG if is_over else result
 
 
+_BEHIND_THE_END = frozenset((b"", b"\0", b"\0\0\xff\xff", b"\0\0\0\xff\xff"))
+"""What a stream of DEFLATE is followed by: an empty block, of which the sender has left out the last four bytes."""
+
+
 class _Inflater:
     """A decompressor of zlib that gives one byte more than is left at most; then `left` is below zero."""
 
-    __slots__ = ("_zlib", "left")
+    __slots__ = ("_window_bits", "_zlib", "left")
 
-    def __init__(self, decompressor: Any) -> None:
+    def __init__(self, decompressor: Any, window_bits: int) -> None:
         self._zlib = decompressor
+        self._window_bits = window_bits
         self.left = 0
 
+    def begin(self, bound: int) -> None:
+        """Begin a message, which has so many bytes at most."""
+        self.left = bound
+        if self._zlib.eof:
+            self._zlib = zlib.decompressobj(-self._window_bits)
+
     def decompress(self, data: bytes) -> bytes:
-        """Inflate. Raises: zlib.error, also for more than is left."""
+        """Inflate. Raises: zlib.error, also for more than is left, and for more behind the end of a stream."""
         inflated: bytes = self._zlib.decompress(data, self.left + 1)
         self.left -= len(inflated)
         if self.left < 0:
             raise zlib.error("the message is larger than the limit")
+        if self._zlib.eof and self._zlib.unused_data not in _BEHIND_THE_END:
+            raise zlib.error("the message goes on behind the end of its stream")
         return inflated
 
     def flush(self) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeVar, cast
 
 from ..core.errors import HTTPError
+from ..core.headers import is_token
 from ..core.url import DEFAULT_PORTS, DIGITS, UNENCODED, split_host
 from ..core.websocket import WEBSOCKET
 
@@ -107,12 +108,24 @@ def headers_too_large(limits: Limits) -> HTTPError:
 
 
 def plan_websocket(app: Planner, request: Request, refusal: HTTPError | None) -> Plan:
-    """Find the plan of a WebSocket's handshake, which is a GET to everybody but the table of routes."""
+    """Find the plan of a WebSocket's handshake, which is a GET to everybody but the table of routes.
+
+    It is that of a refusal where a subprotocol is no token: some ASGI servers leave that to us. See: RFC 6455 4.2.1.
+    """
     request.method = WEBSOCKET
     try:
-        return app.plan_for(request, refusal)
+        plan = app.plan_for(request, refusal)
     finally:
         request.method = "GET"
+    header = request._edge.header(request.native, "sec-websocket-protocol")
+    if plan.is_websocket and header is not None and not all(map(is_token, offered_subprotocols(header))):
+        return app.plan_for(request, HTTPError(400, "each subprotocol in Sec-WebSocket-Protocol is a token"))
+    return plan
+
+
+def offered_subprotocols(header: str) -> tuple[str, ...]:
+    """Give the subprotocols that a handshake offers, in its order. See: RFC 6455 11.3.4."""
+    return tuple(name for part in header.split(",") if (name := part.strip(OWS)))
 
 
 def message_bytes(message: str | bytes) -> int:

@@ -53,6 +53,8 @@ def _scope(scope: dict[str, Any], origin: Forwarded) -> dict[str, Any]:
     said = {**scope, "scheme": scheme, "client": client}
     if origin.host is not None:
         host = origin.host.encode("latin-1")
-        fields = [(name, host if name == b"host" else value) for name, value in scope["headers"]]
+        fields = [  # two hosts in one line are refused, as of an environ
+            (name, host if name == b"host" and b"," not in value else value) for name, value in scope["headers"]
+        ]
         said["headers"] = fields if any(name == b"host" for name, _ in fields) else [(b"host", host), *fields]
     return said

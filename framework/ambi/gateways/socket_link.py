@@ -30,12 +30,11 @@ from ..bridge.ticking import ticker_here
 from ..core.errors import HTTPError
 from ..core.websocket import WebSocketClosed
 from .deflate import agree
-from .entry import message_bytes
+from .entry import message_bytes, offered_subprotocols
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
-    from typing import Any
     from wsgiref.types import WSGIEnvironment
 
     from wsproto.events import Event
@@ -75,7 +74,7 @@ class SocketLink:
 
     def __init__(self, environ: WSGIEnvironment, lent: socket.socket, limits: Limits) -> None:
         self._key, protocols, self._extensions = (environ.get(name, "") for name in _FIELDS)
-        self.subprotocols = tuple(name for part in protocols.split(",") if (name := part.strip(" \t")))
+        self.subprotocols = offered_subprotocols(protocols)
         self.accepted = self.is_abandoned = False
         self._limits = limits
         self._socket = LentSocket(lent)
@@ -83,7 +82,7 @@ class SocketLink:
         self._over = anyio.Event()
         self._lock = anyio.Lock(fast_acquire=True)
         self._urgent: dict[str, bytes] = {}
-        self._parts: list[Any] = []
+        self._kept = bytearray()
         self._size = 0
         self._closing: WebSocketClosed | None = None
         self._is_clean = False
@@ -261,12 +260,16 @@ class SocketLink:
         self._size += message_bytes(part)
         if self._size > self._max_message_bytes:
             return False
-        self._parts.append(part)
+        if self._kept or not event.message_finished:  # as bytes: in a list, small parts would take more than they count
+            self._kept += part.encode() if isinstance(part, str) else part
         if event.message_finished:
-            parts, self._parts, self._size = self._parts, [], 0
+            if self._kept:
+                part = self._kept.decode() if isinstance(part, str) else bytes(self._kept)
+                self._kept = bytearray()
+            self._size = 0
             self._message_at = self._socket.loop.time()
             await self._inbox.room()
-            self._inbox.put(parts[0] if len(parts) == 1 else type(parts[0])().join(parts))
+            self._inbox.put(part)
             self._heard_at = self._socket.loop.time()  # nothing could be heard while there was no room
         return True
 

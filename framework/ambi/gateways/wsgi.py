@@ -119,7 +119,7 @@ def read_request(  # noqa: C901, PLR0915  # one pass over what every request has
         elif "CONTENT_LENGTH" in environ and environ["CONTENT_LENGTH"]:
             has_body = parse_content_length(environ["CONTENT_LENGTH"]) > 0
         elif environ["SERVER_PROTOCOL"] > "HTTP/1.1":
-            has_body = True  # HTTP/2 may have a body without saying so
+            has_body = _has_end(environ)  # HTTP/2 may have a body without saying so
         limits = app.limits
         named = "RAW_URI" if "RAW_URI" in environ else "REQUEST_URI"
         target = f"{path}?{query}" if query else path
@@ -271,6 +271,11 @@ class _Edge:
 EDGE = _Edge()
 
 
+def _has_end(environ: WSGIEnvironment) -> bool:
+    """Tell whether the input ends where the body does, whatever the fields say."""
+    return bool(environ.get("wsgi.input_terminated")) or isinstance(environ["wsgi.input"], io.BytesIO)
+
+
 class WSGIBody:
     """The body of a request in `wsgi.input`, which has an end only where the server says so.
 
@@ -293,7 +298,7 @@ class WSGIBody:
         length, is_coded = environ.get("CONTENT_LENGTH"), "HTTP_TRANSFER_ENCODING" in environ
         if length and not is_coded:
             self.declared = int(length)
-        elif not environ.get("wsgi.input_terminated") and not isinstance(environ["wsgi.input"], io.BytesIO):
+        elif not _has_end(environ):
             # Not decoded by this server. With a length as well it may be a smuggled request: RFC 9112 6.1.
             raise HTTPError(400 if length else 411, "this server cannot take a body without a Content-Length alone")
         self._left = self.declared

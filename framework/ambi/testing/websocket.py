@@ -181,6 +181,8 @@ def offered_subprotocols(request: Request) -> list[str]:
 def _sendable(message: Any) -> Message:
     if not isinstance(message, (str, bytes)):
         raise TypeError(f"text or bytes can be sent, not {message!r:.80}; any other value goes to send_json")
+    if isinstance(message, str):
+        message.encode()  # no client can send a lone surrogate
     return message
 
 
@@ -276,6 +278,7 @@ class WebSocketSession(_Session):
             self._close(code, reason)
 
     def _close(self, code: int, reason: str) -> None:
+        reason.encode()  # as of a message
         self.close_code, self.close_reason = code, reason
         self._wire.close(code, reason)
 
@@ -352,5 +355,6 @@ class AsyncWebSocketSession(_Session):
             await self._close(code, reason)
 
     async def _close(self, code: int, reason: str) -> None:
+        reason.encode()  # as of a message
         self.close_code, self.close_reason = code, reason
         await self._wire.close(code, reason)

@@ -89,6 +89,8 @@ class MessageExchange:
             raise OSError("the client has left")
         if kind not in _ALLOWED.get(self._state, ()):
             raise RuntimeError(f"{kind!r} was sent while the connection was {self._state}")
+        for text in (message.get("text"), message.get("reason")):
+            (text or "").encode()  # a lone surrogate fails, as every server fails of it
         if kind == "websocket.accept":
             self._state = "open"
         elif kind == "websocket.http.response.start":

@@ -102,6 +102,17 @@ def test_it_is_told_of_the_handshake(mount: Mount, connect: Connect, events: lis
     assert "method" not in scope
 
 
+def test_it_is_told_of_no_field_with_an_underscore(mount: Mount, connect: Connect, events: list[Any]) -> None:
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        events.extend(name for name, _ in scope["headers"] if name.startswith(b"x"))
+        await echo(scope, receive, send)
+
+    peer = connect(mount(handle), path="/guest/", headers={"x_remote_user": "admin", "x-one": "1"})
+    peer.close()
+    peer.ended()
+    assert events == [b"x-one"]
+
+
 def test_it_closes_with_a_code_and_a_reason(mount: Mount, connect: Connect) -> None:
     peer = connect(mount(echo), path="/guest/")
     peer.send("bye")

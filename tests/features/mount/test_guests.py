@@ -100,6 +100,15 @@ def test_a_path_is_passed_on_decoded_and_as_it_was_sent(app: App, client: Client
     ]  # fmt: skip
 
 
+def test_a_field_with_an_underscore_does_not_reach_a_guest(
+    app: App, client: Client, noted: Any, seen: list[Seen]
+) -> None:
+    """A guest that makes keys of an environ of the names, as Django does, would take it for the one with a hyphen."""
+    app.mount("/guest", noted)
+    client.get("/guest/", headers=[("x_remote_user", "admin"), ("X_Other", "1"), ("x-one", "1")])
+    assert {name for name in seen[0].headers if name.startswith("x")} == {"x-one"}
+
+
 def test_the_prefix_itself_is_an_empty_path(app: App, client: Client, noted: Any, seen: list[Seen]) -> None:
     """Whether a slash is missing there, the guest knows: one of metrics answers, one of pages redirects."""
     app.mount("/guest", noted)

@@ -55,7 +55,10 @@ def websocket_scope_of(request: Request, state: dict[str, Any] | None) -> dict[s
 
 
 def _host_scope(native: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in native.items() if key not in _OF_THE_HOST}
+    """Copy what is a guest's of the server's scope; fields that the host does not see, the guest does not either."""
+    scope = {key: value for key, value in native.items() if key not in _OF_THE_HOST}
+    scope["headers"] = [(name, value) for name, value in native["headers"] if b"_" not in name]
+    return scope
 
 
 def _made_of(request: Request) -> dict[str, Any]:
