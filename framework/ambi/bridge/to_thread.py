@@ -467,7 +467,7 @@ async def run_in_worker(app: Application, kind: str, function: Callable[..., Any
 
 async def run_in_thread(function: Callable[..., Any], *args: Any) -> Any:
     """Run a function in a worker thread, and wait for its end through cancellations, of which the last is raised."""
-    worker, errand = take_worker(), Errand(function, args, current_token())
+    errand, worker = Errand(function, args, current_token()), take_worker()
     worker.submit(errand.run)
     try:
         cancelled = await errand.ended(is_left_behind.get())
