@@ -587,6 +587,55 @@ def test_what_was_half_started_is_never_kept(make_client: MakeClient, cell: Cell
     stop(outer, cell)
 
 
+@pytest.mark.parametrize("sends", [False, True], ids=["no events", "events"])
+def test_a_start_up_may_ask_its_own_application(cell: Cell, sends: bool) -> None:
+    """To fill its caches, say. What it yields is there between start-up and shutdown."""
+    answers: list[bytes] = []
+
+    def ask() -> None:
+        if cell.gateway == "wsgi":
+            answers.append(call_wsgi(app, "/")[2])
+        elif cell.backend == "trio":
+            answers.append(anyio.run(call_asgi, app, backend="trio")[2])
+        else:
+            answers.append(
+                asyncio.run(call_asgi(app))[2]
+            )  # the loop that waits is AnyIO's, which takes it for this one
+
+    def sync() -> Iterator[Any]:
+        ask()
+        yield {"name": "pool"}
+        ask()
+
+    async def asynchronous() -> Any:
+        for _ in range(2):
+            if cell.gateway == "wsgi":
+                asking = threading.Thread(target=contextvars.copy_context().run, args=(ask,), daemon=True)
+                asking.start()
+                while asking.is_alive():
+                    await anyio.sleep(0.001)
+            else:
+                answers.append((await call_asgi(app))[2])
+            if len(answers) == 1:
+                yield {"name": "pool"}
+
+    app = App(lifespan=cell.pick(sync, asynchronous))
+    app.get("/")(cell.handler(lambda request: str(dict(request.state))))
+
+    def run() -> None:
+        if cell.gateway == "wsgi" and not sends:
+            ask()
+            stop(app, cell)
+            return
+        with client_of(app if sends else NoLifespan(app), cell) as client:
+            answers.append(client.get("/").content)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(5)
+    assert answers == [b"{}", b"{'name': 'pool'}", b"{}"]
+
+
 def test_many_first_requests_start_it_exactly_once(make_client: MakeClient, cell: Cell) -> None:
     events: list[str] = []
 

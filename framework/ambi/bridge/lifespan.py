@@ -13,6 +13,7 @@ Facts
   may what undoes a start-up that is cancelled.
 - A start-up that fails is undone as far as it went; the next request tries again. So it does where a loop was closed
   in the middle of one, which nothing can undo any more.
+- Code of a lifespan may send its own application a request: that is served with what there is, and waits for nothing.
 - In a process that is forked from this one nothing is started. What is, is not its to stop.
 - One that fails, at its start or its stop, is nothing to the others: each goes on behind its yield.
 """
@@ -23,7 +24,7 @@ import contextlib
 import os
 import threading
 import weakref
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from functools import partial
 
 from ..core.binding import is_async_generator, is_generator, parameters_of
@@ -161,15 +162,12 @@ class Lifespans:
         """
         from anyio import CancelScope, current_time
 
-        context = copy_context()
         try:
             # The scope is opened before those of the lifespans, which are left inside of it.
             with CancelScope() as scope:
                 async with contextlib.AsyncExitStack() as stack:
                     try:
-                        for lifespan in self._all():
-                            await self._enter(lifespan, stack, context)
-                        self.pending = False
+                        await self._enter_all(stack)
                         await started()
                         await stopping()
                     except Exception:
@@ -190,12 +188,9 @@ class Lifespans:
         """
         from .background import drain_on_loop
 
-        context = copy_context()
         try:
             async with contextlib.AsyncExitStack() as stack:
-                for lifespan in self._all():
-                    await self._enter(lifespan, stack, context)
-                self.pending = False
+                await self._enter_all(stack)
                 try:
                     yield
                 finally:
@@ -207,6 +202,16 @@ class Lifespans:
     def _all(self) -> list[Lifespan]:
         """Give all, each once, though its application may be mounted in two places."""
         return list(dict.fromkeys(self._collect()))
+
+    async def _enter_all(self, stack: contextlib.AsyncExitStack) -> None:
+        token = _served.set(self)
+        try:
+            context = copy_context()
+            for lifespan in self._all():
+                await self._enter(lifespan, stack, context)
+        finally:
+            _served.reset(token)
+        self.pending = False
 
     async def _enter(self, lifespan: Lifespan, stack: contextlib.AsyncExitStack, context: Context) -> None:
         if lifespan.is_async:
@@ -230,7 +235,7 @@ class Lifespans:
         """
         from .to_thread import spawn
 
-        while self.pending:
+        while self.pending and _served.get() is not self:
             own: _Start | None = None
             with self._lock():
                 if self._starting is None or self._starting.is_lost:
@@ -249,6 +254,8 @@ class Lifespans:
     async def _live(self, start: _Start) -> None:
         """The task in which all live until the loop ends."""
         import anyio
+
+        _served.set(self)
 
         async def started() -> None:
             start.ended.set()
@@ -276,11 +283,14 @@ class Lifespans:
         Raises:
             BaseException: what a start-up raised; the next request tries again.
         """
+        if _served.get() is self:
+            return
         with self._lock():
             if not self.pending:
                 return
             forget_stopping()
             context = copy_context()  # what a start-up sets is not left behind in the thread of one request
+            context.run(_served.set, self)
             self._stop = partial(context.run, context.run(self._enter_all_here))
             self.pending = False
             at_exit(self.stop_in_process)
@@ -310,6 +320,10 @@ class Lifespans:
             if stop is not None:
                 self.pending = True
                 stop()
+
+
+_served: ContextVar[Lifespans | None] = ContextVar("ambi_lifespans", default=None)
+"""Those whose code this is: a request of theirs that waited for them would wait for ever."""
 
 
 async def _failing(start_up: Awaitable[Any]) -> Any:
