@@ -32,6 +32,36 @@ class Interrupted(Exception):
     """What was awaited came to no end: the client left, or the server stops."""
 
 
+def is_foreign(error: BaseException, before: int = 0) -> bool:
+    """Tell whether it is a cancellation, on asyncio, of something that was awaited: nobody has cancelled this task.
+
+    Args:
+        before: how often it had been cancelled before that was awaited.
+    """
+    return isinstance(error, asyncio.CancelledError) and _cancellations() <= before
+
+
+def _cancellations() -> int:
+    """Count how often this task was to end; on trio, whose cancellations are of another class, that is never."""
+    task = None if _asyncio_loop() is None else asyncio.current_task()
+    return 0 if task is None else task.cancelling()
+
+
+async def awaited(awaitable: Awaitable[T]) -> T:
+    """Await something of the user's, of which a cancellation may come that is not of this task: of one it waited for.
+
+    Raises:
+        RuntimeError: such a one came.
+    """
+    before = _cancellations()
+    try:
+        return await awaitable
+    except BaseException as exc:
+        if is_foreign(exc, before):
+            raise RuntimeError("it awaited something that was cancelled") from exc
+        raise
+
+
 def within(awaitable: Awaitable[Any], timeout_s: float, error: type[Exception] = TimeoutError) -> Awaitable[Any]:
     """Give what awaits something for so long at most; await that at once.
 
@@ -65,27 +95,6 @@ async def unless(awaitable: Awaitable[Any], happens: Callable[[Interrupt], Corou
         return loop.create_task(happens(interrupt)).cancel
 
     return await _Interruptible(awaitable, arm, Interrupted)
-
-
-async def awaited(awaitable: Awaitable[T]) -> T:
-    """Await something of the user's, of which a cancellation may come that is not of this task: of one it waited for.
-
-    Raises:
-        RuntimeError: such a one came.
-    """
-    before = _cancellations()
-    try:
-        return await awaitable
-    except asyncio.CancelledError as exc:
-        if _cancellations() > before:
-            raise
-        raise RuntimeError("it awaited something that was cancelled") from exc
-
-
-def _cancellations() -> int:
-    """Count how often this task was to end; on trio, where that is known by its own exception, that is never."""
-    task = None if _asyncio_loop() is None else asyncio.current_task()
-    return 0 if task is None else task.cancelling()
 
 
 async def aclose_iterated(iterator: Any, body: Any) -> None:

@@ -165,10 +165,10 @@ class Request(Generic[StateT]):
     __slots__ = (
         "__weakref__",
         "_after", "_answer", "_body", "_body_source", "_content_type", "_context", "_cookies", "_csp_nonce",
-        "_csrf_seed", "_distance", "_dropped", "_edge", "_form", "_has_body", "_headers", "_host", "_json", "_lines",
-        "_loop_side", "_on_response", "_places", "_provided", "_query", "_receive", "_refusal", "_sent", "_session",
-        "_state", "_sync_side", "_trace", "_values", "_websocket", "app", "has_begun", "has_end", "method", "native",
-        "path", "query_string", "root_path", "route",
+        "_csrf_seeds", "_distance", "_dropped", "_edge", "_form", "_has_body", "_headers", "_host", "_json", "_lines",
+        "_loop_side", "_missed", "_on_response", "_places", "_provided", "_query", "_receive", "_refusal", "_sent",
+        "_session", "_state", "_sync_side", "_trace", "_values", "_websocket", "app", "has_begun", "has_end", "method",
+        "native", "path", "query_string", "root_path", "route",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917  # called by the two gateways only, on every request: names would cost
@@ -214,11 +214,12 @@ class Request(Generic[StateT]):
         _context: Context
         _cookies: Mapping[str, str]
         _csp_nonce: str
-        _csrf_seed: str
+        _csrf_seeds: dict[str, str]
         _distance: int
         _headers: Headers
         _json: Any
         _loop_side: Any
+        _missed: list[dict[str, Route]]
         _receive: Any
         _refusal: HTTPError
         _answer: Exception | Response
