@@ -343,8 +343,8 @@ class ThreadTaker:
             if self._has_ended:
                 raise StopIteration
             if not self._has_begun:
+                self._has_begun = True
                 self._maker.begin(self._ahead)
-                self._has_begun = True  # a body that could not begin is closed as one that was never sent
             is_dead = self._maker.is_dead
             chunks = self._take()
             if chunks is None:
