@@ -564,6 +564,54 @@ def test_a_subscription_that_is_dropped_is_forgotten(broadcast: Broadcast) -> No
     assert not channel.subscriptions
 
 
+@pytest.mark.parametrize("kind", ["generator", "task"])
+def test_what_the_garbage_collector_closes_does_not_wait_for_the_lock_of_its_own_thread(
+    broadcast: Broadcast, kind: str
+) -> None:
+    """It runs in the middle of other code: here, while that takes the lock to subscribe."""
+    hub: Any = broadcast._hub()
+
+    def messages_of(name: str) -> Iterator[Any]:
+        with broadcast.subscribe(name) as messages:
+            yield messages
+            yield from messages
+
+    async def left_behind() -> Any:
+        """Give something that reads "left" and was left there, and the subscription."""
+        if kind == "generator":
+            reader = messages_of("left")
+            return reader, next(reader)
+        subscription = await broadcast.subscribe("left").__aenter__()
+        reading = subscription.__anext__()
+        reading.send(None)
+        return reading, subscription
+
+    async def collected_meanwhile() -> Any:
+        reader, subscription = await left_behind()
+        make, hub.channel = hub.channel, lambda name: (reader.close(), make(name))[1]
+        with broadcast.subscribe("room") as messages:
+            hub.channel = make
+            broadcast.publish("room", "still here")
+            return [messages.next_within(10).data, len(subscription._channel.waiting), subscription._ended]
+
+    seen = in_thread(lambda: anyio.run(collected_meanwhile))()
+    assert seen == ["still here", 0, kind == "generator"]
+    until(lambda: kind == "task" or "left" not in hub._channels)
+
+
+def test_a_subscription_that_is_closed_gives_nothing_though_another_thread_has_the_lock() -> None:
+    """In memory, where the message is there already."""
+    broadcast = Broadcast()
+    hub: Any = broadcast._hub()
+    messages = broadcast.subscribe("room")
+    broadcast.publish("room", 1)
+    with hub.lock:
+        in_thread(messages.close)()
+        assert messages in messages._channel.subscriptions
+    assert messages not in messages._channel.subscriptions
+    assert list(messages) == []
+
+
 def test_a_channel_that_nobody_uses_is_forgotten() -> None:
     """In memory alone: Redis forgets its streams itself."""
     broadcast = Broadcast(history_s=0.05)
