@@ -608,6 +608,77 @@ def test_a_redis_that_takes_nothing_says_so(
     store.close()
 
 
+@pytest.fixture
+def lossy(redis_url: str, prefix: str, no_leaks: None) -> Iterator[tuple[RedisStore, set[str]]]:
+    """Give a store, and the commands whose next answer is lost with its connection."""
+    import redis
+
+    lost: set[str] = set()
+    store = RedisStore(redis_url, prefix=prefix)
+
+    class Lossy(redis.Connection):
+        last = ""
+
+        def send_command(self, *args: Any, **options: Any) -> Any:
+            self.last = str(args[0])
+            return super().send_command(*args, **options)
+
+        def read_response(self, *args: Any, **options: Any) -> Any:
+            answer = super().read_response(*args, **options)
+            if self.last in lost:
+                lost.discard(self.last)
+                self.disconnect()
+                raise redis.ConnectionError("the connection broke")
+            return answer
+
+    store._client.connection_pool.connection_class = Lossy
+    store.lock("before", "me", 10)  # the scripts are there
+    store.save("before", {"k": (None, "1")}, ttl_s=10, new=True)
+    store.unlock("before", "me")
+    yield store, lost
+    store.close()
+
+
+def test_a_lock_whose_answer_was_lost_is_had(lossy: tuple[RedisStore, set[str]]) -> None:
+    store, lost = lossy
+    lost |= {"SET", "EVALSHA"}
+    assert store.lock("a", "me", 10)
+    assert not store.lock("a", "you", 10)
+    lost |= {"EVALSHA"}
+    store.unlock("a", "me")
+    assert store.lock("a", "you", 10)
+
+
+def test_a_change_whose_answer_was_lost_is_no_conflict_with_itself(lossy: tuple[RedisStore, set[str]]) -> None:
+    store, lost = lossy
+    lost |= {"EVALSHA"}
+    assert store.save("before", {"k": ("1", "2"), "l": (None, "3")}, ttl_s=10, new=False) == []
+    lost |= {"HGETALL"}
+    assert store.load("before") == {"k": "2", "l": "3"}
+    assert not lost
+
+
+def test_who_deletes_a_session_and_gets_no_answer_is_not_told_that_there_was_none(
+    lossy: tuple[RedisStore, set[str]], cell: Cell, make_client: MakeClient
+) -> None:
+    store, lost = lossy
+    app = App()
+    app.sessions(SECRET, store=store)
+
+    @app.post("/login")
+    @cell.handler
+    def login(request: Request) -> str:
+        request.session.regenerate()
+        request.session["n"] = 1
+        return "in"
+
+    client = make_client(app, raise_server_exceptions=False)
+    assert client.post("/login").status_code == 200
+    lost |= {"DEL"}
+    assert client.post("/login").status_code == 503
+    assert client.post("/login").status_code == 200
+
+
 def test_one_session_in_every_cell_is_not_lost_between_threads(store: SessionStore) -> None:
     """Forty requests of eight threads, half of them of either gateway, on one session: not one is lost."""
     app = App()
