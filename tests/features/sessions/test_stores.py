@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ambi import App, ConfigurationError, Middleware, Request, WebSocket
+from ambi import App, ConfigurationError, HTTPError, Middleware, Request, WebSocket
 from ambi.features.sessions import MemoryStore, RedisStore, SessionStore, SQLiteStore, Unavailable
 from ambi.testing import Client
 from tests.blocking import blocking_calls_forbidden
@@ -347,6 +347,45 @@ def test_who_waits_too_long_is_told_to_come_again(
     assert response.status_code == 503
     assert response.headers["retry-after"] == "1"
     assert client.get("/").text == "2"
+
+
+@pytest.mark.parametrize("fails", ["load", "lock"])
+def test_who_asks_again_after_a_failure_does_not_wait_for_its_own_lock(
+    app: App, client: Client, cell: Cell, counter: None, kept: Any, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    monkeypatch.setattr("ambi.features.sessions.keeping.LEASE_S", 0.05)
+    client.post("/")
+    asked: list[str] = []
+    lock, load = kept.lock, kept.load
+
+    def locked(*args: Any) -> bool:
+        asked.append("lock")
+        return fails != "lock" and lock(*args)
+
+    def loaded(name: str) -> Any:
+        asked.append("load")
+        if fails == "load" and asked.count("load") == 1:
+            raise Unavailable("away for a moment")
+        return load(name)
+
+    @app.post("/twice")
+    @cell.handler
+    def twice(request: Request) -> list[int]:
+        seen: list[int] = []
+        for _ in range(2):
+            try:
+                request.session.get("n")
+            except (HTTPError, Unavailable) as exc:
+                seen.append(exc.status)
+                asked.append("again")
+        return seen
+
+    monkeypatch.setattr(kept, "lock", locked)
+    monkeypatch.setattr(kept, "load", loaded)
+    assert client.post("/twice").json() == [503, 503]
+    assert asked.index("again") == len(asked) - 2
+    monkeypatch.undo()
+    assert client.post("/").text == "2"
 
 
 def test_mounted_applications_with_the_same_sessions_do_not_lock_each_other_out(

@@ -227,12 +227,8 @@ class StoreKeeper:
     def read_ahead(self, request: Request) -> None:
         """Read the session, unless the handler may do that itself; a failure is for who asks for it."""
         self.is_open = True
-        if _may_block_later(request) or not self.must_wait_to_read():
-            return
-        try:
+        if not _may_block_later(request) and self.must_wait_to_read():
             self._look(locks=self._locks, request=request)
-        except Exception as exc:
-            self._failure = exc
 
     def read(self) -> dict[str, Any]:
         """Give the values: empty for an id that the store does not know.
@@ -240,19 +236,23 @@ class StoreKeeper:
         Raises:
             HTTPError: 503 when other requests have the session all the time.
             UnreadableSession: the store has something else.
-            Exception: what the store raised.
+            Exception: what the store raised; once and for all, so that nobody waits twice.
         """
-        if self._failure is not None:
-            raise self._failure
         if self.must_wait_to_read():
             self._look(locks=self._locks and not _is_on_a_loop())
+        if self._failure is not None:
+            raise self._failure
         return _decoded(self._read)
 
     def _look(self, *, locks: bool, request: Request | None = None) -> None:
-        if locks and not self._is_locked_further_out():
-            self._lock(request)
-        texts = self._store.load(self._name)
         self._has_looked = True
+        try:
+            if locks and not self._is_locked_further_out():
+                self._lock(request)
+            texts = self._store.load(self._name)
+        except Exception as exc:
+            self._failure = exc
+            return
         if texts is None:
             self.release()
             self._id = None
