@@ -322,7 +322,38 @@ def test_a_session_that_was_deleted_meanwhile_is_not_regenerated(
     with caplog.at_level(logging.INFO, "ambi.sessions"):
         assert "set-cookie" not in client.post("/login").headers
     assert "while a request regenerated it" in caplog.text
+    with pytest.raises((StopIteration, TypeError)):  # there is none, nor a new one
+        only_session(kept)
     assert client.post("/").text == "1"
+
+
+@pytest.mark.parametrize(("how", "left"), [("regenerate", {"n": 1}), ("clear", {})])
+def test_a_store_without_room_takes_nothing_but_what_a_logout_gives_up(
+    app: App, make_client: MakeClient, cell: Cell, counter: None, kept: Any, monkeypatch: pytest.MonkeyPatch,
+    how: str, left: dict[str, int],
+) -> None:  # fmt: skip
+    @app.post("/change")
+    @cell.handler
+    def change(request: Request) -> None:
+        getattr(request.session, how)()
+        request.session["user"] = "ann"
+
+    @app.get("/see")
+    @cell.handler
+    def see(request: Request) -> dict[str, Any]:
+        return dict(request.session)
+
+    def full(*args: Any, **options: Any) -> None:
+        raise Unavailable("full", 507)
+
+    client = make_client(app, raise_server_exceptions=False)
+    client.post("/")
+    monkeypatch.setattr(kept, "save", full)
+    assert client.post("/change").status_code == 507
+    monkeypatch.undo()
+    assert client.get("/see").json() == left
+    assert client.post("/change").status_code == 204
+    assert client.get("/see").json() == {**left, "user": "ann"}
 
 
 def test_a_read_does_not_wait_and_what_it_overwrites_is_told(

@@ -334,17 +334,29 @@ class StoreKeeper:
             set_cookie(self.options, response, self.options.signer.sign(self._id), self.options.max_age_s)
 
     def _save_as_new(self, session: Session, response: Response) -> None:
-        """Make a new session in place of the old one; which, if others have deleted it, is not made again."""
+        """Make a new session in place of the old one, which goes: first where nothing of it is kept, else last.
+
+        So a store that fails half way has logged somebody out, or has changed nothing.
+        """
         texts = session.texts()
-        if self._id is not None and not self._store.delete(self._name) and not session.is_cleared:
+        if self._id is not None and (session.is_cleared or not texts):
+            if self._store.delete(self._name) or session.is_cleared:
+                set_cookie(self.options, response, "", 0)
+            self._id = None
+        if texts:
+            self._replace(texts, response)
+
+    def _replace(self, texts: dict[str, str], response: Response) -> None:
+        """Make a new session, and delete the old one; which, if others have deleted it, is not made again."""
+        new_id = random_text(32)
+        changes: dict[str, Change] = {key: (None, text) for key, text in texts.items()}
+        self._store.save(name_of(new_id), changes, ttl_s=self.options.max_age_s, new=True)
+        if self._id is not None and not self._store.delete(self._name):
+            self._store.delete(name_of(new_id))
             _log.info("a session was deleted while a request regenerated it: it stays deleted")
-        elif texts:
-            self._id = random_text(32)
-            changes: dict[str, Change] = {key: (None, text) for key, text in texts.items()}
-            self._store.save(self._name, changes, ttl_s=self.options.max_age_s, new=True)
-            set_cookie(self.options, response, self.options.signer.sign(self._id), self.options.max_age_s)
-        elif self._id is not None:
-            set_cookie(self.options, response, "", 0)
+            return
+        self._id = new_id
+        set_cookie(self.options, response, self.options.signer.sign(new_id), self.options.max_age_s)
 
     def release(self) -> None:
         """Give the lock back; where that fails, it lapses by itself."""
