@@ -177,7 +177,8 @@ class Hub:
             subscription._position = channel.end
             subscription._index = channel.count
         else:
-            subscription._index = channel.index_after(position)
+            # One that lies ahead is none of ours, and must not hide what is there.
+            subscription._index = channel.index_after(position if position <= channel.end else FIRST)
             if not channel.knows(position):
                 subscription.note_missed()
         subscription._placed = True

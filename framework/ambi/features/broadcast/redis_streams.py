@@ -286,6 +286,8 @@ class RedisHub(Hub):
                 pipe.xrange(key, f"({id_of(position)}", "+", count=_BATCH)
                 known, entries = pipe.execute()
             is_known = bool(known) if position != FIRST else self._is_whole(key)
+            if not is_known and not entries and not subscription._behind:  # it lies ahead of all, and is none of ours
+                entries = self._client.xrange(key, count=_BATCH)
         batch = [message for entry in entries if (message := self._read(channel, entry)) is not None]
         with self.lock:
             subscription._asked = False
