@@ -90,6 +90,7 @@ class RedisHub(Hub):
         self._errands: queue.SimpleQueue[_Message | Subscription | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._closing = threading.Event()
+        self._must_wake = False  # of the thread of errands: the follower reads on without a channel that has begun
 
     # --- what the rest of the process asks for; none of it waits ---
 
@@ -250,12 +251,15 @@ class RedisHub(Hub):
         try:
             if not channel.followed:
                 self._begin_following(channel)
+            if self._must_wake:
+                self._wake_follower()
+                self._must_wake = False
             self._fetch(subscription)
         except Exception as exc:  # the thread goes on for all others
             with self.lock:
                 subscription._failure = exc
                 waiting = [subscription._waiter] if subscription._waiter is not None else []
-                done = subscription._ended
+                done = subscription._ended and not self._must_wake  # others may read the channel by now
             wake(waiting)
             return done
         return True
@@ -265,8 +269,7 @@ class RedisHub(Hub):
         last: Any = self._client.xrevrange(self._prefix + channel.name, count=1)
         with self.lock:
             channel.start = channel.end = _order(last[0][0]) if last else FIRST
-            channel.followed = True
-        self._wake_follower()
+            channel.followed = self._must_wake = True
 
     def _wake_follower(self) -> None:
         with self._client.pipeline(transaction=False) as pipe:
