@@ -444,6 +444,39 @@ def test_mounted_applications_with_the_same_sessions_do_not_lock_each_other_out(
     assert client.post("/").text == "4"
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_mounted_applications_with_the_same_sessions_make_one_together(
+    app: App, make_client: MakeClient, cell: Cell, kept: SessionStore, when: str
+) -> None:
+    """Whoever comes first, for a new client and at a login."""
+
+    def visited(request: Request) -> Middleware:
+        if when == "before":
+            request.session["visits"] = request.session.get("visits", 0) + 1
+        yield
+        if when == "after":
+            request.session["visits"] = request.session.get("visits", 0) + 1
+
+    app.middleware(blocking=True)(visited)
+    inner, other = App(), App()
+    inner.sessions(SECRET, store=kept)
+    other.sessions(SECRET, store=kept, cookie="other")
+    inner.post("/add")(cell.handler(lambda request: request.session.update(cart=["shoes"])))
+    inner.post("/login")(cell.handler(lambda request: request.session.regenerate()))
+    other.post("/add")(cell.handler(lambda request: request.session.update(own=1)))
+    for mounted in (inner, other):
+        mounted.get("/see")(cell.handler(lambda request: dict(request.session)))
+    app.mount("/shop", inner)
+    app.mount("/other", other)
+    client = make_client(app)
+    first = client.post("/shop/add")
+    assert len(first.headers.get_list("set-cookie")) == 1
+    assert client.get("/shop/see").json() == {"cart": ["shoes"], "visits": 1}
+    assert cookie_of(client.post("/shop/login")) not in (None, cookie_of(first))
+    assert client.get("/shop/see").json() == {"cart": ["shoes"], "visits": 3}
+    assert len(make_client(app).post("/other/add").headers.get_list("set-cookie")) == 2
+
+
 def test_a_lock_is_given_back_however_a_request_ends(
     app: App, client: Client, cell: Cell, counter: None, kept: SessionStore
 ) -> None:

@@ -355,8 +355,29 @@ class StoreKeeper:
             self._store.delete(name_of(new_id))
             _log.info("a session was deleted while a request regenerated it: it stays deleted")
             return
+        signed = self.options.signer.sign(new_id)
+        self._hand_over(new_id, signed)
         self._id = new_id
-        set_cookie(self.options, response, self.options.signer.sign(new_id), self.options.max_age_s)
+        set_cookie(self.options, response, signed, self.options.max_age_s)
+
+    def _hand_over(self, new_id: str, signed: str) -> None:
+        """Have the applications around this one that have the same session go on with the new one, as this one does.
+
+        Each would make one of its own else, for a client that has none, and the last cookie would hide the others.
+        """
+        around = self.outer
+        while around is not None:
+            keeper = cast("Kept", around.keeper)
+            if isinstance(keeper, StoreKeeper) and keeper._store is self._store:
+                keeper.must_wait_to_read()  # it knows its id now
+                if keeper._id == self._id and keeper._reads_cookie_of(self.options, signed):
+                    keeper._id = new_id
+            around = keeper.outer
+
+    def _reads_cookie_of(self, other: Options, signed: str) -> bool:
+        mine = self.options
+        is_one = (mine.cookie, mine.path, mine.domain) == (other.cookie, other.path, other.domain)
+        return is_one and mine.signer.read(signed) is not None
 
     def release(self) -> None:
         """Give the lock back; where that fails, it lapses by itself."""
