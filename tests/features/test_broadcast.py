@@ -16,6 +16,7 @@ from ambi import App, Broadcast, ConfigurationError, Event, Request
 from ambi.bridge.stopping import forget_stopping, tell_stopping
 from ambi.features.broadcast import Subscription
 from ambi.features.broadcast.channels import id_of, order_of
+from ambi.features.broadcast.waiting import Lock
 from ambi.testing import Client
 from tests.cells import Cell
 from tests.children import run_python
@@ -639,13 +640,13 @@ def test_a_channel_that_nobody_uses_is_forgotten() -> None:
 def test_a_failure_that_nobody_asked_for_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     from ambi.features.broadcast import Receipt
 
-    receipt = Receipt(threading.Lock())
+    receipt = Receipt(Lock())
     receipt.settle(None, OSError("no Redis"))
     with pytest.raises(OSError, match="no Redis"):
         receipt.wait()
     del receipt
     assert not caplog.records
-    receipt = Receipt(threading.Lock())
+    receipt = Receipt(Lock())
     receipt.settle(None, OSError("no Redis"))
     del receipt
     assert "could not be published: OSError('no Redis')" in caplog.text
