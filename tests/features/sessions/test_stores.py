@@ -120,6 +120,20 @@ def test_memory_has_a_bound() -> None:
     assert [store.load(name) for name in ("a", "b", "c")] == [{}, None, {}]
 
 
+def test_a_full_memory_keeps_who_logs_in() -> None:
+    """No gateway is involved: the new session does not push out the old one that it goes on from."""
+    app = App()
+    app.sessions(SECRET, store=MemoryStore(max_sessions=2))
+    app.post("/")(lambda request: request.session.update(n=1))
+    app.post("/login")(lambda request: request.session.regenerate())
+    app.get("/")(lambda request: dict(request.session))
+    older, newer = Client(app, gateway="wsgi"), Client(app, gateway="wsgi")
+    older.post("/")
+    newer.post("/")
+    assert cookie_of(older.post("/login")) is not None
+    assert older.get("/").json() == {"n": 1}
+
+
 def test_a_file_in_no_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="there is no folder"):
         SQLiteStore(tmp_path / "none" / "sessions.db")
