@@ -55,6 +55,45 @@ def test_items_are_encoded_by_the_kind_of_response(begin: Any, client: Client) -
     assert client.get("/").text.replace("idle\n", "") == 'open\n{"a":1}\nnull\n'
 
 
+class Numbers(Lines):
+    """One line for each item, whatever it is."""
+
+    __slots__ = ()
+
+    def encode_item(self, item: Any) -> bytes:  # type: ignore[override]
+        return b"a number\n"
+
+
+class Undecided:
+    """Compares as arrays do, of which nobody can say whether they are equal."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> Any:
+        raise ValueError("the truth of it is ambiguous")
+
+
+class Alike(Undecided):
+    """Equals whatever there is."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> Any:
+        return True
+
+
+@pytest.mark.parametrize("item", [Undecided(), Alike()], ids=["undecided", "alike"])
+@pytest.mark.parametrize("idle_s", [0.0, 5.0], ids=["shows no life", "shows life"])
+def test_items_are_compared_with_nothing(begin: Any, client: Client, item: Any, idle_s: float) -> None:
+    async def items() -> AsyncIterator[Any]:
+        yield item
+        yield item
+
+    kind = type("Kind", (Numbers,), {"idle_s": idle_s, "opening": b"", "__slots__": ()})
+    begin(lambda: iter([item, item]), items, kind)
+    assert client.get("/").text == "a number\na number\n"
+
+
 def test_an_item_that_cannot_be_encoded_cuts_the_stream(begin: Any, client: Client) -> None:
     async def items() -> AsyncIterator[Any]:
         yield 1

@@ -111,7 +111,7 @@ class StreamedBody:
         looked_s = now()
         try:
             iterator = run(iter, body)
-            for item in iter(partial(run, next, iterator, _END), _END):
+            while (item := run(next, iterator, _END)) is not _END:
                 chunk: bytes = item if is_plain and item.__class__ is bytes else run(encode, item)
                 if self._is_left:  # closed by another thread while this one made the item
                     return
