@@ -21,8 +21,8 @@ import time
 from functools import partial
 
 from ..core.ending import close_iterated
-from ..core.errors import ClientDisconnected
-from ..core.log import log_cut, log_raised
+from ..core.errors import ClientDisconnected, ConnectionLost
+from ..core.log import log_cut, log_disconnect, log_raised
 from ..core.response import as_bytes, declared_length, take_body
 from .entry import watched
 from .wsgi_connection import client_has_left
@@ -207,6 +207,7 @@ def _look(request: Request, response: Response, quiet_s: float) -> bytes | None:
         What to send meanwhile, b"" for nothing; None for a stream that ends now.
 
     Raises:
+        ConnectionLost: the client left; where it closed its sending half alone, it must not take a part for the whole.
         StreamCut: the server stops, and the stream would not come to its own end.
     """
     from ..bridge.stopping import stopping_for
@@ -215,7 +216,8 @@ def _look(request: Request, response: Response, quiet_s: float) -> bytes | None:
     if stopping_s is not None and response.ends_at_stop:
         return None
     if response.ends_when_left and quiet_s and client_has_left(request.native):
-        return None
+        log_disconnect(request)
+        raise ConnectionLost("the client left before its answer was complete")
     if stopping_s is not None and stopping_s > request.limits.streams_stop_s:
         log_cut(request)
         raise StreamCut(errno.ECONNRESET, "the server stops")
