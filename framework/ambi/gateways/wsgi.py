@@ -385,7 +385,7 @@ def run(app: ServedApplication, request: Request, refusal: HTTPError | None, con
         log_disconnect(request)
         return Response(b"", CLIENT_CLOSED_REQUEST)
     except Exception as exc:  # a failed start-up, or a loop thread that was stopped; the pipeline itself raises none
-        return late_error(request, exc, "the start of the application or the loop thread")
+        return context.run(late_error, request, exc, "the start of the application or the loop thread")
 
 
 def drive(request: Request, coroutine: Coroutine[Any, Any, T], context: Context) -> T:

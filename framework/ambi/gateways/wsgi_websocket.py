@@ -71,7 +71,8 @@ def serve_websocket(app: ServedApplication, environ: WSGIEnvironment, start_resp
             plan, link = _plan(app, request, refusal)
             response = _run(request, plan, link)
         except Exception as exc:
-            response = late_error(request, exc, "the start of the application or the loop thread")
+            where = "the start of the application or the loop thread"
+            response = request._context.run(late_error, request, exc, where)
         except BaseException:
             _leave(link, request, None)
             raise
@@ -147,12 +148,12 @@ def _leave(link: SocketLink | None, request: Request, response: Response | None)
     """Close and leave a connection that was accepted, and give the socket back; whatever happened."""
     if link is None:
         return
+    context = request._context.copy()  # the handler may be in it still, at an exit of the server's thread
     try:
         if link.accepted:
-            context = request._context.copy()  # the handler may be in it still, at an exit of the server's thread
             drive(request, _close(link, request, response), context)
     except Exception as exc:
-        late_error(request, exc, "the loop thread")
+        context.run(late_error, request, exc, "the loop thread")
     finally:
         _open.discard(link)
         link.release()
