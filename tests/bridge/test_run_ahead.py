@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from ambi import App, Stream
+from ambi.bridge import run_ahead
 from ambi.bridge.run_ahead import MAX_BYTES, MAX_CHUNKS, Closed, RunAhead, ThreadBell, ThreadMaker, ThreadTaker
 from ambi.core.response import as_bytes
+from tests.calls import call_wsgi
 
 
 class Bell:
@@ -187,6 +190,28 @@ def test_a_stream_that_was_never_begun_is_closed(no_leaks: None) -> None:
     taker = taker_of(body)
     taker.close()
     taker.close()
+    assert body.closed == 1
+
+
+def test_a_stream_that_no_thread_can_be_started_for_is_closed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Body:
+        closed = 0
+
+        def __iter__(self) -> Any:
+            pytest.fail("it was iterated")
+
+        def close(self) -> None:
+            self.closed += 1
+
+    def take_worker() -> Any:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(run_ahead, "take_worker", take_worker)
+    app, body = App(), Body()
+    app.get("/")(lambda: Stream(body, ends_at_stop=True))
+    started = time.monotonic()
+    assert call_wsgi(app)[0] == 500
+    assert time.monotonic() - started < 2
     assert body.closed == 1
 
 

@@ -343,8 +343,7 @@ class ThreadTaker:
             if self._has_ended:
                 raise StopIteration
             if not self._has_begun:
-                self._has_begun = True
-                self._maker.begin(self._ahead)
+                self._begin()
             is_dead = self._maker.is_dead
             chunks = self._take()
             if chunks is None:
@@ -360,6 +359,14 @@ class ThreadTaker:
                 return meanwhile
         self._sent_s = time.monotonic()
         return self._taken.popleft()
+
+    def _begin(self) -> None:
+        self._has_begun = True
+        try:
+            self._maker.begin(self._ahead)
+        except BaseException:  # no thread can be started: `close` has a body that was never begun
+            self._has_begun = False
+            raise
 
     def _wait_or_look(self) -> bytes | None:
         """Wait for a while if there is nothing to give; look at the time when it is time to."""
