@@ -545,6 +545,7 @@ class App(EquippedRouter, Generic[StateT]):
 
     def _plan_for_miss(self, request: Request, others: list[dict[str, Route]]) -> Plan:
         if others and request.method != WEBSOCKET:
+            request._missed = others
             methods = {"OPTIONS"}.union(*others)
             if WEBSOCKET in methods:
                 if request.method in ("GET", "HEAD") and "GET" not in methods:
@@ -559,7 +560,8 @@ class App(EquippedRouter, Generic[StateT]):
                 break  # it is told of its slash: what is mounted around it has no say
             if request.path == mount.path or request.path.startswith(mount.path + "/"):
                 return self._plan_in_mount(request, mount)
-        location = self._other_slash(request)
+        request._missed = others
+        location = self._other_slash(request, others)
         if location is not None:
             return self._answer(request, Redirect(location, 308))
         if request.path == "*" and request.method == "OPTIONS":
@@ -583,8 +585,12 @@ class App(EquippedRouter, Generic[StateT]):
         """Give the layers around what is mounted: each side sees the request from its own place."""
         return (seen_from(mounts), *self.layers, seen_from(mounts - 1)) if self.layers else ()
 
-    def _other_slash(self, request: Request) -> str | None:
-        """Give the relative reference to the same path with one slash more or less, if there is such a route."""
+    def _other_slash(self, request: Request, others: list[dict[str, Route]]) -> str | None:
+        """Give the relative reference to the same path with one slash more or less, if there is such a route.
+
+        Args:
+            others: is given the endpoints of that path.
+        """
         path = request.path
         if path[-1:] == "/":
             other = path[:-1]
@@ -592,18 +598,21 @@ class App(EquippedRouter, Generic[StateT]):
             other = path + "/"
         else:
             return None
-        if path[:2] == "//" or path[-2:] == "//" or other in ("", "/") or not self._has_route(request, other):
+        if path[:2] == "//" or path[-2:] == "//" or other in ("", "/") or not self._has_route(request, other, others):
             return None
         return request.reference_beside(slash=other[-1] == "/")
 
-    def _has_route(self, request: Request, path: str) -> bool:
+    def _has_route(self, request: Request, path: str, others: list[dict[str, Route]]) -> bool:
         if any(mount.path + "/" == path for mount in self._mounts if mount.is_app):
             return True
         wanted, request.path = request.path, path
         try:
-            return self._match_host(request, []) is not None
+            found = self._match_host(request, others)
         finally:
             request.path = wanted
+        if found is not None:
+            others.append({request.method: found[0]})
+        return found is not None
 
     def _answer(self, request: Request, answer: Exception | Response) -> Plan:
         """Plan an answer that no handler makes: it passes the layers and error handlers of the application."""

@@ -398,7 +398,8 @@ class EquippedRouter(Extensible):
     ) -> None:
         """Let pages of other sites read what this one answers, errors and crashes included.
 
-        Preflights are answered before other middlewares, for every path. May be called again for another prefix.
+        Preflights are answered before other middlewares, for every path. May be called again for another prefix:
+        the longest that a path is below decides.
 
         Args:
             origins: "https://app.example.com", "https://*.example.com" for all its subdomains, or "*" for every page.
@@ -412,7 +413,8 @@ class EquippedRouter(Extensible):
             prefix: only paths below it, as "/api".
 
         Raises:
-            ConfigurationError: rules that contradict each other, as "*" with credentials, or an origin is none.
+            ConfigurationError: rules that contradict each other, as "*" with credentials, or two for one prefix; or an
+                origin is none.
 
         Example:
             app.cors(["https://app.example.com"], credentials=True, headers=["content-type", "x-request-id"])

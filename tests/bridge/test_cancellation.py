@@ -546,7 +546,7 @@ def slow_handler(cell: Cell, events: list[str]) -> Any:
     return cell.pick(handler, handler_async)
 
 
-@pytest.mark.parametrize(
+in_time = pytest.mark.parametrize(
     ("cell", "layer"),
     [
         *((cell, layer) for cell in CELLS for layer in (by_fail_after, by_move_on_after)),
@@ -555,6 +555,9 @@ def slow_handler(cell: Cell, events: list[str]) -> Any:
     indirect=["cell"],
     ids=lambda value: getattr(value, "__name__", str(value)),
 )
+
+
+@in_time
 def test_a_layer_limits_the_time_of_what_lies_inside(app: App, client: Client, cell: Cell, layer: Any) -> None:
     events: list[str] = []
     ledger = Ledger()
@@ -564,6 +567,27 @@ def test_a_layer_limits_the_time_of_what_lies_inside(app: App, client: Client, c
     assert (slow.status_code, slow.text, events) == (504, "too slow", ["ended"])
     assert client.get("/?fast").text == "in time"
     assert ledger.open == []
+
+
+@in_time
+def test_a_time_limit_holds_though_what_it_meets_then_fails(
+    app: App, client: Client, cell: Cell, layer: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A piece runs to its end before it is told. Where that is a failure the cancellation goes on all the same.
+
+    The failure is logged: nobody else learns of it.
+    """
+
+    def failing(request: Request) -> Middleware:
+        time.sleep(0.03)
+        raise ValueError
+        yield
+
+    app.get("/", middleware=[Layer(layer), Layer(failing, blocking=True)])(cell.handler(lambda: "not reached"))
+    response = client.get("/")
+    assert (response.status_code, response.text) == (504, "too slow")
+    crashes = [record.exc_info[0] for record in caplog.records if record.levelname == "ERROR" and record.exc_info]
+    assert crashes == [ValueError]
 
 
 def test_a_handler_limits_its_own_time(app: App, client: Client, cell: Cell) -> None:

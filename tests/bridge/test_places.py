@@ -10,7 +10,7 @@ import pytest
 
 from ambi import SSE, App, BodyStream, CallNext, Layer, Limits, Middleware, Request, Response, Text, WebSocket
 from ambi.bridge import workers
-from ambi.bridge.to_thread import limiter_of
+from ambi.bridge.to_thread import limiter_of, spawn
 from ambi.features.sessions import MemoryStore
 from tests.calls import scope_of
 from tests.cells import Cell
@@ -227,15 +227,19 @@ def test_who_is_back_does_not_wait_for_those_that_wait_for_it(app: App, loop_cel
     assert anyio.run(main, backend=loop_cell.backend) == [200, 200]
 
 
-def test_those_that_are_in_are_bounded(layered: App, loop_cell: Cell) -> None:
+@pytest.mark.parametrize("asks", [False, True], ids=["who work", "who ask meanwhile"])
+def test_those_that_are_in_are_bounded(layered: App, loop_cell: Cell, asks: bool) -> None:
+    """To ask whether the client is there is to wait for nobody: such a request is busy between two of its questions."""
     busy: list[int] = []
     most: list[int] = []
 
     @layered.get("/work")
-    def work() -> str:
+    def work(request: Request) -> str:
         busy.append(1)
-        most.append(len(busy))
-        threading.Event().wait(0.02)
+        for _ in range(2):
+            most.append(len(busy))
+            assert not (asks and request.is_disconnected())
+            threading.Event().wait(0.01)
         busy.pop()
         return "worked"
 
@@ -354,3 +358,41 @@ def test_a_worker_belongs_to_what_goes_on_when_its_layer_has_answered(
     assert anyio.run(main, backend=loop_cell.backend) == [503, 200]
     assert same_thread == [True]
     assert is_busy == [blocking]
+
+
+def test_what_goes_on_upon_the_loop_when_its_layer_has_answered_keeps_no_place(layered: App, loop_cell: Cell) -> None:
+    """The outermost layer blocks: it is the last that was in the worker, and left the place taken."""
+    ended: list[int] = []
+
+    @layered.middleware
+    async def impatient(request: Request, call_next: CallNext) -> Response:
+        async def go_on() -> None:
+            ended.append((await call_next(request)).status)
+
+        if request.path == "/page":
+            return await call_next(request)
+        spawn(go_on)
+        await anyio.sleep(0.05)
+        return Text("late", 503)
+
+    def inner(request: Request) -> Middleware:
+        yield
+
+    async def handler() -> str:
+        await anyio.sleep(0.2)
+        return "slow"
+
+    layered.get("/slow", middleware=[Layer(inner, blocking=True)])(handler)
+
+    async def main() -> list[int]:
+        client = Client(NO_BODY)
+        await client.ask(layered, scope_of("/slow"))
+        found = [client.messages[0]["status"], places_taken(layered), await page(layered)]
+        with anyio.fail_after(5):
+            while not ended:
+                await anyio.sleep(0.01)
+        assert await settles(layered)
+        return found
+
+    assert anyio.run(main, backend=loop_cell.backend) == [503, 0, 200]
+    assert ended == [200]

@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from ambi import SSE, App, CallNext, HTTPError, Layer, Limits, Middleware, Request, Response, Stream
+from ambi.bridge.to_thread import limiter_of, spawn
 from tests.calls import call_asgi, scope_of
 from tests.cells import Cell
 
@@ -105,6 +106,84 @@ def test_a_request_that_gets_one_in_time_waits_for_it(loop_cell: Cell) -> None:
         return statuses
 
     assert anyio.run(main, backend=loop_cell.backend) == [200, 200]
+
+
+def test_parts_of_one_request_that_wait_side_by_side_are_both_let_in(loop_cell: Cell) -> None:
+    app = App(limits=Limits(threads=1, queue_timeout_s=1))
+    kept = Kept(app)
+    statuses: list[int] = []
+
+    async def twice(request: Request, call_next: CallNext) -> Response:
+        async def part() -> None:
+            statuses.append((await call_next(request)).status)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(part)
+            group.start_soon(part)
+        return Response("both")
+
+    app.get("/", middleware=[twice])(lambda: "ok")
+
+    async def main() -> bytes:
+        async with anyio.create_task_group() as group:
+            group.start_soon(call_asgi, app, "/kept")
+            await anyio.sleep(0.02)
+            with anyio.move_on_after(0.01):  # a part that gives up its turn takes none of another's
+                await call_asgi(app)
+            group.start_soon(kept_for_a_while, kept)
+            answer = await call_asgi(app)
+        assert limiter_of(app, "threads").borrowed_tokens == 0
+        return answer[2]
+
+    assert anyio.run(main, backend=loop_cell.backend) == b"both"
+    assert statuses == [200, 200]
+
+
+async def kept_for_a_while(kept: Kept) -> None:
+    await anyio.sleep(0.05)
+    kept.let_go()
+
+
+@pytest.mark.parametrize("lasts_s", [0.0, 0.1])
+def test_a_stream_does_not_wait_for_a_part_of_its_request_that_waits_for_another_kind_of_thread(
+    loop_cell: Cell, lasts_s: float
+) -> None:
+    app = App(limits=Limits(threads=1, stream_threads=1, queue_timeout_s=2))
+    kept = Kept(app)
+    statuses: list[int] = []
+
+    async def impatient(request: Request, call_next: CallNext) -> Response:
+        async def go_on() -> None:
+            statuses.append((await call_next(request)).status)
+
+        spawn(go_on)
+        await anyio.sleep(0.01)
+        return Stream(items())
+
+    def items() -> Iterator[str]:
+        yield "a"
+        time.sleep(lasts_s)  # the other part has its turn meanwhile
+        yield "b"
+
+    app.get("/", middleware=[impatient])(lambda: "late")
+
+    async def main() -> bytes:
+        async with anyio.create_task_group() as group:
+            group.start_soon(call_asgi, app, "/kept")
+            await anyio.sleep(0.02)
+            if lasts_s:
+                group.start_soon(kept_for_a_while, kept)
+            answer = await call_asgi(app)
+            kept.let_go()
+        with anyio.fail_after(5):
+            while not statuses:
+                await anyio.sleep(0.001)
+        await anyio.sleep(0.01)
+        assert [limiter_of(app, kind).borrowed_tokens for kind in ("threads", "stream_threads")] == [0, 0]
+        return answer[2]
+
+    assert anyio.run(main, backend=loop_cell.backend) == b"ab"
+    assert statuses == [200]
 
 
 def test_handlers_on_the_loop_need_no_thread(app: App, loop_cell: Cell) -> None:

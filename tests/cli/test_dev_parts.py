@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import queue
 import signal
 import sys
 import threading
@@ -76,6 +77,29 @@ def test_a_change_of_any_kind_is_seen(tmp_path: Path) -> None:
     assert watched.changed() == [str(tmp_path / name) for name in ("a.py", "b.py", "c.py")]
 
 
+def test_a_directory_that_is_moved_stands_for_its_files(tmp_path: Path) -> None:
+    """The system tells of the directory alone."""
+    fill(tmp_path, "site/a.py", "site/pkg.py", "new/b.txt", "new/sub/c.py")
+    site = tmp_path / "site"
+    watched = Watched([site])
+    (tmp_path / "new").rename(site / "pkg")
+    assert watched.changed_of([str(site / "pkg")]) == [str(site / "pkg/sub/c.py")]
+    (site / "pkg").rename(site / "pkg2")
+    moved = [str(site / name) for name in ("pkg", "pkg2")]
+    assert watched.changed_of(moved) == [str(site / f"{name}/sub/c.py") for name in ("pkg", "pkg2")]
+    (site / "pkg2").rename(tmp_path / "new")
+    assert watched.changed_of([str(site / "pkg2")]) == [str(site / "pkg2/sub/c.py")]
+    assert watched.changed_of([str(site / "pkg2")]) == []
+
+
+def test_it_is_not_looked_for_a_file_that_came_and_went(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database writes its journal so, many times a second."""
+    fill(tmp_path, "shop.py", "zoo/a.py")
+    watched = Watched([tmp_path])
+    monkeypatch.setattr(watched, "_look", None)
+    assert watched.changed_of([str(tmp_path / name) for name in ("shop.sqlite3-journal", "zo", "zz")]) == []
+
+
 def watch(watched: Watched, edit: Callable[[], object]) -> tuple[list[list[str]], Watcher]:
     """Give what was told of an edit."""
     told: list[list[str]] = []
@@ -116,6 +140,22 @@ def test_what_changes_before_the_system_begins_to_watch_is_seen(tmp_path: Path) 
     fill(tmp_path, "a.py")
     told, _ = watch(watched, lambda: None)
     assert told == [[str(tmp_path / "a.py")]]
+
+
+def test_watchfiles_tells_of_a_directory_that_is_moved(tmp_path: Path) -> None:
+    pytest.importorskip("watchfiles")
+    fill(tmp_path, "site/a.py", "new/b.py")
+    told: queue.Queue[list[str]] = queue.Queue()
+    watched = Watched([tmp_path / "site"])
+    fill(tmp_path, "site/c.py")
+    watcher = Watcher(watched, told.put)
+    watcher.start()
+    try:
+        assert told.get(timeout=WAIT_S) == [str(tmp_path / "site/c.py")]  # the first time it looks in any case
+        (tmp_path / "new").rename(tmp_path / "site/pkg")
+        assert told.get(timeout=WAIT_S) == [str(tmp_path / "site/pkg/b.py")]
+    finally:
+        watcher.stop()
 
 
 def test_where_the_system_watches_no_more_it_is_looked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,10 +13,14 @@ from typing import Any
 import pytest
 
 from ambi.cli.dev.listening import listen
-from ambi.cli.dev.wsgi_server import WSGIServer
+from ambi.cli.dev.wsgi_server import WSGIServer, _Connection
 from ambi.core.log import log_raised
+from ambi.gateways.wsgi_streams import StreamCut
 from tests.cli.running import WAIT_S
 from tests.core.fakes import make_request
+
+LARGE_BYTES = 12_000_000
+"""More than the system takes of an answer that nobody reads."""
 
 seen: dict[str, Any] = {}
 
@@ -72,16 +76,26 @@ def late(body):
     yield body.read()
 
 
+RAISED: dict[str, tuple[type[BaseException], str]] = {
+    "/raises": (ValueError, "it raises"),
+    "/lets-go": (ConnectionError, ""),
+    "/no-base": (ConnectionRefusedError, "the base is away"),
+    "/exits": (SystemExit, "it exits"),
+}
+
+
 def broken(path, start_response):
     """Answer wrongly by path."""
-    if path == "/raises":
-        raise ValueError("it raises")
+    if path in RAISED:
+        kind, said = RAISED[path]
+        raise kind(said)
     if path == "/logged":
         error = ValueError("it is in the log")
         log_raised(make_request(), error)
         raise error
-    if path == "/lets-go":
-        raise ConnectionError
+    if path == "/field":
+        start_response("200 OK", [("X-Price", "5 \N{EURO SIGN}")])
+        return [b"never"]
     if path == "/twice":
         start_response("200 OK", [])
         start_response("200 OK", [])
@@ -93,8 +107,12 @@ def broken(path, start_response):
     if path == "/too-short":
         start_response("200 OK", [("Content-Length", "9")])
         return [b"12345"]
+    if path == "/large":
+        return plain(start_response, b"x" * LARGE_BYTES)
     if path == "/cut":
         return cut(start_response)
+    if path in RAISED_LATE:
+        return failing(start_response, RAISED_LATE[path])
     return plain(start_response, path.encode("latin-1"))
 
 
@@ -107,6 +125,15 @@ def cut(start_response):
     start_response("200 OK", [])
     yield b"begun"
     start_response("500 Oh", [], (ValueError, ValueError("after the begin"), None))
+
+
+RAISED_LATE: dict[str, type[OSError]] = {"/stops": StreamCut, "/base-left": ConnectionResetError}
+
+
+def failing(start_response, kind):
+    start_response("200 OK", [])
+    yield b"begun"
+    raise kind(errno.ECONNRESET, "it is cut")
 
 
 @pytest.fixture
@@ -153,6 +180,9 @@ def get(path: str, *fields: str, method: str = "GET", version: str = "1.1") -> b
     return "\r\n".join(lines).encode("latin-1")
 
 
+UPGRADE = ("Connection: Upgrade", "Upgrade: WebSocket")
+
+
 def test_requests_follow_each_other_on_a_connection(server: WSGIServer) -> None:
     got = talk(server, get("/a") + get("/items") + get("/b", "Connection: close") + get("/c"))
     first, second, third = got.split(b"HTTP/1.1 200 OK\r\n")[1:]
@@ -180,7 +210,10 @@ def test_an_old_client_gets_the_end_of_the_connection(server: WSGIServer) -> Non
         (get("/too-long"), b"\r\n\r\n123"),
         (get("/too-short") + get("/a"), b"\r\n\r\n12345"),
         (get("/cut") + get("/a"), b"5\r\nbegun\r\n"),
-        (get("/lets-go") + get("/a"), b""),
+        (get("/stops") + get("/a"), b"5\r\nbegun\r\n"),
+        (get("/base-left") + get("/a"), b"5\r\nbegun\r\n"),
+        (get("/lets-go", *UPGRADE) + get("/a"), b""),
+        (get("/lets-go") + get("/a"), b"the terminal shows it\n"),
         (get("/raises") + get("/a"), b"the application raised an error; the terminal shows it\n"),
         (get("/twice"), b"the terminal shows it\n"),
         (get("/never"), b"the terminal shows it\n"),
@@ -192,9 +225,34 @@ def test_what_an_application_gives_is_framed_as_it_should(server: WSGIServer, se
     assert bool(got) == bool(ending)
 
 
-def test_an_error_of_the_application_is_in_the_terminal(server: WSGIServer, capsys: pytest.CaptureFixture[str]) -> None:
-    assert talk(server, get("/raises")).startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
-    assert "ValueError: it raises" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        (get("/raises"), "ValueError: it raises"),
+        (get("/exits"), "SystemExit: it exits"),
+        (get("/no-base"), "ConnectionRefusedError: the base is away"),
+        (get("/no-base", *UPGRADE), "ConnectionRefusedError: the base is away"),
+        (get("/field"), "UnicodeEncodeError: "),
+    ],
+)
+def test_an_error_of_the_application_is_in_the_terminal(
+    server: WSGIServer, sent: bytes, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    got = talk(server, sent)
+    assert got.startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
+    assert b"Transfer-Encoding" not in got
+    assert got.endswith(b"\r\n\r\nthe application raised an error; the terminal shows it\n")
+    assert said in capsys.readouterr().err
+
+
+def test_an_error_after_the_begin_is_in_the_terminal_unless_the_server_is_asked_to_cut(
+    server: WSGIServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    talk(server, get("/base-left"))
+    assert "ConnectionResetError: [Errno " in capsys.readouterr().err
+    talk(server, get("/stops"))
+    talk(server, get("/lets-go", *UPGRADE))
+    assert capsys.readouterr().err == ""
 
 
 def test_an_error_that_is_in_the_log_is_not_in_the_terminal_as_well(
@@ -372,6 +430,25 @@ def test_a_client_that_leaves_is_no_error(server: WSGIServer, capsys: pytest.Cap
     with socket.create_connection(("127.0.0.1", server.port), WAIT_S):
         pass
     assert talk(server, get("/a")).endswith(b"/a")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_large_answer_may_take_longer_than_a_client_may_be_quiet(
+    server: WSGIServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(_Connection, "timeout", 0.5)
+    with socket.create_connection(("127.0.0.1", server.port), WAIT_S) as connection:
+        connection.sendall(get("/large", "Connection: close"))
+        got = 0
+        while more := connection.recv(500_000):
+            got += len(more)
+            time.sleep(0.04)
+    assert got > LARGE_BYTES
+    with socket.create_connection(("127.0.0.1", server.port), WAIT_S) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        connection.sendall(get("/large"))
+        time.sleep(0.8)
+        assert len(read_all(connection)) < LARGE_BYTES
     assert capsys.readouterr().err == ""
 
 

@@ -586,6 +586,9 @@ def test_a_cancellation_passes_every_layer_and_no_handler(kind: str, colour: str
     with pytest.raises(Cancelled):
         made.go()
     assert [note.partition("@")[0] for note in made.place.notes] == ["a+", "handler", "a!Cancelled"]
+    for ask in (made.request.on_response, made.request.on_sent, made.request.after):
+        with pytest.raises(RuntimeError, match="comes too late"):
+            ask(print)
 
 
 def test_a_cancellation_on_the_way_to_a_side_closes_what_is_open() -> None:

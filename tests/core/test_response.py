@@ -40,6 +40,7 @@ class Source:
 
 
 SOURCE = Source()
+REQUEST = make_request()
 AT = f"handler ({__file__}:{handler.__code__.co_firstlineno})"
 
 
@@ -65,8 +66,8 @@ def sent(response: Response, method: str = "GET", **options: Any) -> tuple[dict[
         (Text("<b>"), "text/plain; charset=utf-8", b"<b>"),
         (Text("\ud800"), "text/plain; charset=utf-8", b"?"),
         (HTML("<b>ü</b>"), "text/html; charset=utf-8", "<b>ü</b>".encode()),
-        (make_response(JSON({"a": "ü"}), CODEC, SOURCE), "application/json", '{"a":"ü"}'.encode()),
-        (make_response(JSON(None), CODEC, SOURCE), "application/json", b"null"),
+        (make_response(JSON({"a": "ü"}), CODEC, SOURCE, REQUEST), "application/json", '{"a":"ü"}'.encode()),
+        (make_response(JSON(None), CODEC, SOURCE, REQUEST), "application/json", b"null"),
     ],
 )
 def test_a_response_has_its_type_and_its_length(response: Response, content_type: str, body: bytes) -> None:
@@ -83,8 +84,8 @@ def test_a_codec_may_write_text() -> None:
 
         def loads(self, data: bytes, /) -> Any: ...
 
-    assert make_response(JSON(1), Codec(), SOURCE).body == "ü".encode()
-    assert make_response({"a": 1}, Codec(), SOURCE).body == "ü".encode()
+    assert make_response(JSON(1), Codec(), SOURCE, REQUEST).body == "ü".encode()
+    assert make_response({"a": 1}, Codec(), SOURCE, REQUEST).body == "ü".encode()
 
 
 @pytest.mark.parametrize(
@@ -329,7 +330,7 @@ class Point:
     ],
 )
 def test_a_value_becomes_a_response(value: Any, status: int, content_type: str | None, body: bytes) -> None:
-    response = make_response(value, CODEC, SOURCE)
+    response = make_response(value, CODEC, SOURCE, REQUEST)
     assert (response.status, response.body) == (status, body)
     fields, _ = sent(response)
     assert fields.get("content-type") == content_type
@@ -337,16 +338,16 @@ def test_a_value_becomes_a_response(value: Any, status: int, content_type: str |
 
 def test_of_a_response_a_copy_is_made_that_is_like_it() -> None:
     for response in (Response(b""), Text(""), HTML(""), Redirect("/"), Stream([])):
-        made = make_response(response, CODEC, SOURCE)
+        made = make_response(response, CODEC, SOURCE, REQUEST)
         assert (type(made), made.status, made.body) == (type(response), response.status, response.body)
         assert made.headers.items() == response.headers.items()
         assert made is not response
 
 
 def test_header_fields_of_a_tuple_are_set_and_checked() -> None:
-    assert make_response(("", 200, {"X-Y": "1"}), CODEC, SOURCE).headers["x-y"] == "1"
+    assert make_response(("", 200, {"X-Y": "1"}), CODEC, SOURCE, REQUEST).headers["x-y"] == "1"
     with pytest.raises(ValueError, match="control character"):
-        make_response(("", 200, {"x": "\n"}), CODEC, SOURCE)
+        make_response(("", 200, {"x": "\n"}), CODEC, SOURCE, REQUEST)
 
 
 def test_generators_of_either_colour_are_streamed_as_text() -> None:
@@ -357,7 +358,7 @@ def test_generators_of_either_colour_are_streamed_as_text() -> None:
         yield "a"
 
     for stream in (items(), async_items()):
-        response = make_response(stream, CODEC, SOURCE)
+        response = make_response(stream, CODEC, SOURCE, REQUEST)
         assert isinstance(response, Stream)
         assert response.body is stream
         fields, body = sent(response)
@@ -370,7 +371,7 @@ def test_generators_of_either_colour_are_streamed_as_text() -> None:
 )
 def test_a_value_that_no_response_can_be_made_of_names_the_function(value: Any) -> None:
     with pytest.raises(TypeError) as caught:
-        make_response(value, CODEC, SOURCE)
+        make_response(value, CODEC, SOURCE, REQUEST)
     assert str(caught.value).startswith(f"{AT} returned {type(value).__name__}; a Response, str, bytes, dict")
 
 
@@ -379,26 +380,26 @@ def test_a_value_that_no_response_can_be_made_of_names_the_function(value: Any) 
 )
 def test_a_tuple_of_another_form_names_the_function(value: Any) -> None:
     with pytest.raises(TypeError) as caught:
-        make_response(value, CODEC, SOURCE)
+        make_response(value, CODEC, SOURCE, REQUEST)
     assert str(caught.value).startswith(f"{AT} returned a tuple of {len(value)}; (value, status)")
 
 
 @pytest.mark.parametrize("status", [0, 100, 600, True])
 def test_the_status_of_a_tuple_is_one_that_can_be_sent(status: int) -> None:
     with pytest.raises(ValueError, match="status from 200 to 599"):
-        make_response(("a", status), CODEC, SOURCE)
+        make_response(("a", status), CODEC, SOURCE, REQUEST)
 
 
 def test_a_coroutine_that_nobody_awaits_is_closed_and_named() -> None:
     async def forgotten() -> None: ...
 
     with pytest.raises(TypeError, match="returned a coroutine; a function that gives one must be an `async def`"):
-        make_response(forgotten(), CODEC, SOURCE)
+        make_response(forgotten(), CODEC, SOURCE, REQUEST)
 
 
 def test_what_cannot_be_json_is_the_codecs_error() -> None:
     with pytest.raises(TypeError, match="object is not JSON serializable"):
-        make_response({"a": object()}, CODEC, SOURCE)
+        make_response({"a": object()}, CODEC, SOURCE, REQUEST)
 
 
 @pytest.mark.parametrize("value", ["text", b"bytes", 7, None, object()])
@@ -507,4 +508,4 @@ def test_a_declared_length_is_a_number() -> None:
 def test_a_json_response_is_written_once_for_what_it_holds_at_the_end() -> None:
     response = JSON({"a": 1})
     response.value["b"] = 2
-    assert json.loads(make_response(response, CODEC, SOURCE).body) == {"a": 1, "b": 2}  # type: ignore[arg-type]
+    assert json.loads(make_response(response, CODEC, SOURCE, REQUEST).body) == {"a": 1, "b": 2}  # type: ignore[arg-type]

@@ -151,6 +151,45 @@ def test_secrets_of_a_mounted_application_are_not_shown(app: App, client: Client
     assert (fields["path"], fields["route"]) == ("/in/at/7", "/at/{id}")
 
 
+@pytest.mark.parametrize(
+    ("method", "target", "status", "shown"),
+    [
+        ("POST", "/reset/s3cret", 405, "/reset/{token}"),
+        ("OPTIONS", "/reset/s3cret", 204, "/reset/{token}"),
+        ("GET", "/reset/s3cret/", 308, "/reset/{token}"),
+        ("POST", "/reset/s3cret/", 404, "/reset/{token}"),
+        ("GET", "/folders/s3cret", 308, "/folders/{key}/"),
+        ("GET", "/live/s3cret", 426, "/live/{code}"),
+        ("POST", "/in/s3cret", 405, "/in/{token}"),
+        ("GET", "/in/s3cret/", 308, "/in/{token}"),
+        ("POST", "/users/7", 405, "/users/7"),
+        ("GET", "/users/7/", 308, "/users/7/"),
+        ("GET", "/nothing/7", 404, "/nothing/7"),
+    ],
+)
+def test_a_secret_that_missed_its_route_by_method_or_slash_is_not_shown(
+    app: App, client: Client, cell: Cell, lines: Lines, caplog: pytest.LogCaptureFixture,
+    method: str, target: str, status: int, shown: str,
+) -> None:  # fmt: skip
+    inner = App(csrf=False)
+    inner.get("/{token}")(cell.handler(lambda token: token))
+    app.mount("/in", inner)
+    app.get("/reset/{token}")(cell.handler(lambda token: token))
+    app.get("/folders/{key}/")(cell.handler(lambda key: key))
+    app.get("/users/{id}")(cell.handler(lambda id: id))
+
+    @app.websocket("/live/{code}")
+    async def live(ws: WebSocket, code: str) -> None:
+        await ws.accept()
+
+    app.access_log()
+    caplog.set_level(logging.INFO, "ambi.request")
+    assert client.request(method, target).status_code == status
+    fields = lines.one
+    assert (fields["path"], fields["route"]) == (shown, None)
+    assert "s3cret" not in f"{lines.texts} {caplog.text}"
+
+
 def test_of_the_query_only_what_is_named_is_shown(app: App, client: Client, lines: Lines) -> None:
     app.access_log(query=["page", "sort"])
     client.get("/?token=s3cret&page=2&page=%0A&sort=")

@@ -269,6 +269,36 @@ def test_a_file_in_place_of_the_token_is_none(tokened: Client) -> None:
     assert tokened.post("/csrf", files={"csrf_token": ("t.txt", token.encode(), "text/plain")}).status_code == 403
 
 
+@pytest.mark.parametrize("cookie", ["csrf", "shop"])
+def test_an_application_and_what_is_mounted_in_it_each_have_their_token(
+    app: App, client: Client, cell: Cell, cookie: str
+) -> None:
+    inner = App()
+    inner.csrf(secret=OTHER_SECRET, cookie=cookie, always=True)
+    inner.get("/")(cell.handler(lambda request: request.csrf_token))
+    inner.post("/")(cell.handler(lambda: "done"))
+    app.csrf(secret=SECRET)
+    tokens: list[str] = []
+
+    @app.middleware
+    def frame(request: Request) -> Middleware:
+        if request.method == "GET":
+            tokens.append(request.csrf_token)
+        yield
+
+    app.post("/")(cell.handler(lambda: "done"))
+    app.mount("/shop", inner)
+    first, second = client.get("/shop/"), client.get("/shop/")
+    names = [line.partition("=")[0] for line in first.headers.get_list("set-cookie")]
+    assert names == (["csrf"] if cookie == "csrf" else ["csrf", "shop"])
+    assert "set-cookie" not in second.headers
+    for token in (first.text, second.text):
+        assert client.post("/shop/", headers={"x-csrf-token": token}).text == "done"
+    for token in tokens:
+        assert client.post("/", headers={"x-csrf-token": token}).text == "done"
+    assert client.post("/shop/", headers={"x-csrf-token": tokens[0]}).status_code == 403
+
+
 WITHOUT: list[tuple[dict[str, str], str]] = [
     ({"cookie": "sid=1"}, "a=1"),
     ({"origin": "https://evil.test"}, "a=1"),

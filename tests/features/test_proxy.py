@@ -250,6 +250,24 @@ def test_a_mounted_asgi_application_is_told_the_same(app: App, make_client: Make
     assert make_client(app).get("/in/x", headers=SAID).text == expected
 
 
+def test_a_mounted_asgi_application_has_a_number_for_a_port_that_nobody_names(
+    app: App, make_client: MakeClient
+) -> None:
+    told: list[Any] = []
+
+    async def guest(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            raise RuntimeError("there is none")
+        told.append(list(scope["client"]))
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    app.mount("/in", guest, interface="asgi")
+    app.proxy(hops=1, headers=["x-forwarded-for"])
+    assert make_client(app).get("/in/", headers={"x-forwarded-for": "192.0.2.1"}).status_code == 204
+    assert told == [["192.0.2.1", 0]]
+
+
 # --- what a server leaves out: by hand, as no client for tests does ---
 
 

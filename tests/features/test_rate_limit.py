@@ -13,6 +13,7 @@ import pytest
 from ambi import App, CallNext, ConfigurationError, Layer, Middleware, Request, Response, Router
 from ambi.testing import Client
 from tests.cells import Cell
+from tests.conftest import MakeClient
 from tests.features.redis_server import RedisServer
 
 pytest.importorskip("limits", reason="limits is not installed")
@@ -143,6 +144,62 @@ def test_routes_share_a_limit_by_its_name(app: App, client: Client, cell: Cell) 
     for path in ("/a", "/b"):
         app.get(path, middleware=[shared])(cell.handler(lambda: "ok"))
     assert statuses(client, "/a", "/b") == [200, 429]
+
+
+def test_limits_of_one_name_count_together(
+    app: App, make_client: MakeClient, cell: Cell, storage: str, no_time_passes: None
+) -> None:
+    for path in ("/a", "/b"):
+        named = rate_limit("3/minute", name="search", storage=storage)
+        app.get(path, middleware=[named])(cell.handler(lambda: "ok"))
+    other = rate_limit("3/minute", name="other", storage=storage)
+    app.get("/c", middleware=[other])(cell.handler(lambda: "ok"))
+    assert statuses(make_client(app), "/a", "/b", "/a", "/b", "/a", "/c") == [200, 200, 200, 429, 429, 200]
+
+
+def test_in_memory_two_applications_count_apart(make_client: MakeClient, cell: Cell) -> None:
+    """As those of two tests do, or one and what is mounted in it."""
+    outer, inner = App(), App()
+    outer.rate_limit("2/minute")
+    inner.rate_limit("2/minute")
+    for app in (outer, inner):
+        app.get("/")(cell.handler(lambda: "ok"))
+    outer.mount("/in", inner)
+    assert statuses(make_client(outer), "/in/", "/in/", "/in/") == [200, 200, 429]
+    assert statuses(make_client(inner), "/") == [429], "it was asked twice from outside"
+
+
+def test_without_a_name_each_route_counts_for_itself_in_a_store_that_several_share(
+    app: App, client: Client, cell: Cell, no_time_passes: None
+) -> None:
+    store = MemoryStore()  # stands for one over the network
+
+    def limit() -> Layer:
+        return rate_limit("2/minute", storage=store)
+
+    for path in ("/shop", "/admin"):
+        inner = App(middleware=[limit()])
+        inner.get("/login", middleware=[limit()])(cell.handler(lambda: "ok"))
+        app.mount(path, inner)
+    router = Router(prefix="/r", middleware=[limit()])
+    router.get("/x", middleware=[limit(), limit()])(cell.handler(lambda: "ok"))
+    app.include(router)
+    app.middleware(limit())
+    for path in ("/shop/login", "/admin/login", "/r/x", "/shop/missing", "/missing"):
+        there = 404 if "missing" in path else 200
+        assert (statuses(client, *[path] * 3), path) == ([there, there, 429], path)
+
+
+def test_a_prefix_that_a_client_names_is_not_counted_apart(
+    app: App, client: Client, cell: Cell, no_time_passes: None
+) -> None:
+    app.proxy(headers=["x-forwarded-prefix"], hops=1)
+    inner = App()
+    inner.get("/", middleware=[rate_limit("2/minute")])(cell.handler(lambda: "ok"))
+    app.mount("/in", inner)
+    prefixes = ("/a", "/b", "/c")
+    found = [client.get("/in/", headers={"x-forwarded-prefix": prefix}).status_code for prefix in prefixes]
+    assert found == [200, 200, 429]
 
 
 def test_a_router_has_a_limit(app: App, client: Client, cell: Cell) -> None:

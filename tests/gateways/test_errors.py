@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ambi import App, HTTPError, Middleware, Request, Response, Router, Text
+from ambi import App, CallNext, HTTPError, Middleware, Request, Response, Router, Text
 from ambi.testing import Client
 from tests.calls import call_wsgi
 from tests.cells import Cell
@@ -409,6 +409,56 @@ def test_on_sent_is_refused_where_the_response_has_been_sent(
         assert done.wait(5)
     assert caplog.text.count("RuntimeError: request.on_sent comes too late") == 2
     assert events == ["sent"]
+
+
+@pytest.mark.parametrize("how", ["bytes", "counted", "form", "after", "stream", "refused", "crashed", "missing"])
+def test_what_is_asked_of_a_request_that_is_over_is_refused(app: App, client: Client, cell: Cell, how: str) -> None:
+    """Nobody would call it, and nobody would know."""
+    kept: list[Request] = []
+
+    @app.middleware
+    def keep(request: Request) -> Middleware:
+        kept.append(request)
+        yield
+
+    @app.post("/")
+    @cell.handler
+    def handler(request: Request) -> Any:
+        if how in ("refused", "crashed"):
+            raise HTTPError(403) if how == "refused" else KeyError
+        if how == "counted":
+            request.on_sent(lambda sent: None)
+        if how == "after":
+            request.after(lambda: None)
+        return iter(()) if how == "stream" else "answered"
+
+    client.post("/none" if how == "missing" else "/", files={"f": b"file"} if how == "form" else None)
+    for ask in (kept[0].on_response, kept[0].on_sent, kept[0].after):
+        with pytest.raises(RuntimeError, match="comes too late"):
+            ask(lambda *args: None)
+
+
+def test_until_it_is_over_what_may_still_be_called_may_be_asked_for(
+    app: App, client: Client, cell: Cell, late: Any
+) -> None:
+    events: list[str] = []
+
+    @app.middleware
+    async def answers(request: Request, call_next: CallNext) -> Response:
+        try:
+            return await call_next(request)
+        except KeyError:
+            request.on_response(lambda response: request.on_response(lambda _: events.append("on_response")))
+            request.on_sent(lambda sent: request.after(late(events.append), "after"))
+            return Text("answered")
+
+    @app.get("/")
+    @cell.handler
+    def handler() -> None:
+        raise KeyError
+
+    assert client.get("/").text == "answered"
+    assert events == ["on_response", "after"]
 
 
 def test_an_error_in_on_response_spoils_nothing(

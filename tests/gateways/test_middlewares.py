@@ -1,6 +1,7 @@
 """Layers around a handler: three forms, one behaviour, in every cell."""
 
 import contextlib
+import copy
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -122,6 +123,46 @@ def test_a_layer_replaces_the_response(app: App, client: Client, cell: Cell, for
     assert (response.status_code, response.text) == {
         "Text": (418, "other"), "dict": (200, '{"a":1}'), "JSON": (201, "[1]"),
     }[type(answer).__name__]  # fmt: skip
+
+
+def test_what_an_inner_layer_made_of_a_json_body_stands(
+    app: App, client: Client, cell: Cell, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the layer outside of it returns the response that it was given; and the value is written once."""
+    dumps, written = app.json.dumps, []
+    monkeypatch.setattr(app.json, "dumps", lambda value: written.append(value) or dumps(value))
+
+    def sign(request: Request, response: Response) -> None:
+        assert isinstance(response.body, bytes)
+        response.body = b"signed " + response.body
+
+    outer = layer(form, "outer", [], after=lambda request, response: response)
+    layers = [outer, layer("generator", "inner", [], after=sign)]
+    app.get("/dict", middleware=layers)(cell.handler(lambda: {"a": 1}))
+    app.get("/json", middleware=layers)(cell.handler(lambda: JSON([1], 201)))
+    answers = [client.get(path) for path in ("/dict", "/json")]
+    assert [(a.status_code, a.text) for a in answers] == [(200, 'signed {"a":1}'), (201, "signed [1]")]
+    assert written == [{"a": 1}, [1]]
+
+
+def test_a_kept_json_is_written_anew_but_a_cached_answer_is_sent_as_it_was(
+    app: App, client: Client, cell: Cell
+) -> None:
+    kept, cached = JSON([1]), list[Response]()
+
+    @app.middleware
+    def cache(request: Request) -> Middleware:
+        if cached and request.path == "/cached":
+            return cached[0]
+        response = yield
+        assert isinstance(response.body, bytes)
+        response.body = b"made of " + response.body
+        cached.append(copy.copy(response))
+
+    app.get("/{path}")(cell.handler(lambda path: kept))
+    first = client.get("/cached").text
+    kept.value.append(2)
+    assert [first, client.get("/cached").text, client.get("/new").text] == ["made of [1]"] * 2 + ["made of [1,2]"]
 
 
 def test_a_layer_sees_the_exceptions_of_the_handler(app: App, client: Client, cell: Cell, form: str) -> None:

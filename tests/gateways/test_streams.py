@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
-from ambi import App, BodyStream, HTTPError, Middleware, Request, Response, Stream, Text
+from ambi import App, BodyStream, CallNext, HTTPError, Middleware, Request, Response, Stream, Text
 from ambi.testing import BrokenAnswer, Client
 from tests.calls import call_asgi, call_wsgi, environ_of, scope_of, sending_body
 from tests.cells import CELLS, Cell
@@ -411,6 +411,58 @@ def test_a_stream_that_a_middleware_drops_is_closed(app: App, client: Client, ce
 
     app.get("/")(cell.handler(lambda: Stream(AsyncSource() if cell.is_async else Source())))
     client.get("/")
+    assert closed == ["closed"]
+
+
+@pytest.mark.parametrize("where", ["handler", "layer", "async layer", "failed layer", "error handler", "typed"])
+@pytest.mark.parametrize(
+    "beside", [(999,), (200, {"x-name": "line\nbreak"}), ("200",)], ids=["status", "field", "no status"]
+)
+def test_a_stream_beside_what_cannot_be_sent_is_closed(
+    app: App, client: Client, cell: Cell, where: str, beside: tuple[Any, ...]
+) -> None:
+    closed = []
+
+    class Source:
+        def __iter__(self) -> Iterator[str]:
+            pytest.fail("it was iterated")
+
+        def close(self) -> None:
+            closed.append("closed")
+
+    class AsyncSource:
+        def __aiter__(self) -> AsyncIterator[str]:
+            pytest.fail("it was iterated")
+
+        async def aclose(self) -> None:
+            closed.append("closed")
+
+    def answer() -> Any:
+        return Stream(AsyncSource() if cell.is_async else Source()), *beside
+
+    def handler() -> Any:
+        if "error" in where or "failed" in where:
+            raise KeyError
+        return answer() if where in ("handler", "typed") else "x"
+
+    @app.middleware
+    def instead(request: Request) -> Any:
+        try:
+            yield
+        except KeyError:
+            return answer() if where == "failed layer" else None
+        return answer() if where == "layer" else None
+
+    @app.middleware
+    async def around(request: Request, call_next: CallNext) -> Any:
+        return answer() if where == "async layer" else await call_next(request)
+
+    if where == "error handler":
+        app.error(KeyError)(cell.handler(lambda request, error: answer()))
+    if where == "typed":
+        handler.__annotations__["return"] = dict[str, str]
+    app.get("/")(cell.handler(handler))
+    assert client.get("/").status_code == 500
     assert closed == ["closed"]
 
 

@@ -5,7 +5,7 @@ Facts
   connection only when the call is over, and cancel a call whose client has left.
 - Under ASGI it is a task of the server's loop; under WSGI a worker thread, or a task on the loop thread.
 - A failure is logged, once. A stop waits for what runs, within the application's limit; then it is cancelled, with time
-  for a `finally` that awaits, and a thread, which cannot be, is left behind.
+  for a `finally` that awaits, and a thread, which cannot be, is left behind: nobody waits for it any more.
 - Threads for it are as many as an application's `Limits.threads`, beside those of requests; more has to wait.
 """
 
@@ -50,9 +50,10 @@ class Job:
         limit_s: for how long a stop may take.
         waits: a stop waits for it; else it is cancelled at once.
         is_after: it belongs to a request whose response is sent.
+        is_left: a stop has left it behind.
     """
 
-    __slots__ = ("_cancel", "_is_cancelled", "home", "is_after", "limit_s", "name", "waits")
+    __slots__ = ("_cancel", "_is_cancelled", "home", "is_after", "is_left", "limit_s", "name", "waits")
 
     def __init__(self, app: Application, name: str, home: object, *, waits: bool, is_after: bool) -> None:
         self.name = name
@@ -61,7 +62,7 @@ class Job:
         self.waits = waits
         self.is_after = is_after
         self._cancel: Callable[[], object] | None = None
-        self._is_cancelled = False
+        self._is_cancelled = self.is_left = False
         _jobs.add(self)
 
     def may_be_cancelled(self, cancel: Callable[[], object]) -> None:
@@ -159,8 +160,9 @@ async def _live(job: Job, work: Work) -> None:
     from anyio.lowlevel import current_token
 
     from .interrupting import Grace
-    from .to_thread import soon_of
+    from .to_thread import is_left_behind, soon_of
 
+    is_left_behind.set(lambda: job.is_left)
     grace = Grace()
     try:
         with grace:
@@ -265,6 +267,7 @@ def _drain(home: object) -> Iterator[float]:
         while _left(home) and time.monotonic() < deadline:
             yield _LOOK_EVERY_S
     for job in _left(home):
+        job.is_left = True
         log_left_behind(job.name)
 
 

@@ -20,7 +20,7 @@ from ..core.errors import ClientDisconnected, ConnectionLost
 from .loop_thread import get_loop_thread
 from .run_ahead import Closed, LoopBell, LoopStopped
 from .stopping import stopping_for
-from .travel import CROSSED, CROSSING, RAISED, RETURNED, Leg, contexts_of, step
+from .travel import CROSSED, CROSSING, RAISED, RETURNED, Leg, contexts_of, step, weightier
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -226,13 +226,13 @@ async def travel(request: Request, coroutine: Coroutine[Any, Any, T]) -> T:
                 refused = outcome
                 continue
             kind, value = outcome
-        if cancelled is not None and kind is not CROSSING:
-            raise cancelled
+        if kind is RAISED:
+            raise value if cancelled is None else weightier(request, value, cancelled)
         if kind is RETURNED:
+            if cancelled is not None:
+                raise cancelled
             result: T = value
             return result
-        if kind is RAISED:
-            raise value
 
 
 async def call_in_thread(request: Request, function: Callable[[], T]) -> T:

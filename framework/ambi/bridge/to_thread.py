@@ -4,8 +4,8 @@ The request began as a task of the server. When its coroutine asks for the sync 
 while the task waits; what the coroutine does over there in one go is one crossing, however many pieces it runs.
 
 Facts
-- Waiting for a worker is cancellable. A sync piece that runs is never abandoned: the task waits for its end, then the
-  cancellation is raised where the coroutine waits next.
+- Waiting for a worker is cancellable. A sync piece that runs is not abandoned: the task waits for its end, then the
+  cancellation is raised where the coroutine waits next. Only what a stop leaves behind is: a loop waits for all tasks.
 - Only who is busy over there counts: while a request waits on the loop, for its body, its client or a handler, others
   have its place. It keeps its worker, and does not queue again: it may hold what those who are in wait for, a lock or
   a transaction. Where a process has very many workers already, a request keeps its place.
@@ -19,7 +19,7 @@ import contextlib
 import sys
 import threading
 import weakref
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from typing import TypeVar
 
 import anyio
@@ -30,7 +30,7 @@ from ..core.errors import Overloaded
 from ..core.sides import ASYNC, SYNC
 from .loop_thread import is_loop_thread
 from .stopping import LOOK_EVERY_S
-from .travel import CROSSED, RAISED, RETURNED, contexts_of, step
+from .travel import CROSSED, RAISED, RETURNED, contexts_of, step, weightier
 from .workers import are_many, give_back, take_worker
 
 TYPE_CHECKING = False
@@ -100,8 +100,8 @@ class SyncSide:
     """The sync side of one request under ASGI: at most one worker, taken when first needed."""
 
     __slots__ = (
-        "__weakref__", "_app", "_errand", "_is_let_in", "_is_over", "_kind", "_limiter", "_timeout_s", "_travellers",
-        "_worker", "token",
+        "__weakref__", "_app", "_errand", "_gives_up", "_is_let_in", "_is_over", "_kind", "_limiter", "_queues",
+        "_timeout_s", "_travellers", "_worker", "token",
     )  # fmt: skip
 
     def __init__(self, app: Application) -> None:
@@ -112,8 +112,10 @@ class SyncSide:
         self._is_let_in = self._is_over = False
         self._travellers = 0
         self._limiter: anyio.CapacityLimiter | None = None
+        self._queues: dict[anyio.CapacityLimiter, anyio.Lock] = {}
         self._worker: Worker | None = None
         self._errand: Errand | None = None
+        self._gives_up: Callable[[], bool] | None = None
 
     async def resume(
         self, coroutine: Coroutine[Any, Any, Any], context: Context, *, inside: bool
@@ -133,7 +135,10 @@ class SyncSide:
             errand.soon(worker.submit, errand.run)
         else:
             worker.submit(errand.run)
-        cancelled = await errand.ended()
+        cancelled = await errand.ended(self._gives_up)
+        if self._gives_up is not None and not errand.has_ended:
+            self.leave_behind()
+            return (RAISED, cancelled or errand.outcome[1]), None
         return errand.outcome[1], cancelled
 
     def start(self, function: Callable[..., Any], *args: Any) -> Errand:
@@ -161,15 +166,36 @@ class SyncSide:
         if self._is_let_in:
             self.step_in()
         else:
-            self._limiter = await _acquire(limiter_of(self._app, self._kind), self, self._timeout_s)
-            self._is_let_in = True
+            limiter = limiter_of(self._app, self._kind)
+            if limiter not in self._queues and _acquire_nowait(limiter, self):
+                self._limiter, self._is_let_in = limiter, True
+            else:
+                await self._queue_for(limiter)
         if self._worker is None:
             self._worker = take_worker()
         return self._worker
 
+    async def _queue_for(self, limiter: anyio.CapacityLimiter) -> None:
+        """Wait for a place: once for all parts of the request, which may want one side by side. Raises: Overloaded."""
+        with anyio.move_on_after(self._timeout_s):
+            async with self._queues.setdefault(limiter, anyio.Lock()):
+                if not self._is_let_in:
+                    await limiter.acquire_on_behalf_of(self)
+                    self._be_let_in(limiter)
+            return
+        raise Overloaded(self._timeout_s or 0)
+
+    def _be_let_in(self, limiter: anyio.CapacityLimiter) -> None:
+        """Have a place that was waited for, unless the request is in by another limit meanwhile."""
+        if self._is_let_in:
+            limiter.release_on_behalf_of(self)
+        else:
+            self._limiter, self._is_let_in = limiter, True
+
     def become(self, kind: str) -> None:
         """Let the worker count among those of another limit, when it is needed again."""
         self._kind = kind
+        self._gives_up = is_left_behind.get() if kind == "background" else None
         self._leave()
 
     def step_out(self) -> None:
@@ -215,8 +241,11 @@ class SyncSide:
         self._timeout_s = None
 
     def leave_behind(self) -> None:
-        """Have a worker no longer, which runs something that does not end."""
-        self._worker = None
+        """Have a worker no longer, nor wait for it: it runs something that does not end in time."""
+        worker, self._worker = self._worker, None
+        self._errand = None
+        if worker is not None:
+            worker.submit(give_back, worker)  # others may have it where that ends at last
 
     def release(self) -> None:
         """Give the worker back as the request is over; once nothing of it is on its way any more.
@@ -229,22 +258,13 @@ class SyncSide:
     def rest(self) -> None:
         """Give the worker back, unless something of the request is on its way; another may be needed yet."""
         if self._travellers:
+            if self._errand is None or self._errand.has_ended:  # it waits on the loop
+                self.step_out()
             return
         if self._worker is not None:
             give_back(self._worker)
             self._worker = None
         self._leave()
-
-
-async def _acquire(
-    limiter: anyio.CapacityLimiter, borrower: object, timeout_s: float | None = None
-) -> anyio.CapacityLimiter:
-    if _acquire_nowait(limiter, borrower):
-        return limiter
-    with anyio.move_on_after(timeout_s):
-        await limiter.acquire_on_behalf_of(borrower)
-        return limiter
-    raise Overloaded(timeout_s or 0)
 
 
 def _acquire_nowait(limiter: anyio.CapacityLimiter, borrower: object) -> bool:
@@ -260,6 +280,10 @@ def _would_block() -> tuple[type[Exception], ...]:
     """Give what a limiter raises that has none left: up to AnyIO 4.14.0 that of trio is trio's own."""
     trio = sys.modules.get("trio")
     return (anyio.WouldBlock,) if trio is None else (anyio.WouldBlock, trio.WouldBlock)
+
+
+is_left_behind: ContextVar[Callable[[], bool] | None] = ContextVar("ambi_is_left_behind", default=None)
+"""Of work in the background: tells whether a stop has left it behind, with a thread it waits for. None elsewhere."""
 
 
 class Errand:
@@ -359,6 +383,10 @@ class Trip:
     def __await__(self) -> Generator[Any, Any, Any]:
         try:
             return (yield from self._steps())
+        except Exception as exc:
+            if self._cancelled is not None:
+                raise weightier(self._request, exc, self._cancelled) from exc
+            raise
         finally:
             if self._side is not None:
                 self._side.end_trip()
@@ -429,7 +457,8 @@ async def run_in_worker(app: Application, kind: str, function: Callable[..., Any
     """Run a function in a worker thread, in a copy of this context, under one of the application's limiters."""
     limiter = limiter_of(app, kind)
     borrower = object()
-    await _acquire(limiter, borrower)
+    if not _acquire_nowait(limiter, borrower):
+        await limiter.acquire_on_behalf_of(borrower)
     try:
         return await run_in_thread(copy_context().run, function, *args)
     finally:
@@ -438,22 +467,28 @@ async def run_in_worker(app: Application, kind: str, function: Callable[..., Any
 
 async def run_in_thread(function: Callable[..., Any], *args: Any) -> Any:
     """Run a function in a worker thread, and wait for its end through cancellations, of which the last is raised."""
-    worker = take_worker()
+    worker, errand = take_worker(), Errand(function, args, current_token())
+    worker.submit(errand.run)
     try:
-        errand = Errand(function, args, current_token())
-        worker.submit(errand.run)
-        cancelled = await errand.ended()
+        cancelled = await errand.ended(is_left_behind.get())
     finally:
-        give_back(worker)
+        if errand.has_ended:
+            give_back(worker)
+        else:
+            worker.submit(give_back, worker)
     kind, value = errand.outcome
-    failure: BaseException | None = value if kind is RAISED else cancelled
+    has_failed = kind is RAISED and (errand.has_ended or cancelled is None)
+    failure: BaseException | None = value if has_failed else cancelled
     if failure is not None:
         raise failure
     return value
 
 
-def call_on_loop(request: Request, function: Callable[[], Coroutine[Any, Any, T]]) -> T:
+def call_on_loop(request: Request, function: Callable[[], Coroutine[Any, Any, T]], *, keeps_place: bool = False) -> T:
     """From the worker of a request: run an async function on the server's loop and wait for it.
+
+    Args:
+        keeps_place: it waits for nobody. A place that is left for a moment is another's when that is over.
 
     Raises:
         RuntimeError: this is that loop, which would wait for itself.
@@ -464,7 +499,7 @@ def call_on_loop(request: Request, function: Callable[[], Coroutine[Any, Any, T]
             " write `async for` in an `async def`; a `def` with blocking=False cannot read one"
         )
     side: SyncSide | None = request._sync_side  # of a request on the loop another worker asks: what it has spawned
-    if side is None:
+    if side is None or keeps_place:
         return anyio.from_thread.run(function, token=_here.token)
     return anyio.from_thread.run(side.aside, function, token=side.token)
 

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from contextvars import copy_context
 
+from ..core.errors import ClientDisconnected, HTTPError
+from ..core.log import log_crash
 from ..core.sides import ASYNC, SYNC
 
 TYPE_CHECKING = False
@@ -66,6 +68,19 @@ def contexts_of(request: Request) -> tuple[Context | None, Context]:
 
 
 def _nothing() -> None: ...
+
+
+def weightier(request: Request, failure: BaseException, cancelled: BaseException) -> BaseException:
+    """Give what goes on of a piece that failed while it was to be cancelled: the cancellation, which comes only once.
+
+    The failure, which nobody sees then, is logged, unless it is an answer itself. An exit goes on before all.
+    """
+    if not isinstance(failure, Exception):
+        return failure
+    if not isinstance(failure, (HTTPError, ClientDisconnected)):
+        log_crash(request, failure, "a piece that was cancelled meanwhile")
+    cancelled.__cause__ = failure
+    return cancelled
 
 
 class Leg:

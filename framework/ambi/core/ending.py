@@ -62,11 +62,11 @@ def tell_sent(request: Request) -> None:
             function(sent)
         except Exception as exc:
             log_crash(request, exc, "an on_sent callback")
+    request.has_end = request._after is not None
 
 
 async def run_after(request: Request, side: Side) -> None:
     """Run what was asked for after the response. A failure is logged."""
-    request.has_begun = request.count_sent().is_told = True
     for function, is_async, args in request._after or ():
         if is_async is not (side is ASYNC):
             side = await (ASYNC if is_async else SYNC)
@@ -79,7 +79,8 @@ async def run_after(request: Request, side: Side) -> None:
 
 
 async def release(request: Request, side: Side) -> None:
-    """Close streams that were not sent, and files of a form. A failure is logged."""
+    """Close streams that were not sent, and files of a form: the request is over. A failure is logged."""
+    request.has_begun, request.has_end = True, False
     for body in request._dropped or ():
         is_async = hasattr(body, "aclose") and (side is ASYNC or not hasattr(body, "__iter__"))  # both: where it is
         if is_async is not (side is ASYNC):

@@ -16,7 +16,8 @@ Facts
   connection. It would log it a second time: so its logger is told to pass over what is logged already.
 - Neither query nor header fields are written anywhere: they hold what nobody should read in a log.
 - So may a path, such as that of a password reset: where a parameter of the route has such a name, the route's template
-  stands in its place.
+  stands in its place. So it does where the request missed the route by its method, or by a slash at the end: the secret
+  is as good as in one that did not.
 - Words of a line are split at spaces, so what a client sent is one word of it. A field of a record needs no such care.
 """
 
@@ -26,9 +27,11 @@ from .errors import HTTPError, describe, quote_for_log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from .request import Request
+    from .routing import Route
 
 SECRET_PARAMS = frozenset(("token", "secret", "key", "password", "code", "signature", "otp"))
 """Parameters of routes whose values are in no log."""
@@ -36,9 +39,22 @@ SECRET_PARAMS = frozenset(("token", "secret", "key", "password", "code", "signat
 
 def shown_path(request: Request) -> str:
     """Give the path as it may stand in a log."""
-    route = request.route
-    hides = route is not None and not SECRET_PARAMS.isdisjoint(route.param_names)
-    return quote_for_log(route.path if route is not None and hides else request.path)
+    return quote_for_log(template_for(request, SECRET_PARAMS) or request.path)
+
+
+def template_for(request: Request, secret_params: frozenset[str]) -> str | None:
+    """Give the template to show instead of a path that holds a secret; None where the path may be shown."""
+    routes = (request.route,) if request.route is not None else _missed_by(request)
+    for route in routes:
+        if not secret_params.isdisjoint(route.param_names):
+            return route.path
+    return None
+
+
+def _missed_by(request: Request) -> Iterator[Route]:
+    """Give the routes of its path that a request missed: by its method, or by a slash at the end."""
+    for endpoints in getattr(request, "_missed", ()):
+        yield from endpoints.values()
 
 
 def as_word(quoted: str) -> str:

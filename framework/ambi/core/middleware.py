@@ -191,7 +191,7 @@ def open_layers(
                 raise RuntimeError(
                     f"the middleware {layer!r} ended without a `yield` and without a response; it must do one of both"
                 ) from None
-            return depth, make_response(stop.value, codec, layer)
+            return depth, make_response(stop.value, codec, layer, request)
         opened.append((generator, layer, here if layer.waits is None else None))
     return depth, None
 
@@ -219,7 +219,7 @@ def close_layers(
             if stop.value is not None:
                 request.drop(response)
                 try:
-                    response = make_response(stop.value, codec, layer)
+                    response = make_response(stop.value, codec, layer, request)
                 except Exception as exc:
                     return None, exc
         except BaseException as exc:
@@ -232,7 +232,7 @@ def close_layers(
 
 
 def fail_layer(
-    generator: Middleware, layer: Layer, failure: BaseException, codec: JSONCodec
+    generator: Middleware, layer: Layer, failure: BaseException, request: Request, codec: JSONCodec
 ) -> tuple[Response | None, BaseException | None]:
     """Raise a failure in a generator, at its `yield`; a response when it made one of it, else what is left of it."""
     try:
@@ -241,7 +241,7 @@ def fail_layer(
         if stop.value is None:
             return None, RuntimeError(f"the middleware {layer!r} swallowed {failure!r} and returned no response")
         try:
-            return make_response(stop.value, codec, layer), None
+            return make_response(stop.value, codec, layer, request), None
         except Exception as exc:
             return None, exc
     except BaseException as exc:

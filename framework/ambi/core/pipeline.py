@@ -64,7 +64,7 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
                     depth += 1
                 else:
                     call_next = partial(_call_next, plan, depth + 1)
-                    response = make_response(await layer.on_loop(request, call_next), codec, layer)
+                    response = make_response(await layer.on_loop(request, call_next), codec, layer, request)
             else:
                 if plan.loads_body and request._has_body:
                     await read_ahead(request)
@@ -81,7 +81,8 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
                 if plan.blocking and here is ASYNC:
                     here = await SYNC
                 value = plan.call(request)
-            response = make_response(value, codec, plan) if plan.answer is None else plan.answer(request, value)
+            answer = plan.answer
+            response = make_response(value, codec, plan, request) if answer is None else answer(request, value)
         if response.body.__class__ is not bytes:
             if not response.is_open:
                 here = here if here is SYNC else await SYNC
@@ -102,12 +103,15 @@ async def respond(  # noqa: C901, PLR0912, PLR0915  # the life of a request is t
     if not outermost and here is not side and not isinstance(failure, GeneratorExit):
         await side  # the user's `await call_next(request)` goes on where it was
     if response is None or failure is not None:
+        request.has_begun = outermost  # nothing will be sent
         try:
             raise failure or RuntimeError("neither a response nor a failure")
         finally:
             failure = None  # its traceback holds this frame
-    if request._on_response is not None and outermost:
-        run_callbacks(request, response)
+    if outermost:
+        if request._on_response is not None:
+            run_callbacks(request, response)
+        request.has_begun = True
     return response
 
 
@@ -133,7 +137,8 @@ async def _unwind(
                 failure = exc
         if failure is not None or response is None:
             opened.pop()
-            response, failure = fail_layer(generator, layer, failure or RuntimeError("no response"), plan.codec)
+            failure = failure or RuntimeError("no response")
+            response, failure = fail_layer(generator, layer, failure, request, plan.codec)
         else:
             response, failure = close_layers(opened, here, response, request, plan.codec)
 

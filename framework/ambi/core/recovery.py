@@ -144,7 +144,7 @@ async def _call_handler(
         value = handler.call(request, failure)
         if handler.is_async:
             value = await value
-        response = make_response(value, plan.codec, handler)
+        response = make_response(value, plan.codec, handler, request)
     except BaseException as exc:
         if exc is not failure and exc.__context__ is None:
             exc.__context__ = failure  # so that the log shows both

@@ -152,17 +152,19 @@ class Request(Generic[StateT]):
         route: the matched route; None for a request that none matched.
         app: the application.
         native: the server's own structure: the WSGI environ or the ASGI scope. Differs between gateways.
-        has_begun: for the framework: the response is made, and it is too late to change its header fields.
-        has_end: for the framework: something is to be done when the response has been sent.
+        has_begun: for the framework: the response is made, and it is too late to change its header fields; or there
+            will be none.
+        has_end: for the framework: something is to be done when the response has been sent, and it is not too late to
+            ask for more.
     """
 
     __slots__ = (
         "__weakref__",
         "_after", "_answer", "_body", "_body_source", "_content_type", "_context", "_cookies", "_csp_nonce",
-        "_csrf_seed", "_distance", "_dropped", "_edge", "_form", "_has_body", "_headers", "_host", "_json", "_lines",
-        "_loop_side", "_on_response", "_places", "_provided", "_query", "_receive", "_refusal", "_sent", "_session",
-        "_state", "_sync_side", "_trace", "_values", "_websocket", "app", "has_begun", "has_end", "method", "native",
-        "path", "query_string", "root_path", "route",
+        "_csrf_seeds", "_distance", "_dropped", "_edge", "_form", "_has_body", "_headers", "_host", "_json", "_lines",
+        "_loop_side", "_missed", "_on_response", "_places", "_provided", "_query", "_receive", "_refusal", "_sent",
+        "_session", "_state", "_sync_side", "_trace", "_values", "_websocket", "app", "has_begun", "has_end", "method",
+        "native", "path", "query_string", "root_path", "route",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917  # called by the two gateways only, on every request: names would cost
@@ -208,11 +210,12 @@ class Request(Generic[StateT]):
         _context: Context
         _cookies: Mapping[str, str]
         _csp_nonce: str
-        _csrf_seed: str
+        _csrf_seeds: dict[str, str]
         _distance: int
         _headers: Headers
         _json: Any
         _loop_side: Any
+        _missed: list[dict[str, Route]]
         _receive: Any
         _refusal: HTTPError
         _answer: Exception | Response
@@ -628,12 +631,12 @@ class Request(Generic[StateT]):
         sent instead. So it may change the response; what counts answers is for `on_sent`.
 
         Raises:
-            RuntimeError: the response is being sent, as where a generator makes its items, or has been.
+            RuntimeError: the response is made: it is being sent, as where a generator makes its items, or has been.
         """
         if self.has_begun:
             raise RuntimeError(
                 "request.on_response comes too late: the response is being sent already. Ask for it in the handler,"
-                " before it returns the stream"
+                " before it returns"
             )
         if self._on_response is None:
             self._on_response = []
@@ -647,14 +650,14 @@ class Request(Generic[StateT]):
         for it on its way.
 
         Raises:
-            RuntimeError: the response has been sent, as where a function given to `after` runs.
+            RuntimeError: the response has been sent, as where a function given to `after` runs; or it is being sent,
+                and nobody has asked before.
         """
-        sent = self.count_sent()
-        if sent.is_told:
+        if self.has_begun if self._sent is None else self._sent.is_told:
             raise RuntimeError(
                 "request.on_sent comes too late: the response has been sent. Ask for it in the handler or in a stream"
             )
-        sent.functions.append(function)
+        self.count_sent().functions.append(function)
 
     def after(self, function: Callable[..., Any], *args: Any) -> None:
         """Run a function when the client has its whole answer and its connection is free.
@@ -668,11 +671,19 @@ class Request(Generic[StateT]):
             function: an `async def`, or a `def`, which runs in a worker thread: under WSGI not the handler's.
             args: what it is called with.
 
+        Raises:
+            RuntimeError: the request is over, as in a task that outlives it.
+
         Example:
             request.after(send_mail, request.form["to"])
         """
         from .binding import is_async  # loads inspect, which registration has loaded already
 
+        if self.has_begun and not self.has_end:  # nobody would run it
+            raise RuntimeError(
+                "request.after comes too late: the request is over. Ask for it in the handler or in a stream; what"
+                " belongs to no request is for app.spawn"
+            )
         if self._after is None:
             self._after = []
             self.has_end = True

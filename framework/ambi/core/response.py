@@ -90,9 +90,11 @@ class Response(Generic[T_co]):
             next item.
     """
 
-    __slots__ = ("_cookies", "_pairs", "body", "status")
+    __slots__ = ("_cookies", "_is_encoded", "_pairs", "body", "status")
 
     _pairs: list[Pair]
+    _is_encoded: bool
+    """There once it has taken a codec: what layers make of its body afterwards stands, whoever returns it again."""
     encode_item: Callable[[Any], bytes] = staticmethod(as_bytes)
     opening: bytes = b""
     idle_s: float = 0
@@ -212,7 +214,7 @@ class Response(Generic[T_co]):
         )
 
     def encode(self, codec: JSONCodec) -> None:
-        """Take the application's JSON codec: called when the response has been made. Raises what the codec raises."""
+        """Take a JSON codec: called once, when the response has been made. Raises what the codec raises."""
 
     def open(self, request: Request) -> Response:
         """Give the response that is sent, with all open that has to be. Called on the sync side if not `is_open`.
@@ -241,6 +243,8 @@ class Response(Generic[T_co]):
 def _copy_more(response: Response, made: Response) -> None:
     """Copy what the class of a response has beside what each of them has: further slots, and attributes."""
     kind = response.__class__
+    if hasattr(response, "_is_encoded"):
+        made._is_encoded = True
     if "_slots" not in kind.__dict__:
         kind._slots = _slots_of(kind)
     for slot in kind._slots:
@@ -307,7 +311,8 @@ class JSON(Response[T_co]):
         status, headers: as for `Response`.
 
     Attributes:
-        value: what is written; `body` is there once the response has been made.
+        value: what is written when the handler has returned; from then on `body` is what is sent, and what layers
+            change.
     """
 
     __slots__ = ("value",)
@@ -464,18 +469,19 @@ class HasFunction(Protocol):
     function: Callable[..., Any]
 
 
-def make_response(value: Any, codec: JSONCodec, source: HasFunction) -> Response:
+def make_response(value: Any, codec: JSONCodec, source: HasFunction, request: Request) -> Response:
     """Make a response of what the function of `source` returned.
 
     Raises:
         TypeError: the value is none that a response can be made of; the message names the function.
+        Exception: a part of it cannot be sent. The request closes the streams in it.
     """
     kind = value.__class__
     if kind is str:
         return Text(value)
     if kind in _MAKERS:
-        return _MAKERS[kind](value, codec, source)
-    return _make_other(value, codec, source)
+        return _MAKERS[kind](value, codec, source, request)
+    return _make_other(value, codec, source, request)
 
 
 def own(response: R) -> R:
@@ -489,77 +495,86 @@ def own(response: R) -> R:
     return made
 
 
-def _from_text(value: str, codec: JSONCodec, source: HasFunction) -> Response:
+def _from_text(value: str, codec: JSONCodec, source: HasFunction, request: Request) -> Response:
     return Text(value)
 
 
-def _from_bytes(value: bytes, codec: JSONCodec, source: HasFunction) -> Response:
+def _from_bytes(value: bytes, codec: JSONCodec, source: HasFunction, request: Request) -> Response:
     return Response(value, content_type="application/octet-stream")
 
 
-def _from_none(value: None, codec: JSONCodec, source: HasFunction) -> Response:
+def _from_none(value: None, codec: JSONCodec, source: HasFunction, request: Request) -> Response:
     return Response(b"", 204)
 
 
-def _from_data(value: Any, codec: JSONCodec, source: HasFunction) -> Response:
+def _from_data(value: Any, codec: JSONCodec, source: HasFunction, request: Request) -> Response:
     response = JSON(value)
     response.encode(codec)
+    response._is_encoded = True
     return response
 
 
-def _from_response(value: Response, codec: JSONCodec, source: HasFunction) -> Response:
+def _from_response(value: Response, codec: JSONCodec, source: HasFunction, request: Request) -> Response:
     response = own(value)
-    response.encode(codec)
+    if not hasattr(response, "_is_encoded"):  # else a layer gives back what it was given
+        response.encode(codec)
+        response._is_encoded = True
     return response
 
 
 def split_answer(value: tuple[Any, ...]) -> tuple[Any, int, Mapping[str, str]] | None:
     """Split `(value, status)` or `(value, status, headers)` into the three; None for a tuple of another form.
 
-    Raises:
-        ValueError: the status is none that a response can have.
+    The status is not checked yet.
     """
     if not (len(value) in (2, 3) and isinstance(value[1], int)):
         return None
-    return value[0], check_status(value[1]), value[2] if len(value) == 3 else {}
+    return value[0], value[1], value[2] if len(value) == 3 else {}
 
 
-def _from_tuple(value: tuple[Any, ...], codec: JSONCodec, source: HasFunction) -> Response:
+def _from_tuple(value: tuple[Any, ...], codec: JSONCodec, source: HasFunction, request: Request) -> Response:
     parts = split_answer(value)
     if parts is None:
+        for part in value:
+            if isinstance(part, Response):
+                request.drop(part)  # pyright: ignore[reportUnknownArgumentType]  # of whatever
         raise TypeError(
             f"{describe(source.function)} returned a tuple of {len(value)};"
             " (value, status) or (value, status, headers) was expected"
         )
     content, status, headers = parts
-    response = make_response(content, codec, source)
-    response.status = status
-    if headers:
-        response.headers.update(headers)
+    response = make_response(content, codec, source, request)
+    try:
+        response.status = check_status(status)
+        if headers:
+            response.headers.update(headers)
+    except Exception:
+        request.drop(response)
+        raise
     return response
 
 
-def _from_generator(value: Any, codec: JSONCodec, source: HasFunction) -> Response:
+def _from_generator(value: Any, codec: JSONCodec, source: HasFunction, request: Request) -> Response:
     return Stream(value)
 
 
-def _from_simple(value: Response, codec: JSONCodec, source: HasFunction) -> Response:
+def _from_simple(value: Response, codec: JSONCodec, source: HasFunction, request: Request) -> Response:
     return own(value)
 
 
-def _unchanged(value: Switched, codec: JSONCodec, source: HasFunction) -> Response:
+def _unchanged(value: Switched, codec: JSONCodec, source: HasFunction, request: Request) -> Response:
     return value
 
 
-def _make_other(value: Any, codec: JSONCodec, source: HasFunction) -> Response:
+def _make_other(value: Any, codec: JSONCodec, source: HasFunction, request: Request) -> Response:
     """Make a response of a value whose class is not in the table itself: a subclass, or a dataclass."""
     if isinstance(value, Response):
-        return _from_response(value, codec, source)  # pyright: ignore[reportUnknownArgumentType]  # of whatever
+        return _from_response(value, codec, source, request)  # pyright: ignore[reportUnknownArgumentType]  # of whatever
     if hasattr(value.__class__, "__dataclass_fields__"):
-        return _from_data(value, codec, source)
+        return _from_data(value, codec, source, request)
     for kind in (str, bytes, dict, list, tuple):
         if isinstance(value, kind):
-            return _MAKERS[kind](value, codec, source)
+            return _MAKERS[kind](value, codec, source, request)
     if hasattr(value, "__await__") and hasattr(value, "close"):
         value.close()
         raise TypeError(
@@ -572,7 +587,7 @@ def _make_other(value: Any, codec: JSONCodec, source: HasFunction) -> Response:
     )
 
 
-_MAKERS: dict[type, Callable[[Any, JSONCodec, HasFunction], Response]] = {
+_MAKERS: dict[type, Callable[[Any, JSONCodec, HasFunction, Request], Response]] = {
     str: _from_text, bytes: _from_bytes, type(None): _from_none, dict: _from_data, list: _from_data,
     tuple: _from_tuple, GeneratorType: _from_generator, AsyncGeneratorType: _from_generator,
     Response: _from_simple, Text: _from_simple, HTML: _from_simple, Redirect: _from_simple,

@@ -5,7 +5,7 @@ Facts
   its own. Turn it off where this one is on.
 - A query may hold what nobody should read in a log (tokens, searches, addresses): only the arguments named are shown.
   So may a path, such as that of a password reset: where a parameter of the route has such a name, the template stands
-  in its place. What no route matched is shown as it came.
+  in its place, also for what missed the route by its method or by a slash. What has no route is shown as it came.
 - What clients send is quoted: it can neither end a line nor hide a part of it, and of a line of text it is one word.
 """
 
@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 
 from ..core.arguments import check_texts
 from ..core.errors import HTTPError, quote_for_log
-from ..core.log import SECRET_PARAMS, as_word
+from ..core.log import SECRET_PARAMS, as_word, template_for
 from ..core.middleware import Middleware
 from ..core.request import Request
 
@@ -74,10 +74,7 @@ def access_log(*, as_json: bool, query: Iterable[str], secret_params: Iterable[s
 
 def _path_of(request: Request, shown: frozenset[str], hidden: frozenset[str]) -> str:
     """Give the whole path, with what may be seen of the query."""
-    route, path = request.route, request.root_path + request.path
-    if route is not None and hidden.intersection(route.param_names):
-        path = request.root_path + route.path
-    path = quote_for_log(path)
+    path = quote_for_log(request.root_path + (template_for(request, hidden) or request.path))
     if not (shown and request.query_string):
         return path
     try:

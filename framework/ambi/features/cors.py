@@ -9,7 +9,11 @@ Facts
 - `*` and credentials exclude each other; a browser would refuse the answer.
 - A cache must not give one origin what was answered to another: `Vary: Origin`, also where no origin was sent.
 - The header fields belong on errors too, that of a crash included: without them a page cannot read which it was.
-- What a handler or a mounted application allows by itself to an origin that is not named here stays.
+- What a handler or a mounted application allows by itself to an origin that is not named here stays, and what is
+  mounted gets the preflight for it. Where `*` names all, what is allowed to the very origin that asked stays, but no
+  preflight gets there.
+- Rules of several prefixes may be for one path: those of the longest decide alone, for a preflight and for the answer
+  after it, whatever the order in which they were given.
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ from ..core.response import Response
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from ..core.extending import Extensible
     from ..core.middleware import Middleware
@@ -55,9 +59,52 @@ def setup(
         origins, origin_regex=origin_regex, methods=methods, headers=headers, expose=expose, credentials=credentials,
         max_age_s=max_age_s, private_network=private_network, prefix=prefix,
     )  # fmt: skip
-    if credentials and app.cross_site is not None:
-        app.cross_site.trust(rules.allows)
-    app.surround(rules.answer_cors, rank=_RANK)
+    _layer_of(app).add(rules)
+
+
+def _layer_of(app: Extensible) -> CORSLayer:
+    """Give the one layer of an application."""
+    for known in app.layers:
+        layer = getattr(known.function, "__self__", None)
+        if isinstance(layer, CORSLayer):
+            return layer
+    layer = CORSLayer()
+    app.surround(layer.answer_cors, rank=_RANK)
+    if app.cross_site is not None:
+        app.cross_site.trust(layer.trusts)
+    return layer
+
+
+class CORSLayer:
+    """Answer browsers by the rules of all `app.cors(...)` of one application."""
+
+    def __init__(self) -> None:
+        self.rules: tuple[CORS, ...] = ()
+
+    def add(self, rules: CORS) -> None:
+        """Take the rules of a further prefix. Raises: ConfigurationError: there are rules for it already."""
+        if any(known.prefix == rules.prefix for known in self.rules):
+            raise ConfigurationError(
+                f"app.cors(prefix={rules.prefix!r}) is called twice, and only one can decide: name all origins in one"
+            )
+        self.rules = tuple(sorted((*self.rules, rules), key=lambda one: -len(one.prefix)))
+
+    def trusts(self, request: Request, origin: str) -> bool:
+        """Tell whether pages of an origin may change something with the cookies of a user."""
+        for rules in self.rules:
+            if rules.is_below(request):
+                return rules.credentials and rules.names(origin)
+        return False
+
+    def answer_cors(self, request: Request) -> Middleware:
+        """Answer preflights, and add the header fields to whatever else is sent."""
+        for rules in self.rules:
+            if rules.is_below(request):
+                preflight = rules.answer(request)
+                if preflight is not None:
+                    return preflight
+                break
+        yield None
 
 
 class CORS:
@@ -109,16 +156,13 @@ class CORS:
         if not names and regex is None:
             raise ConfigurationError("app.cors needs origins=, as ['https://app.example.com'], or ['*'] for every page")
 
-    def allows(self, request: Request, origin: str) -> bool:
-        """Tell whether pages of an origin may read the answer to a request."""
-        return self.is_below(request) and (self.is_any or self._is_named(origin))
-
     def is_below(self, request: Request) -> bool:
         """Tell whether the rules are for the path of a request: the one that the router sees."""
         prefix = self.prefix
         return not prefix or request.path == prefix or request.path.startswith(prefix + "/")
 
-    def _is_named(self, origin: str) -> bool:
+    def names(self, origin: str) -> bool:
+        """Tell whether an origin is one of those named, alone or by what they have in common."""
         if origin in self.origins:
             return True
         if len(origin) > _MAX_ORIGIN_LENGTH or origin == "null":
@@ -127,34 +171,32 @@ class CORS:
             return True
         return any(_is_between(origin, before, after) for before, after in self._below)
 
-    def answer_cors(self, request: Request) -> Middleware:
-        """Answer preflights, and add the header fields to whatever else is sent."""
-        if self.is_below(request):
-            edge, native = request._edge, request.native
-            origin = edge.header(native, "origin")
-            if request.method == "OPTIONS" and origin is not None:
-                method = edge.header(native, "access-control-request-method")
-                if method is not None:
-                    return self._answer_preflight(request, origin)
-            request.on_response(self._marker(origin))
-        yield None
-
-    def _marker(self, origin: str | None) -> Callable[[Response], None]:
-        """Make what adds the header fields for an origin."""
+    def answer(self, request: Request) -> Response | None:
+        """Answer a preflight; have the header fields added to whatever else is sent."""
+        edge, native = request._edge, request.native
+        origin = edge.header(native, "origin")
+        if request.method == "OPTIONS" and origin is not None:
+            method = edge.header(native, "access-control-request-method")
+            if method is not None and (not _is_for_mounted(request) or self.is_any or self.names(origin)):
+                return self._answer_preflight(request, origin)
 
         def mark(response: Response) -> None:
             if self._allow(response, origin) and self.expose:
                 response.headers["access-control-expose-headers"] = self.expose
 
-        return mark
+        request.on_response(mark)
+        return None
 
     def _allow(self, response: Response, origin: str | None) -> bool:
         headers = response.headers
         if self.is_any:
+            if origin is not None and headers.get("access-control-allow-origin") == origin:
+                headers.add_vary("Origin")
+                return False
             headers["access-control-allow-origin"] = _ANY
             return True
         headers.add_vary("Origin")
-        if origin is None or not self._is_named(origin):
+        if origin is None or not self.names(origin):
             return False
         headers["access-control-allow-origin"] = origin
         if self.credentials:
@@ -188,6 +230,11 @@ class CORS:
             return ", ".join(self.headers)
         names = (name.strip(" \t").lower() for name in requested.split(",", _MAX_REQUESTED)[:_MAX_REQUESTED])
         return ", ".join(name for name in names if is_token(name) and _ANY not in name)
+
+
+def _is_for_mounted(request: Request) -> bool:
+    """Tell whether something that is mounted in the application serves a request."""
+    return request._places is not None and request._distance > 0
 
 
 def _names(argument: str, names: Iterable[str]) -> tuple[str, ...]:

@@ -119,28 +119,27 @@ class CSRFTokens:
 
     def _seed_of(self, request: Request) -> str:
         """Give the seed that the browser has or is about to get; "" for none."""
-        try:
-            return request._csrf_seed
-        except AttributeError:
-            return self._seed_sent(request)
+        name = self._cookie_name(request)
+        return _seeds_of(request).get(name) or self._seed_sent(request, name)
 
-    def _seed_sent(self, request: Request) -> str:
-        seed = request.cookies.get(self._cookie_name(request), "")
+    def _seed_sent(self, request: Request, name: str) -> str:
+        seed = request.cookies.get(name, "")
         return seed if len(seed) == _SEED_LENGTH and _BASE64.issuperset(seed) else ""
 
     def _keep(self, request: Request, seed: str) -> str:
         """See to it that the browser has the seed, and that nobody else is given what is made of it."""
-        kept = getattr(request, "_csrf_seed", "")
+        name, seeds = self._cookie_name(request), _seeds_of(request)
+        kept = seeds.get(name, "")
         if seed != kept and request.has_begun:
             raise RuntimeError(
                 "the CSRF token is asked for while the response is sent, where no cookie can be set: ask for"
                 " request.csrf_token in the handler, before it returns the stream"
             )
         if not kept:
-            name, sent = self._cookie_name(request), self._seed_sent(request)
+            sent = self._seed_sent(request, name)
             request.on_response(_keep_to_one_user)
-            request.on_response(lambda response: _set_seed(response, name, sent, request._csrf_seed))
-        request._csrf_seed = seed
+            request.on_response(lambda response: _set_seed(response, name, sent, seeds[name]))
+        seeds[name] = seed
         return seed
 
     def _cookie_name(self, request: Request) -> str:
@@ -200,6 +199,15 @@ def rotate_csrf_token(request: Request) -> None:
         RuntimeError: the application has no tokens.
     """
     request.csrf_tokens.rotate(request)
+
+
+def _seeds_of(request: Request) -> dict[str, str]:
+    """Give the seeds that the browser is about to have, by their cookies: an application around may have another."""
+    try:
+        return request._csrf_seeds
+    except AttributeError:
+        request._csrf_seeds = {}
+        return request._csrf_seeds
 
 
 def _set_seed(response: Response, name: str, sent: str, seed: str) -> None:

@@ -181,6 +181,7 @@ async def _run_after(request: Request) -> None:
         await _drive(request, watched(coroutine, request) if request.app.debug else coroutine, request._context)
     finally:
         side.become("threads")  # work without end may hold all those of the background
+        request._context = request._context.copy()  # in which a thread may be that a stop has left behind
         await _release(request)
 
 
@@ -423,7 +424,9 @@ class _Edge:
         from ..bridge.to_thread import call_on_loop, is_in_worker
 
         connection = connection_of(request)
-        return call_on_loop(request, connection.look_now) if is_in_worker() else connection.look()
+        if is_in_worker():
+            return call_on_loop(request, connection.look_now, keeps_place=True)
+        return connection.look()
 
     async def travel(self, request: Request, coroutine: Coroutine[Any, Any, Response]) -> Response:
         from ..bridge.to_thread import travel  # loads anyio; the user's code on the loop may not

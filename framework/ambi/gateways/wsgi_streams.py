@@ -179,11 +179,16 @@ def _leave_context(request: Request) -> None:
 
 
 def log_unless_cut(request: Request, error: Exception) -> None:
-    """Log what a stream raises to the server, unless that is how we cut it, or how a client that left is told."""
+    """Log what a stream raises to the server, unless there is nothing to say of it."""
+    if not is_cut(error):
+        log_raised(request, error)
+
+
+def is_cut(error: BaseException) -> bool:
+    """Tell whether what a stream raises to the server is how we cut it, or how a client that left is told."""
     from ..bridge.run_ahead import LoopStopped
 
-    if not isinstance(error, (ClientDisconnected, StreamCut, LoopStopped)):
-        log_raised(request, error)
+    return isinstance(error, (ClientDisconnected, StreamCut, LoopStopped))
 
 
 def _time_to_close_s(request: Request) -> float:

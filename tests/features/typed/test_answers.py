@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Annotated, Any, Generic, TypedDict, TypeVar
 from urllib.parse import parse_qsl
@@ -11,10 +11,23 @@ import msgspec
 import pydantic
 import pytest
 
-from ambi import JSON, App, ConfigurationError, Event, HTTPError, JSONLines, Request, Response, Text
-from ambi.features.typed import Status
+from ambi import (
+    JSON,
+    App,
+    CallNext,
+    ConfigurationError,
+    Event,
+    HTTPError,
+    JSONLines,
+    Middleware,
+    Request,
+    Response,
+    Text,
+)
+from ambi.features.typed import Body, Status
 from ambi.testing import Client
 from tests.cells import Cell
+from tests.conftest import MakeClient
 
 T = TypeVar("T")
 
@@ -400,6 +413,29 @@ def test_the_items_of_lines_that_a_handler_makes_itself_are_those_that_it_says(
     assert response.headers["x-own"] == "1"
 
 
+@pytest.mark.parametrize("makes", [False, True], ids=["generator", "JSONLines"])
+def test_fields_that_are_not_named_stay_here_behind_layers_that_return_the_stream(
+    app: App, client: Client, cell: Cell, makes: bool
+) -> None:
+    @app.middleware
+    async def outer(request: Request, call_next: CallNext) -> Response:
+        return await call_next(request)
+
+    @app.middleware
+    def inner(request: Request) -> Middleware:
+        response = yield
+        return response
+
+    def items() -> Iterator[Public]:
+        yield Private(1, "n")
+
+    def lines() -> Iterator[Public]:
+        return JSONLines(items())  # type: ignore[return-value]  # which a handler may as well
+
+    app.get("/")(cell.handler(lines if makes else items))
+    assert client.get("/").content == SENT + b"\n"
+
+
 def test_an_item_that_is_something_else_cuts_the_stream(make_client: Any, cell: Cell) -> None:
     app = App()
 
@@ -438,3 +474,81 @@ def test_an_annotation_for_type_checkers_alone_is_told_of() -> None:
 
     with pytest.raises(ConfigurationError, match="what it returns cannot be resolved.*for type checkers only"):
         App().get("/")(handler)
+
+
+@dataclass
+class Leaf:
+    name: str
+    n: int = 0
+    tags: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Branch:
+    leaf: Leaf
+    leaves: list[Leaf] = field(default_factory=list)
+    by_name: dict[str, Leaf] | None = None
+    pair: tuple[Leaf, int] | None = None
+    label: str = "x"
+
+
+@dataclass(slots=True)
+class Slotted:
+    leaf: Leaf
+    n: int = 0
+
+
+class HoldsLeaf(msgspec.Struct):
+    leaf: Leaf
+    n: int = 0
+
+
+@dataclass
+class Generically(Generic[T]):
+    of: T
+    n: int = 0
+
+
+LEAF = {"name": "a", "n": 0, "tags": []}
+BRANCH = {"leaf": LEAF, "leaves": [], "by_name": None, "pair": None, "label": "x"}
+LEFT_OUT: list[tuple[Any, Any, Any]] = [
+    (Leaf, {"name": "a"}, LEAF),
+    (Annotated[list[Leaf], Body()], [{"name": "a"}, {"name": "a", "n": 0}], [LEAF, LEAF]),
+    (Annotated[dict[str, Leaf], Body()], {"k": {"name": "a"}}, {"k": LEAF}),
+    (Branch, {"leaf": {"name": "a"}}, BRANCH),
+    (
+        Branch,
+        {"leaf": LEAF, "leaves": [{"name": "a"}], "by_name": {"k": {"name": "a"}}, "pair": [{"name": "a"}, 1]},
+        BRANCH | {"leaves": [LEAF], "by_name": {"k": LEAF}, "pair": [LEAF, 1]},
+    ),
+    (Slotted, {"leaf": {"name": "a"}}, {"leaf": LEAF, "n": 0}),
+    (HoldsLeaf, {"leaf": {"name": "a"}}, {"leaf": LEAF, "n": 0}),
+    (Generically[Leaf], {"of": {"name": "a"}}, {"of": LEAF, "n": 0}),
+]
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_what_a_client_left_out_of_a_dataclass_is_sent_by_its_default(
+    make_client: MakeClient, cell: Cell, debug: bool
+) -> None:
+    app = App(debug=debug)
+
+    def same(body):
+        return body
+
+    def narrowed():
+        return sent[0]
+
+    sent: list[Any] = []
+    for number, (kind, _, _) in enumerate(LEFT_OUT):
+        same.__annotations__.update({"body": kind, "return": kind})
+        app.post(f"/{number}")(cell.handler(same))
+        narrowed.__annotations__["return"] = kind
+        app.get(f"/{number}")(cell.handler(narrowed))
+    client = make_client(app)
+    for number, (_, given, answer) in enumerate(LEFT_OUT):
+        sent[:] = [given]
+        packed = client.post(f"/{number}", json=given, headers={"accept": "application/msgpack"})
+        assert client.post(f"/{number}", json=given).json() == answer
+        assert msgspec.msgpack.decode(packed.content) == answer
+        assert client.get(f"/{number}").json() == answer

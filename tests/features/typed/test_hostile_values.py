@@ -1,25 +1,31 @@
 """Values that a client makes up so that to read or to refuse them takes long, or so that they mean something else."""
 
+import gc
 import itertools
 import json
+import math
 import struct
 import time
+import tracemalloc
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_origin
+from uuid import UUID
 
 import msgspec
 import pydantic
 import pytest
 
 from ambi import App, HTTPError, Limits
-from ambi.features.typed import Body
+from ambi.features.typed import Body, Form, Query
 from ambi.features.typed.faults import Misfit
 from ambi.features.typed.msgspec_shape import MsgspecShape
 from ambi.features.typed.packed import read_msgpack
 from ambi.features.typed.pydantic_shape import PydanticShape
+from ambi.features.typed.shapes import Packed
 from ambi.testing import Client
 from tests.cells import Cell
 from tests.core.scaling import assert_linear
@@ -118,8 +124,9 @@ def test_packed_keys_that_hash_alike_take_linear_time(app: App, client: Client, 
     assert time.process_time() - started < 4  # it has been ten seconds for one
 
 
+ANYTHING = Packed(frozenset(("bytes", "times", "extensions")), holds_itself=True)
 KEYS: dict[bytes, bool] = {
-    b"\xa1a": True, b"\x01": True, b"\xcb\x40\0\0\0\0\0\0\0": True, b"\xc4\x01a": True, b"\xc0": True, b"\xc3": True,
+    b"\xa1a": True, b"\x01": True, b"\xcb\x40\0\0\0\0\0\0\0": True, b"\xc4\x01a": True, b"\xc0": False, b"\xc3": False,
     b"\x90": False, b"\x91\x01": False, b"\xdc\0\0": False, b"\xdd\0\0\0\0": False, b"\x80": False, b"\xde\0\0": False,
 }  # fmt: skip
 BEFORE: list[Any] = [
@@ -131,22 +138,23 @@ BEFORE: list[Any] = [
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_a_packed_key_is_no_array_or_map_whatever_is_before_it(key: bytes) -> None:
+def test_a_packed_key_is_text_or_a_number_whatever_is_before_it(key: bytes) -> None:
     """No gateway is involved."""
     for before in (b"\xca\x3f\x80\0\0", *map(msgspec.msgpack.encode, BEFORE)):
         data = b"\x94" + before + b"\xc4\x01x\x81" + key + b"\x01\xc0"
         if KEYS[key]:
-            assert read_msgpack(data, 400) == msgspec.msgpack.decode(data)
+            assert read_msgpack(data, 400, ANYTHING) == msgspec.msgpack.decode(data)
         else:
-            with pytest.raises(HTTPError, match="array or a map|valid MessagePack"):
-                read_msgpack(data, 400)
+            with pytest.raises(HTTPError, match="neither text nor a number|valid MessagePack"):
+                read_msgpack(data, 400, ANYTHING)
 
 
 @pytest.mark.parametrize("piece", [b"\x01", b"\x90", b"\xc4\0", b"\x81\xa1a\xc4\0", b"\xa1a", b"\xcd\1\1"])
 def test_to_read_what_is_packed_takes_linear_time(piece: bytes) -> None:
     """No gateway is involved."""
     assert_linear(
-        lambda n: b"\xdd" + struct.pack(">I", n) + b"\xc4\0" + piece * (n - 1), lambda data: read_msgpack(data, 400)
+        lambda n: b"\xdd" + struct.pack(">I", n) + b"\xc4\0" + piece * (n - 1),
+        lambda data: read_msgpack(data, 400, ANYTHING),
     )
 
 
@@ -182,13 +190,180 @@ def test_packed_numbers_are_finite(app: App, client: Client, cell: Cell, kind: A
             b"\x91" + number,
             b"\x81\xa1a" + number,
             b"\x81" + number + b"\1",
-            b"\x92\xc4\0" + number,
+            b"\x92\xa1a" + number,
         ):
             body = b"\x82\xa4name\xa1x\xa4more" + value
             assert client.post("/", content=body, headers=MSGPACK_TYPE).status_code == 400
-    for more in (b"\xcb\x7f\xf0", 1.7976931348623157e308, 3.5):
+    for more in ("\x7f\x7f", 1.7976931348623157e308, 3.5):
         body = msgspec.msgpack.encode({"name": "x", "more": [more]})
         assert client.post("/", content=body, headers=MSGPACK_TYPE).status_code == 204
+
+
+class Node(pydantic.BaseModel):
+    c: list["Node"] = []
+    more: Any = None
+
+
+ODD: dict[str, bytes] = {
+    "an extension": b"\xd4\x05\0",
+    "a long extension": b"\xc8\0\2\5ab",
+    "bytes": b"\xc4\1\xff",
+    "a time": b"\xd6\xff\0\0\0\1",
+    "a long time": b"\xc7\x0c\xff\0\0\0\0\0\0\0\0\0\0\0\1",
+    "a key of bytes": b"\x81\xc4\1\xff\2",
+    "a key that is a time": b"\x81\xd6\xff\0\0\0\1\2",
+    "a key that is nil": b"\x81\xc0\2",
+    "a key that is true": b"\x81\xc3\2",
+}
+
+
+@pytest.mark.parametrize("kind", [AnyItem, AnyModel, Node, dict[str, Any]])
+def test_what_json_cannot_say_is_refused_where_the_type_does_not_name_it(
+    app: App, client: Client, cell: Cell, kind: Any
+) -> None:
+    def handler(body):
+        return body
+
+    handler.__annotations__.update({"body": Annotated[kind, Body()], "return": kind})
+    app.post("/")(cell.handler(handler))
+    for what, value in ODD.items():
+        for name in (b"\xa4more", b"\xa5other"):
+            body = b"\x82\xa4name\xa1x" + name + value
+            response = client.post("/", content=body, headers=MSGPACK_TYPE)
+            assert response.status_code == 400, (what, name)
+    for depth in (180, 260, 399, 500):
+        body = b"\x82\xa4name\xa1x\xa4more" + b"\x81\xa1x" * depth + b"\xc0"
+        response = client.post("/", content=body, headers=MSGPACK_TYPE)
+        is_read = depth < 200 or (depth < 400 and not issubclass(get_origin(kind) or kind, pydantic.BaseModel))
+        assert response.status_code == (200 if is_read else 400), depth
+
+
+class Named(pydantic.BaseModel):
+    id: UUID
+    blob: bytes | None = None
+    at: datetime | None = None
+
+
+class Extended(msgspec.Struct):
+    id: UUID
+    by_time: dict[datetime, bytes]
+    other: msgspec.msgpack.Ext | None = None
+
+
+def test_what_json_cannot_say_is_read_where_the_type_names_it(app: App, client: Client, cell: Cell) -> None:
+    seen: list[Any] = []
+
+    def handler(body) -> None:
+        seen.append(body)
+
+    for path, kind in (("/named", Named), ("/extended", Extended)):
+        handler.__annotations__["body"] = kind
+        app.post(path)(cell.handler(handler))
+    number, now = UUID(int=1), datetime(2000, 1, 1, tzinfo=UTC)
+    body = msgspec.msgpack.encode({"id": number.bytes, "blob": b"x", "at": now})
+    assert client.post("/named", content=body, headers=MSGPACK_TYPE).status_code == 204
+    assert seen.pop() == Named(id=number, blob=b"x", at=now)
+    body = msgspec.msgpack.encode({"id": number.bytes, "by_time": {now: b"x"}, "other": msgspec.msgpack.Ext(5, b"y")})
+    assert client.post("/extended", content=body, headers=MSGPACK_TYPE).status_code == 204
+    assert seen.pop() == Extended(number, {now: b"x"}, msgspec.msgpack.Ext(5, b"y"))
+
+
+def tree(width: int, depth: int, item: bytes = b"1") -> bytes:
+    """Nest nodes, of which the innermost has so many children that are none."""
+    return b'{"c":[' * depth + b",".join([item] * width) + b"]}" * depth
+
+
+def test_errors_of_a_type_that_holds_itself_take_memory_in_proportion_to_the_body(
+    app: App, client: Client, cell: Cell
+) -> None:
+    def handler(body) -> None: ...
+
+    handler.__annotations__["body"] = Node
+    app.post("/")(cell.handler(handler))
+    for width, depth, status in ((100, 90, 422), (7000, 90, 400)):
+        body = tree(width, depth)
+        packed = msgspec.msgpack.encode(msgspec.json.decode(body))
+        assert client.post("/", content=body, headers=JSON_TYPE).status_code == status
+        assert client.post("/", content=packed, headers=MSGPACK_TYPE).status_code == status
+
+
+def test_a_type_that_holds_itself_may_be_long_or_deep() -> None:
+    """No gateway is involved."""
+    shape = PydanticShape(Node)
+    for width, depth in ((200, 90), (10_000, 8)):
+        assert shape.read_json(tree(width, depth, b"{}"))
+
+
+def test_to_tell_what_is_wrong_in_a_type_that_holds_itself_takes_linear_time() -> None:
+    """No gateway is involved."""
+    shape = PydanticShape(Node)
+
+    def read(data: bytes) -> None:
+        with pytest.raises((Misfit, HTTPError)):
+            shape.read_json(data)
+
+    assert_linear(lambda size: tree(size, size // 100), read, size=900)  # ten times as deep, and as many of them
+
+
+class Measures(pydantic.BaseModel):
+    x: float
+    note: str = ""
+    more: dict[float, list[float]] = {}
+    most: float = math.inf
+    limit: Annotated[float, pydantic.BeforeValidator(lambda value: math.inf if value == "none" else value)] = 1
+
+
+NOT_FINITE = ("nan", "NaN", " inf ", "+Infinity", "-iNf", "1e999", "1.E+999", "1_0e9_99", "9" * 400)
+FINITE_TEXT = ("1e308", " 1.5 ", "1_0", "-0")
+
+
+def test_text_that_pydantic_reads_as_numbers_is_finite(app: App, client: Client, cell: Cell) -> None:
+    class Single(pydantic.BaseModel):
+        x: float
+
+    def query(x: Annotated[float, pydantic.Field(le=math.inf)]) -> None: ...
+
+    def several(x: Annotated[list[float], pydantic.Field(max_length=5), Query()]) -> None: ...
+
+    def model(body) -> None: ...
+
+    def form(body) -> None: ...
+
+    model.__annotations__["body"] = Annotated[Single, Query()]
+    form.__annotations__["body"] = Annotated[Measures, Form()]
+    for path, handler in (("/query", query), ("/several", several), ("/model", model)):
+        app.get(path)(cell.handler(handler))
+    app.post("/form")(cell.handler(form))
+    for texts, status in ((NOT_FINITE, 422), (FINITE_TEXT, 204)):
+        for text in texts:
+            answers = [client.get(path, params={"x": text}) for path in ("/query", "/several", "/model")]
+            answers.append(client.post("/form", data={"x": text}))
+            assert [answer.status_code for answer in answers] == [status] * 4, text
+    for answer in (client.get("/several?x=1&x=nan"), client.post("/form", data={"x": "inf"})):
+        (told,) = answer.json()["errors"]
+        assert (told["name"], told["message"]) == ("x", "Expected a finite number")
+
+
+def test_text_in_bodies_that_pydantic_reads_as_numbers_is_finite(app: App, client: Client, cell: Cell) -> None:
+    def handler(body) -> None: ...
+
+    handler.__annotations__["body"] = Measures
+    app.post("/")(cell.handler(handler))
+
+    def send(body: Any) -> list[Any]:
+        packed = client.post("/", content=msgspec.msgpack.encode(body), headers=MSGPACK_TYPE)
+        escaped = client.post("/", content=json.dumps(body).replace("n", "\\u006e"), headers=JSON_TYPE)
+        answers = [client.post("/", json=body), packed, escaped]
+        return [told for answer in answers for told in ([None] if answer.status_code == 204 else errors(answer))]
+
+    message = "Expected a finite number"
+    for text in NOT_FINITE:
+        assert send({"x": text}) == [("body", "#/x", message)] * 3, text
+        assert send({"x": 1, "more": {"2": ["1", text]}}) == [("body", "#/more/2.0/1", message)] * 3
+    assert send({"x": 1, "more": {"inf": []}}) == [("body", "#/more/inf", message)] * 3
+    for text in FINITE_TEXT:
+        assert send({"x": text, "note": "nan"}) == [None] * 3
+    assert send({"x": 1, "limit": "none", "note": "info"}) == [None] * 3
 
 
 class Numbers(pydantic.BaseModel):
@@ -283,6 +458,56 @@ def test_decimals_in_bodies_are_finite(app: App, client: Client, cell: Cell) -> 
     digits = "9" * 5000
     assert client.post("/", content=f'{{"one":{digits}}}', headers=JSON_TYPE).status_code == 204
     assert client.post("/", content=f'{{"one":{digits},"note":"nan"}}', headers=JSON_TYPE).status_code == 400
+
+
+def nested(size: int, *, depth: int = 390) -> list[Any]:
+    """Nest lists, of which the innermost holds so many empty ones, and text that looks like a number."""
+    inner: list[Any] = ["info", "nan", *([] for _ in range(size))]
+    for _ in range(depth):
+        inner = [inner]
+    return inner
+
+
+class Told(msgspec.Struct):
+    price: Decimal
+    more: Any = None
+
+
+@pytest.mark.parametrize("name", ["more", "other"])
+def test_to_look_for_decimals_takes_memory_in_proportion_to_what_is_sent_however_deep_that_is(name: str) -> None:
+    """No gateway is involved."""
+    shape = MsgspecShape(Told)
+    bodies = [msgspec.json.encode({"price": "1", name: nested(2000, depth=depth)}) for depth in (1, 390)]
+    shape.read_json(bodies[0])
+    shallow, deep = (most_memory(partial(shape.read_json, body)) for body in bodies)
+    assert deep < 2 * shallow  # it has been twenty times as much
+
+
+def most_memory(call: Callable[[], object]) -> int:
+    """Give how many bytes a call takes at most; of what Python counts, which is the same on every machine."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_to_look_for_decimals_takes_linear_time() -> None:
+    """No gateway is involved."""
+    shape = MsgspecShape(Told)
+    assert_linear(lambda n: msgspec.json.encode({"price": "1", "more": nested(n)}), shape.read_json)
+    assert_linear(lambda n: msgspec.json.encode({"price": "nan", "more": nested(n)}), partial(refused, shape.read_json))
+
+
+def test_a_decimal_is_told_by_its_place_however_deep_that_is(app: App, client: Client, cell: Cell) -> None:
+    def handler(body) -> None: ...
+
+    handler.__annotations__["body"] = dict[int, list[dict[str, Decimal]]]
+    app.post("/")(cell.handler(handler))
+    told = errors(client.post("/", json={"7": [{"a": "1"}, {"b": "1", "c": "nan"}]}))
+    assert told == [("body", "#/7/1/c", "Expected a decimal number")]
 
 
 @pytest.mark.parametrize("kind", [set[Decimal], dict[Decimal, int]])

@@ -1142,3 +1142,39 @@ def test_a_body_has_a_greatest_depth_in_every_media_type(app: App, client: Clien
             packed = b"\x81\xa1a" * (depth - 1) + (b"\x80" if inner == "{}" else b"\x90")
             assert client.post("/", content=text, headers=JSON_TYPE).status_code == status
             assert client.post("/", content=packed, headers=MSGPACK_TYPE).status_code == status
+
+
+@pytest.mark.parametrize(
+    "kind", [Decimal, int | Decimal, float | Decimal, bool | Decimal, int | float | Decimal | None]
+)
+def test_a_decimal_among_others_is_read_from_numbers_alone(app: App, client: Client, cell: Cell, kind: Any) -> None:
+    @dataclass
+    class Prices:
+        n: kind = 0  # type: ignore[valid-type]
+
+    def one(n) -> bool:
+        return n > 5
+
+    def several(n) -> bool:
+        return n[0] > 5
+
+    def form(body) -> bool:
+        return body.n > 5
+
+    one.__annotations__["n"] = kind
+    several.__annotations__["n"] = Annotated[list[kind], Query()]
+    form.__annotations__["body"] = Annotated[Prices, Form()]
+    app.get("/one")(cell.handler(one))
+    app.get("/several")(cell.handler(several))
+    app.post("/form")(cell.handler(form))
+
+    def send(text: str) -> set[tuple[int, Any]]:
+        answers = [client.get(path, params={"n": text}) for path in ("/one", "/several")]
+        answers.append(client.post("/form", data={"n": text}))
+        return {(answer.status_code, answer.json() if answer.status_code == 200 else None) for answer in answers}
+
+    for text in ("sNaN", "NaN", "-Infinity", "1_0", " 6", "\N{ARABIC-INDIC DIGIT NINE}", "x", ""):
+        assert send(text) == {(422, None)}, text
+    assert send("6") == send("6.5") == send("1e1") == {(200, True)}
+    assert send("0") == send(".5") == {(200, False)}
+    assert send("true") == {(200, False) if kind == bool | Decimal else (422, None)}

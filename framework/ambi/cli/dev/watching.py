@@ -7,6 +7,7 @@ Facts
 - Not looked into: what begins with a dot, caches, `node_modules`, virtual environments, installed packages.
 - Editors write in several steps, or write another file and rename it: a change is told when nothing has changed for a
   moment. A file that is as it was is no change, whatever the system says: macOS tells of what was long ago.
+- Of a directory that is moved the system tells by its own name, and not of the files in it: then all is looked at.
 - A system may watch so many directories and no more; then it is looked instead. Looking costs little: a tree of a
   thousand files takes some milliseconds, and where it takes longer it is looked less often.
 """
@@ -17,6 +18,7 @@ import contextlib
 import os
 import threading
 import time
+from bisect import bisect_left
 from pathlib import Path
 
 TYPE_CHECKING = False
@@ -68,8 +70,11 @@ class Watched:
 
     def changed_of(self, paths: Iterable[str]) -> list[str]:
         """Look at some files; give those that count, and are new, gone, or not what they were."""
+        paths = sorted(set(paths))
+        if self._has_directory(paths):
+            return self.changed()
         changed = list[str]()
-        for path in sorted(set(paths)):
+        for path in paths:
             stamp = _stamp(Path(path))
             if self._counts(Path(path)) and stamp != self._stamps.get(path):
                 changed.append(path)
@@ -77,6 +82,16 @@ class Watched:
                 if stamp is not None:
                     self._stamps[path] = stamp
         return changed
+
+    def _has_directory(self, paths: Iterable[str]) -> bool:
+        """Tell whether one of them is a directory, or was one with files that count."""
+        known = sorted(self._stamps)
+        for path in paths:
+            below = path + os.sep
+            first = bisect_left(known, below)
+            if Path(path).is_dir() or (first < len(known) and known[first].startswith(below)):
+                return True
+        return False
 
     def _counts(self, path: Path) -> bool:
         for folder, every in self._folders.items():

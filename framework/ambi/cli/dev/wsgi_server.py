@@ -6,8 +6,9 @@ comes, asks for a body (`Expect: 100-continue`) when it is read, and lends its s
 noticed and WebSockets work. It is no server for strangers: what they may hold is bounded by nobody.
 
 Facts
-- The socket is lent as Werkzeug lends it, under the same name and with the same ending (a ConnectionError out of the
-  call of the application): what knows how to serve WebSockets on that server can on this one.
+- The socket is lent as Werkzeug lends it, under the same name and with the same ending (a bare ConnectionError out of
+  the call of the application): what knows how to serve WebSockets on that server can on this one. Any other is a
+  failure, of a database perhaps; that the client has left is told by an exception of this file alone.
 - It is lenient to nobody: see `request_head.py`. A body whose framing is broken is the last thing on its connection,
   whatever the application says to it.
 - Each connection has a thread, a daemon: a stop waits for requests for a while, not for a client that stays.
@@ -55,6 +56,10 @@ _CHUNK = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(;[\t -~\x80-\xff]*)?")
 """A size, perhaps with extensions, which mean nothing here."""
 
 _WITHOUT_BODY = ("204", "304")
+
+
+class _ClientLeftError(ConnectionResetError):
+    """Say that the client of this server has left, or takes nothing."""
 
 
 class WSGIServer:
@@ -214,12 +219,13 @@ class _Exchange:
         connection.close_connection = not (self._head.keeps_alive and connection.wsgi.keeps_alive)
         try:
             self._answer()
-        except ConnectionError:  # the client has left, or the application lets go of the connection
-            connection.close_connection, connection.lingers = True, False
-        except Exception as exc:
-            if not is_logged(exc):
-                traceback.print_exc(file=sys.stderr)
-            self._fail()
+        except BaseException as exc:  # an exit as well, which would end the thread without a word
+            if self._is_let_go(exc):
+                connection.close_connection, connection.lingers = True, False
+            else:
+                if not is_logged(exc):
+                    traceback.print_exc(file=sys.stderr)
+                self._fail()
         if not connection.close_connection and not self.body.drain(_DRAIN_BYTES):
             connection.close_connection = True
 
@@ -235,6 +241,16 @@ class _Exchange:
             close: Callable[[], object] | None = getattr(result, "close", None)
             if close is not None:
                 close()
+
+    def _is_let_go(self, error: BaseException) -> bool:
+        """Tell whether an exception only says that the connection is over."""
+        from ...gateways.wsgi_streams import is_cut
+
+        if isinstance(error, _ClientLeftError) or is_cut(error):
+            return True
+        return type(error) is ConnectionError and any(
+            name == "upgrade" and value.lower() == "websocket" for name, value in self._head.fields
+        )
 
     def _fail(self) -> None:
         """Say that the application raised, where that can still be said; else break the connection off."""
@@ -298,10 +314,13 @@ class _Exchange:
     # --- what is sent ---
 
     def _send(self, data: bytes) -> None:
+        """Send all of it; a client may take long for that, but not be quiet for long, so it is not `sendall`."""
+        left = memoryview(data)
         try:
-            self._connection.wfile.write(data)
-        except TimeoutError as exc:
-            raise ConnectionAbortedError("the client takes nothing") from exc
+            while left:
+                left = left[self._connection.connection.send(left) :]
+        except OSError as exc:
+            raise _ClientLeftError("the client has left, or takes nothing") from exc
 
     def _has_no_body(self) -> bool:
         return bool(self._status) and (self._head.method == "HEAD" or self._status[:3] in _WITHOUT_BODY)
@@ -332,14 +351,13 @@ class _Exchange:
         """Give the head, and decide how the end of the body is told. See: RFC 9112 6.3."""
         if not self._status:
             raise RuntimeError("the application gave a body before it called start_response (PEP 3333)")
-        self._is_begun = True
         connection = self._connection
         names = {name.lower(): value for name, value in self._headers}
-        if names.get("content-length", "").isdecimal():
-            self._left = int(names["content-length"])
-        elif not self._has_no_body() and self._is_1_1:
-            self._is_chunked = True
-        elif not self._has_no_body():
+        length = names.get("content-length", "")
+        self._left = int(length) if length.isdecimal() else None
+        has_no_end = self._left is None and not self._has_no_body()
+        self._is_chunked = has_no_end and self._is_1_1
+        if has_no_end and not self._is_1_1:
             connection.close_connection = True
         if self.body.is_left_to_client or self.body.is_broken or connection.wsgi.should_exit:
             connection.close_connection = True
@@ -349,7 +367,9 @@ class _Exchange:
         if self._is_chunked:
             fields.append("Transfer-Encoding: chunked")
         fields.append(f"Connection: {'close' if connection.close_connection else 'keep-alive'}")
-        return "\r\n".join([f"HTTP/1.1 {self._status}", *fields, "\r\n"]).encode("latin-1")
+        head = "\r\n".join([f"HTTP/1.1 {self._status}", *fields, "\r\n"]).encode("latin-1")
+        self._is_begun = True  # not before: a head that cannot be made is answered with another
+        return head
 
 
 def _add_field(environ: WSGIEnvironment, name: str, value: str) -> None:
@@ -404,7 +424,10 @@ class _Body(io.RawIOBase):
         if self.is_broken:
             raise ValueError("the body of the request was broken before")
         self.is_broken = True  # until this has gone well
-        size = self._read_into(buffer)
+        try:
+            size = self._read_into(buffer)
+        except ConnectionError as exc:
+            raise _ClientLeftError(str(exc)) from exc
         self.is_broken = False
         return size
 

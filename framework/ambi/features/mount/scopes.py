@@ -63,9 +63,10 @@ def _host_scope(native: dict[str, Any]) -> dict[str, Any]:
 
 def _made_of(request: Request) -> dict[str, Any]:
     """Make what is the same for both kinds of a request that came as an environ."""
+    client = request.client
     return {
         "http_version": request.native["SERVER_PROTOCOL"].removeprefix("HTTP/"), "scheme": request.scheme,
-        "query_string": request.query_string.encode("latin-1"), "client": request.client and list(request.client),
+        "query_string": request.query_string.encode("latin-1"), "client": client and [client[0], client[1] or 0],
         "server": list(server_of(request)), "extensions": {"websocket.http.response": {}},
         "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers.items()],
     }  # fmt: skip

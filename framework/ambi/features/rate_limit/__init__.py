@@ -65,7 +65,8 @@ def rate_limit(
         by: gives the text that a request is counted for; it must not block. None is not counted.
         storage: "memory://" counts in this process; "redis://host:6379" and the other URIs of `limits`, or a storage
             object of it, count for all processes.
-        name: what is counted together, and what clients are told. Without one each route is counted for itself.
+        name: what is counted together, and what clients are told: in memory all limits of this name in one `App`, over
+            the network all that use the store. Without one each route is counted for itself.
         cost: how much of the limits a request takes, or a function that says so; 0 for nothing.
         exempt: tells of a request that it is not counted.
         strategy: "moving-window" counts exactly, and keeps the time of each request; "fixed-window" keeps one number,

@@ -7,6 +7,11 @@ Facts
   has is refused without asking.
 - The automatic answer to OPTIONS costs the client nothing: a browser sends the request before a page may ask anything.
 - A store that does not answer is left alone for a while: else each request would wait for its time-out.
+- In memory, the limits of one name count together within one application: two applications of a process, those of two
+  tests as well, have nothing to do with each other. What all are to share is in a store over the network.
+- The key of a limit without a name says where its route is mounted, and how many such limits are around it: in a store
+  that several share they would take each other's requests for their own. It says nothing of the prefix that a proxy
+  names, which may be the client's.
 """
 
 from __future__ import annotations
@@ -14,7 +19,9 @@ from __future__ import annotations
 import re
 import time
 from math import ceil
+from threading import Lock
 from typing import cast
+from weakref import WeakKeyDictionary
 
 import limits as library
 from limits.errors import ConfigurationError as StorageConfigurationError
@@ -51,6 +58,10 @@ _QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceede
 _DEMAND = Demand(statuses=(429,))
 _NAME = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
+_stores: WeakKeyDictionary[Any, dict[str, MemoryStore]] = WeakKeyDictionary()
+"""Where the limits of each application count in memory, by their names."""
+_stores_lock = Lock()
+
 
 class Limiter:
     """The limits of one layer, with the store that counts for them; arguments as for `rate_limit`."""
@@ -81,6 +92,8 @@ class Limiter:
         if not callable(cost):
             self._check_cost(cost)
         self._storage = _open(storage)
+        self._has_own_store = storage == "memory://"
+        self._is_to_join = self._has_own_store and name is not None
         self._strategy = _counting(strategy, self._storage)
         self._name_of_strategy = strategy
         self._failures: tuple[type[Exception], ...] = (StorageError, OSError, *_as_tuple(self._storage.base_exceptions))
@@ -97,6 +110,8 @@ class Limiter:
         """Be the layer where the store may be asked: anywhere, or in a thread that may wait."""
         asked = self._asks(request)
         if asked is not None:
+            if self._is_to_join:
+                self._join(request.app)
             self._admit(request, self._ask(*asked))
         yield
 
@@ -111,6 +126,14 @@ class Limiter:
             else:
                 self._admit(request, await run_io(request.app, self._ask, *asked))
         return await call_next(request)
+
+    def _join(self, app: Any) -> None:
+        """Count where the other limits of this name do, in the application whose request is the first one."""
+        with _stores_lock:
+            if self._is_to_join:
+                self._storage = _stores.setdefault(app, {}).setdefault(self._name or "", MemoryStore())
+                self._strategy = _counting(self._name_of_strategy, self._storage)
+                self._is_to_join = False
 
     # --- what to ask ---
 
@@ -127,7 +150,24 @@ class Limiter:
         for item in self._items:
             if cost > item.amount:
                 raise self._never(item, cost)
-        return self._name or as_key(_route_of(request)), as_key(client), cost
+        return self._name or as_key(self._route_of(request)), as_key(client), cost
+
+    def _route_of(self, request: Request) -> str:
+        """Name what is counted where there is no name: the route, and which of the limits around it this is."""
+        route, places = request.route, request._places
+        mount = places[-1][1].removeprefix(places[0][1]) if places else ""
+        named = f"none{mount}" if route is None else f"{route.host} {','.join(route.methods)} {mount}{route.path}"
+        place = 0 if self._has_own_store else self._place_in(request)
+        return f"{named} {place}" if place else named
+
+    def _place_in(self, request: Request) -> int:
+        """Tell how many limits without a name are further out."""
+        around: list[Any] = [request.app] if request._places is None else [place[0] for place in request._places]
+        if request.route is not None:
+            around += (*request.route.routers[1:], request.route)
+        limits = [getattr(layer.function, "__self__", None) for owner in around for layer in owner.layers]
+        unnamed = [limit for limit in limits if isinstance(limit, Limiter) and limit._name is None]
+        return unnamed.index(self) if self in unnamed else 0
 
     def _never(self, item: RateLimitItem, cost: int) -> HTTPError:
         """Make the refusal of what no time will let in; it says no time to come again."""
@@ -287,11 +327,6 @@ def _counting(strategy: str, storage: Storage) -> RateLimiter:
 
 def _as_tuple(errors: type[Exception] | tuple[type[Exception], ...]) -> tuple[type[Exception], ...]:
     return errors if isinstance(errors, tuple) else (errors,)
-
-
-def _route_of(request: Request) -> str:
-    route = request.route
-    return "none" if route is None else f"{route.host} {','.join(route.methods)} {route.path}"
 
 
 def _log(text: str) -> None:

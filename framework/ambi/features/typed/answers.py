@@ -86,7 +86,7 @@ def _plain_answer(function: Callable[..., Any], status: int) -> Answer:
     source = _Source(function)
 
     def answer(request: Request, value: Any) -> Response:
-        response = make_response(value, request.app.json, source)
+        response = make_response(value, request.app.json, source, request)
         return response if isinstance(value, (Response, tuple)) else _with_status(response, status)
 
     return answer
@@ -102,6 +102,7 @@ def _shaped_answer(function: Callable[..., Any], shape: Shape, usual: int, *, is
             return _narrowed(request, value)  # pyright: ignore[reportUnknownArgumentType]  # of whatever
         if value.__class__ is tuple and not is_content and (parts := split_answer(value)):
             value, status, headers = parts
+            status = check_status(status)
         written = write(request, shape, narrow(request, value), status)
         if headers:
             written.headers.update(headers)
@@ -109,10 +110,11 @@ def _shaped_answer(function: Callable[..., Any], shape: Shape, usual: int, *, is
 
     def _narrowed(request: Request, response: Response) -> Response:
         if not isinstance(response, JSON):
-            return make_response(response, request.app.json, source)
+            return make_response(response, request.app.json, source, request)
         made = own(response)
         made.value = shape.plain(narrow(request, made.value))
         made.encode(request.app.json)
+        made._is_encoded = True
         return made
 
     def narrow(request: Request, value: Any) -> Any:
@@ -120,6 +122,8 @@ def _shaped_answer(function: Callable[..., Any], shape: Shape, usual: int, *, is
             return shape.narrow(value, strict=request.app.debug)
         except TypeError as exc:
             kind = type(value).__name__
+            if isinstance(value, Response):
+                request.drop(value)  # pyright: ignore[reportUnknownArgumentType]  # of whatever
             raise TypeError(f"{describe(function)} returned {kind}, which is not what it says: {exc}") from exc
 
     return answer
@@ -137,9 +141,10 @@ def _stream_answer(
 
     def answer(request: Request, value: Any) -> Response:
         if isinstance(value, Response):
-            return make_response(value, (isinstance(value, make) and codec) or request.app.json, source)
+            return make_response(value, (isinstance(value, make) and codec) or request.app.json, source, request)
         response: Response = make(value)
         response.encode(codec or request.app.json)
+        response._is_encoded = True
         return _with_status(response, status)
 
     media_type = "text/event-stream" if kind == "events" else "application/jsonl"

@@ -15,13 +15,12 @@ from itertools import islice
 import msgspec
 
 from .faults import MAX_FAULTS, Fault
+from .leaves import leaves_of, path_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
-_OUTER = (dict, list, tuple, set, frozenset)
 _MARKS = re.compile("nan|inf", re.ASCII | re.IGNORECASE)
 _MARKS_IN_JSON = re.compile(rb"nan|inf|\\u", re.IGNORECASE)
 
@@ -33,13 +32,13 @@ def may_be_infinite(data: bytes) -> bool:
 
 def find_infinite(sent: Any, value: Any) -> list[Fault]:
     """Tell of the decimal numbers in a value that are not finite, and were sent as plain data."""
-    texts = {leaf for _, _, leaf in _leaves(sent) if leaf.__class__ is str and _MARKS.search(leaf)}
+    texts = {leaf for _, _, leaf in leaves_of(sent) if leaf.__class__ is str and _MARKS.search(leaf)}
     infinite = {str(number) for text in texts if (number := _infinite(text)) is not None}
     if not infinite:
         return []
-    read = _leaves(msgspec.to_builtins(value, builtin_types=(Decimal,)))
-    places = ((*path, step) for path, step, leaf in read if leaf.__class__ is Decimal and str(leaf) in infinite)
-    return [Fault(path[1:], "Expected a decimal number") for path in islice(places, MAX_FAULTS)]
+    read = leaves_of(msgspec.to_builtins(value, builtin_types=(Decimal,)))
+    places = (path_of(*place) for *place, leaf in read if leaf.__class__ is Decimal and str(leaf) in infinite)
+    return [Fault(path, "Expected a decimal number") for path in islice(places, MAX_FAULTS)]
 
 
 def _infinite(text: str) -> Decimal | None:
@@ -48,18 +47,3 @@ def _infinite(text: str) -> Decimal | None:
     except InvalidOperation:
         return None
     return None if number.is_finite() else number
-
-
-def _leaves(value: Any) -> Iterator[tuple[tuple[str | int, ...], str | int, Any]]:
-    """Give all that holds nothing more, keys included: where that is which holds it, the step to it, and it."""
-    outer: list[tuple[tuple[str | int, ...], Any]] = [((), [value])]
-    for path, one in outer:  # which grows meanwhile
-        parts: Any = enumerate(one)
-        if one.__class__ is dict:
-            yield from ((path, str(key), key) for key in one)
-            parts = ((str(key), inner) for key, inner in one.items())
-        for step, inner in parts:
-            if inner.__class__ in _OUTER:
-                outer.append(((*path, step), inner))
-            else:
-                yield path, step, inner

@@ -65,7 +65,7 @@ def body_reader(shape: Shape, lists: frozenset[str], *, is_form: bool) -> Callab
             request.check_parsed_size()
         max_depth = limits.max_json_depth
         if not is_json:
-            return shape.read_data(read_msgpack(body, max_depth))
+            return shape.read_data(read_msgpack(body, max_depth, shape.packed))
         if body[max_depth + max_depth :]:  # a level takes two bytes at least; a slice asks for that without a call
             check_depth(body, max_depth)
         return shape.read_json(body)

@@ -8,11 +8,13 @@ Facts
   so that no field of those slips through.
 - Text "null" reads as None where None may be, a number as a time since 1970; "nan" and "inf" as numbers, which JSON
   has not, and for `Decimal` also "1_0" and " 1".
+- A field of a dataclass that is left out stays unset where its class has the default, and what is unset is not written.
 - Some messages repeat what was sent: of enums, tags, and fields that are unknown.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -20,6 +22,7 @@ from itertools import chain, islice
 from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints, is_typeddict
+from uuid import UUID
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -27,18 +30,26 @@ import msgspec
 from ...core.errors import HTTPError
 from .decimals import find_infinite, may_be_infinite
 from .faults import MAX_FAULTS, Fault, Misfit
-from .shapes import Field, WholeNumbers, too_deep, walk, without_none
+from .shapes import Field, Packed, WholeNumbers, too_deep, walk, without_none
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     Check = Callable[[list[Any]], bool]
+    Unset = tuple[tuple[tuple[str, Any], ...], tuple[str, ...]]
 
 _MOST_PLACES = 5000
 """How many are looked at for faults; some ten milliseconds."""
+_PACKED: dict[str, set[type]] = {
+    "bytes": {bytes, bytearray, memoryview, UUID},
+    "times": {datetime},
+    "extensions": {msgspec.msgpack.Ext},
+}
+"""Which classes are read from what MessagePack alone can say."""
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)  # one way to read each: linear time
 _NO_NUMBER = re.compile(r"[+-]?(nan|inf|infinity)", re.ASCII | re.IGNORECASE)
+_MANY = (list, tuple, set, frozenset)
 _REPEATED = re.compile(r"(Invalid (?:enum )?value) .*", re.DOTALL)
 _UNKNOWN = re.compile(r"(Object contains unknown field) `(.*)`", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d{1,18}|\.\.\.)\]")
@@ -61,13 +72,16 @@ class MsgspecShape:
         self._decoder = msgspec.json.Decoder(annotation)
         self._encode = msgspec.json.Encoder().encode
         self._is_text = annotation is str
-        self._has_decimals = _names(Decimal, annotation)
+        named = _named(annotation)
+        self._has_decimals = Decimal in named
+        self.packed = Packed(frozenset(kind for kind, classes in _PACKED.items() if named & classes))
         self._without_none = without_none(annotation)
         self._trap = trap_of(self._without_none)
         self._traps = {field.name: trap for field in self.fields() or () if (trap := trap_of(field.annotation))}
         self._is_kept = not all(map(is_typeddict, _classes_in(annotation, set())))  # by `convert`, as it is
         self._check = _check_of(annotation, {}) if self._is_kept else None
         is_flat = self._check is not None and _is_flat(annotation)
+        self._unset = _unset_in(annotation)
         self._flat = annotation if is_flat else _Nothing  # a value of just this class has nothing to hide
 
     # --- in ---
@@ -120,6 +134,8 @@ class MsgspecShape:
             raise Misfit([_no_member(exc, ())]) from None
         if self._has_decimals and may_be_infinite(data):
             _refuse_infinite(_plain(data, float), value)
+        if self._unset:
+            _set_all(value, self._unset)
         return value
 
     def _read_json_again(self, data: bytes, failure: Exception) -> Any:
@@ -141,6 +157,8 @@ class MsgspecShape:
             raise too_deep() from None
         if self._has_decimals:
             _refuse_infinite(data, value)
+        if self._unset:
+            _set_all(value, self._unset)
         return value
 
     def _faults(self, data: Any, failure: Exception, *, lax: bool) -> list[Fault]:
@@ -168,6 +186,8 @@ class MsgspecShape:
                 value = msgspec.convert(msgspec.to_builtins(value, str_keys=True), self.annotation, str_keys=True)
         except msgspec.ValidationError as exc:
             raise TypeError(str(exc)) from exc
+        if self._unset:
+            _set_all(value, self._unset)
         return value
 
     def _is_narrow(self, value: Any) -> bool:
@@ -203,10 +223,11 @@ def _refuse_infinite(sent: Any, value: Any) -> None:
         raise Misfit(faults)
 
 
-def _names(kind: type, annotation: Any) -> bool:
-    """Tell whether a type is made of this class, or a field of its classes is."""
+def _named(annotation: Any) -> set[type]:
+    """Give the classes that a type is made of, and the fields of those."""
     fields = (field for each in _classes_in(annotation, set()) for field in fields_of(each) or ())
-    return any(part is kind for part in chain(walk(annotation), *(walk(field.annotation) for field in fields)))
+    parts = chain(walk(annotation), *(walk(field.annotation) for field in fields))
+    return {part for part in parts if isinstance(part, type)}
 
 
 def fields_of(kind: Any) -> list[Field] | None:
@@ -245,7 +266,8 @@ def trap_of(annotation: Any) -> Callable[[str], str] | None:
     """
     kinds = {part for part in walk(annotation) if isinstance(part, type)}
     takes_null = NoneType in kinds and str not in kinds
-    is_decimal = Decimal in kinds and not kinds & {str, int, float}
+    is_decimal = Decimal in kinds and str not in kinds
+    words = ("true", "false") if bool in kinds else ()
     is_float = float in kinds and str not in kinds
     is_time = kinds & {datetime, timedelta} and not kinds & {str, int, float, Decimal}
     if not (takes_null or is_decimal or is_float or is_time):
@@ -254,7 +276,7 @@ def trap_of(annotation: Any) -> Callable[[str], str] | None:
     def trap(text: str) -> str:
         if takes_null and text.lower() == "null":
             return "Expected a value, got text that says null"
-        if is_decimal and not _NUMBER.fullmatch(text):
+        if is_decimal and not _NUMBER.fullmatch(text) and text.lower() not in words:
             return "Expected a decimal number"
         if is_float and _NO_NUMBER.fullmatch(text):
             return "Expected a finite number"
@@ -274,6 +296,41 @@ def _classes_in(annotation: Any, seen: set[Any]) -> Iterator[Any]:
         yield kind
         for field in fields:
             yield from _classes_in(field.annotation, seen)
+
+
+def _unset_in(annotation: Any) -> dict[type, Unset]:
+    """Give for each class what msgspec may leave unset, and the fields with more classes; nothing where all is set."""
+    found: dict[type, Unset] = {}
+    for kind in _classes_in(annotation, set()):
+        if not is_typeddict(kind):
+            hints = get_type_hints(kind, include_extras=True)
+            inner = tuple(name for name, hint in hints.items() if not _names_no_class(hint))
+            found[kind] = (tuple(_defaults_of_class(kind)), inner)
+    return found if any(defaults for defaults, _ in found.values()) else {}
+
+
+def _defaults_of_class(kind: Any) -> Iterator[tuple[str, Any]]:
+    """Give the defaults that a dataclass has as attributes; one with slots has none."""
+    for field in dataclasses.fields(kind) if dataclasses.is_dataclass(kind) else ():
+        default = field.default
+        if field.init and default is not dataclasses.MISSING and getattr(kind, field.name, None) is default:
+            yield field.name, default
+
+
+def _set_all(value: Any, unset: dict[type, Unset]) -> None:
+    """Set what was left out of a value, and of all that is in it; after all checks, for those are of what was sent."""
+    found = [value]
+    for one in found:  # which grows meanwhile
+        kind = one.__class__
+        if kind in unset:
+            defaults, inner = unset[kind]
+            for name, default in defaults:
+                one.__dict__.setdefault(name, default)
+            found += [getattr(one, name, None) for name in inner]
+        elif kind is dict:
+            found += one.values()
+        elif kind in _MANY:
+            found += one
 
 
 def _refuse_unknown(annotation: Any, seen: set[Any]) -> None:

@@ -1,26 +1,44 @@
 """Types that pydantic knows: its models and dataclasses, and what its `Field` or `annotated_types` constrain.
 
 Facts
+- It makes an error of each value that does not fit, with the whole path to it, before anybody can say that those are
+  enough: of a type that holds itself that takes memory as its depth times the number of values. So that is bounded.
 - It reads NaN and the infinities in JSON, which are no JSON, and as infinities the numbers that are larger than floats
-  are, be they written as integers. Only what may have some is read twice: that takes longer than all the rest.
+  are, be they written as integers; and all of those in text, of queries and forms too. Only what may have some is read
+  twice: that takes longer than all the rest.
 """
 
 from __future__ import annotations
 
 import json
-from math import isinf
-from typing import Any, get_args
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from itertools import islice
+from typing import Any, cast, get_args
 
 from pydantic import BaseModel, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
 from ...core.errors import HTTPError
+from ...core.json import check_depth
 from .faults import MAX_FAULTS, Fault, Misfit
-from .shapes import Field, WholeNumbers, too_deep
+from .leaves import leaves_of, path_of
+from .shapes import Field, Packed, WholeNumbers, most_steps, too_deep
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_MAX_DEPTH = 200
+"""Of JSON, for pydantic; what is deeper than 250 it does not write."""
+_NEVER_MANY = most_steps(0) // _MAX_DEPTH
+"""So many bytes have no more values than may be as deep as any."""
+_PACKED = {"bytes": {"bytes", "uuid"}, "times": {"datetime", "date"}}
+"""By which types of a schema a kind is named."""
 _ZEROS = bytes.maketrans(b"123456789E", b"000000000e")
 _MANY_DIGITS = b"0" * 200
 _MOST_DIGITS = 308
-_OUTER = (dict, list, tuple, set, frozenset)
+_MARKS_IN_TEXT = re.compile(rb"nan|inf|\\u", re.IGNORECASE)
 
 
 class PydanticShape:
@@ -37,6 +55,26 @@ class PydanticShape:
         except (PydanticSchemaGenerationError, PydanticUserError) as exc:
             raise TypeError(str(exc)) from exc
 
+    @property
+    def packed(self) -> Packed:
+        """What MessagePack may hold for it: no deeper than JSON may be, for pydantic writes what is little deeper."""
+        named = self._schema_types
+        kinds = frozenset(kind for kind, types in _PACKED.items() if named & types)
+        return Packed(kinds, _MAX_DEPTH, self._holds_itself)
+
+    @cached_property
+    def _schema_types(self) -> set[str]:
+        return set(_types_in(self.adapter.core_schema))
+
+    @cached_property
+    def _holds_itself(self) -> bool:
+        """A path into it may be as long as the body is deep."""
+        return "definition-ref" in self._schema_types
+
+    @cached_property
+    def _holds_floats(self) -> bool:
+        return "float" in self._schema_types
+
     # --- in ---
 
     def read_text(self, text: str | list[str], /) -> Any:
@@ -46,22 +84,34 @@ class PydanticShape:
     def read_data(self, data: Any, /, *, lax: bool = False) -> Any:
         """Read a value from plain data; pydantic itself is as lax as the model says."""
         try:
-            return self.adapter.validate_python(data)
+            value = self.adapter.validate_python(data)
         except ValidationError as exc:
             raise _misfit(exc) from None
+        if self._holds_floats and _has_infinite_text(data):
+            self._refuse_infinite(value)
+        return value
 
     def read_json(self, data: bytes, /) -> Any:
         """Read a value from JSON."""
-        if _may_be_infinite(data):
+        if data[_NEVER_MANY:] and self._holds_itself:
+            _check_steps(data)
+        if _may_be_infinite(data) or (self._holds_floats and _MARKS_IN_TEXT.search(data)):
             return self._read_finite(data)
         return self._read_json(data)
 
     def _read_finite(self, data: bytes) -> Any:
-        has_large_integers = _check_finite(data)
+        may_be_infinite = _check_finite(data)
         value = self._read_json(data)
-        if has_large_integers and _has_infinite(self.adapter.dump_python(value, exclude_unset=True, warnings=False)):
-            raise _no_json()
+        if may_be_infinite:
+            self._refuse_infinite(value)
         return value
+
+    def _refuse_infinite(self, value: Any) -> None:
+        """Refuse what was read of something that was sent; a default of infinity is nobody's fault."""
+        plain = self.adapter.dump_python(value, exclude_unset=True, by_alias=True, warnings=False)
+        places = (place for *place, leaf in leaves_of(plain) if leaf.__class__ is float and leaf - leaf != 0)
+        if faults := [Fault(path_of(*place), "Expected a finite number") for place in islice(places, MAX_FAULTS)]:
+            raise Misfit(faults)
 
     def _read_json(self, data: bytes) -> Any:
         try:
@@ -112,14 +162,38 @@ class PydanticShape:
         return None
 
 
+def _types_in(schema: object) -> Iterator[str]:
+    """Give the types of a schema of pydantic's core, and of all that is in it."""
+    parts: Iterable[object] = ()
+    if isinstance(schema, Mapping):
+        mapping = cast("Mapping[str, object]", schema)
+        parts = mapping.values()
+        if isinstance(named := mapping.get("type"), str):
+            yield named
+    elif isinstance(schema, (list, tuple)):
+        parts = cast("list[object]", schema)
+    for part in parts:
+        yield from _types_in(part)
+
+
+def _check_steps(data: bytes) -> None:
+    """Refuse JSON in which all values together may be too many steps away: each has a step for each level at most."""
+    filled = data.count(b"[") - data.count(b"[]") + data.count(b"{") - data.count(b"{}")
+    values = data.count(b",") + filled
+    max_depth = most_steps(len(data)) // max(values, 1)
+    if max_depth < _MAX_DEPTH:
+        check_depth(data, max_depth)
+
+
 def _may_be_infinite(data: bytes) -> bool:
     """Tell whether there may be numbers beyond all floats: less than 200 digits with two of an exponent are none."""
-    zeros = data.translate(_ZEROS, b"+")
-    return b"NaN" in data or b"Infinity" in data or b"0e000" in zeros or _MANY_DIGITS in zeros
+    zeros = data.translate(_ZEROS, b"+_")
+    is_large = b"0e000" in zeros or b"0.e000" in zeros or _MANY_DIGITS in zeros
+    return is_large or b"NaN" in data or b"Infinity" in data
 
 
 def _check_finite(data: bytes) -> bool:
-    """Refuse what is not finite, and tell whether there are integers that as floats would not be."""
+    """Refuse what is not finite, and tell whether there are integers, or is text, that as floats would not be."""
     large: list[str] = []
 
     def read_integer(text: str) -> int:
@@ -127,23 +201,26 @@ def _check_finite(data: bytes) -> bool:
             large.append(text)
         return 0
 
+    read_float = WholeNumbers().read
     try:
-        json.loads(data, parse_float=WholeNumbers().read, parse_int=read_integer, parse_constant=_refuse_constant)
+        plain = json.loads(data, parse_float=read_float, parse_int=read_integer, parse_constant=_refuse_constant)
     except ValueError:
         raise _no_json() from None
     except RecursionError:
         raise too_deep() from None
-    return bool(large)
+    return bool(large) or _has_infinite_text(plain)
 
 
-def _has_infinite(plain: Any) -> bool:
-    level: list[Any] = [plain]
-    while level:
-        if any(part.__class__ is float and isinf(part) for part in level):
-            return True
-        inside = (outer.values() if outer.__class__ is dict else outer for outer in level if outer.__class__ in _OUTER)
-        level = [part for parts in inside for part in parts]
-    return False
+def _has_infinite_text(plain: Any) -> bool:
+    return any(leaf.__class__ is str and _is_infinite(leaf) for _, _, leaf in leaves_of(plain))
+
+
+def _is_infinite(text: str) -> bool:
+    try:
+        number = float(text)
+    except ValueError:
+        return False
+    return number - number != 0
 
 
 def _refuse_constant(name: str) -> Any:

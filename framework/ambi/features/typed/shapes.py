@@ -35,10 +35,38 @@ class Field(NamedTuple):
     required: bool
 
 
+class Packed(NamedTuple):
+    """What MessagePack may hold for a type.
+
+    Attributes:
+        kinds: which of "bytes", "times" and "extensions" the type names. JSON has none of those.
+        max_depth: arrays and maps inside of each other.
+        holds_itself: a path into it may be as long as the body is deep, and each fault is made with its path.
+    """
+
+    kinds: frozenset[str]
+    max_depth: int = sys.maxsize
+    holds_itself: bool = False
+
+
+def most_steps(size: int) -> int:
+    """Give how many steps the paths to all values may have together in a body of so many bytes, where that counts.
+
+    With an error for each value pydantic takes some 64 bytes for each step: 32 MiB, or as much by the byte as for the
+    errors of a long list that is not nested.
+    """
+    return max(500_000, 4 * size)
+
+
 class Shape(Protocol):
     """A type, and what can be done with its values. Every reader raises `Misfit` for what is not of the type."""
 
     annotation: Any
+
+    @property
+    def packed(self) -> Packed:
+        """What MessagePack may hold for it."""
+        ...
 
     def read_text(self, text: str | list[str], /) -> Any:
         """Read a value from text, as it stands in a query, a header field, a cookie or a form; a list from several."""
