@@ -219,6 +219,34 @@ def test_a_forked_child_does_not_stop_what_its_parent_started() -> None:
     assert lines == ["up", "child gone", "down ambi-loop"]
 
 
+@pytest.mark.parametrize("colour", ["def", "async def"])
+def test_what_a_parent_started_stays_suspended_in_a_child(colour: str) -> None:
+    """A generator that is dropped is closed: a pool of processes in a handler would end its parent's connections."""
+    lines = run(f"""
+        import gc
+
+        {colour} lifespan():
+            try:
+                yield
+            finally:
+                say("down", os.getpid() == parent)
+
+        parent = os.getpid()
+        app = App(lifespan=lifespan)
+        app.get("/")(lambda: "ok")
+        for _ in range(2):
+            say(ask(app))
+            child = os.fork()
+            if child == 0:
+                gc.collect()
+                say(ask(app))
+                app.lifespans.stop_in_process()
+                os._exit(0)
+            os.waitpid(child, 0)
+    """)
+    assert lines == ["ok", "ok", "down False"] * 2 + ["down True"]
+
+
 def test_a_child_of_multiprocessing_stops_what_it_started() -> None:
     """It leaves through os._exit, where no atexit runs (granian's workers)."""
     lines = run("""

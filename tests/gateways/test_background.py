@@ -1,11 +1,14 @@
 """Work in the background: supervised, beside the requests, and waited for by a stop; in every cell."""
 
+import asyncio
 import contextlib
 import contextvars
+import gc
 import logging
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +19,7 @@ from ambi import App, Limits, Request, Stream
 from ambi.bridge import background, interrupting
 from ambi.bridge.leaving import current_leaving
 from ambi.testing import Client
+from tests.calls import call_asgi
 from tests.cells import CELLS, Cell
 from tests.conftest import MakeClient
 
@@ -101,6 +105,60 @@ def test_a_failure_is_logged_once_and_names_the_function(
     wait_for(lambda: "of the background" in caplog.text)
     (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert "spawned" in record.getMessage()
+
+
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.backend != "trio"], indirect=True, ids=str)
+def test_one_that_awaits_what_was_cancelled_has_failed(
+    app: App, client: Client, cell: Cell, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody has cancelled the work itself, so somebody has to be told. Trio has no such cancellation."""
+
+    async def poll() -> None:
+        waiting = asyncio.ensure_future(asyncio.sleep(9))
+        waiting.cancel()
+        await waiting
+
+    @app.get("/")
+    @cell.handler
+    def handler() -> str:
+        app.spawn(poll)
+        return "spawned"
+
+    client.get("/")
+    wait_for(lambda: "poll failed" in caplog.text)
+
+
+def test_what_has_not_begun_when_its_loop_ends_is_not_kept() -> None:
+    """A host may have a loop for each request; asyncio cancels what it has then before its first step. Trio does not."""
+    app, held = App(), []
+
+    @app.get("/")
+    async def handler(request: Request) -> str:
+        held.append(weakref.ref(request))
+        app.spawn(anyio.sleep, 0)
+        request.after(anyio.sleep, 0)
+        return "ok"
+
+    for _ in range(3):
+        assert asyncio.run(call_asgi(app, "/"))[2] == b"ok"
+    gc.collect()
+    assert (background._jobs, [request() for request in held]) == (set(), [None] * 3)
+
+
+def test_where_no_thread_can_be_started_no_place_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """WSGI alone: under ASGI the limiter takes it back."""
+    app, events = App(limits=Limits(threads=1)), []
+
+    def take_none() -> Any:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(background, "take_worker", take_none)
+        with pytest.raises(RuntimeError, match="can't start"):
+            app.spawn(events.append, "first")
+    app.spawn(events.append, "second")
+    wait_for(lambda: events == ["second"])
+    wait_for(lambda: not background._jobs)
 
 
 def test_a_stop_waits_for_what_runs(make_client: MakeClient, cell: Cell) -> None:

@@ -293,3 +293,19 @@ def test_a_refusal_does_not_ask_for_the_body(app: App, cell: Cell) -> None:
 
     visit.run(headers=EXPECTING)
     assert (visit.sent[0]["status"], visit.most) == (403, 0)
+
+
+@ASYNC
+@pytest.mark.parametrize("turns", [1, 2, 5])
+def test_what_a_handler_left_unread_is_taken_in_by_turns(app: App, cell: Cell, turns: int) -> None:
+    """Who waits for the leaving may begin to receive when the handler has answered already."""
+    visit = Visit(app, cell, [b"ab", b"cd"])
+
+    @app.post("/", cancel_on_disconnect=True)
+    async def handler(stream: BodyStream) -> str:
+        for _ in range(turns):
+            await anyio.sleep(0)
+        return "not read"
+
+    visit.run(headers=[(b"content-length", b"4")])
+    assert [message.get("body") for message in visit.sent] == [None, b"not read"]

@@ -5,6 +5,7 @@ import contextlib
 import contextvars
 import copy
 import dataclasses
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,8 +15,9 @@ import anyio
 import pytest
 
 from ambi import App, ConfigurationError, Request
+from ambi.bridge import to_thread
 from ambi.testing import Client
-from tests.calls import call_asgi
+from tests.calls import call_asgi, call_wsgi
 from tests.cells import CELLS, Cell
 from tests.children import run_python
 from tests.conftest import MakeClient
@@ -546,6 +548,33 @@ def test_a_start_up_that_fails_is_a_500_and_tried_again(
     stop(app, cell)
 
 
+@pytest.mark.parametrize(
+    "cell", [cell for cell in CELLS if cell.is_async and cell.backend != "trio"], indirect=True, ids=str
+)
+def test_a_start_up_that_awaits_what_was_cancelled_has_failed(
+    make_client: MakeClient, cell: Cell, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody has cancelled the start-up itself. Trio has no cancellation that is anybody else's."""
+    starts: list[str] = []
+
+    async def life() -> Any:
+        starts.append("begins")
+        connecting = asyncio.ensure_future(asyncio.sleep(9))
+        if len(starts) == 1:
+            connecting.cancel()
+            await connecting
+        assert len(starts) == 2
+        connecting.cancel()
+        yield
+
+    app = App(lifespan=life)
+    app.get("/")(cell.handler(lambda: "ok"))
+    client = make_client(app, lifespan=False)
+    assert [client.get("/").status_code for _ in range(2)] == [500, 200]
+    assert "the start-up has awaited something that was cancelled" in caplog.text
+    stop(app, cell)
+
+
 def test_what_was_half_started_is_never_kept(make_client: MakeClient, cell: Cell) -> None:
     events: list[str] = []
     attempts = iter([fail, lambda: None])
@@ -556,6 +585,55 @@ def test_what_was_half_started_is_never_kept(make_client: MakeClient, cell: Cell
     assert [client.get("/").status_code for _ in range(2)] == [500, 200]
     assert events == ["outer up", "outer down", "outer up", "inner up"]
     stop(outer, cell)
+
+
+@pytest.mark.parametrize("sends", [False, True], ids=["no events", "events"])
+def test_a_start_up_may_ask_its_own_application(cell: Cell, sends: bool) -> None:
+    """To fill its caches, say. What it yields is there between start-up and shutdown."""
+    answers: list[bytes] = []
+
+    def ask() -> None:
+        if cell.gateway == "wsgi":
+            answers.append(call_wsgi(app, "/")[2])
+        elif cell.backend == "trio":
+            answers.append(anyio.run(call_asgi, app, backend="trio")[2])
+        else:
+            answers.append(
+                asyncio.run(call_asgi(app))[2]
+            )  # the loop that waits is AnyIO's, which takes it for this one
+
+    def sync() -> Iterator[Any]:
+        ask()
+        yield {"name": "pool"}
+        ask()
+
+    async def asynchronous() -> Any:
+        for _ in range(2):
+            if cell.gateway == "wsgi":
+                asking = threading.Thread(target=contextvars.copy_context().run, args=(ask,), daemon=True)
+                asking.start()
+                while asking.is_alive():
+                    await anyio.sleep(0.001)
+            else:
+                answers.append((await call_asgi(app))[2])
+            if len(answers) == 1:
+                yield {"name": "pool"}
+
+    app = App(lifespan=cell.pick(sync, asynchronous))
+    app.get("/")(cell.handler(lambda request: str(dict(request.state))))
+
+    def run() -> None:
+        if cell.gateway == "wsgi" and not sends:
+            ask()
+            stop(app, cell)
+            return
+        with client_of(app if sends else NoLifespan(app), cell) as client:
+            answers.append(client.get("/").content)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(5)
+    assert answers == [b"{}", b"{'name': 'pool'}", b"{}"]
 
 
 def test_many_first_requests_start_it_exactly_once(make_client: MakeClient, cell: Cell) -> None:
@@ -571,6 +649,71 @@ def test_many_first_requests_start_it_exactly_once(make_client: MakeClient, cell
     assert [response.text for response in in_threads(8, lambda _: client.get("/"))] == ["app up"] * 8
     assert events == ["app up"]
     stop(app, cell)
+
+
+@pytest.mark.parametrize("asgi", ASGI_CELLS, ids=str)
+def test_a_start_up_that_is_cancelled_is_undone_to_its_end(asgi: Cell) -> None:
+    """As a server may that waits for so long at most. WSGI cancels nothing."""
+    events: list[str] = []
+
+    async def never() -> Any:
+        await anyio.sleep_forever()
+        yield
+
+    app = App(lifespan=lifespan(asgi, events))
+    app.mount("/inner", App(lifespan=never))
+
+    async def receive() -> Any:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Any) -> None:
+        pytest.fail(f"it says {message}")
+
+    async def main() -> None:
+        with anyio.move_on_after(0.02):
+            await app({"type": "lifespan", "asgi": {"version": "3.0"}}, receive, send)
+
+    anyio.run(main, backend=asgi.backend)
+    assert events == ["app up", "app down"]
+
+
+class TooLate(BaseException):
+    pass
+
+
+def test_a_start_up_on_the_loop_thread_that_is_interrupted_is_undone() -> None:
+    """A time limit around the application, as gevent's, or Ctrl+C. WSGI alone: the request waits in its own thread."""
+    events: list[str] = []
+    main = threading.main_thread().ident
+    assert main is not None
+
+    async def life() -> Any:
+        events.append("begins")
+        try:
+            await asyncio.sleep(0.02)
+            if len(events) == 1:
+                signal.pthread_kill(main, signal.SIGUSR1)
+                await asyncio.sleep(0.1)
+            events.append("up")
+            yield
+        finally:
+            events.append("down")
+
+    def interrupt(*args: object) -> None:
+        raise TooLate
+
+    app = App(lifespan=life)
+    app.get("/")(lambda: "ok")
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        with pytest.raises(TooLate):
+            call_wsgi(app, "/")
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert call_wsgi(app, "/")[2] == b"ok"
+    assert app.lifespans is not None
+    app.lifespans.stop_in_process()
+    assert sorted(events) == ["begins", "begins", "down", "down", "up"]
 
 
 @pytest.mark.parametrize("asgi", ASGI_CELLS, ids=str)
@@ -671,6 +814,61 @@ def test_a_start_up_that_fails_fails_for_all_loops_that_wait_for_it(
 
     assert in_threads(2, run) == [500, 500]
     assert caplog.text.count("NoDatabase: the database is down") == 2
+
+
+@pytest.mark.parametrize("asgi", [cell for cell in ASGI_CELLS if cell.backend == "asyncio"], ids=str)
+def test_a_loop_that_is_closed_while_it_starts_leaves_it_to_the_next(asgi: Cell) -> None:
+    """With the task in it, as a program may that has a loop of its own; trio ends all tasks first."""
+    starts: list[str] = []
+    second_waits, first_ended = threading.Event(), threading.Event()
+
+    def sync() -> Iterator[dict[str, str]]:
+        starts.append("up")
+        if starts == ["up"]:
+            first_ended.wait(5)
+        yield {"name": "pool"}
+
+    async def asynchronous() -> Any:
+        starts.append("up")
+        if starts == ["up"]:
+            await anyio.sleep_forever()
+        yield {"name": "pool"}
+
+    app = App(lifespan=asgi.pick(sync, asynchronous))
+    app.get("/")(asgi.handler(lambda request: request.state.name))
+
+    async def ask() -> bytes:
+        with anyio.fail_after(5):
+            return (await call_asgi(app, "/"))[2]
+
+    loop = asyncio.new_event_loop()
+
+    def run(number: int) -> bytes:
+        if number == 0:
+            with pytest.raises(TimeoutError):
+                loop.run_until_complete(asyncio.wait_for(ask(), 0.05))
+            while not starts:
+                loop.run_until_complete(asyncio.sleep(0.001))
+            second_waits.wait(5)
+            loop.close()
+            first_ended.set()
+            return b"closed"
+        while not starts:
+            time.sleep(0.001)
+        threading.Timer(0.05, second_waits.set).start()
+        return asyncio.run(ask())
+
+    assert in_threads(2, run) == [b"closed", b"pool"]
+    assert starts == ["up", "up"]
+    forget_tasks_of(loop)
+
+
+def forget_tasks_of(loop: asyncio.AbstractEventLoop) -> None:
+    """Let the tasks go that were left in a closed loop."""
+    for task in [task for task in to_thread._tasks if task.get_loop() is loop]:
+        task._log_destroy_pending = False
+        task.get_coro().close()
+        to_thread._tasks.discard(task)
 
 
 # --- where it lives ---

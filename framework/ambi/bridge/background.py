@@ -153,13 +153,19 @@ def run_beside(app: Application, name: str, work: Work) -> Job:
 def _begin_on_loop(job: Job, loop: object, work: Work) -> None:
     from .to_thread import start_task
 
-    start_task(loop, _live, job, work)
+    task = start_task(loop, _live, job, work)
+    if task is not None:
+        task.add_done_callback(partial(_forget, job))  # a loop that ends may cancel it before its first step
+
+
+def _forget(job: Job, task: object) -> None:
+    _jobs.discard(job)
 
 
 async def _live(job: Job, work: Work) -> None:
     from anyio.lowlevel import current_token
 
-    from .interrupting import Grace
+    from .interrupting import Grace, is_foreign
     from .to_thread import is_left_behind, soon_of
 
     is_left_behind.set(lambda: job.is_left)
@@ -168,7 +174,9 @@ async def _live(job: Job, work: Work) -> None:
         with grace:
             job.may_be_cancelled(partial(soon_of(current_token().native_token), grace.ends_in, 0))
             await work()
-    except Exception as exc:
+    except BaseException as exc:
+        if not (isinstance(exc, Exception) or is_foreign(exc)):
+            raise
         log_failure(f"{job.name} failed", exc)
     finally:
         _jobs.discard(job)
@@ -211,7 +219,13 @@ class _Threads:
                 self._waiting.append((job, work))
                 return
             self._busy += 1
-        worker = take_worker()
+        try:
+            worker = take_worker()
+        except BaseException:  # there are too many threads already
+            with self._lock:
+                self._busy -= 1
+            _jobs.discard(job)
+            raise
         worker.submit(self._work, worker, job, work)
 
     def _work(self, worker: Any, job: Job, work: Callable[[], object]) -> None:

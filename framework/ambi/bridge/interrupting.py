@@ -28,6 +28,14 @@ class Interrupted(Exception):
     """What was awaited came to no end: the client left, or the server stops."""
 
 
+def is_foreign(error: BaseException) -> bool:
+    """Tell whether it is a cancellation, on asyncio, of something that was awaited: nobody has cancelled this task."""
+    if not isinstance(error, asyncio.CancelledError):
+        return False
+    task = asyncio.current_task()
+    return task is not None and not task.cancelling()
+
+
 def within(awaitable: Awaitable[Any], timeout_s: float, error: type[Exception] = TimeoutError) -> Awaitable[Any]:
     """Give what awaits something for so long at most; await that at once.
 

@@ -9,8 +9,12 @@ Facts
   lives on the loop thread, so what it makes is shared by all requests; it stops when the process ends.
 - An async generator is entered and left in one task, as cancel scopes and task groups ask; a `def` one in one
   `contextvars.Context`, as tokens ask.
-- A loop that ends cancels what still runs on it. A shutdown that this begins may await all the same, for a while.
-- A start-up that fails is undone as far as it went; the next request tries again.
+- A loop that ends cancels what still runs on it. A shutdown that this begins may await all the same, for a while; so
+  may what undoes a start-up that is cancelled.
+- A start-up that fails is undone as far as it went; the next request tries again. So it does where a loop was closed
+  in the middle of one, which nothing can undo any more.
+- Code of a lifespan may send its own application a request: that is served with what there is, and waits for nothing.
+- In a process that is forked from this one nothing is started. What is, is not its to stop.
 - One that fails, at its start or its stop, is nothing to the others: each goes on behind its yield.
 """
 
@@ -20,7 +24,7 @@ import contextlib
 import os
 import threading
 import weakref
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from functools import partial
 
 from ..core.binding import is_async_generator, is_generator, parameters_of
@@ -87,7 +91,7 @@ class Lifespan:
     async def enter_async(self, stack: contextlib.AsyncExitStack) -> None:
         """Start an `async def` one in the current task; the stack stops it."""
         manager = self._open()
-        yielded = await manager.__aenter__()
+        yielded = await _failing(manager.__aenter__())
         stack.push_async_callback(manager.__aexit__, None, None, None)  # as above
         self._give(yielded)
         stack.callback(self._take_back)
@@ -138,6 +142,8 @@ class Lifespans:
 
     def forget(self) -> None:
         """Take note that nothing is started, as in a forked child."""
+        if self._stop is not None:
+            _of_parents.append(self._stop)
         self._locks = {}
         self._starting = self._stop = None
         self.pending = True
@@ -156,18 +162,17 @@ class Lifespans:
         """
         from anyio import CancelScope, current_time
 
-        context = copy_context()
         try:
             # The scope is opened before those of the lifespans, which are left inside of it.
             with CancelScope() as scope:
                 async with contextlib.AsyncExitStack() as stack:
-                    for lifespan in self._all():
-                        await self._enter(lifespan, stack, context)
-                    self.pending = False
-                    await started()
                     try:
+                        await self._enter_all(stack)
+                        await started()
                         await stopping()
-                    except BaseException:
+                    except Exception:
+                        raise
+                    except BaseException:  # cancelled
                         scope.shield, scope.deadline = True, current_time() + _CANCELLED_STOP_S
                         await stack.aclose()  # a stop like any other: each goes on behind its yield, and sees no error
                         raise
@@ -183,12 +188,9 @@ class Lifespans:
         """
         from .background import drain_on_loop
 
-        context = copy_context()
         try:
             async with contextlib.AsyncExitStack() as stack:
-                for lifespan in self._all():
-                    await self._enter(lifespan, stack, context)
-                self.pending = False
+                await self._enter_all(stack)
                 try:
                     yield
                 finally:
@@ -200,6 +202,16 @@ class Lifespans:
     def _all(self) -> list[Lifespan]:
         """Give all, each once, though its application may be mounted in two places."""
         return list(dict.fromkeys(self._collect()))
+
+    async def _enter_all(self, stack: contextlib.AsyncExitStack) -> None:
+        token = _served.set(self)
+        try:
+            context = copy_context()
+            for lifespan in self._all():
+                await self._enter(lifespan, stack, context)
+        finally:
+            _served.reset(token)
+        self.pending = False
 
     async def _enter(self, lifespan: Lifespan, stack: contextlib.AsyncExitStack, context: Context) -> None:
         if lifespan.is_async:
@@ -223,23 +235,27 @@ class Lifespans:
         """
         from .to_thread import spawn
 
-        while self.pending:
+        while self.pending and _served.get() is not self:
+            own: _Start | None = None
             with self._lock():
-                is_first = self._starting is None
-                start = self._starting = self._starting or _Start()
-            if is_first:
-                spawn(self._live, start)
+                if self._starting is None or self._starting.is_lost:
+                    self._starting = own = _Start()
+                start = self._starting
+            if own is not None:
+                spawn(self._live, own)
             await start.wait(partial(self._is_changing, start))
             if start.error is not None:
                 raise start.error
 
     def _is_changing(self, start: _Start) -> bool:
         """Tell whether this start-up, or the shutdown that came of it, is under way."""
-        return self.pending and self._starting is start
+        return self.pending and self._starting is start and not start.is_lost
 
     async def _live(self, start: _Start) -> None:
         """The task in which all live until the loop ends."""
         import anyio
+
+        _served.set(self)
 
         async def started() -> None:
             start.ended.set()
@@ -255,7 +271,8 @@ class Lifespans:
         except Exception as exc:
             start.error = exc
         finally:
-            self._starting = None
+            if self._starting is start:
+                self._starting = None
             start.ended.set()
 
     # --- WSGI ---
@@ -266,11 +283,14 @@ class Lifespans:
         Raises:
             BaseException: what a start-up raised; the next request tries again.
         """
+        if _served.get() is self:
+            return
         with self._lock():
             if not self.pending:
                 return
             forget_stopping()
             context = copy_context()  # what a start-up sets is not left behind in the thread of one request
+            context.run(_served.set, self)
             self._stop = partial(context.run, context.run(self._enter_all_here))
             self.pending = False
             at_exit(self.stop_in_process)
@@ -302,7 +322,27 @@ class Lifespans:
                 stop()
 
 
+_served: ContextVar[Lifespans | None] = ContextVar("ambi_lifespans", default=None)
+"""Those whose code this is: a request of theirs that waited for them would wait for ever."""
+
+
+async def _failing(start_up: Awaitable[Any]) -> Any:
+    """Await a start-up. Raises: RuntimeError: it raised the cancellation of something else, which is a failure."""
+    from .interrupting import is_foreign
+
+    try:
+        return await start_up
+    except BaseException as exc:
+        if is_foreign(exc):
+            raise RuntimeError("the start-up has awaited something that was cancelled") from exc
+        raise
+
+
 _all: weakref.WeakSet[Lifespans] = weakref.WeakSet()
+
+_of_parents: list[Callable[[], None]] = []
+"""What stops what was started before this process was forked. It is kept, and never called: a generator that is dropped
+is closed, and what stands behind its yield would end a connection that is the parent's."""
 
 
 def _forget_after_fork() -> None:
@@ -323,6 +363,12 @@ class _Start:
         self.ended = anyio.Event()
         self.error: Exception | None = None
         self._home = current_token()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether its loop was closed with the task in it, which comes to no end. Trio ends all tasks first."""
+        loop: Any = self._home.native_token
+        return hasattr(loop, "is_closed") and bool(loop.is_closed())
 
     async def wait(self, is_changing: Callable[[], bool]) -> None:
         """Wait for its end; on another loop, which its event cannot wake, by looking."""

@@ -81,7 +81,11 @@ class LoopThread:
                 entered.set_exception(exc)
 
         ended = asyncio.run_coroutine_threadsafe(live(), self.loop)
-        entered.result()
+        try:
+            entered.result()
+        except BaseException:
+            ended.cancel()  # it is still entering where it was this thread that was interrupted
+            raise
 
         def end() -> None:
             if not self.loop.is_closed():

@@ -467,7 +467,7 @@ async def run_in_worker(app: Application, kind: str, function: Callable[..., Any
 
 async def run_in_thread(function: Callable[..., Any], *args: Any) -> Any:
     """Run a function in a worker thread, and wait for its end through cancellations, of which the last is raised."""
-    worker, errand = take_worker(), Errand(function, args, current_token())
+    errand, worker = Errand(function, args, current_token()), take_worker()
     worker.submit(errand.run)
     try:
         cancelled = await errand.ended(is_left_behind.get())
@@ -523,16 +523,17 @@ def spawn(function: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> Non
     start_task(current_token().native_token, function, *args)
 
 
-def start_task(loop: Any, function: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
-    """Start a task on a loop, asyncio's or trio's own object; from a task or a callback of it."""
+def start_task(loop: Any, function: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> Any:
+    """Start a task on a loop, asyncio's or trio's own object; from a task or a callback of it. Give asyncio's."""
     if hasattr(loop, "create_task"):
         task = loop.create_task(function(*args))
         _tasks.add(task)  # the loop keeps only weak references
         task.add_done_callback(_tasks.discard)
-    else:
-        import trio
+        return task
+    import trio
 
-        trio.lowlevel.spawn_system_task(function, *args, context=copy_context())
+    trio.lowlevel.spawn_system_task(function, *args, context=copy_context())
+    return None
 
 
 _tasks: set[Any] = set()

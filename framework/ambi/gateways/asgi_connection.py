@@ -12,6 +12,7 @@ Facts
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 
 from ..core.body import MULTIPART, too_large
@@ -128,18 +129,12 @@ class Connection:
 
     async def drain(self) -> None:
         """Take what is on its way, for a second at most; what it is does not matter, nor whether it comes."""
-        try:
+        with suppress(TimeoutError, ClientDisconnected, HTTPError):
             await _waiting()(self._drain(), _DRAIN_S)
-        except TimeoutError:
-            self.ended = False
-        except OSError:  # the connection broke
-            self.is_gone = self.ended = True
 
     async def _drain(self) -> None:
-        while not self.ended:
-            message = await self._receive()
-            self.is_gone = message["type"] == "http.disconnect"
-            self.ended = not message.get("more_body", False)
+        while await self.read():
+            pass
 
     def read_blocking(self) -> bytes:
         """As `read`, from a worker thread: the server's loop receives."""

@@ -14,9 +14,9 @@ import pytest
 
 from ambi import App, Limits, Middleware, Request
 from ambi.bridge import interrupting, run_ahead, stopping
-from ambi.features.mount import exchange
+from ambi.features.mount import exchange, lifetime
 from ambi.testing import BrokenAnswer, Client
-from tests.calls import call_wsgi, environ_of
+from tests.calls import call_asgi, call_wsgi, environ_of
 from tests.cells import GATEWAYS, Cell
 from tests.conftest import MakeClient
 
@@ -877,6 +877,74 @@ def test_a_start_up_that_failed_leaves_no_task_that_waits_to_be_told(app: App, c
     app.mount("/guest", application)
     with pytest.raises(RuntimeError, match="no luck"), Client(app, gateway=cell.gateway, backend=cell.backend):
         pass
+
+
+async def by_limit(app: App) -> None:
+    async def receive() -> Any:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Any) -> None:
+        pytest.fail(f"it says {message}")
+
+    with anyio.move_on_after(0.02):
+        await app({"type": "lifespan", "asgi": {"version": "3.0"}}, receive, send)
+
+
+async def by_task(app: App) -> None:
+    with suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(asyncio.ensure_future(by_limit(app)), 0.01)
+
+
+async def by_end_of_loop(app: App) -> None:
+    """The request that starts it is no longer waited for, and then nothing is."""
+    with suppress(TimeoutError), anyio.fail_after(0.02):
+        await call_asgi(app, "/")
+
+
+@pytest.mark.parametrize(
+    ("backend", "cancelled"),
+    [(backend, how) for backend in ("asyncio", "trio") for how in (by_limit, by_task, by_end_of_loop)
+     if backend == "asyncio" or how is not by_task],
+)  # fmt: skip
+def test_a_start_up_that_is_cancelled_is_undone_before_ours(backend: str, cancelled: Any, events: list[Any]) -> None:
+    """Code for asyncio may await then; that for trio has a shield. WSGI cancels nothing."""
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=backend == "trio"):
+                await anyio.sleep(0.02)
+                events.append("undone")
+
+    async def ours() -> AsyncIterator[None]:
+        yield
+        events.append("ours is down")
+
+    app = App(lifespan=ours)
+    app.mount("/guest", application)
+    anyio.run(cancelled, app, backend=backend)
+    assert events == ["undone", "ours is down"]
+
+
+def test_a_guest_that_does_not_end_its_start_up_when_it_is_cancelled_is_left(
+    monkeypatch: pytest.MonkeyPatch, events: list[Any]
+) -> None:
+    monkeypatch.setattr(lifetime, "_UNDONE_S", 0.05)
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            events.append("cancelled")
+            await asyncio.sleep(60)
+
+    app = App()
+    app.mount("/guest", application)
+    anyio.run(by_limit, app)
+    assert events == ["cancelled"]
 
 
 # --- limits of the whole ---

@@ -5,7 +5,7 @@ Facts
 - A guest that raises, or returns, before it has said anything knows no lifespan: it is served without. See: ASGI 3.0,
   "Lifespan".
 - A loop that ends cancels all its tasks at once. The guest's shutdown begins with that, and may await for a while. A
-  guest that cancels its own `receive()`, by a time limit, goes on.
+  guest that cancels its own `receive()`, by a time limit, goes on. So may what undoes a start-up that is cancelled.
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .exchange import ASGIApplication
+
+
+_UNDONE_S = 5.0
+"""How long a start-up that is cancelled may take to end."""
 
 
 class Lifetime:
@@ -53,10 +57,15 @@ class Lifetime:
             RuntimeError: its start-up or shutdown failed; the message is its own.
         """
         self._holder = _task_of_asyncio()
-        start_task(current_token().native_token, self._live)
+        task: asyncio.Task[Any] | None = start_task(current_token().native_token, self._live)
+        if task is not None:
+            task.add_done_callback(lambda _: self._ended.set())  # also of one that was cancelled before it began
+        cancelled = anyio.get_cancelled_exc_class()
         try:
             await self._started.wait()
-        except BaseException:
+        except BaseException as exc:
+            if isinstance(exc, cancelled):
+                await self._undo(task)
             self._scope.cancel()
             raise
         if self._failure is not None:
@@ -71,6 +80,15 @@ class Lifetime:
             finally:
                 self._scope.cancel()  # of one that takes longer than anybody waits
         self._raise()
+
+    async def _undo(self, task: asyncio.Task[Any] | None) -> None:
+        """Cancel its start-up, on asyncio once, so that it may await while it cleans up; wait for that, for a while."""
+        if task is None:
+            self._scope.cancel()
+        elif not task.cancelling():
+            task.cancel()
+        with anyio.move_on_after(_UNDONE_S, shield=True):
+            await self._ended.wait()
 
     def _raise(self) -> None:
         failure, self._failure = self._failure, None
