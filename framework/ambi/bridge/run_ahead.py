@@ -113,11 +113,12 @@ class RunAhead:
     Attributes:
         failure: what ended the maker; raised from `take` behind the last chunk.
         leaving: tells what the maker waits for that the taker wants no more.
+        made_by: the id of the thread that the maker has begun in.
     """
 
     __slots__ = (
         "_bytes", "_chunks", "_closed", "_ended", "_lock", "_maker", "_maker_waits", "_taker", "_taker_waits",
-        "failure", "leaving",
+        "failure", "leaving", "made_by",
     )  # fmt: skip
 
     def __init__(self, *, maker: Bell, taker: Bell) -> None:
@@ -130,8 +131,13 @@ class RunAhead:
         self._closed = self._ended = False
         self.failure: BaseException | None = None
         self.leaving = Leaving()
+        self.made_by: int | None = None
 
     # --- the maker's ---
+
+    def begin(self) -> None:
+        """Say that chunks are made from now on, in this thread."""
+        self.made_by = threading.get_ident()
 
     def put(self, chunk: bytes) -> bool:
         """Give one chunk; tell whether the maker has to wait for room before the next.
@@ -218,6 +224,7 @@ def make_in_thread(
 ) -> None:
     """Iterate a body in this thread and in that context, from its first step to its closing."""
     failure: BaseException | None = None
+    ahead.begin()
     try:
         context.run(_iterate, ahead, bell, body, encode)
     except Closed:
@@ -343,8 +350,7 @@ class ThreadTaker:
             if self._has_ended:
                 raise StopIteration
             if not self._has_begun:
-                self._has_begun = True
-                self._maker.begin(self._ahead)
+                self._begin()
             is_dead = self._maker.is_dead
             chunks = self._take()
             if chunks is None:
@@ -360,6 +366,14 @@ class ThreadTaker:
                 return meanwhile
         self._sent_s = time.monotonic()
         return self._taken.popleft()
+
+    def _begin(self) -> None:
+        self._has_begun = True
+        try:
+            self._maker.begin(self._ahead)
+        except BaseException:  # no thread can be started: `close` has a body that was never begun
+            self._has_begun = False
+            raise
 
     def _wait_or_look(self) -> bytes | None:
         """Wait for a while if there is nothing to give; look at the time when it is time to."""
@@ -387,6 +401,8 @@ class ThreadTaker:
     def close(self, within_s: float = CLOSE_S) -> bool:
         """Take no more, and wait until the maker has closed what it iterated, or the time is up.
 
+        Nothing is waited for in the maker's own thread, where the collector may end a stream that no server did.
+
         Returns:
             Whether it has.
         """
@@ -399,6 +415,8 @@ class ThreadTaker:
             return True
         self._ahead.close()
         self._maker.cancel()
+        if self._ahead.made_by == threading.get_ident():
+            return False
         deadline = time.monotonic() + within_s
         try:
             while not self._is_through and time.monotonic() < deadline and not self._maker.is_dead:
