@@ -282,6 +282,29 @@ def test_what_lies_inside_may_run_in_a_task_and_sees_what_was_set(
     assert seen == ["set before the task"]
 
 
+def telling(seen: list[str]) -> Any:
+    """Make a layer that tells in which context the response is shown that is sent at last."""
+
+    def layer(request: Request) -> Middleware:
+        user.set("set by the layer")
+        request.on_response(lambda response: seen.append(f"{response.status}, {user.get()}"))
+        yield
+
+    return layer
+
+
+def test_the_500_of_what_was_cancelled_is_made_in_the_context_of_the_request(wsgi_cell: Cell) -> None:
+    """WSGI alone: under ASGI a cancellation is the server's, and nothing is sent any more."""
+    app, seen = App(), []
+
+    @app.get("/", middleware=[telling(seen)])
+    async def handler() -> None:
+        raise asyncio.CancelledError
+
+    assert call_wsgi(app)[0] == 500
+    assert seen == ["500, set by the layer"]
+
+
 def test_the_context_of_a_wsgi_thread_may_be_entered_already(wsgi_cell: Cell) -> None:
     """WSGI alone: a server or a test that runs the application inside a context of its own."""
     app = App()

@@ -1,8 +1,9 @@
 """The buffer of a stream that crosses: bounded, never withholding, and ended from either end."""
 
+import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextvars import copy_context
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 
 from ambi import App, Stream
 from ambi.bridge import run_ahead
+from ambi.bridge.loop_thread import stop_loop_thread
 from ambi.bridge.run_ahead import MAX_BYTES, MAX_CHUNKS, Closed, RunAhead, ThreadBell, ThreadMaker, ThreadTaker
+from ambi.bridge.to_loop import LoopMaker
 from ambi.core.response import as_bytes
 from tests.calls import call_wsgi
 
@@ -230,6 +233,44 @@ def test_close_does_not_wait_for_ever_for_a_generator_that_blocks(no_leaks: None
     taker.close(0.1)
     assert time.monotonic() - started < 2
     go_on.set()
+
+
+def test_a_stream_that_ends_in_the_thread_that_makes_it_does_not_wait_for_itself(no_leaks: None) -> None:
+    """As the garbage collector does to one that its server forgot."""
+    took_s, ended = [], threading.Event()
+
+    def items() -> Any:
+        yield "x"
+        began = time.monotonic()
+        assert taker.close() is False
+        took_s.append(time.monotonic() - began)
+        ended.set()
+        yield "y"
+
+    taker = taker_of(items())
+    list(taker)  # to its end, which comes before or after the first item is taken
+    assert ended.wait(10)
+    assert took_s[0] < 2
+
+
+def test_a_stream_that_ends_on_the_loop_it_is_made_on_does_not_hold_that(no_leaks: None) -> None:
+    took_s, closed = [], threading.Event()
+
+    async def items() -> AsyncIterator[bytes]:
+        try:
+            yield b"x"
+            began = time.monotonic()
+            assert taker.close() is False
+            took_s.append(time.monotonic() - began)
+            await asyncio.sleep(30)
+        finally:
+            closed.set()
+
+    taker = ThreadTaker(LoopMaker(items(), as_bytes, copy_context()), lambda quiet_s: b"")
+    list(taker)  # to its end, which comes before or after the first item is taken
+    assert closed.wait(10)
+    assert took_s[0] < 2
+    stop_loop_thread()
 
 
 def test_a_generator_that_fails_to_close_is_logged(no_leaks: None, caplog: pytest.LogCaptureFixture) -> None:

@@ -16,6 +16,7 @@ from ambi import App, Broadcast, ConfigurationError, Event, Request
 from ambi.bridge.stopping import forget_stopping, tell_stopping
 from ambi.features.broadcast import Subscription
 from ambi.features.broadcast.channels import id_of, order_of
+from ambi.features.broadcast.waiting import Lock
 from ambi.testing import Client
 from tests.cells import Cell
 from tests.children import run_python
@@ -448,11 +449,18 @@ def test_an_id_that_is_none_gives_all_that_is_left(broadcast: Broadcast, unknown
 
 
 @pytest.mark.parametrize("future", ["18000000000000000-0", "18446744073709551615-18446744073709551614"])
-def test_an_id_of_the_future_hides_nothing(broadcast: Broadcast, future: str) -> None:
-    broadcast.publish("room", 0).wait()
-    with broadcast.subscribe("room", after=future) as messages:
-        broadcast.publish("room", 1)
-        assert next(messages).data == 1
+@pytest.mark.parametrize("number", [0, 2, 300])
+def test_an_id_of_the_future_gives_all_that_is_left_too(broadcast: Broadcast, future: str, number: int) -> None:
+    """It is of a clock that was set back since; Redis gives what there is in batches."""
+    reset = Event("", event="reset")
+    for receipt in [broadcast.publish("room", n) for n in range(number)]:
+        receipt.wait()
+    with broadcast.subscribe("room", after=future, if_missed=reset) as messages:
+        broadcast.publish("room", "new")
+        assert next(messages) == reset
+        assert taken(messages, number + 1) == [*range(number), "new"]
+        broadcast.publish("room", "newer")
+        assert messages.next_within(10).data == "newer"
         assert messages.missed
 
 
@@ -564,6 +572,54 @@ def test_a_subscription_that_is_dropped_is_forgotten(broadcast: Broadcast) -> No
     assert not channel.subscriptions
 
 
+@pytest.mark.parametrize("kind", ["generator", "task"])
+def test_what_the_garbage_collector_closes_does_not_wait_for_the_lock_of_its_own_thread(
+    broadcast: Broadcast, kind: str
+) -> None:
+    """It runs in the middle of other code: here, while that takes the lock to subscribe."""
+    hub: Any = broadcast._hub()
+
+    def messages_of(name: str) -> Iterator[Any]:
+        with broadcast.subscribe(name) as messages:
+            yield messages
+            yield from messages
+
+    async def left_behind() -> Any:
+        """Give something that reads "left" and was left there, and the subscription."""
+        if kind == "generator":
+            reader = messages_of("left")
+            return reader, next(reader)
+        subscription = await broadcast.subscribe("left").__aenter__()
+        reading = subscription.__anext__()
+        reading.send(None)
+        return reading, subscription
+
+    async def collected_meanwhile() -> Any:
+        reader, subscription = await left_behind()
+        make, hub.channel = hub.channel, lambda name: (reader.close(), make(name))[1]
+        with broadcast.subscribe("room") as messages:
+            hub.channel = make
+            broadcast.publish("room", "still here")
+            return [messages.next_within(10).data, len(subscription._channel.waiting), subscription._ended]
+
+    seen = in_thread(lambda: anyio.run(collected_meanwhile))()
+    assert seen == ["still here", 0, kind == "generator"]
+    until(lambda: kind == "task" or "left" not in hub._channels)
+
+
+def test_a_subscription_that_is_closed_gives_nothing_though_another_thread_has_the_lock() -> None:
+    """In memory, where the message is there already."""
+    broadcast = Broadcast()
+    hub: Any = broadcast._hub()
+    messages = broadcast.subscribe("room")
+    broadcast.publish("room", 1)
+    with hub.lock:
+        in_thread(messages.close)()
+        assert messages in messages._channel.subscriptions
+    assert messages not in messages._channel.subscriptions
+    assert list(messages) == []
+
+
 def test_a_channel_that_nobody_uses_is_forgotten() -> None:
     """In memory alone: Redis forgets its streams itself."""
     broadcast = Broadcast(history_s=0.05)
@@ -584,13 +640,13 @@ def test_a_channel_that_nobody_uses_is_forgotten() -> None:
 def test_a_failure_that_nobody_asked_for_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     from ambi.features.broadcast import Receipt
 
-    receipt = Receipt(threading.Lock())
+    receipt = Receipt(Lock())
     receipt.settle(None, OSError("no Redis"))
     with pytest.raises(OSError, match="no Redis"):
         receipt.wait()
     del receipt
     assert not caplog.records
-    receipt = Receipt(threading.Lock())
+    receipt = Receipt(Lock())
     receipt.settle(None, OSError("no Redis"))
     del receipt
     assert "could not be published: OSError('no Redis')" in caplog.text

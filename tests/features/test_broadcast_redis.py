@@ -103,6 +103,34 @@ def test_a_new_channel_does_not_wait_for_a_running_read(over_redis: MakeBroadcas
             assert time.monotonic() - begun < 1, "the read that runs lasts ten seconds"
 
 
+@pytest.mark.parametrize("stays", [True, False])
+def test_a_connection_that_breaks_where_a_channel_begins_delays_nobody(
+    over_redis: MakeBroadcast, stays: bool, no_leaks: None
+) -> None:
+    """Not those either that came to the channel meanwhile, when the first one has left again."""
+    broadcast = over_redis()
+    hub: Any = broadcast._hub()
+    wake, later = hub._wake_follower, []
+    with broadcast.subscribe("before") as before:
+        broadcast.publish("before", 0)
+        next(before)  # the follower waits in its read
+
+        def broken() -> None:
+            hub._wake_follower = wake
+            later.append(broadcast.subscribe("room"))
+            if not stays:
+                first.close()
+            raise redis.ConnectionError("the connection broke")
+
+        hub._wake_follower = broken
+        first = broadcast.subscribe("room")
+        until(lambda: bool(later))
+        until(lambda: not hub._must_wake)
+        broadcast.publish("room", 1)
+        for messages in [first, *later] if stays else later:
+            assert messages.next_within(5).data == 1, "the read that runs lasts ten seconds"
+
+
 def test_it_goes_on_after_redis_was_away(
     passing_redis: RedisServer, no_leaks: None, caplog: pytest.LogCaptureFixture
 ) -> None:

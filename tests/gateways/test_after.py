@@ -18,7 +18,7 @@ from ambi import App, HTTPError, Middleware, Request, Stream, UploadFile
 from ambi.bridge import to_loop
 from ambi.bridge.background import settle_in_process
 from ambi.testing import Client
-from tests.calls import call_wsgi
+from tests.calls import call_wsgi, environ_of
 from tests.cells import CELLS, Cell
 from tests.conftest import MakeClient
 from tests.gateways.taps import ResponseTap
@@ -303,6 +303,34 @@ def test_it_runs_when_the_request_ends_in_an_exit(app: App, cell: Cell, late: An
         call_wsgi(app)
     settle_in_process()
     assert events == ["closed"] * (where == "first item") + ["sent None", "ran"]
+
+
+@pytest.mark.parametrize("cell", [Cell("wsgi", "asyncio", "async")], indirect=True, ids=str)
+def test_it_runs_when_the_servers_thread_exits_while_the_loop_is_busy(app: App, cell: Cell, late: Any) -> None:
+    """Under WSGI, where that is a time-out of gunicorn's; the exit is what the server gets, nothing else."""
+    events: list[str] = []
+    is_asked = threading.Event()
+
+    def exit_here() -> bool:
+        is_asked.set()
+        sys.exit(3)
+
+    @app.get("/", cancel_on_disconnect=True)
+    async def handler(request: Request) -> str:
+        request.on_sent(lambda sent: events.append(f"sent {sent.status}"))
+        request.after(late(events.append), "ran")
+        until = time.monotonic() + 5
+        while not is_asked.is_set() and time.monotonic() < until:
+            pass
+        until = time.monotonic() + 0.1
+        while time.monotonic() < until:  # in the context of the request
+            pass
+        return ""
+
+    with pytest.raises(SystemExit):
+        call_wsgi(app, environ_of(**{"waitress.client_disconnected": exit_here}))
+    settle_in_process()
+    assert events == ["sent None", "ran"]
 
 
 @pytest.mark.parametrize("how", ["all of it", "leaving", "stream error"])

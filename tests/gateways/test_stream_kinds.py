@@ -1,5 +1,6 @@
 """How a kind of response says that its stream is sent: encoder, opening, idle item, and an end when the server stops."""
 
+import contextvars
 import json
 import threading
 import time
@@ -12,12 +13,16 @@ import anyio
 import pytest
 
 from ambi import App, Limits, Request, Response, Stream
-from ambi.bridge import stopping, ticking
+from ambi.bridge import run_ahead, stopping, ticking
+from ambi.bridge.background import settle_in_process
+from ambi.gateways import wsgi_streams
 from ambi.testing import BrokenAnswer, Client
-from tests.calls import nothing_comes, scope_of
+from tests.calls import call_wsgi, nothing_comes, scope_of
 from tests.cells import CELLS, Cell
 from tests.checkers import CheckedASGI
 from tests.conftest import MakeClient
+
+user = contextvars.ContextVar("user", default="nobody")
 
 
 class Lines(Stream):
@@ -53,6 +58,53 @@ def test_items_are_encoded_by_the_kind_of_response(begin: Any, client: Client) -
 
     begin(lambda: iter([{"a": 1}, None]), items)
     assert client.get("/").text.replace("idle\n", "") == 'open\n{"a":1}\nnull\n'
+
+
+class Numbers(Lines):
+    """One line for each item, whatever it is."""
+
+    __slots__ = ()
+
+    def encode_item(self, item: Any) -> bytes:  # type: ignore[override]
+        return b"a number\n"
+
+
+class Watched(Stream):
+    """A stream that is to be shown alive, which takes its time."""
+
+    __slots__ = ()
+
+    idle_s = 5.0
+
+
+class Undecided:
+    """Compares as arrays do, of which nobody can say whether they are equal."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> Any:
+        raise ValueError("the truth of it is ambiguous")
+
+
+class Alike(Undecided):
+    """Equals whatever there is."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> Any:
+        return True
+
+
+@pytest.mark.parametrize("item", [Undecided(), Alike()], ids=["undecided", "alike"])
+@pytest.mark.parametrize("idle_s", [0.0, 5.0], ids=["shows no life", "shows life"])
+def test_items_are_compared_with_nothing(begin: Any, client: Client, item: Any, idle_s: float) -> None:
+    async def items() -> AsyncIterator[Any]:
+        yield item
+        yield item
+
+    kind = type("Kind", (Numbers,), {"idle_s": idle_s, "opening": b"", "__slots__": ()})
+    begin(lambda: iter([item, item]), items, kind)
+    assert client.get("/").text == "a number\na number\n"
 
 
 def test_an_item_that_cannot_be_encoded_cuts_the_stream(begin: Any, client: Client) -> None:
@@ -260,6 +312,46 @@ def test_a_stream_that_takes_too_long_to_stop_is_cut(
         read()
     assert closed == ["closed"]
     assert "the stream was cut" in caplog.text
+
+
+@pytest.mark.parametrize("cell", [Cell("wsgi", "asyncio", "def")], indirect=True, ids=str)
+@pytest.mark.parametrize(
+    ("count", "ends_at_stop", "answers"), [(0, True, [200]), (1, True, [200]), (0, False, [200, 500])]
+)
+def test_a_request_ends_well_though_a_thread_stays_in_its_stream_when_the_server_stops(
+    cell: Cell,
+    stop: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+    count: int,
+    ends_at_stop: bool,
+    answers: list[int],
+) -> None:
+    """That thread is in the context of the request, in which its end is told. WSGI alone has a thread that gives up."""
+    monkeypatch.setattr(run_ahead, "LOOK_EVERY_S", 0.02)
+    monkeypatch.setattr(wsgi_streams, "_LOOK_EVERY_S", 0.02)
+    is_over, told = threading.Event(), []
+    app = App(limits=Limits(graceful_stop_s=0.1))
+
+    def items() -> Iterator[str]:
+        yield from "x" * count
+        is_over.wait(10)
+
+    @app.get("/")
+    def handler(request: Request) -> Stream:
+        user.set("somebody")
+        request.on_response(lambda response: told.append(f"{response.status} for {user.get()}"))
+        request.on_sent(lambda sent: told.append(f"sent {sent.status} for {user.get()}"))
+        request.after(lambda: told.append(f"after for {user.get()}"))
+        return Watched(items(), ends_at_stop=ends_at_stop)
+
+    stop()
+    try:
+        assert call_wsgi(app)[0] == answers[-1]
+        settle_in_process()
+    finally:
+        is_over.set()
+    seen = [f"{status} for somebody" for status in answers]
+    assert told == [*seen, f"sent {seen[-1]}", "after for somebody"]
 
 
 @pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.gateway == "asgi"], indirect=True, ids=str)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import contextvars
 import os
 import socket
 import struct
@@ -17,7 +18,7 @@ import pytest
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
-from ambi import App, Limits, WebSocket, WebSocketClosed
+from ambi import App, Limits, Middleware, Request, WebSocket, WebSocketClosed
 from ambi.bridge.background import settle_in_process
 from ambi.bridge.inbox import MAX_MESSAGES
 from ambi.bridge.ticking import ticker_here
@@ -131,6 +132,26 @@ def test_what_was_not_answered_was_not_accepted(cell: Cell, how: str, status: in
     with there, pytest.raises(ConnectionError):  # by which Werkzeug lets go of the connection
         call_wsgi(app, handshake(**{"werkzeug.socket": there}))
     assert events == [(False, True), status, (499, False)]
+
+
+def test_the_500_of_what_was_cancelled_is_made_in_the_context_of_the_request(cell: Cell) -> None:
+    app, seen = App(), []
+    user = contextvars.ContextVar("user", default="nobody")
+
+    @app.middleware
+    def layer(request: Request) -> Middleware:
+        user.set("set by the layer")
+        request.on_response(lambda response: seen.append(f"{response.status}, {user.get()}"))
+        yield
+
+    @app.websocket("/")
+    async def handler(ws: WebSocket) -> None:
+        raise asyncio.CancelledError
+
+    here, there = socket.socketpair()
+    with here, there:
+        assert call_wsgi(app, handshake(**{"gunicorn.socket": there}))[0] == 500
+    assert seen == ["500, set by the layer"]
 
 
 def test_a_server_without_a_socket_is_told_apart(cell: Cell) -> None:

@@ -113,11 +113,12 @@ class RunAhead:
     Attributes:
         failure: what ended the maker; raised from `take` behind the last chunk.
         leaving: tells what the maker waits for that the taker wants no more.
+        made_by: the id of the thread that the maker has begun in.
     """
 
     __slots__ = (
         "_bytes", "_chunks", "_closed", "_ended", "_lock", "_maker", "_maker_waits", "_taker", "_taker_waits",
-        "failure", "leaving",
+        "failure", "leaving", "made_by",
     )  # fmt: skip
 
     def __init__(self, *, maker: Bell, taker: Bell) -> None:
@@ -130,8 +131,13 @@ class RunAhead:
         self._closed = self._ended = False
         self.failure: BaseException | None = None
         self.leaving = Leaving()
+        self.made_by: int | None = None
 
     # --- the maker's ---
+
+    def begin(self) -> None:
+        """Say that chunks are made from now on, in this thread."""
+        self.made_by = threading.get_ident()
 
     def put(self, chunk: bytes) -> bool:
         """Give one chunk; tell whether the maker has to wait for room before the next.
@@ -218,6 +224,7 @@ def make_in_thread(
 ) -> None:
     """Iterate a body in this thread and in that context, from its first step to its closing."""
     failure: BaseException | None = None
+    ahead.begin()
     try:
         context.run(_iterate, ahead, bell, body, encode)
     except Closed:
@@ -394,6 +401,8 @@ class ThreadTaker:
     def close(self, within_s: float = CLOSE_S) -> bool:
         """Take no more, and wait until the maker has closed what it iterated, or the time is up.
 
+        Nothing is waited for in the maker's own thread, where the collector may end a stream that no server did.
+
         Returns:
             Whether it has.
         """
@@ -406,6 +415,8 @@ class ThreadTaker:
             return True
         self._ahead.close()
         self._maker.cancel()
+        if self._ahead.made_by == threading.get_ident():
+            return False
         deadline = time.monotonic() + within_s
         try:
             while not self._is_through and time.monotonic() < deadline and not self._maker.is_dead:

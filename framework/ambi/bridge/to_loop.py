@@ -332,6 +332,7 @@ class LoopMaker:
         self._loop.call_soon_threadsafe(self._begin, ahead)
 
     def _begin(self, ahead: RunAhead) -> None:
+        ahead.begin()
         self._task = self._loop.create_task(self._make(ahead), context=self._context)
         self._task.add_done_callback(partial(self._finish, ahead))
 

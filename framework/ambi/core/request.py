@@ -614,6 +614,14 @@ class Request(Generic[StateT]):
                 "there is no session here: call app.sessions(secret=...) before the middlewares that use it are added"
             ) from None
 
+    @session.setter
+    def session(self, session: Session) -> None:
+        """Take what `request.session |= {...}` gives, which is the session itself."""
+        if session is not self.session:
+            raise AttributeError(
+                "request.session cannot be another one: change what is in it, as with request.session.update(...)"
+            )
+
     def is_disconnected(self) -> bool:
         """Tell whether the client is known to have left; never waits for it, and reads nothing of the body.
 

@@ -86,8 +86,8 @@ class Response(Generic[T_co]):
         idle_s, idle_item: what is sent whenever nothing was for so many seconds; 0 for never.
         ends_at_stop: the stream ends when the server is about to stop, instead of being waited for.
         starts_at_once: the response begins before there is an item, though nothing is sent of its body.
-        ends_when_left: under WSGI a quiet stream ends when the client has left, where that is seen; else with its next
-            item.
+        ends_when_left: under WSGI a quiet stream is cut when the client has left, where that is seen; else with its
+            next item.
     """
 
     __slots__ = ("_cookies", "_is_encoded", "_pairs", "body", "status")

@@ -80,9 +80,9 @@ def serve(app: ServedApplication, environ: WSGIEnvironment, start_response: Star
     try:
         response = run(app, request, refusal, context)
     except BaseException:  # an exit, or a time-out of gevent's: the server gets nothing that it could close
-        FinishedBody((), request, context).close()
+        finish_at_exit(request)
         raise
-    return write_response(request, response, start_response, context)
+    return write_response(request, response, start_response)
 
 
 # --- read the request ---
@@ -390,7 +390,7 @@ def run(app: ServedApplication, request: Request, refusal: HTTPError | None, con
         log_disconnect(request)
         return Response(b"", CLIENT_CLOSED_REQUEST)
     except Exception as exc:  # a failed start-up, or a loop thread that was stopped; the pipeline itself raises none
-        return late_error(request, exc, "the start of the application or the loop thread")
+        return context.run(late_error, request, exc, "the start of the application or the loop thread")
 
 
 def drive(request: Request, coroutine: Coroutine[Any, Any, T], context: Context) -> T:
@@ -417,9 +417,7 @@ def _over_loop(
 # --- write the response ---
 
 
-def write_response(
-    request: Request, response: Response, start_response: StartResponse, context: Context
-) -> Iterable[bytes]:
+def write_response(request: Request, response: Response, start_response: StartResponse) -> Iterable[bytes]:
     """Say how the response begins, and give the iterable of its body."""
     if request._dropped is not None:
         request.sends(response)
@@ -431,23 +429,23 @@ def write_response(
         if response.body.__class__ is not bytes:
             from .wsgi_streams import close_body
 
-            close_body(response, context)
+            close_body(response, request._context)
         # A HEAD of a stream: servers that make a length of `len` say 0 here, others would send an empty last chunk.
         chunks = (b"",) if response.status not in WITHOUT_BODY else _nothing()
     else:
         try:
-            chunks = _begin(request, response, pairs, context)
+            chunks = _begin(request, response, pairs)
         except Exception as exc:  # before the first item: a clean 500 is still possible
-            answer = context.run(late_error, request, exc, "the first item of a streamed body")
-            return write_response(request, answer, start_response, context)
+            answer = request._context.run(late_error, request, exc, "the first item of a streamed body")
+            return write_response(request, answer, start_response)
         except BaseException:  # as in `serve`
-            FinishedBody((), request, context).close()
+            FinishedBody((), request).close()
             raise
     if request._sent is not None:
         request._sent.status = response.status
     if request.has_end:
         finished = FinishedWhole if isinstance(chunks, tuple) else FinishedBody
-        chunks = finished(chunks, request, context)
+        chunks = finished(chunks, request)
     try:
         start_response(_STATUS_LINES[response.status], pairs)
     except BaseException:  # a server that refuses a header field: it gets nothing that it could close
@@ -456,7 +454,7 @@ def write_response(
     return chunks
 
 
-def _begin(request: Request, response: Response, pairs: list[Pair], context: Context) -> Iterable[bytes]:
+def _begin(request: Request, response: Response, pairs: list[Pair]) -> Iterable[bytes]:
     """Begin a body that is a file or a stream, and give its iterable. Raises what failed before its first item."""
     from .file_sending import wrap_file  # loaded with the first of them
     from .wsgi_streams import StreamedBody
@@ -465,7 +463,7 @@ def _begin(request: Request, response: Response, pairs: list[Pair], context: Con
     if wrapped is not None:
         return wrapped
     request.count_sent()
-    stream = StreamedBody(request, response, pairs, context)
+    stream = StreamedBody(request, response, pairs)
     if stream.has_items:
         return stream
     stream.close()
@@ -482,12 +480,11 @@ def _nothing() -> Iterator[bytes]:
 class FinishedBody:
     """A body whose end is the end of the request: functions to run after it, files to close."""
 
-    def __init__(self, chunks: Iterable[bytes], request: Request, context: Context) -> None:
+    def __init__(self, chunks: Iterable[bytes], request: Request) -> None:
         self._chunks = chunks
         self._iterator = iter(chunks)
         self._request: Request | None = request
         self._sent = request._sent
-        self._context = context
 
     def __iter__(self) -> FinishedBody:
         return self
@@ -498,7 +495,7 @@ class FinishedBody:
         except StopIteration:
             if self._sent is not None and self._request is not None:
                 self._sent.is_complete = True
-                self._context.run(tell_sent, self._request)
+                self._request._context.run(tell_sent, self._request)
             if self._request is not None and self._request._after is None:
                 self.close()  # some wrappers (Elastic's) never do; what runs after the response waits for the server
             raise
@@ -513,16 +510,16 @@ class FinishedBody:
             return
         close: Callable[[], object] | None = getattr(self._chunks, "close", None)
         try:
-            if close is not None and close() is False:
-                self._context = self._context.copy()  # another thread is in it, and may stay there for a while
+            if close is not None:
+                close()
         finally:
-            self._context.run(tell_sent, request)
+            request._context.run(tell_sent, request)
             self._finish(request)
 
     def _finish(self, request: Request) -> None:
         """Finish the request: here, but what runs after the response in a thread of its own, as the client waits."""
         if request._after is None:
-            drive(request, release(request, SYNC), self._context)
+            drive(request, release(request, SYNC), request._context)
             return
         from ..bridge.background import finish_in_thread
 
@@ -532,9 +529,9 @@ class FinishedBody:
         """Run what comes after the response, then release what it could use."""
         try:
             coroutine = run_after(request, SYNC)
-            drive(request, watched(coroutine, request) if request.app.debug else coroutine, self._context)
+            drive(request, watched(coroutine, request) if request.app.debug else coroutine, request._context)
         finally:
-            drive(request, release(request, SYNC), self._context)
+            drive(request, release(request, SYNC), request._context)
 
 
 class FinishedWhole(FinishedBody):
@@ -542,3 +539,10 @@ class FinishedWhole(FinishedBody):
 
     def __len__(self) -> int:
         return 1
+
+
+def finish_at_exit(request: Request) -> None:
+    """Finish a request whose thread leaves it, by an exit or a time-out of gevent's."""
+    if hasattr(request, "_loop_side"):
+        request._context = request._context.copy()  # what runs on the loop may be in it still
+    FinishedBody((), request).close()

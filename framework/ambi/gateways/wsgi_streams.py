@@ -21,8 +21,8 @@ import time
 from functools import partial
 
 from ..core.ending import close_iterated
-from ..core.errors import ClientDisconnected
-from ..core.log import log_cut, log_raised
+from ..core.errors import ClientDisconnected, ConnectionLost
+from ..core.log import log_cut, log_disconnect, log_raised
 from ..core.response import as_bytes, declared_length, take_body
 from .entry import watched
 from .wsgi_connection import client_has_left
@@ -57,14 +57,14 @@ class StreamedBody:
         Exception: what the body raised before its first item, or for a length that is no number. The body is closed.
     """
 
-    def __init__(self, request: Request, response: Response, pairs: list[Pair], context: Context) -> None:
+    def __init__(self, request: Request, response: Response, pairs: list[Pair]) -> None:
         request.has_begun = True
         self._request = request
         self._response = response
-        self._context = context
+        self._context = request._context
         self._has_begun = self._is_left = False
         self._look = partial(_look, request, response)  # no method: those who call it are held by this object
-        self._source = self._chunks_of(response, context)
+        self._source = self._chunks_of(response, self._context)
         try:
             length = declared_length(pairs)
             chunks = self._source if length is None else _counted(self._source, length)
@@ -111,7 +111,7 @@ class StreamedBody:
         looked_s = now()
         try:
             iterator = run(iter, body)
-            for item in iter(partial(run, next, iterator, _END), _END):
+            while (item := run(next, iterator, _END)) is not _END:
                 chunk: bytes = item if is_plain and item.__class__ is bytes else run(encode, item)
                 if self._is_left:  # closed by another thread while this one made the item
                     return
@@ -133,8 +133,7 @@ class StreamedBody:
         self._is_left = True
         source = self._source
         if not hasattr(source, "gi_frame"):
-            is_closed: bool = source.close(_time_to_close_s(self._request))
-            return is_closed
+            return _close_ahead(self._request, source)
         if not self._has_begun:
             self._has_begun = True
             source.close()
@@ -145,6 +144,7 @@ class StreamedBody:
             except ValueError as exc:
                 if str(exc) != "generator already executing":  # it ends when the item is made
                     raise
+                _leave_context(self._request)
                 return False
         return True
 
@@ -159,10 +159,23 @@ def _begun(request: Request, first: bytes, chunks: Any, source: Any) -> Iterator
             if hasattr(source, "gi_frame"):
                 source.close()
             else:
-                source.close(_time_to_close_s(request))
+                _close_ahead(request, source)
     except Exception as exc:
         log_unless_cut(request, exc)
         raise
+
+
+def _close_ahead(request: Request, source: Any) -> bool:
+    """Close chunks that are made elsewhere; tell whether they are closed, or their maker still works."""
+    is_closed: bool = source.close(_time_to_close_s(request))
+    if not is_closed:
+        _leave_context(request)
+    return is_closed
+
+
+def _leave_context(request: Request) -> None:
+    """Let the request go on in a copy of its context: another thread is in that, and may stay there for a while."""
+    request._context = request._context.copy()
 
 
 def log_unless_cut(request: Request, error: Exception) -> None:
@@ -199,6 +212,7 @@ def _look(request: Request, response: Response, quiet_s: float) -> bytes | None:
         What to send meanwhile, b"" for nothing; None for a stream that ends now.
 
     Raises:
+        ConnectionLost: the client left; where it closed its sending half alone, it must not take a part for the whole.
         StreamCut: the server stops, and the stream would not come to its own end.
     """
     from ..bridge.stopping import stopping_for
@@ -207,7 +221,8 @@ def _look(request: Request, response: Response, quiet_s: float) -> bytes | None:
     if stopping_s is not None and response.ends_at_stop:
         return None
     if response.ends_when_left and quiet_s and client_has_left(request.native):
-        return None
+        log_disconnect(request)
+        raise ConnectionLost("the client left before its answer was complete")
     if stopping_s is not None and stopping_s > request.limits.streams_stop_s:
         log_cut(request)
         raise StreamCut(errno.ECONNRESET, "the server stops")

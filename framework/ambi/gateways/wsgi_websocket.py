@@ -24,7 +24,7 @@ from ..core.response import Switched
 from ..core.sides import ASYNC, SYNC
 from ..core.websocket import WebSocket, closing
 from .entry import plan_websocket, watched
-from .wsgi import FinishedBody, _over_loop, drive, read_request, write_response
+from .wsgi import FinishedBody, _over_loop, drive, finish_at_exit, read_request, write_response
 from .wsgi_connection import lent_socket
 
 TYPE_CHECKING = False
@@ -62,7 +62,7 @@ def serve_websocket(app: ServedApplication, environ: WSGIEnvironment, start_resp
         Exception: the one by which the server lets go of the connection.
     """
     request, refusal = read_request(app, environ)
-    context = request._context = copy_context()
+    request._context = copy_context()
     link: SocketLink | None = None
     try:
         try:
@@ -71,19 +71,23 @@ def serve_websocket(app: ServedApplication, environ: WSGIEnvironment, start_resp
             plan, link = _plan(app, request, refusal)
             response = _run(request, plan, link)
         except Exception as exc:
-            response = late_error(request, exc, "the start of the application or the loop thread")
+            where = "the start of the application or the loop thread"
+            response = request._context.run(late_error, request, exc, where)
         except BaseException:
             _leave(link, request, None)
             raise
         _leave(link, request, response)
     except BaseException:  # an exit, or a time-out of gevent's: nothing is answered, but the request is over
-        _finish(request, link)
+        _tell_end(request, link)
+        finish_at_exit(request)
         raise
     if (link is None or not link.accepted) and response.status != _SWITCHED:
-        return write_response(request, response, start_response, context)
+        return write_response(request, response, start_response)
     if link is None and request._sent is not None:
         request._sent.status, request._sent.is_complete = _SWITCHED, True
-    _finish(request, link)
+    _tell_end(request, link)
+    if request.has_end:
+        FinishedBody((), request).close()
     raise next(ending for key, ending in _ENDINGS.items() if key in environ)
 
 
@@ -144,12 +148,12 @@ def _leave(link: SocketLink | None, request: Request, response: Response | None)
     """Close and leave a connection that was accepted, and give the socket back; whatever happened."""
     if link is None:
         return
+    context = request._context.copy()  # the handler may be in it still, at an exit of the server's thread
     try:
         if link.accepted:
-            context = request._context.copy()  # the handler may be in it still, at an exit of the server's thread
             drive(request, _close(link, request, response), context)
     except Exception as exc:
-        late_error(request, exc, "the loop thread")
+        context.run(late_error, request, exc, "the loop thread")
     finally:
         _open.discard(link)
         link.release()
@@ -165,9 +169,7 @@ async def _close(link: SocketLink, request: Request, response: Response | None) 
         await link.leave()
 
 
-def _finish(request: Request, link: SocketLink | None) -> None:
-    """Tell what was sent, and finish the request."""
+def _tell_end(request: Request, link: SocketLink | None) -> None:
+    """Tell those who asked for it what was sent."""
     if request._sent is not None and link is not None:
         request._websocket.tell_end(request._sent)
-    if request.has_end:
-        FinishedBody((), request, request._context).close()

@@ -13,10 +13,10 @@ import anyio
 import pytest
 
 from ambi import App, Limits, Middleware, Request
-from ambi.bridge import interrupting, stopping
+from ambi.bridge import interrupting, run_ahead, stopping
 from ambi.features.mount import exchange, lifetime
 from ambi.testing import BrokenAnswer, Client
-from tests.calls import call_asgi
+from tests.calls import call_asgi, call_wsgi, environ_of
 from tests.cells import GATEWAYS, Cell
 from tests.conftest import MakeClient
 
@@ -505,6 +505,30 @@ def test_a_guest_that_swallows_its_cancellation_is_cancelled_again(
     with ask(handle).stream("GET", "/guest/") as response:
         next(response.iter_bytes())
     wait_for(lambda: len(events) == 3)
+
+
+@on_the_loop_thread
+def test_a_quiet_answer_whose_client_left_is_cut_and_not_ended(
+    app: App, ask: Ask, events: list[Any], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """WSGI alone looks at the socket, where a client that closed its sending half, and reads on, looks the same."""
+    monkeypatch.setattr(run_ahead, "LOOK_EVERY_S", 0.02)
+
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        await send(START)
+        await send(MORE)
+        await anyio.sleep(60)
+
+    @app.middleware
+    def telling(request: Request) -> Any:
+        request.on_sent(lambda sent: events.append((sent.status, sent.body_bytes, sent.is_complete)))
+        yield
+
+    ask(handle)
+    with pytest.raises(ConnectionResetError, match="the client left"):
+        call_wsgi(app, environ_of("/guest/", **{"waitress.client_disconnected": lambda: True}))
+    assert events == [(200, 4, False)]
+    assert errors(caplog) == []
 
 
 @pytest.mark.parametrize("turns", ["asks", "sends nothing"])

@@ -109,6 +109,19 @@ def test_every_way_to_change_it_is_saved(visit: Callable[..., Any]) -> None:
         assert found == [after]
 
 
+def test_values_may_be_merged_into_it_by_an_operator(app: App, client: Client, cell: Cell) -> None:
+    @app.post("/merge")
+    @cell.handler
+    def merge(request: Request) -> dict[str, Any]:
+        request.session |= {"n": 1}
+        with pytest.raises(AttributeError, match=r"as with request\.session\.update"):
+            request.session = {}  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
+        return dict(request.session)
+
+    assert client.post("/merge").json() == {"n": 1}
+    assert client.post("/merge").json() == {"n": 1}
+
+
 def test_reading_alone_saves_nothing(visit: Callable[..., Any]) -> None:
     visit(lambda s: s.update(list=[1]))
     response = visit(lambda s: [*s, len(s), "list" in s, "n" in s, repr(s)], "GET")

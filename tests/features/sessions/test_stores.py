@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ambi import App, ConfigurationError, Middleware, Request, WebSocket
+from ambi import App, ConfigurationError, HTTPError, Middleware, Request, WebSocket
 from ambi.features.sessions import MemoryStore, RedisStore, SessionStore, SQLiteStore, Unavailable
 from ambi.testing import Client
 from tests.blocking import blocking_calls_forbidden
@@ -118,6 +118,20 @@ def test_memory_has_a_bound() -> None:
     store.save("a", {}, ttl_s=60, new=False)
     store.save("c", {}, ttl_s=60, new=True)
     assert [store.load(name) for name in ("a", "b", "c")] == [{}, None, {}]
+
+
+def test_a_full_memory_keeps_who_logs_in() -> None:
+    """No gateway is involved: the new session does not push out the old one that it goes on from."""
+    app = App()
+    app.sessions(SECRET, store=MemoryStore(max_sessions=2))
+    app.post("/")(lambda request: request.session.update(n=1))
+    app.post("/login")(lambda request: request.session.regenerate())
+    app.get("/")(lambda request: dict(request.session))
+    older, newer = Client(app, gateway="wsgi"), Client(app, gateway="wsgi")
+    older.post("/")
+    newer.post("/")
+    assert cookie_of(older.post("/login")) is not None
+    assert older.get("/").json() == {"n": 1}
 
 
 def test_a_file_in_no_folder_is_refused(tmp_path: Path) -> None:
@@ -322,7 +336,38 @@ def test_a_session_that_was_deleted_meanwhile_is_not_regenerated(
     with caplog.at_level(logging.INFO, "ambi.sessions"):
         assert "set-cookie" not in client.post("/login").headers
     assert "while a request regenerated it" in caplog.text
+    with pytest.raises((StopIteration, TypeError)):  # there is none, nor a new one
+        only_session(kept)
     assert client.post("/").text == "1"
+
+
+@pytest.mark.parametrize(("how", "left"), [("regenerate", {"n": 1}), ("clear", {})])
+def test_a_store_without_room_takes_nothing_but_what_a_logout_gives_up(
+    app: App, make_client: MakeClient, cell: Cell, counter: None, kept: Any, monkeypatch: pytest.MonkeyPatch,
+    how: str, left: dict[str, int],
+) -> None:  # fmt: skip
+    @app.post("/change")
+    @cell.handler
+    def change(request: Request) -> None:
+        getattr(request.session, how)()
+        request.session["user"] = "ann"
+
+    @app.get("/see")
+    @cell.handler
+    def see(request: Request) -> dict[str, Any]:
+        return dict(request.session)
+
+    def full(*args: Any, **options: Any) -> None:
+        raise Unavailable("full", 507)
+
+    client = make_client(app, raise_server_exceptions=False)
+    client.post("/")
+    monkeypatch.setattr(kept, "save", full)
+    assert client.post("/change").status_code == 507
+    monkeypatch.undo()
+    assert client.get("/see").json() == left
+    assert client.post("/change").status_code == 204
+    assert client.get("/see").json() == {**left, "user": "ann"}
 
 
 def test_a_read_does_not_wait_and_what_it_overwrites_is_told(
@@ -349,6 +394,45 @@ def test_who_waits_too_long_is_told_to_come_again(
     assert client.get("/").text == "2"
 
 
+@pytest.mark.parametrize("fails", ["load", "lock"])
+def test_who_asks_again_after_a_failure_does_not_wait_for_its_own_lock(
+    app: App, client: Client, cell: Cell, counter: None, kept: Any, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    monkeypatch.setattr("ambi.features.sessions.keeping.LEASE_S", 0.05)
+    client.post("/")
+    asked: list[str] = []
+    lock, load = kept.lock, kept.load
+
+    def locked(*args: Any) -> bool:
+        asked.append("lock")
+        return fails != "lock" and lock(*args)
+
+    def loaded(name: str) -> Any:
+        asked.append("load")
+        if fails == "load" and asked.count("load") == 1:
+            raise Unavailable("away for a moment")
+        return load(name)
+
+    @app.post("/twice")
+    @cell.handler
+    def twice(request: Request) -> list[int]:
+        seen: list[int] = []
+        for _ in range(2):
+            try:
+                request.session.get("n")
+            except (HTTPError, Unavailable) as exc:
+                seen.append(exc.status)
+                asked.append("again")
+        return seen
+
+    monkeypatch.setattr(kept, "lock", locked)
+    monkeypatch.setattr(kept, "load", loaded)
+    assert client.post("/twice").json() == [503, 503]
+    assert asked.index("again") == len(asked) - 2
+    monkeypatch.undo()
+    assert client.post("/").text == "2"
+
+
 def test_mounted_applications_with_the_same_sessions_do_not_lock_each_other_out(
     app: App, client: Client, cell: Cell, counter: None, kept: SessionStore
 ) -> None:
@@ -372,6 +456,39 @@ def test_mounted_applications_with_the_same_sessions_do_not_lock_each_other_out(
     assert [client.post("/inner/").status_code, client.post("/inner/inner/").status_code] == [204, 204]
     assert is_held == [True, True]
     assert client.post("/").text == "4"
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_mounted_applications_with_the_same_sessions_make_one_together(
+    app: App, make_client: MakeClient, cell: Cell, kept: SessionStore, when: str
+) -> None:
+    """Whoever comes first, for a new client and at a login."""
+
+    def visited(request: Request) -> Middleware:
+        if when == "before":
+            request.session["visits"] = request.session.get("visits", 0) + 1
+        yield
+        if when == "after":
+            request.session["visits"] = request.session.get("visits", 0) + 1
+
+    app.middleware(blocking=True)(visited)
+    inner, other = App(), App()
+    inner.sessions(SECRET, store=kept)
+    other.sessions(SECRET, store=kept, cookie="other")
+    inner.post("/add")(cell.handler(lambda request: request.session.update(cart=["shoes"])))
+    inner.post("/login")(cell.handler(lambda request: request.session.regenerate()))
+    other.post("/add")(cell.handler(lambda request: request.session.update(own=1)))
+    for mounted in (inner, other):
+        mounted.get("/see")(cell.handler(lambda request: dict(request.session)))
+    app.mount("/shop", inner)
+    app.mount("/other", other)
+    client = make_client(app)
+    first = client.post("/shop/add")
+    assert len(first.headers.get_list("set-cookie")) == 1
+    assert client.get("/shop/see").json() == {"cart": ["shoes"], "visits": 1}
+    assert cookie_of(client.post("/shop/login")) not in (None, cookie_of(first))
+    assert client.get("/shop/see").json() == {"cart": ["shoes"], "visits": 3}
+    assert len(make_client(app).post("/other/add").headers.get_list("set-cookie")) == 2
 
 
 def test_a_lock_is_given_back_however_a_request_ends(
@@ -606,6 +723,77 @@ def test_a_redis_that_takes_nothing_says_so(
     put(back)
     assert store.load("a") == {"k": "1"}
     store.close()
+
+
+@pytest.fixture
+def lossy(redis_url: str, prefix: str, no_leaks: None) -> Iterator[tuple[RedisStore, set[str]]]:
+    """Give a store, and the commands whose next answer is lost with its connection."""
+    import redis
+
+    lost: set[str] = set()
+    store = RedisStore(redis_url, prefix=prefix)
+
+    class Lossy(redis.Connection):
+        last = ""
+
+        def send_command(self, *args: Any, **options: Any) -> Any:
+            self.last = str(args[0])
+            return super().send_command(*args, **options)
+
+        def read_response(self, *args: Any, **options: Any) -> Any:
+            answer = super().read_response(*args, **options)
+            if self.last in lost:
+                lost.discard(self.last)
+                self.disconnect()
+                raise redis.ConnectionError("the connection broke")
+            return answer
+
+    store._client.connection_pool.connection_class = Lossy
+    store.lock("before", "me", 10)  # the scripts are there
+    store.save("before", {"k": (None, "1")}, ttl_s=10, new=True)
+    store.unlock("before", "me")
+    yield store, lost
+    store.close()
+
+
+def test_a_lock_whose_answer_was_lost_is_had(lossy: tuple[RedisStore, set[str]]) -> None:
+    store, lost = lossy
+    lost |= {"SET", "EVALSHA"}
+    assert store.lock("a", "me", 10)
+    assert not store.lock("a", "you", 10)
+    lost |= {"EVALSHA"}
+    store.unlock("a", "me")
+    assert store.lock("a", "you", 10)
+
+
+def test_a_change_whose_answer_was_lost_is_no_conflict_with_itself(lossy: tuple[RedisStore, set[str]]) -> None:
+    store, lost = lossy
+    lost |= {"EVALSHA"}
+    assert store.save("before", {"k": ("1", "2"), "l": (None, "3")}, ttl_s=10, new=False) == []
+    lost |= {"HGETALL"}
+    assert store.load("before") == {"k": "2", "l": "3"}
+    assert not lost
+
+
+def test_who_deletes_a_session_and_gets_no_answer_is_not_told_that_there_was_none(
+    lossy: tuple[RedisStore, set[str]], cell: Cell, make_client: MakeClient
+) -> None:
+    store, lost = lossy
+    app = App()
+    app.sessions(SECRET, store=store)
+
+    @app.post("/login")
+    @cell.handler
+    def login(request: Request) -> str:
+        request.session.regenerate()
+        request.session["n"] = 1
+        return "in"
+
+    client = make_client(app, raise_server_exceptions=False)
+    assert client.post("/login").status_code == 200
+    lost |= {"DEL"}
+    assert client.post("/login").status_code == 503
+    assert client.post("/login").status_code == 200
 
 
 def test_one_session_in_every_cell_is_not_lost_between_threads(store: SessionStore) -> None:

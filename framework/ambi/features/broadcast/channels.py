@@ -7,21 +7,21 @@ policy decides.
 Facts
 - An id is that of a Redis stream, `milliseconds-number`: it grows with every message of the channel, and in a later
   process too, where a plain number would begin again and hide messages from clients that come back.
-- Everything of a hub is changed under its one lock, which is never held while something waits.
+- Everything of a hub is changed under its one lock, which is never held while something waits. What a generator does
+  that is closed by the garbage collector, in the middle of anything, is left to the lock instead.
 """
 
 from __future__ import annotations
 
 import bisect
 import collections
-import threading
 import time
 import weakref
 from typing import Final
 
 from ...bridge.leaving import current_leaving
 from ...core.events import Event
-from .waiting import LoopWaiter, ThreadWaiter, wake
+from .waiting import Lock, LoopWaiter, ThreadWaiter, wake
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class Hub:
     follows = True
 
     def __init__(self, history: int, history_s: float, policy: Policy) -> None:
-        self.lock = threading.Lock()
+        self.lock = Lock()
         self._history = history
         self._history_s = history_s
         self._policy = policy
@@ -177,7 +177,8 @@ class Hub:
             subscription._position = channel.end
             subscription._index = channel.count
         else:
-            subscription._index = channel.index_after(position)
+            # One that lies ahead is none of ours, and must not hide what is there.
+            subscription._index = channel.index_after(position if position <= channel.end else FIRST)
             if not channel.knows(position):
                 subscription.note_missed()
         subscription._placed = True
@@ -240,15 +241,20 @@ class Hub:
             return False
 
     def forget_waiter(self, subscription: Subscription, waiter: Waiter) -> None:
-        """Take note that somebody does not wait any more."""
-        with self.lock:
+        """Take note that somebody does not wait any more; never waits."""
+
+        def forget() -> tuple[()]:
             subscription._channel.waiting.discard(waiter)
+            return ()
+
+        self.lock.leave(forget)
 
     def end(self, subscriptions: Iterable[Subscription]) -> None:
-        """End subscriptions, and wake who waits for their messages."""
-        with self.lock:
-            waiters = [waiter for one in subscriptions if (waiter := self._end(one)) is not None]
-        wake(waiters)
+        """End subscriptions, and wake who waits for their messages; never waits."""
+        ending = list(subscriptions)
+        for one in ending:
+            one._ended = True  # whoever takes from it from now on is told so, though the rest may come a moment later
+        self.lock.leave(lambda: [waiter for one in ending if (waiter := self._end(one)) is not None])
 
     def _end(self, subscription: Subscription) -> Waiter | None:
         subscription._ended = True
@@ -416,7 +422,7 @@ class Receipt:
 
     __slots__ = ("_failure", "_id", "_lock", "_seen", "_waiting")
 
-    def __init__(self, lock: threading.Lock, id: str | None = None) -> None:
+    def __init__(self, lock: Lock, id: str | None = None) -> None:
         self._lock = lock
         self._id = id
         self._failure: BaseException | None = None

@@ -90,6 +90,7 @@ class RedisHub(Hub):
         self._errands: queue.SimpleQueue[_Message | Subscription | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._closing = threading.Event()
+        self._must_wake = False  # of the thread of errands: the follower reads on without a channel that has begun
 
     # --- what the rest of the process asks for; none of it waits ---
 
@@ -250,12 +251,15 @@ class RedisHub(Hub):
         try:
             if not channel.followed:
                 self._begin_following(channel)
+            if self._must_wake:
+                self._wake_follower()
+                self._must_wake = False
             self._fetch(subscription)
         except Exception as exc:  # the thread goes on for all others
             with self.lock:
                 subscription._failure = exc
                 waiting = [subscription._waiter] if subscription._waiter is not None else []
-                done = subscription._ended
+                done = subscription._ended and not self._must_wake  # others may read the channel by now
             wake(waiting)
             return done
         return True
@@ -265,8 +269,7 @@ class RedisHub(Hub):
         last: Any = self._client.xrevrange(self._prefix + channel.name, count=1)
         with self.lock:
             channel.start = channel.end = _order(last[0][0]) if last else FIRST
-            channel.followed = True
-        self._wake_follower()
+            channel.followed = self._must_wake = True
 
     def _wake_follower(self) -> None:
         with self._client.pipeline(transaction=False) as pipe:
@@ -286,6 +289,8 @@ class RedisHub(Hub):
                 pipe.xrange(key, f"({id_of(position)}", "+", count=_BATCH)
                 known, entries = pipe.execute()
             is_known = bool(known) if position != FIRST else self._is_whole(key)
+            if not is_known and not entries and not subscription._behind:  # it lies ahead of all, and is none of ours
+                entries = self._client.xrange(key, count=_BATCH)
         batch = [message for entry in entries if (message := self._read(channel, entry)) is not None]
         with self.lock:
             subscription._asked = False

@@ -5,16 +5,19 @@ Facts
   missed. Being woken is not being told: who was woken looks again.
 - A thousand tasks of one loop are woken by one call into that loop.
 - Event and loop are looked up when somebody waits, so that gevent's are taken where it has patched.
+- The garbage collector may run at any line, and closes generators there that were left behind: what they do on the way
+  out happens in the middle of other code of that thread, which may have the lock. So it must not wait for the lock.
 """
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import threading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
 
@@ -78,3 +81,39 @@ def wake(waiters: Iterable[Waiter]) -> None:
 def _wake_here(tasks: list[LoopWaiter]) -> None:
     for waiter in tasks:
         waiter.set()
+
+
+class Lock:
+    """A lock to which things can be left: they are done under it, now or by whoever has it as soon as it is free."""
+
+    __slots__ = ("_left", "_lock")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._left: collections.deque[Callable[[], Iterable[Waiter]]] = collections.deque()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self._lock.release()
+        if self._left:
+            self._do_left()
+
+    def leave(self, act: Callable[[], Iterable[Waiter]]) -> None:
+        """Have something done under the lock, and those woken that it gives; never waits, so it may be called anywhere.
+
+        Who finds the lock taken may rely on its holder, who looks again when it is free.
+        """
+        self._left.append(act)
+        self._do_left()
+
+    def _do_left(self) -> None:
+        while self._left and self._lock.acquire(blocking=False):
+            waiters: list[Waiter] = []
+            try:
+                while self._left:
+                    waiters += self._left.popleft()()
+            finally:
+                self._lock.release()
+            wake(waiters)

@@ -227,12 +227,8 @@ class StoreKeeper:
     def read_ahead(self, request: Request) -> None:
         """Read the session, unless the handler may do that itself; a failure is for who asks for it."""
         self.is_open = True
-        if _may_block_later(request) or not self.must_wait_to_read():
-            return
-        try:
+        if not _may_block_later(request) and self.must_wait_to_read():
             self._look(locks=self._locks, request=request)
-        except Exception as exc:
-            self._failure = exc
 
     def read(self) -> dict[str, Any]:
         """Give the values: empty for an id that the store does not know.
@@ -240,19 +236,23 @@ class StoreKeeper:
         Raises:
             HTTPError: 503 when other requests have the session all the time.
             UnreadableSession: the store has something else.
-            Exception: what the store raised.
+            Exception: what the store raised; once and for all, so that nobody waits twice.
         """
-        if self._failure is not None:
-            raise self._failure
         if self.must_wait_to_read():
             self._look(locks=self._locks and not _is_on_a_loop())
+        if self._failure is not None:
+            raise self._failure
         return _decoded(self._read)
 
     def _look(self, *, locks: bool, request: Request | None = None) -> None:
-        if locks and not self._is_locked_further_out():
-            self._lock(request)
-        texts = self._store.load(self._name)
         self._has_looked = True
+        try:
+            if locks and not self._is_locked_further_out():
+                self._lock(request)
+            texts = self._store.load(self._name)
+        except Exception as exc:
+            self._failure = exc
+            return
         if texts is None:
             self.release()
             self._id = None
@@ -334,17 +334,50 @@ class StoreKeeper:
             set_cookie(self.options, response, self.options.signer.sign(self._id), self.options.max_age_s)
 
     def _save_as_new(self, session: Session, response: Response) -> None:
-        """Make a new session in place of the old one; which, if others have deleted it, is not made again."""
+        """Make a new session in place of the old one, which goes: first where nothing of it is kept, else last.
+
+        So a store that fails half way has logged somebody out, or has changed nothing.
+        """
         texts = session.texts()
-        if self._id is not None and not self._store.delete(self._name) and not session.is_cleared:
+        if self._id is not None and (session.is_cleared or not texts):
+            if self._store.delete(self._name) or session.is_cleared:
+                set_cookie(self.options, response, "", 0)
+            self._id = None
+        if texts:
+            self._replace(texts, response)
+
+    def _replace(self, texts: dict[str, str], response: Response) -> None:
+        """Make a new session, and delete the old one; which, if others have deleted it, is not made again."""
+        new_id = random_text(32)
+        changes: dict[str, Change] = {key: (None, text) for key, text in texts.items()}
+        self._store.save(name_of(new_id), changes, ttl_s=self.options.max_age_s, new=True)
+        if self._id is not None and not self._store.delete(self._name):
+            self._store.delete(name_of(new_id))
             _log.info("a session was deleted while a request regenerated it: it stays deleted")
-        elif texts:
-            self._id = random_text(32)
-            changes: dict[str, Change] = {key: (None, text) for key, text in texts.items()}
-            self._store.save(self._name, changes, ttl_s=self.options.max_age_s, new=True)
-            set_cookie(self.options, response, self.options.signer.sign(self._id), self.options.max_age_s)
-        elif self._id is not None:
-            set_cookie(self.options, response, "", 0)
+            return
+        signed = self.options.signer.sign(new_id)
+        self._hand_over(new_id, signed)
+        self._id = new_id
+        set_cookie(self.options, response, signed, self.options.max_age_s)
+
+    def _hand_over(self, new_id: str, signed: str) -> None:
+        """Have the applications around this one that have the same session go on with the new one, as this one does.
+
+        Each would make one of its own else, for a client that has none, and the last cookie would hide the others.
+        """
+        around = self.outer
+        while around is not None:
+            keeper = cast("Kept", around.keeper)
+            if isinstance(keeper, StoreKeeper) and keeper._store is self._store:
+                keeper.must_wait_to_read()  # it knows its id now
+                if keeper._id == self._id and keeper._reads_cookie_of(self.options, signed):
+                    keeper._id = new_id
+            around = keeper.outer
+
+    def _reads_cookie_of(self, other: Options, signed: str) -> bool:
+        mine = self.options
+        is_one = (mine.cookie, mine.path, mine.domain) == (other.cookie, other.path, other.domain)
+        return is_one and mine.signer.read(signed) is not None
 
     def release(self) -> None:
         """Give the lock back; where that fails, it lapses by itself."""

@@ -4,17 +4,17 @@ Facts
 - A hash without fields does not exist; the field "created" keeps that of an empty session there. Fields of keys begin
   with a dot.
 - A script runs as a whole; each touches one session, so a cluster is served too.
+- Where a connection breaks, nobody knows whether the command has run. It is run once more where that changes neither
+  what is kept nor what is answered.
 """
 
 from __future__ import annotations
-
-from contextlib import contextmanager
 
 from ...core.errors import Unavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from ...core.session import Change
@@ -33,6 +33,11 @@ for i = 3, #ARGV, 3 do
 end
 if ARGV[1] ~= '' then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
 return conflicts
+"""
+
+_LOCK = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then return 1 end
+return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0
 """
 
 _UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
@@ -70,18 +75,28 @@ class RedisStore:
         keep_alive = {} if url.startswith("unix://") else {"socket_keepalive": True}  # redis-py refuses it for a file
         self._client: Any = redis_py.Redis.from_url(
             url, decode_responses=True, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S,
-            retry=Retry(NoBackoff(), 1, (exceptions.ConnectionError,)), **keep_alive,
-        )  # fmt: skip  # a connection that went stale is tried once more; a time-out is one
+            retry=Retry(NoBackoff(), 0), **keep_alive,
+        )  # fmt: skip
         self._save: Any = self._client.register_script(_SAVE)
+        self._lock: Any = self._client.register_script(_LOCK)
         self._unlock: Any = self._client.register_script(_UNLOCK)
         self._full: Any = exceptions.OutOfMemoryError
+        self._broken: Any = exceptions.ConnectionError  # a time-out is none
         self._away: Any = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.ReadOnlyError)
 
-    @contextmanager
-    def _asked(self) -> Iterator[None]:
-        """Say of errors that may be over later that they are such."""
+    def _ask(self, command: Callable[[], Any], *, again: bool = True) -> Any:
+        """Run a command, and once more where the connection broke, unless that could change its answer.
+
+        Raises:
+            Unavailable: for errors that may be over later.
+        """
         try:
-            yield
+            try:
+                return command()
+            except self._broken:
+                if not again:
+                    raise
+                return command()
         except self._full as exc:
             raise Unavailable(f"Redis takes no sessions: {exc}", 507) from exc
         except self._away as exc:
@@ -89,8 +104,7 @@ class RedisStore:
 
     def load(self, name: str) -> dict[str, str] | None:
         """Give the texts of a session; see `SessionStore`."""
-        with self._asked():
-            fields: dict[str, str] = self._client.hgetall(self._prefix + name)
+        fields: dict[str, str] = self._ask(lambda: self._client.hgetall(self._prefix + name))
         return {field[1:]: text for field, text in fields.items() if field[0] == "."} if fields else None
 
     def save(self, name: str, changes: Mapping[str, Change], *, ttl_s: float | None, new: bool) -> list[str] | None:
@@ -98,24 +112,21 @@ class RedisStore:
         arguments = ["" if ttl_s is None else str(int(ttl_s * 1000)), "1" if new else "0"]
         for key, (before, after) in changes.items():
             arguments += ["." + key, before or "", after or ""]
-        with self._asked():
-            conflicts: list[str] | None = self._save(keys=[self._prefix + name], args=arguments)
+        conflicts: list[str] | None = self._ask(lambda: self._save(keys=[self._prefix + name], args=arguments))
         return None if conflicts is None else [field[1:] for field in conflicts]
 
     def delete(self, name: str) -> bool:
         """Delete a session; see `SessionStore`."""
-        with self._asked():
-            return bool(self._client.delete(self._prefix + name))
+        return bool(self._ask(lambda: self._client.delete(self._prefix + name), again=False))
 
     def lock(self, name: str, token: str, lease_s: float) -> bool:
         """Take the lock of a session; see `SessionStore`."""
-        with self._asked():
-            return bool(self._client.set(f"{self._prefix}lock:{name}", token, nx=True, px=int(lease_s * 1000)))
+        arguments = [token, int(lease_s * 1000)]
+        return bool(self._ask(lambda: self._lock(keys=[f"{self._prefix}lock:{name}"], args=arguments)))
 
     def unlock(self, name: str, token: str) -> None:
         """Give the lock back; see `SessionStore`."""
-        with self._asked():
-            self._unlock(keys=[f"{self._prefix}lock:{name}"], args=[token])
+        self._ask(lambda: self._unlock(keys=[f"{self._prefix}lock:{name}"], args=[token]))
 
     def close(self) -> None:
         """Close the connections; the next use opens new ones."""

@@ -86,7 +86,7 @@ class MemoryStore:
     """Keep sessions in this process: for development and tests. Other workers do not see them.
 
     Args:
-        max_sessions: beyond them those that were saved longest ago are dropped.
+        max_sessions: beyond them those that were read or saved longest ago are dropped.
 
     Example:
         app.sessions(secret=SECRET, store=MemoryStore())
@@ -101,7 +101,10 @@ class MemoryStore:
     def load(self, name: str) -> dict[str, str] | None:
         """Give the texts of a session; see `SessionStore`."""
         with self._guard:
-            return self._load(name)
+            texts = self._load(name)
+            if texts is not None:
+                self._kept[name] = self._kept.pop(name)  # at the end: a new one must not push out the one it is made of
+            return texts
 
     def _load(self, name: str) -> dict[str, str] | None:
         texts, until = self._kept.get(name, (None, 0.0))
