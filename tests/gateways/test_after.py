@@ -305,6 +305,38 @@ def test_it_runs_when_the_request_ends_in_an_exit(app: App, cell: Cell, late: An
     assert events == ["closed"] * (where == "first item") + ["sent None", "ran"]
 
 
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.gateway == "wsgi"], indirect=True, ids=str)
+def test_it_runs_when_the_closing_of_what_is_not_sent_ends_in_an_exit(app: App, cell: Cell, late: Any) -> None:
+    """Under WSGI, as above: of a stream that a HEAD asks for."""
+    events: list[str] = []
+
+    class Items:
+        def __iter__(self) -> Iterator[bytes]:
+            raise NotImplementedError
+
+        def close(self) -> None:
+            sys.exit(3)
+
+    class ItemsAsync:
+        def __aiter__(self) -> AsyncIterator[bytes]:
+            raise NotImplementedError
+
+        async def aclose(self) -> None:
+            sys.exit(3)
+
+    @app.get("/")
+    @cell.handler
+    def handler(request: Request) -> Stream:
+        request.on_sent(lambda sent: events.append(f"sent {sent.status}"))
+        request.after(late(events.append), "ran")
+        return Stream(ItemsAsync() if cell.is_async else Items())
+
+    with pytest.raises(SystemExit):
+        call_wsgi(app, environ_of(REQUEST_METHOD="HEAD"))
+    settle_in_process()
+    assert events == ["sent None", "ran"]
+
+
 @pytest.mark.parametrize("cell", [Cell("wsgi", "asyncio", "async")], indirect=True, ids=str)
 def test_it_runs_when_the_servers_thread_exits_while_the_loop_is_busy(app: App, cell: Cell, late: Any) -> None:
     """Under WSGI, where that is a time-out of gunicorn's; the exit is what the server gets, nothing else."""

@@ -427,9 +427,7 @@ def write_response(request: Request, response: Response, start_response: StartRe
         chunks = (body,)
     elif body is None:
         if response.body.__class__ is not bytes:
-            from .wsgi_streams import close_body
-
-            close_body(response, request._context)
+            _close_unsent(request, response)
         # A HEAD of a stream: servers that make a length of `len` say 0 here, others would send an empty last chunk.
         chunks = (b"",) if response.status not in WITHOUT_BODY else _nothing()
     else:
@@ -452,6 +450,16 @@ def write_response(request: Request, response: Response, start_response: StartRe
         getattr(chunks, "close", bool)()
         raise
     return chunks
+
+
+def _close_unsent(request: Request, response: Response) -> None:
+    from .wsgi_streams import close_body
+
+    try:
+        close_body(response, request._context)
+    except BaseException:  # as in `serve`
+        finish_at_exit(request)
+        raise
 
 
 def _begin(request: Request, response: Response, pairs: list[Pair]) -> Iterable[bytes]:
