@@ -32,19 +32,12 @@ class Interrupted(Exception):
     """What was awaited came to no end: the client left, or the server stops."""
 
 
-def is_foreign(error: BaseException, before: int = 0) -> bool:
-    """Tell whether it is a cancellation, on asyncio, of something that was awaited: nobody has cancelled this task.
-
-    Args:
-        before: how often it had been cancelled before that was awaited.
-    """
-    return isinstance(error, asyncio.CancelledError) and _cancellations() <= before
-
-
-def _cancellations() -> int:
-    """Count how often this task was to end; on trio, whose cancellations are of another class, that is never."""
-    task = None if _asyncio_loop() is None else asyncio.current_task()
-    return 0 if task is None else task.cancelling()
+def is_foreign(error: BaseException) -> bool:
+    """Tell whether it is a cancellation, on asyncio, of something that was awaited: nobody has cancelled this task."""
+    if not isinstance(error, asyncio.CancelledError):
+        return False
+    task = None if _asyncio_loop() is None else asyncio.current_task()  # trio cancels by an exception of its own
+    return task is None or not task.cancelling()
 
 
 async def awaited(awaitable: Awaitable[T]) -> T:
@@ -53,11 +46,10 @@ async def awaited(awaitable: Awaitable[T]) -> T:
     Raises:
         RuntimeError: such a one came.
     """
-    before = _cancellations()
     try:
         return await awaitable
     except BaseException as exc:
-        if is_foreign(exc, before):
+        if is_foreign(exc):
             raise RuntimeError("it awaited something that was cancelled") from exc
         raise
 
