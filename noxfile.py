@@ -190,7 +190,8 @@ def interop(session: nox.Session) -> None:
     if "--thorough" in session.posargs:
         session.run("pytest", "tests/differential", env=THOROUGH)
     rest = [word for word in session.posargs if word != "--thorough"]
-    session.run("pytest", "tests/interop", "tests/differential", *rest)
+    # In this order: threads of some packages stay, and use `random`, which hypothesis takes for its examples' doing.
+    session.run("pytest", "tests/differential", "tests/interop", *rest)
     if not rest:  # for the examples that need other packages
         needy = "mcp or guestbook or conduit or techempower or todo_backend"
         session.run("pytest", "--confcutdir=tests/examples", "tests/examples", "-k", needy)
