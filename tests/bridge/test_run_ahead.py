@@ -179,17 +179,20 @@ def test_a_taker_that_leaves_closes_the_generator_before_close_returns(no_leaks:
     assert list(taker) == []
 
 
+class NeverBegun:
+    """A body that nobody may iterate; it counts how often it is closed."""
+
+    closed = 0
+
+    def __iter__(self) -> Any:
+        pytest.fail("it was iterated")
+
+    def close(self) -> None:
+        self.closed += 1
+
+
 def test_a_stream_that_was_never_begun_is_closed(no_leaks: None) -> None:
-    class Body:
-        closed = 0
-
-        def __iter__(self) -> Any:
-            pytest.fail("it was iterated")
-
-        def close(self) -> None:
-            self.closed += 1
-
-    body = Body()
+    body = NeverBegun()
     taker = taker_of(body)
     taker.close()
     taker.close()
@@ -197,20 +200,11 @@ def test_a_stream_that_was_never_begun_is_closed(no_leaks: None) -> None:
 
 
 def test_a_stream_that_no_thread_can_be_started_for_is_closed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Body:
-        closed = 0
-
-        def __iter__(self) -> Any:
-            pytest.fail("it was iterated")
-
-        def close(self) -> None:
-            self.closed += 1
-
     def take_worker() -> Any:
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(run_ahead, "take_worker", take_worker)
-    app, body = App(), Body()
+    app, body = App(), NeverBegun()
     app.get("/")(lambda: Stream(body, ends_at_stop=True))
     started = time.monotonic()
     assert call_wsgi(app)[0] == 500

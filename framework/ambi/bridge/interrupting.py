@@ -40,8 +40,11 @@ def is_foreign(error: BaseException) -> bool:
     return task is None or not task.cancelling()
 
 
-async def awaited(awaitable: Awaitable[T]) -> T:
+async def awaited(awaitable: Awaitable[T], what: str = "it") -> T:
     """Await something of the user's, of which a cancellation may come that is not of this task: of one it waited for.
+
+    Args:
+        what: names it in the error.
 
     Raises:
         RuntimeError: such a one came.
@@ -50,7 +53,7 @@ async def awaited(awaitable: Awaitable[T]) -> T:
         return await awaitable
     except BaseException as exc:
         if is_foreign(exc):
-            raise RuntimeError("it awaited something that was cancelled") from exc
+            raise RuntimeError(f"{what} has awaited something that was cancelled") from exc
         raise
 
 

@@ -90,8 +90,10 @@ class Lifespan:
 
     async def enter_async(self, stack: contextlib.AsyncExitStack) -> None:
         """Start an `async def` one in the current task; the stack stops it."""
+        from .interrupting import awaited  # loads asyncio, which import ambi must not
+
         manager = self._open()
-        yielded = await _failing(manager.__aenter__())
+        yielded = await awaited(manager.__aenter__(), "the start-up")
         stack.push_async_callback(manager.__aexit__, None, None, None)  # as above
         self._give(yielded)
         stack.callback(self._take_back)
@@ -324,18 +326,6 @@ class Lifespans:
 
 _served: ContextVar[Lifespans | None] = ContextVar("ambi_lifespans", default=None)
 """Those whose code this is: a request of theirs that waited for them would wait for ever."""
-
-
-async def _failing(start_up: Awaitable[Any]) -> Any:
-    """Await a start-up. Raises: RuntimeError: it raised the cancellation of something else, which is a failure."""
-    from .interrupting import is_foreign
-
-    try:
-        return await start_up
-    except BaseException as exc:
-        if is_foreign(exc):
-            raise RuntimeError("the start-up has awaited something that was cancelled") from exc
-        raise
 
 
 _all: weakref.WeakSet[Lifespans] = weakref.WeakSet()
